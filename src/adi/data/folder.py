@@ -1,0 +1,70 @@
+"""Folders that are complete or absent.
+
+Every step of the pipeline writes one folder. It is built under a hidden name beside its place, flushed to disk and
+renamed, so that a reader never sees half of it, and a crash, a full disk or Ctrl-C leaves nothing behind.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from adi.errors import AdiError
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Yield an empty folder to fill, which becomes `out` when the block ends without an exception.
+
+    Missing parents are created. Raises `AdiError` before the block runs when `out` is a file, a folder that is not
+    empty, or a place that cannot be written; and instead of an error from the block that says the disk is full.
+
+        with new_folder(Path("tables")) as folder:
+            (folder / "schema.yaml").write_text(text)
+    """
+    out = out.resolve()
+    _check_free(out)
+    building = out.parent / f".{out.name}.{uuid4().hex[:8]}.partial"
+    try:
+        building.mkdir(parents=True)
+    except OSError as error:
+        raise AdiError(f"{out}: cannot be created ({error.strerror}). Choose another place with --out.") from None
+    try:
+        yield building
+        _flush(building)
+        _check_free(out)  # again: another process may have come first
+        building.rename(out)
+        _flush_one(out.parent)
+    except BaseException as error:
+        # A failing removal must not hide the error that brought us here.
+        shutil.rmtree(building, ignore_errors=True)
+        # DuckDB and Arrow report a full disk through their own exceptions, with the system's words in them.
+        if isinstance(error, Exception) and os.strerror(errno.ENOSPC) in str(error):
+            raise AdiError(f"{out}: the disk is full ({error}). Nothing was kept; free some space.") from error
+        raise
+
+
+def _check_free(out: Path) -> None:
+    if out.is_dir():
+        if any(out.iterdir()):
+            raise AdiError(f"{out}: exists and is not empty. Remove it, or choose another place with --out.")
+    elif out.exists():
+        raise AdiError(f"{out}: is a file, and a folder is to be written there. Choose another place with --out.")
+
+
+def _flush(folder: Path) -> None:
+    """Force everything under `folder`, and the folder itself, to disk."""
+    for path in folder.rglob("*"):
+        _flush_one(path)
+    _flush_one(folder)
+
+
+def _flush_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

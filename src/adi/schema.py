@@ -1,0 +1,296 @@
+"""What the user's tables mean: the model behind ``schema.yaml``.
+
+Paths are relative to the folder of the schema file. Every class refuses unknown keys, so that a misspelt option is an
+error and not a default.
+"""
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from adi.errors import AdiError, suggestion
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""A feature's or table's name: letters, digits and underscores, since it becomes a file name."""
+
+
+class Strict(BaseModel):
+    """Frozen, and closed to keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Domains(Strict):
+    """Which column of the log tells the domain, and the domains in their fixed order."""
+
+    column: str
+    values: tuple[str, ...] | None = None
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _as_text(cls, values: object) -> object:
+        return tuple(str(value) for value in values) if isinstance(values, list | tuple) else values
+
+    @field_validator("values")
+    @classmethod
+    def _distinct(cls, values: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if values is not None and (not values or len(set(values)) < len(values)):
+            raise ValueError("domains must be one or more distinct values")
+        return values
+
+
+class Interactions(Strict):
+    """The log: one row for each interaction of a user with an item in a domain."""
+
+    path: str
+    user: str
+    item: str
+    time: str | None = None
+    positive: str | None = None
+
+
+class Table(Strict):
+    """A feature table; `key` is the user or item column, or that and the domain column, in this order."""
+
+    path: str
+    key: tuple[str, ...]
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _as_tuple(cls, key: object) -> object:
+        return (key,) if isinstance(key, str) else key
+
+    @field_validator("key")
+    @classmethod
+    def _one_or_two(cls, key: tuple[str, ...]) -> tuple[str, ...]:
+        if len(key) not in (1, 2):
+            raise ValueError("a table's key is one column, or an id column and the domain column")
+        return key
+
+
+class Sourced(Strict):
+    """A feature read from a column, of a feature table or (context) of the log itself."""
+
+    name: Name
+    table: str | None = None
+    column: str | None = None
+
+    @property
+    def source_column(self) -> str:
+        return self.column or self.name
+
+
+class IdFeature(Strict):
+    """The user's or item's own id."""
+
+    name: Name
+    kind: Literal["id"]
+    min_count: int = Field(1, ge=1)
+    hash_size: int | None = Field(None, ge=1)
+
+
+class CategoricalFeature(Sourced):
+    """One value of a finite set."""
+
+    kind: Literal["categorical"]
+    min_count: int = Field(1, ge=1)
+    hash_size: int | None = Field(None, ge=1)
+
+
+class MultiFeature(Sourced):
+    """A list of values; their embeddings are averaged."""
+
+    kind: Literal["multi"]
+    min_count: int = Field(1, ge=1)
+    hash_size: int | None = Field(None, ge=1)
+
+
+class NumericFeature(Sourced):
+    """A number, cut into buckets that are embedded like categories, so that interest adaptation sees one feature."""
+
+    kind: Literal["numeric"]
+    buckets: int = Field(20, ge=2, le=1000)
+    scale: Literal["quantile", "log"] = "quantile"
+
+
+class BehavioursFeature(Strict):
+    """The user's earlier items, newest `length` of them; with ``domain: same`` only those of the sample's domain."""
+
+    name: Name
+    kind: Literal["behaviours"]
+    length: int = Field(50, ge=1, le=1000)
+    domain: Literal["all", "same"] = "all"
+
+
+UserFeature = Annotated[
+    IdFeature | CategoricalFeature | MultiFeature | NumericFeature | BehavioursFeature, Field(discriminator="kind")
+]
+ItemFeature = Annotated[IdFeature | CategoricalFeature | MultiFeature | NumericFeature, Field(discriminator="kind")]
+ContextFeature = Annotated[CategoricalFeature | NumericFeature, Field(discriminator="kind")]
+Feature = IdFeature | CategoricalFeature | MultiFeature | NumericFeature | BehavioursFeature
+
+
+class Features(Strict):
+    """The features of the user tower (user and context) and of the item tower, in their order in the model."""
+
+    user: tuple[UserFeature, ...] = Field(min_length=1)
+    item: tuple[ItemFeature, ...] = Field(min_length=1)
+    context: tuple[ContextFeature, ...] = ()
+
+
+class Corpus(Strict):
+    """Which items can be retrieved in a domain: the rows of a table (item column, domain column)."""
+
+    path: str
+    item: str
+    domain: str
+
+
+class HeldOut(Strict):
+    """What every split shares: `validation` is the share of users whose last training row by domain is held out."""
+
+    validation: float = Field(0.1, ge=0.0, le=0.5)
+
+
+class LastSplit(HeldOut):
+    """Test: the last row of each (user, domain), for users who keep at least one row in training."""
+
+    kind: Literal["last"]
+
+
+class TimeSplit(HeldOut):
+    """Test: every row at or after `at`, given in the type of the time column."""
+
+    kind: Literal["time"]
+    at: int | float | datetime | date
+
+
+class RandomSplit(HeldOut):
+    """Test: a random `share` of the rows."""
+
+    kind: Literal["random"]
+    share: float = Field(0.1, gt=0.0, lt=1.0)
+    seed: int = 0
+
+
+class FilesSplit(HeldOut):
+    """Test: the rows of another file with the log's columns; the log itself is the training part.
+
+    `candidates` optionally restricts the evaluation of a (user, domain) to given items: a table with the log's user,
+    domain and item columns, one row for each candidate.
+    """
+
+    kind: Literal["files"]
+    test: str
+    candidates: str | None = None
+
+
+Split = Annotated[LastSplit | TimeSplit | RandomSplit | FilesSplit, Field(discriminator="kind")]
+
+
+class Schema(Strict):
+    """The whole of ``schema.yaml``. `repeats` says if an item of the user's history may be retrieved again."""
+
+    domains: Domains
+    interactions: Interactions
+    tables: dict[Name, Table] = Field(default_factory=dict)
+    features: Features
+    corpus: Corpus | None = None
+    split: Split = LastSplit(kind="last")
+    repeats: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Schema":
+        sides = {"user": self.features.user, "item": self.features.item, "context": self.features.context}
+        names = [feature.name for features in sides.values() for feature in features]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"features: the name '{name}' is used {names.count(name)} times; names are unique")
+            if name == "domain":
+                raise ValueError("features: the name 'domain' is taken by the domain indicator; choose another")
+        for side, features in sides.items():
+            for feature in features:
+                self._check_source(side, feature)
+        if any(feature.kind == "behaviours" for feature in self.features.user) and not any(
+            feature.kind == "id" for feature in self.features.item
+        ):
+            raise ValueError("features: 'behaviours' needs an item feature of kind 'id', whose embeddings it averages")
+        if self.split.kind == "time" and self.interactions.time is None:
+            raise ValueError("split: kind 'time' needs interactions.time, the column that holds the time")
+        return self
+
+    def _check_source(self, side: str, feature: Feature) -> None:
+        if not isinstance(feature, Sourced):
+            return
+        where = f"features.{side}: '{feature.name}'"
+        if side == "context":
+            if feature.table is not None:
+                raise ValueError(f"{where} is a context feature: it is a column of the log, so it takes no table")
+        elif feature.table is None:
+            raise ValueError(f"{where} needs 'table:', the feature table that holds it ({', '.join(self.tables)})")
+        elif feature.table not in self.tables:
+            hint = suggestion(feature.table, self.tables)
+            raise ValueError(
+                f"{where} names table '{feature.table}', which is not in tables: ({', '.join(self.tables)}).{hint}"
+            )
+
+
+def load_schema(path: Path) -> Schema:
+    """Read and check a schema file. Raises `AdiError` naming the file, the key and the value at fault."""
+    if path.is_dir():
+        path = path / "schema.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AdiError(f"{path}: no such file. 'adi init TABLE...' writes a first schema for your tables.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AdiError(f"{path}: not readable as YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise AdiError(f"{path}: a schema is a mapping with the keys domains, interactions and features.")
+    try:
+        return Schema.model_validate(content)
+    except ValidationError as error:
+        raise AdiError(f"{path}: {describe(error, Schema)}") from None
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """All faults of a validation in one line each: the key's place, the value, what is wrong, a near known key."""
+    lines = []
+    for fault in error.errors(include_url=False):
+        place = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            known = _known_keys(model, fault["loc"][:-1])
+            message = f"is not a known key.{suggestion(str(fault['loc'][-1]), known)}"
+            if known:
+                message += f" Known: {', '.join(known)}."
+        elif fault["type"] != "missing" and not isinstance(fault["input"], dict | list | BaseModel):
+            message = f"{message} (got {fault['input']!r})"
+        lines.append(f"{place}: {message}")
+    return "\n  ".join(["", *lines]) if len(lines) > 1 else lines[0]
+
+
+def _known_keys(model: type[BaseModel], place: tuple[Any, ...]) -> list[str]:
+    """The keys of the (possibly nested, possibly tagged) model at `place` under `model`."""
+    current: type[BaseModel] = model
+    for part in place:
+        field = current.model_fields.get(str(part))
+        if field is None:
+            continue
+        found = [kind for kind in _models_in(field.annotation) if part is not None]
+        if len(found) == 1:
+            current = found[0]
+        elif found:
+            tag = place[-1]
+            tagged = [m for m in found if tag in getattr(m.model_fields["kind"].annotation, "__args__", ())]
+            current = tagged[0] if tagged else current
+    return list(current.model_fields)
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in getattr(annotation, "__args__", ()) for model in _models_in(argument)]

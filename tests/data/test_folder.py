@@ -1,0 +1,86 @@
+"""A folder is complete or absent, whatever happens while it is built."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from adi.data import folder as folder_module
+from adi.data.folder import new_folder
+from adi.errors import AdiError
+
+
+def test_folder_appears_whole_with_its_parents(tmp_path: Path) -> None:
+    out = tmp_path / "some" / "where" / "tables"
+    with new_folder(out) as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "a.txt").write_text("a")
+        assert folder.parent == out.parent
+        assert not out.exists()
+    assert (out / "inner" / "a.txt").read_text() == "a"
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_empty_folder_is_taken_over(tmp_path: Path) -> None:
+    out = tmp_path / "tables"
+    out.mkdir()
+    with new_folder(out) as folder:
+        (folder / "a.txt").write_text("a")
+    assert [path.name for path in out.iterdir()] == ["a.txt"]
+
+
+def test_full_folder_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "kept.txt").write_text("kept")
+    with pytest.raises(AdiError, match=rf"{tmp_path}: exists and is not empty"), new_folder(tmp_path):
+        pytest.fail("the block must not run")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
+
+
+def test_folder_filled_meanwhile_is_kept(tmp_path: Path) -> None:
+    out = tmp_path / "tables"
+    with pytest.raises(AdiError, match="not empty"), new_folder(out):
+        out.mkdir()
+        (out / "other.txt").write_text("other")
+    assert [path.name for path in out.iterdir()] == ["other.txt"]
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_file_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "tables"
+    out.write_text("a file")
+    with pytest.raises(AdiError, match=r"tables: is a file"), new_folder(out):
+        pytest.fail("the block must not run")
+
+
+def test_place_under_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(AdiError, match=r"file/tables: cannot be created"), new_folder(tmp_path / "file" / "tables"):
+        pytest.fail("the block must not run")
+
+
+@pytest.mark.parametrize("failure", [ValueError("broken"), KeyboardInterrupt(), SystemExit(1)])
+def test_failure_leaves_nothing(tmp_path: Path, failure: BaseException) -> None:
+    with pytest.raises(type(failure)), new_folder(tmp_path / "tables") as folder:
+        (folder / "a.txt").write_text("a")
+        raise failure
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_is_the_users_fault(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(AdiError, match=r"tables: the disk is full"), new_folder(tmp_path / "tables") as folder:
+        (folder / "a.txt").write_text("a")
+        raise full
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_everything_is_flushed_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "tables"
+    flushed: list[tuple[str, bool]] = []
+    monkeypatch.setattr(folder_module, "_flush_one", lambda path: flushed.append((path.name, out.exists())))
+    with new_folder(out) as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "a.txt").write_text("a")
+    assert sorted(flushed[:3]) == sorted([(folder.name, False), ("inner", False), ("a.txt", False)])
+    assert flushed[3:] == [(tmp_path.name, True)]
