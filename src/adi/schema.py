@@ -101,9 +101,10 @@ class CategoricalFeature(Sourced):
 
 
 class MultiFeature(Sourced):
-    """A list of values; their embeddings are averaged."""
+    """A list of values, or a text that `separator` cuts into one; their embeddings are averaged."""
 
     kind: Literal["multi"]
+    separator: str | None = Field(None, min_length=1)
     min_count: int = Field(1, ge=1)
     hash_size: int | None = Field(None, ge=1)
 

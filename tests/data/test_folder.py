@@ -11,6 +11,13 @@ from adi.data.folder import new_folder
 from adi.errors import AdiError
 
 
+def _write(path: Path, then: BaseException | None = None) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(path.stem)
+    if then is not None:
+        raise then
+
+
 def test_folder_appears_whole_with_its_parents(tmp_path: Path) -> None:
     out = tmp_path / "some" / "where" / "tables"
     with new_folder(out) as folder:
@@ -40,8 +47,7 @@ def test_full_folder_is_refused_and_kept(tmp_path: Path) -> None:
 def test_folder_filled_meanwhile_is_kept(tmp_path: Path) -> None:
     out = tmp_path / "tables"
     with pytest.raises(AdiError, match="not empty"), new_folder(out):
-        out.mkdir()
-        (out / "other.txt").write_text("other")
+        _write(out / "other.txt")
     assert [path.name for path in out.iterdir()] == ["other.txt"]
     assert list(tmp_path.iterdir()) == [out]
 
@@ -62,16 +68,14 @@ def test_place_under_a_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("failure", [ValueError("broken"), KeyboardInterrupt(), SystemExit(1)])
 def test_failure_leaves_nothing(tmp_path: Path, failure: BaseException) -> None:
     with pytest.raises(type(failure)), new_folder(tmp_path / "tables") as folder:
-        (folder / "a.txt").write_text("a")
-        raise failure
+        _write(folder / "a.txt", then=failure)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_full_disk_is_the_users_fault(tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with pytest.raises(AdiError, match=r"tables: the disk is full"), new_folder(tmp_path / "tables") as folder:
-        (folder / "a.txt").write_text("a")
-        raise full
+        _write(folder / "a.txt", then=full)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,72 @@
+"""Arrays on disk: written as a stream of batches, read as memory maps, fingerprinted on the way."""
+
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Array = npt.NDArray[Any]
+
+
+class ArrayWriter:
+    """Append blocks to a one-dimensional ``.npy`` file of a length known beforehand, without holding it in memory."""
+
+    def __init__(self, path: Path, length: int, dtype: npt.DTypeLike) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.dtype = np.dtype(dtype)
+        self._left = length
+        self._file = path.open("wb")
+        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": (length,)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def append(self, block: Array) -> None:
+        self._left -= len(block)
+        self._file.write(np.ascontiguousarray(block, dtype=self.dtype).data)
+
+    def close(self) -> None:
+        """Raises ValueError when fewer or more values came than the header promised."""
+        self._file.close()
+        if self._left:
+            raise ValueError(f"{self._file.name}: {self._left} values are missing")
+
+
+def write_columns(
+    batches: Iterable[pa.RecordBatch],
+    folder: Path,
+    length: int,
+    dtypes: Mapping[str, npt.DTypeLike],
+    encoders: Mapping[str, Callable[[Array], Array]] | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> None:
+    """Write each column named in `dtypes` to ``<folder>/<column>.npy``; `encoders` map a raw column to its codes."""
+    writers = {name: ArrayWriter(folder / f"{name}.npy", length, dtype) for name, dtype in dtypes.items()}
+    for batch in batches:
+        for name, writer in writers.items():
+            column = batch.column(name).to_numpy(zero_copy_only=False)
+            writer.append(encoders[name](column) if encoders and name in encoders else column)
+        if advance is not None:
+            advance(len(batch))
+    for writer in writers.values():
+        writer.close()
+
+
+def read_array(path: Path) -> Array:
+    """Map a ``.npy`` file into memory, read-only."""
+    array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def fingerprint(folder: Path) -> str:
+    """A digest of every file's name and bytes below `folder`, the identity of a prepared dataset."""
+    digest = blake2b(digest_size=16)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(str(path.relative_to(folder)).encode())
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()

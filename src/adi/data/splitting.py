@@ -1,0 +1,76 @@
+"""Which part each row of the log belongs to, and how many rows of the user come before it."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import ibis
+import ibis.expr.datatypes as dt
+from ibis import _
+
+from adi.schema import LastSplit, RandomSplit, Split, TimeSplit
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+TimeKind = Literal["timestamp", "number"] | None
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def md5_number_lower(text: str) -> dt.uint64:
+    """The last 8 of the 16 bytes of the MD5 digest of `text`, as a little-endian number; the engine's own function."""
+
+
+def assign_parts(rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Table:
+    """Add the columns `part` and `before` to the coded log.
+
+    `rows` has the columns user, item, domain, time, row (the place in the files, which breaks ties in time) and
+    given_test. `before` counts the user's rows of training and validation that are earlier: a row's history is the
+    slice of that many rows from the user's first. Without a time nothing is earlier than anything else, and `before`
+    counts all of the user's rows.
+    """
+    rows = rows.mutate(test=_is_given_or_drawn(rows, split, time))
+    if isinstance(split, LastSplit):
+        rows = _hold_out_last(rows, "test", among=ibis.literal(True))
+    rows = _hold_out_last(rows, "validation", among=~_.test & _chosen(_.user, split.validation))
+    visible = (~_.test).cast("int64")
+    if time is None:
+        window = ibis.window(group_by=_.user)
+    else:
+        window = ibis.window(group_by=_.user, order_by=[_.time, _.row], preceding=(None, 1), following=None)
+    part = ibis.cases((_.test, TEST), (_.validation, VALIDATION), else_=TRAIN).cast("int8")
+    return rows.mutate(part=part, before=visible.sum().over(window).fill_null(0).cast("int32")).drop(
+        "test", "validation", "given_test"
+    )
+
+
+def _is_given_or_drawn(rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Value:
+    if isinstance(split, TimeSplit):
+        return rows.time >= _moment(split.at, time)
+    if isinstance(split, RandomSplit):
+        return _chosen(rows.row, split.share, salt=f"-{split.seed}")
+    return rows.given_test
+
+
+def _hold_out_last(rows: ibis.Table, name: str, among: ibis.Deferred | ibis.Value) -> ibis.Table:
+    """Mark the last row of each (user, domain) that fulfils `among`, for users who keep at least one other row.
+
+    Rows already held out for the test do not count as kept.
+    """
+    newest = ibis.window(group_by=[_.user, _.domain, _.eligible], order_by=[_.time.desc(), _.row.desc()])
+    rows = rows.mutate(eligible=among)
+    rows = rows.mutate(last=_.eligible & (ibis.row_number().over(newest) == 0))
+    kept = ~_.last if name == "test" else ~_.last & ~_.test
+    rows = rows.mutate(kept=kept.cast("int64").sum().over(ibis.window(group_by=_.user)))
+    return rows.mutate(**{name: _.last & (_.kept > 0)}).drop("eligible", "last", "kept")
+
+
+def _chosen(number: ibis.Value, share: float, salt: str = "") -> ibis.Value:
+    """A pseudo-random `share` of the numbers, the same on every machine and engine."""
+    return md5_number_lower(number.cast("string") + salt).cast("float64") < share * 2.0**64
+
+
+def _moment(at: object, time: TimeKind) -> float | int:
+    """The split's moment in the unit of the time column: microseconds since 1970 for dates and timestamps."""
+    if isinstance(at, int | float):
+        return at
+    moment = at if isinstance(at, datetime) else datetime.fromisoformat(str(at))
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)

@@ -1,0 +1,108 @@
+"""From values to rows of an embedding table: exact vocabularies, hashing, and buckets of numbers.
+
+Row 0 stands for a missing value and row 1 for a value that the vocabulary does not hold; values start at row 2.
+"""
+
+from collections.abc import Callable
+from hashlib import md5
+
+import ibis
+import numpy as np
+import pyarrow as pa
+from ibis import _
+from ibis.backends.duckdb import Backend
+
+from adi.data.arrays import Array
+from adi.data.manifest import FIRST_VALUE_ROW, NULL_ROW, UNSEEN_ROW
+from adi.data.splitting import md5_number_lower
+from adi.errors import AdiError
+
+
+def count_values(connection: Backend, values: ibis.Table, min_count: int, name: str) -> ibis.Table:
+    """A vocabulary table (value, count, code) of the `value` column: the frequent first, ties by value.
+
+    A row counts once, or `weight` times where there is such a column. Values counted fewer than `min_count` times are
+    left to the row of unseen values.
+    """
+    weight = _.weight.sum() if "weight" in values.columns else _.count()
+    counted = values.filter(_.value.notnull()).group_by("value").agg(count=weight)
+    order = ibis.window(order_by=[_["count"].desc(), _.value])
+    counted = counted.filter(_["count"] >= min_count)
+    counted = counted.mutate(code=(ibis.row_number().over(order) + FIRST_VALUE_ROW).cast("int32"))
+    connection.create_table(name, counted)
+    return connection.table(name)
+
+
+def look_up(rows: ibis.Table, vocabulary: ibis.Table) -> ibis.Table:
+    """Add the column `code` to `rows`, the table row of each one's `value`."""
+    known = vocabulary.select(known=_.value, code=_.code)
+    joined = rows.left_join(known, rows.value == known.known)
+    code = ibis.cases((_.value.isnull(), NULL_ROW), (_.code.isnull(), UNSEEN_ROW), else_=_.code)
+    return joined.mutate(code=code.cast("int32")).drop("known")
+
+
+def hash_values(rows: ibis.Table, hash_size: int) -> ibis.Table:
+    """Add the column `code` to `rows`: a value's MD5, taken modulo the size of the table."""
+    hashed = md5_number_lower(_.value) % hash_size + FIRST_VALUE_ROW
+    return rows.mutate(code=ibis.cases((_.value.isnull(), NULL_ROW), else_=hashed).cast("int32"))
+
+
+def hash_one(value: str, hash_size: int) -> int:
+    """`hash_values` for a single value, without an engine."""
+    return int.from_bytes(md5(value.encode()).digest()[8:], "little") % hash_size + FIRST_VALUE_ROW
+
+
+def bucket_edges(values: ibis.Table, buckets: int, scale: str, place: str) -> tuple[float, ...]:
+    """Edges between buckets of the finite numbers in the `value` column: equally many rows, or equal log(1 + x) steps.
+
+    Fewer edges than asked come back where values repeat. `place` names the column in errors.
+    """
+    finite = values.filter(_.value.notnull() & ~_.value.isnan() & ~_.value.isinf())
+    low, high, found = (
+        finite.agg(low=_.value.min(), high=_.value.max(), found=_.count()).to_pyarrow().to_pylist()[0].values()
+    )
+    if found == 0:
+        raise AdiError(f"{place}: no value is a finite number. Remove the feature, or mend the column.")
+    if scale == "log":
+        if low < 0:
+            raise AdiError(f"{place}: the value {low} is negative, and scale: log is for counts. Use scale: quantile.")
+        edges = np.expm1(np.linspace(np.log1p(low), np.log1p(high), buckets + 1))[1:-1]
+    else:
+        shares = [step / buckets for step in range(1, buckets)]
+        quantiles = finite.value.quantile(shares).to_pyarrow().as_py()
+        edges = np.asarray(quantiles, dtype=np.float64)
+    return tuple(float(edge) for edge in np.unique(edges) if edge > low)
+
+
+def bucket(edges: tuple[float, ...]) -> Callable[[Array], Array]:
+    """An encoder from numbers to table rows: row 2 is below the first edge; NaN and infinities are missing."""
+    bounds = np.asarray(edges)
+
+    def encode(numbers: Array) -> Array:
+        numbers = np.asarray(numbers, dtype=np.float64)
+        codes = np.searchsorted(bounds, numbers, side="right") + FIRST_VALUE_ROW
+        return np.where(np.isfinite(numbers), codes, NULL_ROW)
+
+    return encode
+
+
+class Vocabulary:
+    """Row of each value, held in memory as a sorted Arrow dictionary; for ids given by hand and for display."""
+
+    def __init__(self, values: pa.ChunkedArray, first: int = 0) -> None:
+        self.values = values
+        self.first = first
+        self._index: dict[str, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def find(self, value: str) -> int | None:
+        """The value's row, or None."""
+        if self._index is None:
+            self._index = {text: row for row, text in enumerate(self.values.to_pylist(), self.first)}
+        return self._index.get(value)
+
+    def value(self, row: int) -> str:
+        text: str = self.values[row - self.first].as_py()
+        return text
