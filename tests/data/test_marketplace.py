@@ -14,7 +14,6 @@ from adi.errors import AdiError
 from adi.schema import Schema, Sourced, load_schema
 
 SMALL = Marketplace(users=3000, items=800, interactions=45_000, seed=4)
-BLIND = {"specific_strength": 0.0, "bid_strength": 0.0, "quality_strength": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +135,7 @@ def test_many_blocks_and_parts_lose_nothing(tmp_path: Path, monkeypatch: pytest.
     assert pq.ParquetFile(tmp_path / "out" / "interactions" / parts[0]).num_row_groups == 3
     log = Log(tmp_path / "out")
     assert np.bincount(log.domain).tolist() == settings.domain_sizes.tolist()
+    assert np.unique(log.user).tolist() == list(range(700))
     for table in ("users.parquet", "truth/users.parquet"):
         assert pq.read_table(tmp_path / "out" / table)["user_id"].to_pylist() == list(range(1, 701))
 

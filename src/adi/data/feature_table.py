@@ -59,7 +59,6 @@ class FeatureTable:
             )
         return table
 
-
     def counts(self, read: ibis.Table, domains: tuple[str, ...]) -> RowCounts:
         """Rows read and kept; a row without a key, or of a domain that the log does not have, describes nothing."""
         reasons = {"no key": _.key.isnull()}

@@ -8,7 +8,6 @@ from hashlib import md5
 
 import ibis
 import numpy as np
-import pyarrow as pa
 from ibis import _
 from ibis.backends.duckdb import Backend
 
@@ -84,25 +83,3 @@ def bucket(edges: tuple[float, ...]) -> Callable[[Array], Array]:
         return np.where(np.isfinite(numbers), codes, NULL_ROW)
 
     return encode
-
-
-class Vocabulary:
-    """Row of each value, held in memory as a sorted Arrow dictionary; for ids given by hand and for display."""
-
-    def __init__(self, values: pa.ChunkedArray, first: int = 0) -> None:
-        self.values = values
-        self.first = first
-        self._index: dict[str, int] | None = None
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def find(self, value: str) -> int | None:
-        """The value's row, or None."""
-        if self._index is None:
-            self._index = {text: row for row, text in enumerate(self.values.to_pylist(), self.first)}
-        return self._index.get(value)
-
-    def value(self, row: int) -> str:
-        text: str = self.values[row - self.first].as_py()
-        return text

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
         partial.write_text(page, encoding="utf-8")
         os.replace(partial, out)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # whether it can be removed or not, the first error is the one to tell
+            partial.unlink()
         raise AdiError(f"{out}: cannot be written ({error.strerror}). Choose another place with --out.") from None
 
 

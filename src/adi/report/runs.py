@@ -16,7 +16,7 @@ from adi.schema import describe
 
 Model = TypeVar("Model", bound="Recorded")
 
-Measures = dict[str, float | None]
+Measures = dict[str, int | float | None]
 """Names like ``recall@50`` to values in [0, 1], and the counts ``queries`` and ``corpus``."""
 
 

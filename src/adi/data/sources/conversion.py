@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import yaml
 
+from adi.errors import AdiError
 from adi.schema import Schema
 
 Connection = duckdb.DuckDBPyConnection
@@ -23,10 +24,21 @@ def working_database() -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def reading_text(file: Path) -> Iterator[None]:
+    """Turn what DuckDB raises inside, where only `file` is read and converted, into an `AdiError` that names it."""
+    try:
+        yield
+    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.IOException) as error:
+        # After the first paragraph DuckDB advises on options that the user does not have, and quotes our SQL.
+        reason = str(error).split("\n\n")[0].split("\nPossible fixes")[0]
+        raise AdiError(f"{file}: cannot be read: {' '.join(reason.split())}") from error
+
+
 def read_tsv(connection: Connection, file: Path, *, names: list[str] | None = None) -> duckdb.DuckDBPyRelation:
     """A tab-separated file as text, quotes being ordinary characters; `names` are the columns of a file without header.
 
-    Call it, and use what it returns, inside `adi.data.tables.reading`.
+    Call it, and use what it returns, inside `reading_text`.
     """
     # DuckDB takes the path for a glob; a character in brackets stands for itself.
     path = "".join(f"[{character}]" if character in "*?[" else character for character in str(file))

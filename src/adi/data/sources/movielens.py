@@ -7,13 +7,14 @@ from adi.data.sources.conversion import (
     Connection,
     count,
     read_tsv,
+    reading_text,
     working_database,
     write_counts,
     write_schema,
     write_table,
 )
 from adi.data.sources.published import published_in_wheel
-from adi.data.tables import quoted, reading, require_columns
+from adi.data.tables import quoted, require_columns
 
 NAME = "movielens-1m"
 REMEDY = (
@@ -42,18 +43,18 @@ def movielens_1m(source: Path, out: Path) -> None:
     with new_folder(out) as building, published as files, working_database() as connection:
         for ending, columns in COLUMNS.items():
             _read(connection, files[f"ml-1m.{ending}"], f"published_{ending}", columns)
-        with reading(connection, [files["ml-1m.user"]]):
+        with reading_text(files["ml-1m.user"]):
             connection.execute(
                 """CREATE TABLE users AS SELECT user_id, CAST(age AS INTEGER) AS age, gender, occupation, zip_code
                 FROM published_user"""
             )
-        with reading(connection, [files["ml-1m.item"]]):
+        with reading_text(files["ml-1m.item"]):
             connection.execute(
                 """CREATE TABLE items AS SELECT item_id, movie_title AS title,
                 CAST(release_year AS INTEGER) AS release_year, string_split(genre, ' ') AS genres
                 FROM published_item"""
             )
-        with reading(connection, [files["ml-1m.inter"]]):
+        with reading_text(files["ml-1m.inter"]):
             connection.execute(
                 f"""CREATE TABLE ratings AS SELECT user_id, item_id,
                 CASE WHEN age < 25 THEN '{AGE_BANDS[0]}' WHEN age < 35 THEN '{AGE_BANDS[1]}' ELSE '{AGE_BANDS[2]}' END
@@ -71,7 +72,7 @@ def movielens_1m(source: Path, out: Path) -> None:
 
 def _read(connection: Connection, file: Path, table: str, columns: tuple[str, ...]) -> None:
     """Read a tab-separated file as text; its header gives each column as name:type, and the name alone is kept."""
-    with reading(connection, [file]):
+    with reading_text(file):
         published = read_tsv(connection, file)
         bare = {column.partition(":")[0]: column for column in published.columns}
         require_columns([file], bare, dict.fromkeys(columns, f"a column of {NAME} as published"))

@@ -7,13 +7,14 @@ from adi.data.sources.conversion import (
     Connection,
     count,
     read_tsv,
+    reading_text,
     working_database,
     write_counts,
     write_schema,
     write_table,
 )
 from adi.data.sources.published import published_files
-from adi.data.tables import reading, require_columns
+from adi.data.tables import require_columns
 from adi.errors import AdiError
 
 NAME = "xmrec-wsdm22"
@@ -76,12 +77,12 @@ def xmrec_wsdm22(source: Path, out: Path) -> None:
 
 def _read_ratings(connection: Connection, table: str, file: Path) -> None:
     """Append a tab-separated file with the header userId, itemId, rating; the domain is its folder's name."""
-    with reading(connection, [file]):
+    with reading_text(file):
         ratings = read_tsv(connection, file)
     require_columns(
         [file], ratings.columns, dict.fromkeys(("userId", "itemId", "rating"), f"a column of {NAME} as published")
     )
-    with reading(connection, [file]):
+    with reading_text(file):
         ratings.create_view("ratings", replace=True)
         connection.execute(
             f"INSERT INTO {table} SELECT userId, itemId, ?, CAST(rating AS DOUBLE) FROM ratings", [file.parent.name]
@@ -90,7 +91,7 @@ def _read_ratings(connection: Connection, table: str, file: Path) -> None:
 
 def _read_candidates(connection: Connection, file: Path) -> None:
     """Append a file without a header: user, tab, the candidates between commas."""
-    with reading(connection, [file]):
+    with reading_text(file):
         runs = read_tsv(connection, file, names=["user_id", "items"])
         runs.create_view("runs", replace=True)
         connection.execute(

@@ -1,0 +1,53 @@
+# Everything a clone needs: `make demo` and `make test` set themselves up. `make help` lists the rest.
+
+# The one place that names the version of torch to develop with; pyproject.toml gives the range that users may have.
+# It is installed before the rest, so that nothing else chooses a newer and much larger build.
+TORCH := torch==2.13.0
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# Python 3.11 where there is one, else python3 if it is new enough; or the one given: make setup PYTHON=python3.12
+PYTHON ?= $(firstword $(foreach name,python3.11 python3,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo lint test clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r target text; do \
+		printf 'make %-8s %s\n' "$$target" "$$text"; done
+
+setup: $(INSTALLED) ## Make .venv with adi and its development tools
+
+# Runs again only when pyproject.toml, or the pin above, is newer than the last complete set-up.
+$(INSTALLED): pyproject.toml Makefile
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "adi needs Python 3.11 or newer, and neither python3.11 nor python3 is one ($$(python3 --version 2>&1))." >&2; \
+		echo "Install it, or say where it is: make setup PYTHON=/path/to/python3.11" >&2; \
+		exit 1; \
+	fi
+	@echo "Setting up $(VENV) with $(PYTHON); the first time takes minutes ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) $(TORCH)
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## Simulate a marketplace, train four models, compare them: demo/report.html
+	@rm -rf demo
+	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh demo
+
+lint: $(INSTALLED) ## Check format, style and types
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+
+test: lint ## Lint, then run every test
+	$(BIN)/pytest
+
+clean: ## Remove .venv, demo/ and what the tools left
+	rm -rf $(VENV) demo build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,55 @@
+"""What goes through a model, and the shape legend of the whole package.
+
+    B   samples of a batch                  D   domains
+    N   candidates of a batch               E   embedding_dim
+    F   features of a tower                 K   shared networks
+    T   values of all bags of a feature     n, m   samples, candidates of one domain
+
+A batch is *domain-major*: its samples, and its candidates, are sorted by domain, and D + 1 offsets say where each domain
+begins. So a domain-specific layer works on contiguous slices and a sample runs only its own domain's network.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+Offsets = tuple[int, ...]
+"""D + 1 row numbers; rows ``offsets[d]:offsets[d + 1]`` belong to domain d."""
+
+
+@dataclass(frozen=True)
+class Bags:
+    """The rows of an embedding table that each of R samples averages, for one feature.
+
+    `offsets` (R + 1,) cuts `values` (T,) into bags, the newest value of a history last; None where every bag holds
+    exactly one value.
+    """
+
+    values: Tensor
+    offsets: Tensor | None = None
+
+
+FeatureBags = dict[str, Bags]
+"""A tower's input: the bags of each feature, in the order of the features."""
+
+
+@dataclass(frozen=True)
+class DomainCandidates:
+    """The columns of one domain's logits, see `adi.losses.sampled_softmax`; `known` may be empty."""
+
+    positive: Tensor
+    log_q: Tensor
+    positive_log_q: Tensor
+    known: tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B samples and their N candidates; `candidates` has an entry for each domain that has samples."""
+
+    size: int
+    user: FeatureBags
+    user_offsets: Offsets
+    item: FeatureBags
+    item_offsets: Offsets
+    candidates: dict[int, DomainCandidates]

@@ -1,0 +1,223 @@
+"""A prepared dataset, opened: arrays mapped from disk, the rows of each part, and the history before each row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from adi.data.arrays import Array, read_array
+from adi.data.manifest import Manifest, read_manifest
+from adi.errors import AdiError
+
+Part = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Histories:
+    """What each of n users did before a moment: items and their domains, oldest first, cut by `offsets` (n + 1,)."""
+
+    items: Array
+    domains: Array
+    offsets: Array
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Array:
+        return np.diff(self.offsets)
+
+    def newest(self, length: int, domains: Array | None = None) -> tuple[Array, Array]:
+        """Items and offsets of the newest `length` of each history; with `domains` (n,) only those of its own domain."""
+        if domains is None:
+            keep = np.ones(len(self.items), dtype=bool)
+        else:
+            keep = self.domains == np.repeat(domains, self.lengths)
+        until = np.concatenate([[0], np.cumsum(keep)])  # kept before each value
+        after = np.repeat(until[self.offsets[1:]], self.lengths) - until[1:]
+        keep &= after < length
+        kept = np.concatenate([[0], np.cumsum(keep)])
+        return self.items[keep], kept[self.offsets]
+
+
+@dataclass(frozen=True)
+class Queries:
+    """n requests for a top-K: a user (-1: unknown) in a domain, with a history and the context's codes."""
+
+    users: Array
+    domains: Array
+    histories: Histories
+    context: Mapping[str, Array]
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+@dataclass(frozen=True)
+class Corpora:
+    """The items of each domain, ascending, with training counts; `eligible` marks those that may be retrieved."""
+
+    items: list[Array]
+    counts: list[Array]
+    eligible: list[Array]
+
+    def retrievable(self, domain: int) -> Array:
+        items: Array = self.items[domain][self.eligible[domain]]
+        return items
+
+
+class Dataset:
+    """The folder that `adi prepare` wrote. Arrays stay on disk; what is read comes through the page cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest: Manifest = read_manifest(folder)
+        self.domains = self.manifest.domains
+        self._context = [feature.name for feature in self.manifest.side("context")]
+        self._log = self._columns("interactions", "held_out")
+        self._test = self._columns("test", "before")
+        self.user_offsets = self._read("interactions/user_offsets")
+
+    def _columns(self, part: str, own: str) -> dict[str, Array]:
+        names = ["user", "item", "domain", own, *(f"context_{name}" for name in self._context)]
+        return {name: self._read(f"{part}/{name}") for name in names}
+
+    def _read(self, name: str) -> Array:
+        path = self.folder / f"{name}.npy"
+        try:
+            return read_array(path)
+        except FileNotFoundError:
+            raise AdiError(f"{path}: the file is missing from the prepared dataset. Prepare it again.") from None
+
+    @property
+    def num_rows(self) -> int:
+        """Training and validation rows."""
+        return len(self._log["user"])
+
+    def rows(self, part: Part) -> Array:
+        """The row numbers of a part; of validation and training within the same numbering."""
+        if part == "test":
+            return np.arange(len(self._test["user"]))
+        return np.flatnonzero(self._log["held_out"] == (part == "validation"))
+
+    def is_training(self, rows: Array) -> Array:
+        return np.asarray(self._log["held_out"][rows] == 0)
+
+    def targets(self, part: Part, rows: Array) -> tuple[Array, Array, Array]:
+        """User, item and domain of rows."""
+        columns = self._test if part == "test" else self._log
+        return columns["user"][rows], columns["item"][rows].astype(np.int64), columns["domain"][rows].astype(np.int64)
+
+    def queries(self, part: Part, rows: Array, *, causal: bool = True, lookback: int | None = None) -> Queries:
+        """What was known when rows happened.
+
+        The history is what the user did earlier, never the row itself: for a test row also the validation rows, for
+        others the training rows only. In a log without time, and with ``causal=False``, it is everything else that the
+        user did. At most `lookback` rows are read.
+        """
+        columns = self._test if part == "test" else self._log
+        users = columns["user"][rows]
+        begin, stop = self.user_offsets[users], self.user_offsets[users + 1]
+        causal = causal and self.manifest.time is not None
+        own = None if part == "test" else rows
+        if causal:
+            end = begin + columns["before"][rows] if part == "test" else rows
+            if lookback is not None:
+                begin = np.maximum(begin, end - lookback)
+        else:
+            end = stop
+            if lookback is not None:  # the newest rows, or those from the row itself on where it is older
+                size = lookback + (own is not None)
+                begin = np.maximum(begin, stop - size if own is None else np.minimum(own, stop - size))
+                end = np.minimum(stop, begin + size)
+        histories = self._histories(begin, end, exclude=None if causal else own, with_held_out=part == "test")
+        context = {name: columns[f"context_{name}"][rows] for name in self._context}
+        return Queries(users, columns["domain"][rows].astype(np.int64), histories, context)
+
+    def _histories(self, begin: Array, end: Array, *, exclude: Array | None, with_held_out: bool) -> Histories:
+        positions, offsets = ranges(begin, end)
+        keep = np.ones(len(positions), dtype=bool) if with_held_out else self._log["held_out"][positions] == 0
+        if exclude is not None:
+            keep &= positions != np.repeat(exclude, np.diff(offsets))
+        kept = np.concatenate([[0], np.cumsum(keep)])
+        positions = positions[keep]
+        return Histories(self._log["item"][positions], self._log["domain"][positions], kept[offsets])
+
+    def latest(self, users: Array, domains: Array, context: Mapping[str, Array]) -> Queries:
+        """Requests made now: the history is all that the log knows of the user; nothing for a user of -1."""
+        known = np.maximum(users, 0)
+        begin = self.user_offsets[known]
+        end = np.where(users < 0, begin, self.user_offsets[known + 1])
+        return Queries(users, domains, self._histories(begin, end, exclude=None, with_held_out=True), context)
+
+    def known_positives(self, users: Array, domains: Array) -> tuple[Array, Array]:
+        """Items that each user is known to have taken in the domain, in training: items and offsets."""
+        everything = self._histories(
+            self.user_offsets[users], self.user_offsets[users + 1], exclude=None, with_held_out=False
+        )
+        items, offsets = everything.newest(len(everything.items) + 1, domains)
+        return items.astype(np.int64), offsets
+
+    @cached_property
+    def corpora(self) -> Corpora:
+        cuts = self._read("corpus/offsets")[1:-1]
+        item, count, eligible = (np.split(self._read(f"corpus/{name}"), cuts) for name in ("item", "count", "eligible"))
+        return Corpora([part.astype(np.int64) for part in item], [part.astype(np.int64) for part in count], eligible)
+
+    def candidates(self, rows: Array) -> tuple[Array, Array] | None:
+        """The candidates of test rows as items and offsets, where the split gave any."""
+        if not self.manifest.candidates:
+            return None
+        offsets = self._read("candidates/offsets")
+        positions, cuts = ranges(offsets[rows], offsets[rows + 1])
+        return self._read("candidates/item")[positions].astype(np.int64), cuts
+
+    def feature(self, side: Literal["user", "item"], name: str) -> Array:
+        """The codes of a feature, see `adi.data.encoding`."""
+        return self._read(f"features/{side}/{name}")
+
+    @cached_property
+    def users(self) -> "Entities":
+        return Entities(self.folder / "entities" / "user.parquet")
+
+    @cached_property
+    def items(self) -> "Entities":
+        return Entities(self.folder / "entities" / "item.parquet")
+
+
+class Entities:
+    """The ids behind the numbers of users or items; ids are in ascending order of their UTF-8 bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self.keys: pa.ChunkedArray = pq.read_table(path, columns=["key"], memory_map=True)["key"]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def key(self, index: int) -> str:
+        text: str = self.keys[index].as_py()
+        return text
+
+    def find(self, key: str) -> int | None:
+        """The number of an id by binary search, or None."""
+        low, high = 0, len(self.keys)
+        wanted = key.encode()
+        while low < high:
+            middle = (low + high) // 2
+            if self.key(middle).encode() < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        return low if low < len(self.keys) and self.key(low) == key else None
+
+
+def ranges(begin: Array, end: Array) -> tuple[Array, Array]:
+    """All integers of the half-open ranges, one range after the other, and the offsets between them."""
+    lengths = np.maximum(end - begin, 0)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], lengths), offsets

@@ -1,0 +1,268 @@
+"""The report on tiny made-up runs: its figures, its escaping, its independence of other hosts, its refusals."""
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adi.errors import AdiError
+from adi.report.charts import COLOURS, breakdown_lines, key, loss_curve, recall_bars, validation_curve
+from adi.report.groups import Estimate, group_runs
+from adi.report.page import write_report
+from adi.report.runs import read_runs
+
+Make = Callable[..., Path]
+
+MEASURES = {
+    "search": {"queries": 120, "corpus": 900, "recall@10": 0.2, "recall@50": 0.5, "ndcg@10": 0.11},
+    "feed": {"queries": 35, "corpus": 410, "recall@10": 0.1, "recall@50": 0.25, "ndcg@10": None},
+}
+HISTORY = {
+    "search": [{"group": "0", "queries": 20, "recall@50": 0.3}, {"group": "1+", "queries": 1100, "recall@50": 0.6}],
+    "feed": [{"group": "0", "queries": 35, "recall@50": 0.25}],
+}
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Make:
+    def make(
+        name: str,
+        *,
+        model: str = "adi-se",
+        seed: int = 0,
+        raised: float = 0.0,
+        losses: tuple[float, ...] = (),
+        config: dict[str, Any] | None = None,
+        domains: tuple[str, ...] = ("search", "feed"),
+        ks: tuple[int, ...] = (10, 50),
+        queries: int = 120,
+    ) -> Path:
+        measured = {domain: dict(MEASURES[known]) for domain, known in zip(domains, MEASURES, strict=True)}
+        first, second = (measured[domain] for domain in domains)
+        first["recall@50"] += raised
+        first["queries"] = queries
+        mean = {name: (first[name] + second[name]) / 2 for name in ("recall@10", "recall@50")} | {"ndcg@10": None}
+        card = {"model": model, "seed": seed, "created": "2026-01-02T03:04:05Z", "domains": domains}
+        card |= {"prepared": str(tmp_path / "prepared"), "parameters": 4321 if losses else None}
+        card |= {"versions": {"torch": "2.13.0"}, "config": (config or {}) | {"seed": seed}}
+        metrics = {"model": model, "part": "test", "against": "corpus", "history": "earlier", "ks": ks}
+        metrics |= {"domains": measured, "mean": mean}
+        metrics |= {"breakdown": {"history_length": dict(zip(domains, HISTORY.values(), strict=True))}}
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "run.json").write_text(json.dumps(card))
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+        if losses:
+            lines = [json.dumps(_epoch(number, loss, domains)) for number, loss in enumerate(losses, 1)]
+            (folder / "log.jsonl").write_text("\n".join(lines) + "\n")
+        return folder
+
+    return make
+
+
+def _epoch(number: int, loss: float, domains: tuple[str, ...]) -> dict[str, Any]:
+    scores = {domain: {"recall@50": round(number / 10 + place / 100, 2)} for place, domain in enumerate(domains)}
+    validation = {"domains": scores, "mean": {"recall@50": number / 10 + 0.005}}
+    timing = {"step": 7 * number, "seconds": 1.5 * number, "samples": 700 * number, "samples_per_second": 466.7}
+    return {"epoch": number, "loss": loss, "validation": validation, **timing}
+
+
+class Elements(HTMLParser):
+    """Every start tag with its attributes, the text of cells row by row, and whether the tags are balanced."""
+
+    VOID = ("meta", "link", "img", "br")
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[str]] = []
+        self.open: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += ("*" if "strong" in self.open else "") + data
+
+
+def _page(tmp_path: Path, *runs: Path) -> str:
+    write_report(runs, tmp_path / "report.html")
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_table_shows_mean_and_spread_of_seeds_and_the_best_in_bold(tmp_path: Path, make_run: Make) -> None:
+    popularity = make_run("popularity", model="popularity")
+    seeds = [make_run(f"adi-{seed}", seed=seed, raised=0.1 * seed, losses=(3.0, 2.0)) for seed in (0, 1)]
+    elements = Elements(_page(tmp_path, popularity, *seeds))
+    assert elements.open == []
+    # search: 0.5 and 0.6, so mean 0.55 and standard deviation 0.1 / sqrt(2); feed: 0.25 in all three, so a tie.
+    # `*` marks what stands inside <strong>.
+    assert elements.rows[:3] == [
+        ["Model", "search", "feed", "Mean"],
+        ["popularity", "0.5000", "*0.2500", "0.3750"],
+        ["adi-se", "*0.5500 *± 0.0707", "*0.2500 *± 0.0000", "*0.4000 *± 0.0354"],
+    ]
+
+
+def test_page_holds_data_counts_settings_versions_and_a_dash_where_undefined(tmp_path: Path, make_run: Make) -> None:
+    run = make_run("adi", losses=(3.0,), config={"optimizer": {"lr": 0.002}})
+    rows = Elements(_page(tmp_path, run)).rows
+    assert ["adi-se", "0", "4,321", "1", "467", "earlier", "2026-01-02T03:04:05Z", str(run)] in rows
+    assert ["search", "–", "–", "–", "–", "120", "900"] in rows
+    assert ["optimizer.lr", "0.002"] in rows
+    assert ["torch", "2.13.0"] in rows
+    assert ["adi-se", "0.1100", "–", "–"] in rows  # NDCG@10: undefined in feed, and so on average
+
+
+def test_text_of_the_runs_is_escaped(tmp_path: Path, make_run: Make) -> None:
+    evil = "<script>alert('x')</script>"
+    page = _page(
+        tmp_path,
+        make_run("a", model=evil, domains=(evil, "feed & co"), losses=(3.0,), config={evil: evil}),
+    )
+    assert evil not in page
+    assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;" in page
+    assert "\\u003cscript>alert('x')\\u003c/script>" in page  # inside the charts' JSON
+    assert "feed &amp; co" in page
+    assert [tag for tag, _ in Elements(page).tags].count("script") == 2
+
+
+def test_nothing_is_asked_of_another_host(tmp_path: Path, make_run: Make) -> None:
+    page = _page(tmp_path, make_run("a", losses=(3.0, 2.5)))
+    tags = Elements(page).tags
+    assert [tag for tag, attributes in tags if {"src", "href", "srcset", "action", "data"} & attributes.keys()] == []
+    assert {"link", "iframe", "object", "embed", "base"} & {tag for tag, _ in tags} == set()
+    style = re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL)
+    assert len(style) == 1
+    assert "url(" not in style[0]
+    assert "@import" not in style[0]
+    policy = next(a["content"] for tag, a in tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+
+
+def test_vega_is_in_the_page_once_and_every_chart_has_its_place(tmp_path: Path, make_run: Make) -> None:
+    page = _page(tmp_path, make_run("a", losses=(3.0, 2.5)), make_run("b", model="popularity"))
+    assert page.count("window.vegaEmbed=") == 1
+    found = re.search(r"^const charts = (.*);$", page, flags=re.MULTILINE)
+    assert found is not None
+    places = [attributes["id"] for tag, attributes in Elements(page).tags if tag == "figure"]
+    # bars and curves of two domains and the mean, loss, validation of the mean and two domains, breakdown of two
+    assert len(places) == 3 + 3 + 1 + 3 + 2
+    assert list(json.loads(found[1])) == places
+
+
+def _values(specification: dict[str, Any]) -> list[dict[str, Any]]:
+    (values,) = specification["datasets"].values()
+    return values
+
+
+def test_charts_hold_the_figures(make_run: Make) -> None:
+    groups = group_runs(read_runs([make_run("a", losses=(3.0, float("nan"))), make_run("b", model="popularity")]))
+    bars = recall_bars(groups, domain="feed", k=50, top=1.0)
+    assert [row["recall"] for row in _values(bars)] == [0.25, 0.25]
+    lines = validation_curve(groups, domain="feed", measure="recall@50")
+    assert [(row["x"], row["value"]) for row in _values(lines)] == [(1, 0.11), (2, 0.21)]
+    parts = breakdown_lines(groups[:1], by="history_length", domain="search", measure="recall@50")
+    assert [(row["x"], row["value"]) for row in _values(parts)] == [("0|20", 0.3), ("1+|1,100", 0.6)]
+
+
+def test_colours_and_shapes_tell_35_models_apart(make_run: Make) -> None:
+    one = group_runs(read_runs([make_run("a")]))
+    looks = [(colour, shape) for _, colour, shape in key(one * 35)]
+    assert len(set(looks)) == 35
+    assert looks[0][0] == looks[len(COLOURS)][0]
+
+
+def test_a_loss_that_diverged_is_a_gap_and_models_without_epochs_are_said_to_have_none(
+    tmp_path: Path, make_run: Make
+) -> None:
+    diverged = make_run("a", losses=(3.0, float("nan")))
+    losses = loss_curve(group_runs(read_runs([diverged])))
+    assert [row["value"] for row in _values(losses)] == [3.0, None]
+    assert "None of these models is trained by epochs." not in _page(tmp_path, diverged)
+    assert "None of these models is trained by epochs." in _page(tmp_path, make_run("b", model="popularity"))
+
+
+def test_configurations_of_one_model_are_told_apart_by_what_differs(make_run: Make) -> None:
+    runs = [
+        make_run("a", config={"optimizer": {"lr": 0.001}, "batch_size": 4096}),
+        make_run("b", config={"optimizer": {"lr": 0.002}, "batch_size": 4096}),
+        make_run("c", config={"optimizer": {"lr": 0.002}, "batch_size": 4096}, seed=1),
+        make_run("d", model="dnn", config={"optimizer": {"lr": 0.003}}),
+    ]
+    groups = group_runs(read_runs(runs))
+    assert [group.label for group in groups] == ["adi-se (optimizer.lr=0.001)", "adi-se (optimizer.lr=0.002)", "dnn"]
+    assert [len(group.runs) for group in groups] == [1, 2, 1]
+
+
+def test_estimate_leaves_out_what_is_undefined() -> None:
+    assert Estimate.of([0.2, None, float("nan"), 0.4]) == Estimate(
+        mean=pytest.approx(0.3), spread=pytest.approx(0.02**0.5)
+    )
+    assert Estimate.of([0.2]) == Estimate(mean=0.2, spread=None)
+    assert Estimate.of([None]) == Estimate(mean=None, spread=None)
+
+
+@pytest.mark.parametrize(
+    ("missing", "remedy"), [("run.json", "adi train PREPARED --model NAME"), ("metrics.json", "adi evaluate ")]
+)
+def test_a_missing_file_is_named_with_the_command_that_makes_it(make_run: Make, missing: str, remedy: str) -> None:
+    run = make_run("half")
+    (run / missing).unlink()
+    with pytest.raises(AdiError, match=rf"half/{missing}: no such file.*{remedy}"):
+        read_runs([run])
+
+
+def test_a_missing_folder_and_a_run_named_twice_are_refused(tmp_path: Path, make_run: Make) -> None:
+    with pytest.raises(AdiError, match="nowhere: no such run"):
+        read_runs([tmp_path / "nowhere"])
+    run = make_run("once")
+    with pytest.raises(AdiError, match="once: this run is given twice"):
+        read_runs([run, run.parent / "." / "once"])
+
+
+def test_malformed_files_are_named_with_key_or_line(make_run: Make) -> None:
+    run = make_run("bad", losses=(3.0, 2.0))
+    log = run / "log.jsonl"
+    log.write_text(log.read_text().replace('"epoch": 2', '"epoch": "two"'))
+    with pytest.raises(AdiError, match=r"log\.jsonl, line 2: epoch: .*'two'"):
+        read_runs([run])
+    (run / "run.json").write_text('{"model": "adi-se"')
+    with pytest.raises(AdiError, match=r"run\.json: .*JSON"):
+        read_runs([run])
+
+
+def test_runs_that_do_not_compare_are_refused(tmp_path: Path, make_run: Make) -> None:
+    with pytest.raises(AdiError, match=r"b: queries: 121 in search, 35 in feed, but in .*a: 120 in search, 35 in feed"):
+        read_runs([make_run("a"), make_run("b", queries=121)])
+    with pytest.raises(AdiError, match=r"no K of Recall@K in common \(.*c: 10; .*d: 50\)"):
+        write_report([make_run("c", ks=(10,)), make_run("d", ks=(50,))], tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_an_output_that_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path, make_run: Make) -> None:
+    run = make_run("a")
+    with pytest.raises(AdiError, match=r"is a folder\. Name the report's file"):
+        write_report([run], tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AdiError, match=r"file/report\.html: cannot be written"):
+        write_report([run], tmp_path / "file" / "report.html")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "file"]

@@ -1,0 +1,126 @@
+"""The direction of imports, the size of files and their names, as the house style has them."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "adi"
+LONGEST = 350
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
+
+TENSORS = {"errors", "layers", "losses", "negatives"}
+DATA = {"errors", "schema", "batch", "data"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "schema": {"errors"},
+    "batch": {"errors", "schema"},
+    "data": DATA,
+    "layers": TENSORS,
+    "losses": TENSORS,
+    "negatives": TENSORS,
+    "models": {"errors", "schema", "batch", "layers", "models"},
+    "evaluation": DATA | {"models", "evaluation"},
+    "evaluation.metrics": set(),
+    "training": DATA | TENSORS | {"models", "evaluation", "training"},
+    "report": {"errors", "schema", "data", "report"},
+}
+"""What each part, or the named module of a part, may import of the others. The package itself and `cli` may import
+all; `cli` is for nobody else to import. A part that is not listed belongs in this table before it is written."""
+
+
+def modules(source: Path) -> Iterator[tuple[str, Path]]:
+    """Each module of the package as (name below the package, file); the package's own name is empty."""
+    for path in sorted(source.rglob("*.py")):
+        parts = path.relative_to(source).with_suffix("").parts
+        yield ".".join(part for part in parts if part != "__init__"), path
+
+
+def imports(name: str, path: Path) -> set[str]:
+    """The names below the package that a module imports, anywhere in it, whichever form the import has."""
+    inside = ["adi", *filter(None, name.split("."))]
+    if path.stem != "__init__":
+        inside.pop()
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = inside[: len(inside) - node.level + 1] if node.level else []
+            origin = ".".join([*start, *filter(None, [node.module])])
+            found |= {f"{origin}.{alias.name}" for alias in node.names}
+    return {full.removeprefix("adi.") for full in found if full.startswith("adi.")}
+
+
+def wrong_imports(source: Path) -> list[str]:
+    """Every import that goes against the table, as a sentence."""
+    faults = []
+    for name, path in modules(source):
+        part = name.partition(".")[0]
+        allowed = MAY_IMPORT.get(name, MAY_IMPORT.get(part))
+        if allowed is None and part not in ("", "cli"):
+            faults.append(f"{name}: its part is not in the table of what may import what")
+            continue
+        for other in sorted(imports(name, path)):
+            target = other.partition(".")[0]
+            if target == "cli" and part != "cli":
+                faults.append(f"{name or 'adi'} imports {other}: cli is for nobody to import")
+            elif allowed is not None and target not in allowed:
+                faults.append(f"{name} imports {other}")
+    return faults
+
+
+def test_imports_go_one_way() -> None:
+    assert wrong_imports(SOURCE) == []
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    known = dict(modules(SOURCE))
+    graph = {}
+    for name, path in known.items():
+        # `from adi.data import loader` names a module, `from adi.errors import AdiError` something in one.
+        graph[name] = {other if other in known else other.rpartition(".")[0] for other in imports(name, path)} - {""}
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"modules import each other in a circle: {' <- '.join(error.args[1])}")
+
+
+def test_files_are_one_idea_long() -> None:
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules(SOURCE)}
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_files_are_named_for_what_they_hold() -> None:
+    assert [str(path) for _, path in modules(SOURCE) if path.stem in NAMES_THAT_SAY_NOTHING] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "line", "fault"),
+    [
+        ("errors.py", "from adi.schema import Schema", "errors imports schema.Schema"),
+        ("layers/mlp.py", "import adi.models.dnn", "layers.mlp imports models.dnn"),
+        ("models/dnn.py", "from adi import data", "models.dnn imports data"),
+        ("models/dnn.py", "from ..training.loop import train", "models.dnn imports training.loop.train"),
+        ("evaluation/metrics.py", "from adi.errors import AdiError", "evaluation.metrics imports errors.AdiError"),
+        ("training/loop.py", "def f():\n    from adi.cli import main", "training.loop imports cli.main: cli is"),
+        ("__init__.py", "from adi.cli.main import main", "adi imports cli.main.main: cli is for nobody"),
+        ("novelty/thing.py", "import json", "novelty.thing: its part is not in the table"),
+    ],
+)
+def test_a_wrong_import_is_found(tmp_path: Path, place: str, line: str, fault: str) -> None:
+    module = tmp_path / place
+    module.parent.mkdir(parents=True, exist_ok=True)
+    module.write_text(line)
+    (found,) = wrong_imports(tmp_path)
+    assert found.startswith(fault)
+
+
+def test_right_imports_pass(tmp_path: Path) -> None:
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "loop.py").write_text(
+        "import torch\nfrom adi import errors\nfrom adi.models.dnn import DNN\nfrom .checkpoint import save"
+    )
+    assert wrong_imports(tmp_path) == []
