@@ -7,11 +7,12 @@ TORCH := torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Twice quiet: errors alone.
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 # Python 3.11 where there is one, else python3 if it is new enough; or the one given: make setup PYTHON=python3.12
 PYTHON ?= $(firstword $(foreach name,python3.11 python3,$(shell \
-	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -31,7 +32,7 @@ $(INSTALLED): pyproject.toml Makefile
 		exit 1; \
 	fi
 	@echo "Setting up $(VENV) with $(PYTHON); the first time takes minutes ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(PIP) $(TORCH)
 	@$(PIP) --editable '.[dev]'
 	@touch $@

@@ -15,6 +15,7 @@ TENSORS = {"errors", "layers", "losses", "negatives"}
 DATA = {"errors", "schema", "batch", "data"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "machine": {"errors"},
     "schema": {"errors"},
     "batch": {"errors", "schema"},
     "data": DATA,
@@ -24,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"errors", "schema", "batch", "layers", "models"},
     "evaluation": DATA | {"models", "evaluation"},
     "evaluation.metrics": set(),
-    "training": DATA | TENSORS | {"models", "evaluation", "training"},
+    "training": DATA | TENSORS | {"machine", "models", "evaluation", "training"},
     "report": {"errors", "schema", "data", "report"},
 }
 """What each part, or the named module of a part, may import of the others. The package itself and `cli` may import

@@ -45,11 +45,15 @@ class DomainCandidates:
 
 @dataclass(frozen=True)
 class Batch:
-    """B samples and their N candidates; `candidates` has an entry for each domain that has samples."""
+    """B samples and their N candidates; `candidates` has an entry for each domain that has samples.
+
+    `item_log_popularity` (N,) is the log of each candidate's share of its domain's training rows.
+    """
 
     size: int
     user: FeatureBags
     user_offsets: Offsets
     item: FeatureBags
     item_offsets: Offsets
+    item_log_popularity: Tensor
     candidates: dict[int, DomainCandidates]

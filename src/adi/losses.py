@@ -50,7 +50,7 @@ def sampled_softmax(
     positive_log_q: Tensor,
     known: Known | None = None,
     temperature: float | Tensor,
-    chunk_logits: int = 1 << 21,
+    chunk_logits: int = 1 << 20,
 ) -> Tensor:
     """Sum over the samples of minus the log-probability of each one's positive among its candidates (ADI eq. 4, 5).
 
@@ -79,8 +79,8 @@ def sampled_softmax(
         positive_log_q: (n,) the same for each row's own positive, finite.
         known: (offsets, columns) of the pairs to mask, see `Known`.
         temperature: positive, in the score's units; a 0-d tensor may be learned and gets its gradient.
-        chunk_logits: about how many logits are alive at once. The default (8 MiB in fp32) is best for a CPU's cache; a
-            GPU likes more.
+        chunk_logits: about how many logits are worked on at once, in two buffers of this size. The default (8 MiB in
+            fp32) suits a CPU's cache; a GPU likes more.
 
     Returns:
         0-d tensor, the sum; the caller divides it by what it averages over. 0 if n is 0.
@@ -124,25 +124,27 @@ class _ChunkedSoftmax(torch.autograd.Function):
         positive, bias = positive[:, None], -log_q.to(query.dtype)  # (n, 1), (m,)
         loss = torch.empty_like(own)  # (n, 1)
         query_gradient, candidates_gradient = torch.empty_like(query), torch.zeros_like(candidates)
-        buffer = query.new_empty(chunk, m)  # one for all chunks: fresh pages for each would cost more than the sums
+        buffers = query.new_empty(2, chunk, m)  # shared by all chunks: fresh pages for each cost more than the sums
         if known is not None:
             offsets, columns = known
             rows = torch.repeat_interleave(offsets.diff()).to(columns.device, non_blocking=True)  # (P,)
         for start in range(0, n, chunk):
             part = slice(start, min(start + chunk, n))
-            logits = torch.addmm(bias, scaled[part], candidates.T, out=buffer[: part.stop - start])  # (chunk, m)
+            used = buffers[:, : part.stop - start]  # (2, chunk, m)
+            logits = torch.addmm(bias, scaled[part], candidates.T, out=used[0])  # (chunk, m)
             if known is not None:
                 pairs = slice(int(offsets[start]), int(offsets[part.stop]))
                 logits[rows[pairs] - start, columns[pairs]] = -torch.inf
             logits.scatter_(1, positive[part], own[part])
-            peak = logits.amax(dim=1, keepdim=True)  # (chunk, 1), finite: a row has its own positive
-            odds = logits.sub_(peak).exp_()  # (chunk, m)
-            total = odds.sum(dim=1, keepdim=True)  # (chunk, 1)
-            loss[part] = total.log() + peak - own[part]
-            if with_gradient:  # the loss by the logits is odds / total, less 1 at the positive; / total comes last
-                odds.scatter_(1, positive[part], odds.gather(1, positive[part]) - total)
-                query_gradient[part] = (odds @ candidates).div_(total)
-                candidates_gradient.addmm_(odds.T, scaled[part] / total)
+            # The largest share gives the log of the sum without the underflow that the positive's own might have, and
+            # softmax is spared the slow path that exp takes on a CPU where it underflows.
+            share = torch.softmax(logits, dim=1, out=used[1])  # (chunk, m)
+            log_sum = logits.amax(dim=1, keepdim=True) - share.amax(dim=1, keepdim=True).log()  # (chunk, 1)
+            loss[part] = log_sum - own[part]
+            if with_gradient:
+                share.scatter_(1, positive[part], share.gather(1, positive[part]) - 1)  # now the loss by the logits
+                torch.mm(share, candidates, out=query_gradient[part])
+                candidates_gradient.addmm_(share.T, scaled[part])
         if with_gradient:
             query_gradient /= temperature
             learned = ctx.needs_input_grad[2]  # the scores are a function of query / temperature, so by the chain rule:

@@ -1,6 +1,8 @@
 """The report on tiny made-up runs: its figures, its escaping, its independence of other hosts, its refusals."""
 
+import errno
 import json
+import os
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -236,7 +238,7 @@ def test_a_missing_folder_and_a_run_named_twice_are_refused(tmp_path: Path, make
         read_runs([tmp_path / "nowhere"])
     run = make_run("once")
     with pytest.raises(AdiError, match="once: this run is given twice"):
-        read_runs([run, run.parent / "." / "once"])
+        read_runs([run, run / ".." / "once"])
 
 
 def test_malformed_files_are_named_with_key_or_line(make_run: Make) -> None:
@@ -266,3 +268,18 @@ def test_an_output_that_cannot_be_written_is_refused_and_leaves_nothing(tmp_path
     with pytest.raises(AdiError, match=r"file/report\.html: cannot be written"):
         write_report([run], tmp_path / "file" / "report.html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "file"]
+
+
+def test_a_disk_that_fills_leaves_the_report_that_was_there(
+    tmp_path: Path, make_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = make_run("a")
+    (tmp_path / "report.html").write_text("the last one")
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(AdiError, match=r"report\.html: cannot be written \(No space left on device\)"):
+        write_report([run], tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text() == "the last one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "report.html"]

@@ -67,8 +67,20 @@ class Corpora:
     eligible: list[Array]
 
     def retrievable(self, domain: int) -> Array:
+        """The items that may be retrieved in a domain, ascending."""
         items: Array = self.items[domain][self.eligible[domain]]
         return items
+
+    def counts_of(self, domain: int, items: Array) -> Array:
+        """Training rows of each item in a domain; 0 for one that is not in its corpus."""
+        own = self.items[domain]
+        positions = np.minimum(np.searchsorted(own, items), len(own) - 1)
+        return np.where(own[positions] == items, self.counts[domain][positions], 0)
+
+    def log_popularity(self, domain: int, items: Array) -> Array:
+        """Log of each item's share of the domain's training rows, with one row more for each item of the corpus."""
+        total = self.counts[domain].sum() + len(self.items[domain])
+        return np.log((self.counts_of(domain, items) + 1) / total).astype(np.float32)
 
 
 class Dataset:

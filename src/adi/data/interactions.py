@@ -49,15 +49,16 @@ def write_rows(
     context: tuple[FeatureInfo, ...],
     out: Path,
     num_users: int,
+    timed: bool,
     advance: Callable[[int], None],
 ) -> ibis.Table:
     """Write ``interactions/`` and ``test/`` below `out`; returns the test rows as a table (test, user, domain).
 
-    Arrays: user, item, domain, time, and context_<name>; for interactions also held_out (1: a validation row), for
+    Arrays: user, item, domain, time if the log is `timed`, and context_<name>; for interactions also held_out (1: a validation row), for
     the test `before`, the length of the row's history, see `assign_parts`.
     """
     dtypes: dict[str, npt.DTypeLike] = {"user": np.int32, "item": np.int32, "domain": np.int16}
-    if not isinstance(rows.schema()["time"], ibis.expr.datatypes.Null):
+    if timed:
         dtypes["time"] = np.int64 if rows.schema()["time"].is_integer() else np.float64
     encoders = {context_column(info.name): bucket(info.edges) for info in context if info.edges is not None}
     dtypes |= {context_column(info.name): np.int32 for info in context}

@@ -63,7 +63,7 @@ class Loader:
         known_items, known_offsets = self.dataset.known_positives(users, domains)
 
         candidates: dict[int, DomainCandidates] = {}
-        candidate_items, item_offsets = [], [0]
+        candidate_items, popularity, item_offsets = [], [], [0]
         for domain in range(num_domains):
             own = slice(offsets[domain], offsets[domain + 1])
             if own.start < own.stop:
@@ -71,6 +71,7 @@ class Loader:
                 cuts = known_offsets[own.start : own.stop + 1]
                 known = drawn.known(known_items[cuts[0] : cuts[-1]], cuts - cuts[0])
                 candidate_items.append(drawn.items)
+                popularity.append(self.dataset.corpora.log_popularity(domain, drawn.items))
                 candidates[domain] = DomainCandidates(
                     positive=torch.from_numpy(drawn.positive),
                     log_q=torch.from_numpy(drawn.log_q),
@@ -85,6 +86,7 @@ class Loader:
             user_offsets=tuple(offsets.tolist()),
             item=self.reader.item_bags(np.concatenate(candidate_items), item_domains),
             item_offsets=tuple(item_offsets),
+            item_log_popularity=torch.from_numpy(np.concatenate(popularity)),
             candidates=candidates,
         )
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import duckdb
 
-from adi.data.tables import ROW, columns_of, files_of, quoted, reading, relation_sql, shown
+from adi.data.tables import ROW, columns_of, quoted, reading, relation_sql, shown
 from adi.errors import AdiError
 
 SAMPLE_ROWS = 200_000
@@ -15,6 +15,9 @@ SAMPLE_ROWS = 200_000
 
 MAX_VALUES = 60
 """A column with at most this many distinct values has them counted one by one."""
+
+MOST_SHARES = 12
+"""Numbers with more distinct values than this are told by their range, not by each value's share."""
 
 Form = Literal["integer", "decimal", "boolean", "time", "text", "list", "other"]
 
@@ -58,13 +61,19 @@ class Column:
             return "every value is missing"
         missing = f", {percent(self.rows - self.filled, self.rows)} missing" if self.filled < self.rows else ""
         if self.form == "other":
-            return f"{self.kind}{missing}"
+            return f"{plain(self.kind)}{missing}"
         if self.form == "list" or self.separator:
             return f"lists of {counted(self.distinct, 'value')}{missing}"
-        if self.values:
+        if self.values and (self.form == "text" or (self.distinct <= MOST_SHARES and self.form != "time")):
             return f"{counted(self.distinct, 'value')}: {shares(self.values)}{missing}"
-        ends = "" if self.form == "text" else f", {plain(self.low)} to {plain(self.high)}"
+        ends = "" if self.form == "text" else f", {self._rounded(self.low)} to {self._rounded(self.high)}"
         return f"{counted(self.distinct, 'value')}{ends}{missing}"
+
+    def _rounded(self, value: str) -> str:
+        """A decimal to five digits, a time to the second."""
+        if self.form == "decimal":
+            return f"{float(value):.5g}"
+        return value[: len("2017-10-02 12:34:56")].removesuffix(" 00:00:00") if self.form == "time" else value
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,11 @@ class TableProfile:
     rows: int
     columns: Mapping[str, Column]
     sample: str
+
+    def seen(self) -> str:
+        """How many rows it has, for a comment, and how many of them were looked at."""
+        looked_at = next(iter(self.columns.values())).rows
+        return counted(self.rows, "row") + (f", {looked_at:,} of them looked at" if looked_at < self.rows else "")
 
     def counts(self, connection: duckdb.DuckDBPyConnection, column: str, *, most: int) -> dict[str, int]:
         """The rows of each of a column's values, as text as written, the most frequent first, from all rows."""

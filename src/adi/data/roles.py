@@ -5,7 +5,7 @@ must bear out. Nothing is guessed from values alone: where no name fits, the use
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -23,10 +23,13 @@ DOMAINS = (
 TIMES = "timestamp time datetime ts date when created day"
 """The nouns of each role, the most telling first."""
 
-ID_WORDS = frozenset("id ids key code uuid guid hash no nr number idx index".split())
+ID_WORDS = frozenset({"id", "ids", "key", "code", "uuid", "guid", "hash", "no", "nr", "number", "idx", "index"})
 DOMAIN_WORDS = ID_WORDS | {"type", "name", "group"}
-TIME_WORDS = frozenset({"at", "utc", "ms", "unix"})
+TIME_WORDS = ID_WORDS | {"at", "utc", "ms", "unix"}
 """Words that may follow the noun."""
+
+DURATIONS = frozenset({"dwell", "watch", "play", "read", "reading", "spent", "elapsed", "response", "load", "wait"})
+"""Words that make a time a length of time."""
 
 MOST_DOMAINS = 50
 FAIR_SHARE = 0.005
@@ -112,7 +115,7 @@ def find_key(connection: duckdb.DuckDBPyConnection, table: TableProfile, roles: 
         if column is None or not column.filled:
             continue
         domain = table.columns.get(roles.domain.name) or _by_name(table.columns.values(), DOMAINS, DOMAIN_WORDS)
-        candidates = [(column.name,)]
+        candidates: list[tuple[str, ...]] = [(column.name,)]
         candidates += [(column.name, domain.name)] if domain and domain.name != column.name else []
         covered = _covered(connection, table, column, roles.log, of_log)
         for key in candidates:
@@ -126,25 +129,26 @@ def words_of(name: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+", name)]
 
 
-def _rank(name: str, nouns: str, following: frozenset[str]) -> int | None:
-    """The place in `nouns` of the noun that the name ends in, but for words of `following`; None if it has none."""
+def noun_of(name: str, following: Collection[str]) -> str:
+    """The last word of a name, but for the words that may follow it: ``isClicked_flag`` → clicked."""
     words = words_of(name)
     while len(words) > 1 and words[-1] in following:
         words.pop()
-    known = nouns.split()
-    last = words[-1] if words else ""
-    for noun in (last, last.removesuffix("id"), last.removesuffix("s")):
-        if noun in known:
-            return known.index(noun)
-    return None
+    return words[-1] if words else ""
 
 
-def _ranked(columns: Iterable[Column], nouns: str, following: frozenset[str]) -> list[Column]:
+def _rank(name: str, nouns: str, following: Collection[str]) -> int | None:
+    """The place in `nouns` of the name's noun; None if it is not one of them."""
+    last, known = noun_of(name, following), nouns.split()
+    return next((known.index(n) for n in (last, last.removesuffix("id"), last.removesuffix("s")) if n in known), None)
+
+
+def _ranked(columns: Iterable[Column], nouns: str, following: Collection[str]) -> list[Column]:
     ranked = [(rank, column) for column in columns if (rank := _rank(column.name, nouns, following)) is not None]
     return [column for _, column in sorted(ranked, key=lambda pair: (pair[0], len(words_of(pair[1].name))))]
 
 
-def _by_name(columns: Iterable[Column], nouns: str, following: frozenset[str]) -> Column | None:
+def _by_name(columns: Iterable[Column], nouns: str, following: Collection[str]) -> Column | None:
     possible = [column for column in columns if column.form in ("integer", "decimal", "text")]
     return next(iter(_ranked(possible, nouns, following)), None)
 
@@ -165,7 +169,7 @@ def _identity(table: TableProfile, named: Mapping[str, str | None]) -> dict[str,
 def _time(connection: duckdb.DuckDBPyConnection, log: TableProfile, taken: Sequence[str]) -> Column | None:
     """A column of a date or time type, the one with a telling name first; else a number or text with such a name."""
     free = [column for column in log.columns.values() if column.name not in taken and column.filled]
-    likely = _ranked(free, TIMES, TIME_WORDS | ID_WORDS)
+    likely = [column for column in _ranked(free, TIMES, TIME_WORDS) if not DURATIONS & set(words_of(column.name))]
     typed = [column for column in likely if column.form == "time"] or [c for c in free if c.form == "time"]
     for column in [*typed, *likely]:
         if column.form == "text":
@@ -194,8 +198,9 @@ def _covered(
 ) -> float:
     """The share of the ids in the log's sample that the table has."""
     ids = f"(SELECT DISTINCT {quoted(of_log.name)}::VARCHAR AS id FROM {quoted(log.sample)} WHERE id IS NOT NULL)"
-    known = f"SELECT {quoted(column.name)} FROM {relation_sql(table.files, text={column.name})}"
-    return float(connection.execute(f"SELECT avg((id IN ({known}))::INT) FROM {ids}").fetchall()[0][0] or 0)
+    known = f"SELECT {quoted(column.name)} AS known FROM {relation_sql(table.files, text={column.name})}"
+    query = f"SELECT avg((id IN ({known} WHERE known IS NOT NULL))::INT) FROM {ids}"
+    return float(connection.execute(query).fetchall()[0][0] or 0)
 
 
 def _no_domain(log: TableProfile, taken: Sequence[str]) -> str:
@@ -205,7 +210,8 @@ def _no_domain(log: TableProfile, taken: Sequence[str]) -> str:
         f"{shown(log.files)}: no column looks like the domain (names such as {_examples(DOMAINS)}; 2 to "
         f"{MOST_DOMAINS} values, each with a fair number of rows). adi learns from two or more domains at once, such "
         "as search and feed, or several markets, and one column of the log says which. Name it with --domain COLUMN"
-        f"{f'; by their values these could be it: {would_do}' if would_do else ''}. Columns: {listed(log.columns)}."
+        f"{f'; by their values these could be it: {would_do}' if would_do else ''}. Where each domain has files of its "
+        f"own, put them into folders named domain=NAME/ and give the folder above. Columns: {listed(log.columns)}."
     )
 
 

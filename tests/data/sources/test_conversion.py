@@ -55,13 +55,20 @@ def test_table_is_written_in_the_order_of_the_query(tmp_path: Path) -> None:
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_tab_separated_text_is_taken_as_written(tmp_path: Path, newline: str) -> None:
     file = tmp_path / "odd [1]*.tsv"
-    file.write_bytes(newline.join(["id\tname", '007\t"Her" (1995)', '1.0\tone "half', ""]).encode())
+    file.write_bytes(newline.join(["id\tname", '007\t"Her"', '1.0\tone "half', ""]).encode())
+    (tmp_path / "odd 1x.tsv").write_text("id\tname\n9\tmeant by the glob, not by the name\n")
     with working_database() as connection:
         table = read_tsv(connection, file)
         assert table.columns == ["id", "name"]
-        assert table.fetchall() == [("007", '"Her" (1995)'), ("1.0", 'one "half')]
+        assert table.fetchall() == [("007", '"Her"'), ("1.0", 'one "half')]
         named = read_tsv(connection, file, names=["first", "second"])
         assert named.fetchall()[0] == ("id", "name")
+
+
+def test_quotes_do_not_enclose(tmp_path: Path) -> None:
+    (tmp_path / "quoted.tsv").write_text('id\tname\n1\t"Her"\n2\tplain\n')
+    with working_database() as connection:
+        assert read_tsv(connection, tmp_path / "quoted.tsv").fetchall() == [("1", '"Her"'), ("2", "plain")]
 
 
 def test_database_spills_to_a_folder_that_goes_away() -> None:

@@ -1,0 +1,107 @@
+"""The evaluation of a fitted model on a part of a dataset: every domain, the mean over domains, and by group."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from adi.data.arrays import Array
+from adi.data.dataset import Dataset, Part
+from adi.evaluation.metrics import mrr, ndcg, recall
+from adi.evaluation.ranking import Rankings, rank_in_candidates, rank_in_corpus
+from adi.evaluation.scorer import Scorer
+
+Against = Literal["corpus", "candidates"]
+Metrics = dict[str, Any]
+
+HISTORY_GROUPS = (0, 1, 3, 6, 11, 21)
+POPULARITY_GROUPS = (0, 1, 10, 100, 1000)
+"""Where the groups of a breakdown begin: history length in items, training clicks of the relevant item in the domain."""
+
+
+def evaluate(
+    scorer: Scorer,
+    dataset: Dataset,
+    *,
+    part: Part = "test",
+    against: Against = "corpus",
+    ks: Sequence[int] = (10, 50, 100),
+    causal: bool = True,
+    rows_per_domain: int | None = None,
+    advance: Callable[[str], None] | None = None,
+) -> Metrics:
+    """Rank the item of every row of a part, exactly, and average by domain.
+
+    Args:
+        against: rank among the domain's whole corpus, or among the candidates that the split gives for each test row.
+        causal: queries see what the user did earlier; False: everything the training part holds of the user, as some
+            published figures do.
+        rows_per_domain: at most this many rows of each domain, evenly spread over the users; None: all.
+        advance: called with each domain's name when it is done.
+
+    Returns:
+        ``{"domains": {name: {"queries": n, "corpus": m, "recall@10": ...}}, "mean": {...}, "breakdown": ...}`` and the
+        protocol. A metric of a domain without rows is None and is left out of the mean.
+    """
+    rows = dataset.rows(part)
+    domains_of = dataset.targets(part, rows)[2]
+    order = tuple(sorted(ks))
+    by_domain: dict[str, Metrics] = {}
+    breakdown: dict[str, dict[str, list[Metrics]]] = {"history_length": {}, "item_popularity": {}}
+    for index, name in enumerate(dataset.domains):
+        own = rows[domains_of == index]
+        if rows_per_domain is not None and len(own) > rows_per_domain:
+            own = own[np.linspace(0, len(own) - 1, rows_per_domain).astype(np.int64)]
+        if against == "corpus":
+            rankings = rank_in_corpus(scorer, dataset, part, index, own, causal=causal, ks=order)
+        else:
+            rankings = rank_in_candidates(scorer, dataset, index, own, causal=causal, ks=order)
+        by_domain[name] = _summary(rankings, order)
+        breakdown["history_length"][name] = _groups(rankings.ranks, rankings.history, HISTORY_GROUPS, order)
+        breakdown["item_popularity"][name] = _groups(rankings.ranks, rankings.popularity, POPULARITY_GROUPS, order)
+        if advance is not None:
+            advance(name)
+    metrics = [key for key in next(iter(by_domain.values())) if "@" in key]
+    mean = {key: _mean([by_domain[name][key] for name in dataset.domains]) for key in metrics}
+    return {
+        "part": part,
+        "against": against,
+        "history": "earlier" if causal and dataset.manifest.time is not None else "all others",
+        "ks": list(order),
+        "domains": by_domain,
+        "mean": mean,
+        "breakdown": breakdown,
+    }
+
+
+def _summary(rankings: Rankings, ks: tuple[int, ...]) -> Metrics:
+    summary: Metrics = {"queries": len(rankings.ranks), "corpus": rankings.ranked}
+    for k in ks:
+        summary[f"recall@{k}"] = _number(recall(rankings.ranks, k))
+        summary[f"ndcg@{k}"] = _number(ndcg(rankings.ranks, k))
+        summary[f"mrr@{k}"] = _number(mrr(rankings.ranks, k))
+        summary[f"coverage@{k}"] = rankings.shown[k] / rankings.ranked if rankings.ranked else None
+    return summary
+
+
+def _groups(ranks: Array, values: Array, begins: tuple[int, ...], ks: tuple[int, ...]) -> list[Metrics]:
+    """Recall of the rankings whose value falls in each group; groups without any are left out."""
+    groups = np.searchsorted(begins, values, side="right") - 1
+    found = []
+    for number, begin in enumerate(begins):
+        own = ranks[groups == number]
+        last = begins[number + 1] - 1 if number + 1 < len(begins) else None
+        label = f"{begin}+" if last is None else str(begin) if last == begin else f"{begin}–{last}"
+        if len(own):
+            found.append({"group": label, "queries": len(own), **{f"recall@{k}": recall(own, k) for k in ks}})
+    return found
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

@@ -1,0 +1,25 @@
+"""DNN: one network for all domains, told the domain as a feature (YouTubeDNN on mixed data; ADI section 5.1.2)."""
+
+from torch import Tensor, nn
+
+from adi.batch import Offsets
+from adi.layers.feature_sum import FeatureSum
+from adi.layers.mlp import MLP
+from adi.models.settings import DnnSettings
+
+
+class DnnBackbone(nn.Module):
+    """``E = W MLP(F) (+ the features' sum)``: x (R, F, E) -> (R, dim)."""
+
+    def __init__(self, num_features: int, num_domains: int, settings: DnnSettings) -> None:
+        super().__init__()
+        width = num_features * settings.embedding_dim
+        self.network = MLP(
+            width, settings.networks, norm=settings.norm, dropout=settings.dropout, num_domains=num_domains
+        )
+        self.output = nn.Linear(self.network.out_features, settings.dim)
+        self.residual = FeatureSum(num_features, settings.embedding_dim, settings.dim) if settings.residual else None
+
+    def forward(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
+        output: Tensor = self.output(self.network(x.flatten(1), offsets))
+        return output if self.residual is None else output + self.residual(x, offsets)

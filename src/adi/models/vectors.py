@@ -1,0 +1,51 @@
+"""A trained two-tower model as a scorer: the vectors of a domain's items once, then a product with each query's."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adi.data.arrays import Array
+from adi.data.dataset import Dataset, Queries
+from adi.data.features import FeatureReader
+from adi.evaluation.scorer import Score
+from adi.models.two_tower import TwoTower
+
+ITEMS_AT_ONCE = 1 << 14
+
+
+class VectorScorer:
+    """Encodes users and items of a domain with the model in evaluation mode."""
+
+    def __init__(self, model: TwoTower, dataset: Dataset) -> None:
+        self.model, self.corpora = model, dataset.corpora
+        self.reader = FeatureReader(dataset)
+        self.num_domains = len(dataset.domains)
+
+    @torch.no_grad()
+    def item_vectors(self, domain: int, items: Array) -> Tensor:
+        """Vectors of `items` in a domain (m, dim)."""
+        self.model.eval()
+        blocks = []
+        for first in range(0, len(items), ITEMS_AT_ONCE):
+            block = items[first : first + ITEMS_AT_ONCE]
+            bags = self.reader.item_bags(block, np.full(len(block), domain))
+            popularity = torch.from_numpy(self.corpora.log_popularity(domain, block))
+            blocks.append(self.model.encode_items(bags, self._offsets(domain, len(block)), popularity))
+        return torch.cat(blocks)
+
+    @torch.no_grad()
+    def user_vectors(self, domain: int, queries: Queries) -> Tensor:
+        """Vectors of queries, all of one domain (n, dim)."""
+        self.model.eval()
+        return self.model.encode_users(self.reader.user_bags(queries), self._offsets(domain, len(queries)))
+
+    def against(self, domain: int, items: Array) -> Score:
+        vectors = self.item_vectors(domain, items)
+
+        def score(queries: Queries) -> Tensor:
+            return self.user_vectors(domain, queries) @ vectors.T
+
+        return score
+
+    def _offsets(self, domain: int, count: int) -> tuple[int, ...]:
+        return tuple(0 if d <= domain else count for d in range(self.num_domains + 1))

@@ -1,0 +1,46 @@
+"""The optimizers of a run: row-wise Adagrad for the embedding tables, AdamW for everything else."""
+
+import torch
+from torch import nn
+
+from adi.layers.embedding import EmbeddingTables
+
+
+class RowwiseAdagrad:
+    """Adagrad with one accumulator for each row, that reads and writes only the rows of the batch.
+
+    With g the gradient of a row, ``s += mean(g^2)`` and ``row -= lr * g / (sqrt(s) + eps)``: a step's cost does not
+    depend on the size of the tables. `state` is (rows,), saved with the run.
+    """
+
+    def __init__(self, tables: EmbeddingTables, *, lr: float, eps: float = 1e-8) -> None:
+        self.tables, self.lr, self.eps = tables, lr, eps
+        self.state = torch.zeros(len(tables.weight), device=tables.weight.device)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Apply and forget the gradients of all lookups since the last step; a row looked up twice moves once."""
+        touched = [(rows, source.grad) for rows, source in self.tables.touched if source.grad is not None]
+        self.tables.touched.clear()
+        if not touched:
+            return
+        rows, inverse = torch.unique(torch.cat([rows for rows, _ in touched]), return_inverse=True)
+        gradients = torch.cat([gradient for _, gradient in touched])
+        gradient = gradients.new_zeros(len(rows), gradients.shape[1]).index_add_(0, inverse, gradients)  # (rows, E)
+        state = self.state[rows] + gradient.square().mean(dim=1)
+        self.state[rows] = state
+        self.tables.weight.index_add_(0, rows, gradient / (state.sqrt() + self.eps)[:, None], alpha=-self.lr)
+
+
+def dense_optimizer(model: nn.Module, *, lr: float, weight_decay: float, delta_decay: float) -> torch.optim.AdamW:
+    """AdamW; weight matrices decay by `weight_decay`, a domain's departures from the shared weights by `delta_decay`.
+
+    Biases, scales and gates' scalars do not decay. Parameters of a domain that is absent from a batch have no gradient
+    and are left alone, moments included.
+    """
+    groups: dict[float, list[nn.Parameter]] = {weight_decay: [], delta_decay: [], 0.0: []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decay = delta_decay if "delta" in name else weight_decay if parameter.ndim > 1 else 0.0
+            groups[decay].append(parameter)
+    return torch.optim.AdamW([{"params": group, "weight_decay": decay} for decay, group in groups.items()], lr=lr)
