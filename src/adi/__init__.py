@@ -1,0 +1,56 @@
+"""adi: multi-domain retrieval. One model for all domains, and each domain's top-K from it.
+
+The steps of the command line as functions, loaded when first used:
+
+    adi.simulate    a simulated marketplace with known truth
+    adi.convert     a public data set as tables and a schema
+    adi.prepare     tables and a schema as a prepared dataset
+    adi.train       a model on a prepared dataset
+    adi.evaluate    a run on the held-out part
+    adi.Retriever   top-K of a user in a domain
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from adi.errors import AdiError
+
+if TYPE_CHECKING:
+    from adi.data.marketplace import Marketplace, simulate
+    from adi.data.prepare import prepare
+    from adi.data.sources.catalog import convert
+    from adi.report.page import write_report
+    from adi.retriever import Retriever
+    from adi.training.evaluation import evaluate_run as evaluate
+    from adi.training.loop import train
+
+__all__ = [
+    "AdiError",
+    "Marketplace",
+    "Retriever",
+    "convert",
+    "evaluate",
+    "prepare",
+    "simulate",
+    "train",
+    "write_report",
+]
+
+_PLACES = {
+    "Marketplace": "adi.data.marketplace:Marketplace",
+    "Retriever": "adi.retriever:Retriever",
+    "convert": "adi.data.sources.catalog:convert",
+    "evaluate": "adi.training.evaluation:evaluate_run",
+    "prepare": "adi.data.prepare:prepare",
+    "simulate": "adi.data.marketplace:simulate",
+    "train": "adi.training.loop:train",
+    "write_report": "adi.report.page:write_report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, and no more: `import adi` alone takes no torch."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'adi' has no attribute '{name}'")
+    module, _, attribute = _PLACES[name].partition(":")
+    return getattr(import_module(module), attribute)

@@ -5,8 +5,8 @@
     F   features of a tower                 K   shared networks
     T   values of all bags of a feature     n, m   samples, candidates of one domain
 
-A batch is *domain-major*: its samples, and its candidates, are sorted by domain, and D + 1 offsets say where each domain
-begins. So a domain-specific layer works on contiguous slices and a sample runs only its own domain's network.
+A batch is *domain-major*: its samples, and its candidates, are sorted by domain, and D + 1 offsets say where each
+domain begins. So a domain-specific layer works on contiguous slices and a sample runs only its own domain's network.
 """
 
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ class Histories:
         return np.diff(self.offsets)
 
     def newest(self, length: int, domains: Array | None = None) -> tuple[Array, Array]:
-        """Items and offsets of the newest `length` of each history; with `domains` (n,) only those of its own domain."""
+        """Items and offsets of the newest `length` of each history; with `domains` (n,) those of its own domain alone."""
         if domains is None:
             keep = np.ones(len(self.items), dtype=bool)
         else:
@@ -80,7 +80,8 @@ class Corpora:
     def log_popularity(self, domain: int, items: Array) -> Array:
         """Log of each item's share of the domain's training rows, with one row more for each item of the corpus."""
         total = self.counts[domain].sum() + len(self.items[domain])
-        return np.log((self.counts_of(domain, items) + 1) / total).astype(np.float32)
+        logs: Array = np.log((self.counts_of(domain, items) + 1) / total).astype(np.float32)
+        return logs
 
 
 class Dataset:
@@ -118,7 +119,8 @@ class Dataset:
         return np.flatnonzero(self._log["held_out"] == (part == "validation"))
 
     def is_training(self, rows: Array) -> Array:
-        return np.asarray(self._log["held_out"][rows] == 0)
+        training: Array = self._log["held_out"][rows] == 0
+        return training
 
     def targets(self, part: Part, rows: Array) -> tuple[Array, Array, Array]:
         """User, item and domain of rows."""

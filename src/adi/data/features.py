@@ -29,9 +29,6 @@ class FeatureReader:
         self._arrays = {
             (side, name): dataset.feature(side, name) for side in _SIDES for name in _files(manifest.side(side))
         }
-        self._behaviour_rows = next(
-            (self._arrays["item", f.embedded_by] for f in self.user_features if f.embedded_by is not None), None
-        )
         # Own-domain behaviours are looked for further back than the newest of all domains.
         self.lookback = max((f.length * (4 if f.same_domain else 1) for f in self.user_features if f.length), default=0)
 
@@ -42,7 +39,7 @@ class FeatureReader:
             if feature.kind == "behaviours":
                 own = queries.domains if feature.same_domain else None
                 items, offsets = queries.histories.newest(feature.length or 0, own)
-                bags[feature.name] = _bags(self._behaviour_rows[items], offsets)
+                bags[feature.name] = _bags(self._arrays["item", str(feature.embedded_by)][items], offsets)
             elif feature.side == "context":
                 bags[feature.name] = _bags(queries.context[feature.name])
             else:

@@ -54,7 +54,8 @@ def write_rows(
 ) -> ibis.Table:
     """Write ``interactions/`` and ``test/`` below `out`; returns the test rows as a table (test, user, domain).
 
-    Arrays: user, item, domain, time if the log is `timed`, and context_<name>; for interactions also held_out (1: a validation row), for
+    Arrays: user, item, domain, time if the log is `timed`, and context_<name>; for interactions also
+    held_out (1: a validation row), for
     the test `before`, the length of the row's history, see `assign_parts`.
     """
     dtypes: dict[str, npt.DTypeLike] = {"user": np.int32, "item": np.int32, "domain": np.int16}

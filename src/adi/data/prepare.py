@@ -108,9 +108,7 @@ def _prepare(
         done += written
         say("writing the rows", done, total)
 
-    tested = write_rows(
-        connection, parted, tuple(context), out, sizes["user"], logs[0].time is not None, advance
-    )
+    tested = write_rows(connection, parted, tuple(context), out, sizes["user"], logs[0].time is not None, advance)
     listed = None if eligible is None else in_numbers(eligible, entities, domains)
     corpora = write_corpus(parted, listed, out / "corpus", len(domains))
     for domain, size in zip(domains, corpora, strict=True):

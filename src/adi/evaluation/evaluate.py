@@ -10,14 +10,14 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Part
 from adi.evaluation.metrics import mrr, ndcg, recall
 from adi.evaluation.ranking import Rankings, rank_in_candidates, rank_in_corpus
-from adi.evaluation.scorer import Scorer
+from adi.models.scorer import Scorer
 
 Against = Literal["corpus", "candidates"]
 Metrics = dict[str, Any]
 
 HISTORY_GROUPS = (0, 1, 3, 6, 11, 21)
 POPULARITY_GROUPS = (0, 1, 10, 100, 1000)
-"""Where the groups of a breakdown begin: history length in items, training clicks of the relevant item in the domain."""
+"""Where the groups of a breakdown begin: items of the history, training rows of the relevant item in the domain."""
 
 
 def evaluate(

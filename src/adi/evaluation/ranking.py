@@ -9,7 +9,7 @@ import torch
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Part, Queries
 from adi.errors import AdiError
-from adi.evaluation.scorer import Score, Scorer
+from adi.models.scorer import Score, Scorer
 
 LOGITS_AT_ONCE = 1 << 24
 
@@ -88,7 +88,9 @@ def rank_in_candidates(
         columns[filled] = np.searchsorted(pool, items[offsets[chunk[0]] : offsets[chunk[-1] + 1]])
         scores = all_scores.gather(1, torch.from_numpy(columns)).masked_fill(~torch.from_numpy(filled), -torch.inf)
         targets, _ = positions_in(pool, dataset.targets("test", rows[chunk])[1])
-        is_target = (columns == targets[:, None]) & filled & (pool[targets] == dataset.targets("test", rows[chunk])[1])[:, None]
+        is_target = (
+            (columns == targets[:, None]) & filled & (pool[targets] == dataset.targets("test", rows[chunk])[1])[:, None]
+        )
         own = all_scores.gather(1, torch.from_numpy(targets)[:, None])
         ranks.append(np.where(is_target.any(axis=1), _rank(scores, own), np.inf))
         lengths.append(queries.histories.lengths)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-
 Bag = tuple[Tensor, Tensor | None]
 """One feature of R samples: table rows (T,) and the offsets (R + 1,) that cut them, None if each sample has one row."""
 

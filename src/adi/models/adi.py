@@ -31,7 +31,7 @@ class AdiBackbone(nn.Module):
         shrinkage = settings.shrinkage
         in_network = settings.adaptation == "se-network"
         self.adaptation = interest_adaptation(
-            "none" if in_network else settings.adaptation,
+            "none" if settings.adaptation == "se-network" else settings.adaptation,
             num_features=num_features,
             embedding_dim=dim,
             num_domains=num_domains,

@@ -8,11 +8,11 @@ from torch import nn
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, suggestion
-from adi.evaluation.scorer import Scorer
 from adi.models.adi import AdiBackbone
 from adi.models.dnn import DnnBackbone
 from adi.models.item_knn import ItemKnn
 from adi.models.popularity import Popularity
+from adi.models.scorer import Scorer
 from adi.models.settings import (
     AdiSettings,
     DnnSettings,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
-from adi.evaluation.scorer import Score
+from adi.models.scorer import Score
 from adi.models.settings import ItemKnnSettings
 
 ROWS_AT_ONCE = 512
@@ -18,9 +18,9 @@ class ItemKnn:
 
         s(a, b) = |users of a and b| / (sqrt(|users of a| |users of b|) + shrink),   s(a, a) = 0
 
-    of which each item keeps its largest `neighbours`. With ``scope: domain`` users, histories and similarities are those
-    of the query's domain alone. `domain_prior` multiplies by (share of the item's clicks that are in the domain) to this
-    power. Popularity, too small to change any other order, breaks ties.
+    of which each item keeps its largest `neighbours`. With ``scope: domain`` users, histories and similarities are
+    those of the query's domain alone. `domain_prior` multiplies by the share of the item's clicks that are in the
+    domain, to this power. Popularity, too small to change any other order, breaks ties.
     """
 
     def __init__(self, dataset: Dataset, settings: ItemKnnSettings) -> None:
@@ -48,7 +48,9 @@ class ItemKnn:
             row, column = block.row + first, block.col
             data = block.data / (norm[row] * norm[column] + self.settings.shrink)
             data[row == column] = 0.0
-            blocks.append(_largest(sp.csr_array((data, (block.row, column)), shape=block.shape), self.settings.neighbours))
+            blocks.append(
+                _largest(sp.csr_array((data, (block.row, column)), shape=block.shape), self.settings.neighbours)
+            )
         return sp.csr_array(sp.vstack(blocks))
 
     def against(self, domain: int, items: Array) -> Score:

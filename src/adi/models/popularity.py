@@ -5,7 +5,7 @@ from torch import Tensor
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
-from adi.evaluation.scorer import Score
+from adi.models.scorer import Score
 
 
 class Popularity:

@@ -24,9 +24,9 @@ class TowerSettings(Strict):
     """What every two-tower model has.
 
     `networks` are the layer sizes of each network, `dim` the size of the vectors that the towers return. `residual`
-    adds a weighted sum of the features to a tower's output, past the networks. Scores are divided by `temperature`. `popularity_prior` adds a learned
-    multiple of the log of an item's share of the domain's training rows to its score. Without `domain_indicator` the
-    towers are not told the domain.
+    adds a weighted sum of the features to a tower's output, past the networks. In training, scores are divided by
+    `temperature`. `popularity_prior` adds a learned multiple of the log of an item's share of the domain's training
+    rows to its score. Without `domain_indicator` the towers are not told the domain.
     """
 
     embedding_dim: int = Field(64, ge=1)

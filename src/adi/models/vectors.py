@@ -7,7 +7,7 @@ from torch import Tensor
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
 from adi.data.features import FeatureReader
-from adi.evaluation.scorer import Score
+from adi.models.scorer import Score
 from adi.models.two_tower import TwoTower
 
 ITEMS_AT_ONCE = 1 << 14

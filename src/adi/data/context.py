@@ -1,0 +1,43 @@
+"""Context features of a single request: from the values that are known at that moment to their codes."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from adi.data.arrays import Array
+from adi.data.dataset import Dataset
+from adi.data.manifest import NULL_ROW, UNSEEN_ROW, FeatureInfo
+from adi.data.vocabulary import bucket, hash_one
+from adi.errors import AdiError, suggestion
+
+
+def context_codes(dataset: Dataset, values: Mapping[str, str]) -> dict[str, Array]:
+    """One code (1,) for each context feature of the dataset; those not in `values` are missing.
+
+    Raises `AdiError` for a name that is no context feature, and for a numeric value that is no number.
+    """
+    features = {feature.name: feature for feature in dataset.manifest.side("context")}
+    for name in values:
+        if name not in features:
+            raise AdiError(
+                f"context '{name}' is not a context feature ({', '.join(features) or 'there are none'})."
+                f"{suggestion(name, features)}"
+            )
+    return {name: np.asarray([_code(dataset, feature, values.get(name))]) for name, feature in features.items()}
+
+
+def _code(dataset: Dataset, feature: FeatureInfo, value: str | None) -> int:
+    if value is None:
+        return NULL_ROW
+    if feature.edges is not None:
+        try:
+            return int(bucket(feature.edges)(np.asarray([float(value)]))[0])
+        except ValueError:
+            raise AdiError(f"context '{feature.name}': '{value}' is not a number.") from None
+    if feature.hash_size is not None:
+        return hash_one(value, feature.hash_size)
+    vocabulary = pq.read_table(dataset.folder / "vocabulary" / f"{feature.name}.parquet")
+    found = vocabulary.filter(pc.equal(vocabulary["value"], value))
+    return int(found["code"][0].as_py()) if len(found) else UNSEEN_ROW
