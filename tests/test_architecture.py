@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": DATA | {"models", "evaluation"},
     "evaluation.metrics": set(),
     "training": DATA | TENSORS | {"machine", "models", "evaluation", "training"},
+    "retriever": DATA | {"models", "training"},
     "report": {"errors", "schema", "data", "report"},
 }
 """What each part, or the named module of a part, may import of the others. The package itself and `cli` may import

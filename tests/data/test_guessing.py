@@ -331,14 +331,14 @@ class TestTables:
 
     def test_names_are_unique_over_features_and_tables(self, tmp_path):
         columns = {"Domain": ["a", "b"] * 20, "history": [1.5] * 19 + [2.5] * 21, "size": [1, 2] * 20}
-        one = write(tmp_path / "a" / "Table.csv", user_id=ids(USERS), **columns)
-        two = write(tmp_path / "b" / "table.csv", item_id=ids(USERS), **columns)
+        one = write(tmp_path / "a" / "table.csv", user_id=ids(USERS), **columns)
+        two = write(tmp_path / "b" / "Table.csv", item_id=ids(USERS), **columns)
         _, schema = guess(tmp_path, write(tmp_path / "log.csv", **clicks(SIZE=[1, 2, 3] * 200)), one, two)
-        assert set(schema.tables) == {"Table", "table_2"}
+        assert set(schema.tables) == {"table", "Table_2"}
         sides = (schema.features.user[2:], schema.features.item[1:], schema.features.context)
         assert [[(f.name, f.source_column) for f in side] for side in sides] == [
-            [("Table_Domain", "Domain"), ("Table_history", "history"), ("size", "size")],
-            [("table_2_Domain", "Domain"), ("table_2_history", "history"), ("table_2_size", "size")],
+            [("table_Domain", "Domain"), ("table_history", "history"), ("size", "size")],
+            [("Table_2_Domain", "Domain"), ("Table_2_history", "history"), ("Table_2_size", "size")],
             [("context_SIZE", "SIZE")],
         ]
 

@@ -33,7 +33,7 @@ class Histories:
         return np.diff(self.offsets)
 
     def newest(self, length: int, domains: Array | None = None) -> tuple[Array, Array]:
-        """Items and offsets of the newest `length` of each history; with `domains` (n,) those of its own domain alone."""
+        """Items and offsets of the newest `length` of each history; with `domains` (n,) of its own domain alone."""
         if domains is None:
             keep = np.ones(len(self.items), dtype=bool)
         else:

@@ -66,35 +66,11 @@ def find_roles(
 
     Raises `AdiError` that says what was looked for, in which columns, and how to name the column.
     """
-    for role, name in named.items():
-        known = [column for table in tables for column in table.columns]
-        if name is not None and name not in known:
-            raise AdiError(f"--{role}: no table has a column '{name}'.{suggestion(name, known)} {_columns(tables)}")
-    chosen = [name for name in named.values() if name is not None]
-    if len(set(chosen)) < len(chosen):
-        raise AdiError(f"--user, --item, --domain and --time name different columns, not {', '.join(chosen)}.")
-    logs = [table for table in tables if all(name in table.columns for name in chosen)]
-    if not logs:
-        raise AdiError(f"no table has all of the columns {', '.join(chosen)}. {_columns(tables)}")
-    found = [(table, _identity(table, named)) for table in logs]
-    for role, nouns in (("user", USERS), ("item", ITEMS)):
-        if not any(role in columns for _, columns in found):
-            raise AdiError(
-                f"no column looks like the {role} of an interaction (names such as {_examples(nouns)}). "
-                f"Name it with --{role} COLUMN. {_columns(logs)}"
-            )
-    whole = [(table, columns) for table, columns in found if len(columns) == 2]
-    if not whole:
-        raise AdiError(
-            "no table has both a user and an item column, as the log of the interactions does. Add the log, or name "
-            f"the columns with --user COLUMN and --item COLUMN. {_columns(logs)}"
-        )
-    log, columns = max(whole, key=lambda pair: pair[0].rows)
-    taken = [*chosen, columns["user"].name, columns["item"].name]
-    time = named.get("time")
+    log, user, item = _log(tables, named)
+    taken = [name for name in named.values() if name is not None] + [user.name, item.name]
+    time, domain = named.get("time"), named.get("domain")
     when = log.columns[time] if time else _time(connection, log, taken)
     taken += [when.name] if when else []
-    domain = named.get("domain")
     possible = [log.columns[domain]] if domain else _domains(log, taken)
     if not possible:
         raise AdiError(_no_domain(log, taken))
@@ -105,7 +81,7 @@ def find_roles(
             f"{shown(log.files)}, column '{possible[0].name}': {only}. adi needs two or more domains: name another "
             f"column with --domain COLUMN. Columns: {listed(log.columns)}."
         )
-    return Roles(log, columns["user"], columns["item"], possible[0], when, counts, possible[1:])
+    return Roles(log, user, item, possible[0], when, counts, possible[1:])
 
 
 def find_key(connection: duckdb.DuckDBPyConnection, table: TableProfile, roles: Roles) -> Key | None:
@@ -151,6 +127,35 @@ def _ranked(columns: Iterable[Column], nouns: str, following: Collection[str]) -
 def _by_name(columns: Iterable[Column], nouns: str, following: Collection[str]) -> Column | None:
     possible = [column for column in columns if column.form in ("integer", "decimal", "text")]
     return next(iter(_ranked(possible, nouns, following)), None)
+
+
+def _log(tables: Sequence[TableProfile], named: Mapping[str, str | None]) -> tuple[TableProfile, Column, Column]:
+    """The table with the most rows of those that have a user and an item column and every named one, and these two."""
+    known = [column for table in tables for column in table.columns]
+    chosen = {role: name for role, name in named.items() if name is not None}
+    for role, name in chosen.items():
+        if name not in known:
+            raise AdiError(f"--{role}: no table has a column '{name}'.{suggestion(name, known)} {_columns(tables)}")
+    if len(set(chosen.values())) < len(chosen):
+        names = ", ".join(chosen.values())
+        raise AdiError(f"--user, --item, --domain and --time name different columns, not {names}.")
+    logs = [table for table in tables if all(name in table.columns for name in chosen.values())]
+    if not logs:
+        raise AdiError(f"no table has all of the columns {', '.join(chosen.values())}. {_columns(tables)}")
+    found = [(table, _identity(table, named)) for table in logs]
+    for role, nouns in (("user", USERS), ("item", ITEMS)):
+        if not any(role in columns for _, columns in found):
+            raise AdiError(
+                f"no column looks like the {role} of an interaction (names such as {_examples(nouns)}). "
+                f"Name it with --{role} COLUMN. {_columns(logs)}"
+            )
+    whole = [(table, columns["user"], columns["item"]) for table, columns in found if len(columns) == 2]
+    if not whole:
+        raise AdiError(
+            "no table has both a user and an item column, as the log of the interactions does. Add the log, or name "
+            f"the columns with --user COLUMN and --item COLUMN. {_columns(logs)}"
+        )
+    return max(whole, key=lambda candidate: candidate[0].rows)
 
 
 def _identity(table: TableProfile, named: Mapping[str, str | None]) -> dict[str, Column]:

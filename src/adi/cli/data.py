@@ -1,0 +1,116 @@
+"""Commands up to the prepared dataset: init, simulate, dataset, prepare."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adi.cli.show import counts_table, progress_bar, say
+
+Out = Annotated[Path, typer.Option("--out", help="Folder to write; must not hold anything yet.")]
+
+
+def init(
+    tables: Annotated[list[Path], typer.Argument(help="The log, and the tables of users and items: files or globs.")],
+    out: Annotated[Path, typer.Option("--out", help="The schema file to write.")] = Path("schema.yaml"),
+    user: Annotated[str | None, typer.Option(help="The log's user column, if it is not guessed.")] = None,
+    item: Annotated[str | None, typer.Option(help="The log's item column, if it is not guessed.")] = None,
+    domain: Annotated[str | None, typer.Option(help="The log's domain column, if it is not guessed.")] = None,
+    time: Annotated[str | None, typer.Option(help="The log's time column, if it is not guessed.")] = None,
+) -> None:
+    """Write a commented first schema, guessed from your tables.
+
+    Example: [bold]adi init clicks.parquet users.csv items.csv[/]
+    """
+    from adi.data.guessing import guess_schema
+    from adi.errors import AdiError
+
+    if out.exists():
+        raise AdiError(f"{out}: exists already. Remove it, or choose another file with --out.")
+    text = guess_schema(tables, out.parent, user=user, item=item, domain=domain, time=time)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    say(f"Wrote {out}. Read it, correct it, then: adi prepare {out} --out prepared")
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write; must not hold anything yet.")],
+    interactions: Annotated[int, typer.Option(help="Rows of the log.")] = 300_000,
+    users: Annotated[int | None, typer.Option(help="Users.", show_default="interactions / 15")] = None,
+    items: Annotated[int | None, typer.Option(help="Items.", show_default="interactions / 60, at least 200")] = None,
+    domains: Annotated[int, typer.Option(help="Domains; 3 have the paper's proportions.")] = 3,
+    days: Annotated[int, typer.Option(help="Days the log spreads over.")] = 3,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    shared_strength: Annotated[float, typer.Option(help="Interest that a user has in every domain.")] = 2.5,
+    specific_strength: Annotated[float, typer.Option(help="Interest in one domain only.")] = 1.5,
+    bid_strength: Annotated[float, typer.Option(help="What an item's bid does in its domain.")] = 0.5,
+    quality_strength: Annotated[float, typer.Option(help="What an item's quality does in its domain.")] = 0.5,
+    popularity_skew: Annotated[float, typer.Option(help="Exponent of the items' popularity.")] = 0.6,
+    profile_strength: Annotated[float, typer.Option(help="How much user features tell of interest.")] = 0.6,
+    user_overlap: Annotated[float, typer.Option(help="Share of users in two or more domains.")] = 0.49,
+    item_overlap: Annotated[float, typer.Option(help="Share of items in two or more domains.")] = 0.79,
+) -> None:
+    """Simulate an ads marketplace with known truth: tables, schema.yaml and the truth itself.
+
+    Example: [bold]adi simulate tables --interactions 1000000 --domains 5[/]
+    """
+    from adi.data.marketplace import Marketplace
+    from adi.data.marketplace import simulate as run
+
+    settings = Marketplace(
+        users=users if users is not None else max(interactions // 15, 2),
+        items=items if items is not None else max(interactions // 60, 200),
+        interactions=interactions,
+        domains=domains,
+        days=days,
+        seed=seed,
+        shared_strength=shared_strength,
+        specific_strength=specific_strength,
+        bid_strength=bid_strength,
+        quality_strength=quality_strength,
+        popularity_skew=popularity_skew,
+        profile_strength=profile_strength,
+        user_overlap=user_overlap,
+        item_overlap=item_overlap,
+    )
+    with progress_bar() as bar:
+        run(out, settings, lambda done, total: bar("simulating", done, total))
+    say(f"Wrote {out}. Next: adi prepare {out}/schema.yaml --out prepared")
+
+
+def dataset(
+    name: Annotated[str, typer.Argument(help="xmrec-wsdm22, globo-news, complete-journey or movielens-1m.")],
+    source: Annotated[Path, typer.Option(help="The folder with the published files.")],
+    out: Out,
+    domain: Annotated[str | None, typer.Option(help="globo-news: the column to take as the domain.")] = None,
+    values: Annotated[str | None, typer.Option(help="globo-news: that column's values to keep, as in 1,3,4.")] = None,
+) -> None:
+    """Turn a public data set into tables and a schema; docs/datasets.md says where each comes from.
+
+    Example: [bold]adi dataset xmrec-wsdm22 --source DIR --out tables[/]
+    """
+    from adi.data.sources.catalog import convert
+
+    chosen = None if values is None else [value.strip() for value in values.split(",")]
+    convert(name, source, out, domain_column=domain, values=chosen)
+    say(f"Wrote {out}. Next: adi prepare {out}/schema.yaml --out prepared")
+
+
+def prepare(
+    schema: Annotated[Path, typer.Argument(help="schema.yaml, or the folder that holds it.")],
+    out: Out,
+    memory: Annotated[str, typer.Option(help="Memory of the engine; what does not fit goes to disk.")] = "2GB",
+) -> None:
+    """Prepare the tables of a schema for training: numbers on disk, each domain's corpus, what was set aside and why.
+
+    Example: [bold]adi prepare tables/schema.yaml --out prepared[/]
+    """
+    from adi.data.prepare import prepare as run
+
+    with progress_bar() as bar:
+        manifest = run(schema, out, memory=memory, progress=bar)
+    say(counts_table(manifest))
+    if manifest.rows.set_aside:
+        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in manifest.rows.set_aside.items())
+        say(f"Set aside: {reasons} (see {out}/set_aside.parquet)")
+    say(f"Wrote {out}. Next: adi train {out} --model adi-se --out run")
