@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from adi.data.arrays import Array
 from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
+from adi.evaluation.ranking import finite
+from adi.models.scorer import Score
 from adi.training.run import open_run
 
 
@@ -33,6 +36,9 @@ class TopK:
 class Retriever:
     """Opens a run and answers requests exactly, over the whole corpus of the domain.
 
+    A domain's first request prepares the scores of its corpus (with a two-tower model: every item's vector), which stay
+    in memory for the later ones.
+
     retriever = Retriever(Path("runs/adi-se"))
     retriever.retrieve("search", user="u17", k=10)
     retriever.retrieve("feed", history=["i3", "i99"], k=10)    # a user never seen
@@ -40,6 +46,7 @@ class Retriever:
 
     def __init__(self, run: Path) -> None:
         self.info, self.dataset, self.scorer = open_run(run)
+        self._corpora: dict[int, tuple[Array, Score]] = {}
 
     def retrieve(
         self,
@@ -54,8 +61,10 @@ class Retriever:
 
         A known user brings features and history from the prepared dataset; `history` (oldest first, taken as behaviours
         in `domain`) replaces the latter, or describes a user who is not known. Items of the history are left out unless
-        the data has repeats. Raises `AdiError` for an unknown domain or context feature, k below 1, and an unknown user
-        without a history.
+        the data has repeats. `context` has the values of context features, as text; those not given are missing.
+
+        Raises `AdiError` for an unknown domain or context feature, a context value that is no number where the feature
+        is one, k below 1, an unknown user without a history, and scores that are not finite.
         """
         if domain not in self.dataset.domains:
             known = ", ".join(self.dataset.domains)
@@ -64,8 +73,8 @@ class Retriever:
             raise AdiError(f"k = {k}: ask for at least one item.")
         index = self.dataset.domains.index(domain)
         queries, ignored = self._queries(index, user, history, context or {})
-        corpus = self.dataset.corpora.retrievable(index)
-        scores = self.scorer.against(index, corpus)(queries)[0]  # (m,)
+        corpus, score = self._corpus(index)
+        scores = finite(score(queries))[0]  # (m,)
         if not self.dataset.manifest.repeats:
             scores[torch.from_numpy(np.isin(corpus, queries.histories.items))] = -torch.inf
         best = scores.topk(min(k, len(corpus)))
@@ -76,9 +85,18 @@ class Retriever:
         )
         return TopK(domain, items, ignored)
 
+    def _corpus(self, domain: int) -> tuple[Array, Score]:
+        """The items that can be retrieved in a domain, and the function that scores them."""
+        if domain not in self._corpora:
+            items = self.dataset.corpora.retrievable(domain)
+            self._corpora[domain] = items, self.scorer.against(domain, items)
+        return self._corpora[domain]
+
     def _queries(
         self, domain: int, user: str | None, history: Sequence[str] | None, context: Mapping[str, str]
     ) -> tuple[Queries, tuple[str, ...]]:
+        if isinstance(history, str):
+            raise AdiError(f"history: '{history}' is one text; give a list of item ids, oldest first.")
         number = None if user is None else self.dataset.users.find(user)
         if number is None and history is None:
             who = "no user" if user is None else f"user '{user}' is not in the prepared dataset"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adi.cli.show import bars, metrics_table, number, progress_bar, say
+from adi.cli.show import bars, metrics_table, number, plain_table, progress_bar, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -17,11 +17,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 def models() -> None:
     """List the models."""
-    from rich.table import Table
-
     from adi.models.catalog import MODELS
 
-    table = Table("model", "what it is", box=None)
+    table = plain_table("", "model", "what it is")
     for name, model in MODELS.items():
         table.add_row(name, model.summary)
     say(table)
@@ -120,7 +118,7 @@ def evaluate(
         print(json.dumps(metrics))
         return
     keys = [f"recall@{value}" for value in metrics["ks"]]
-    keys += [f"{name}@{metrics['ks'][0]}" for name in ("ndcg", "mrr", "coverage")]
+    keys += [f"{name}@{metrics['ks'][0]}" for name in ("ndcg", "mrr")]
     title = f"{metrics['model']} on {metrics['part']}, against the {metrics['against']}, history: {metrics['history']}"
     say(metrics_table(metrics, keys, title))
     say(f"Wrote {run / 'metrics.json'}.")
@@ -144,8 +142,6 @@ def retrieve(
 
     Example: [bold]adi retrieve run --domain search --user u1 -k 5[/]
     """
-    from rich.table import Table
-
     from adi.cli.settings import pairs
     from adi.retriever import Retriever
 
@@ -155,7 +151,7 @@ def retrieve(
         found = [{"item": one.item, "score": one.score} for one in top.items]
         print(json.dumps({"domain": top.domain, "user": user, "items": found, "ignored": list(top.ignored)}))
         return
-    table = Table("rank", "item", "score", title=f"{domain}: {user or 'a new user'}", title_justify="left")
+    table = plain_table(f"{domain}: {user or 'a new user'}", "rank", "item", "score")
     for rank, one in enumerate(top.items, 1):
         table.add_row(str(rank), one.item, f"{one.score:.4f}")
     say(table)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -44,11 +45,14 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
+def plain_table(title: str, *columns: str) -> Table:
+    """A table narrow enough for ten columns on a terminal of 80 characters."""
+    return Table(*columns, title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+
+
 def counts_table(manifest: "Manifest") -> Table:
     """Rows, users and items of each domain of a prepared dataset."""
-    table = Table(
-        "domain", title=f"{manifest.rows.read:,} rows read, {manifest.rows.kept:,} kept", title_justify="left"
-    )
+    table = plain_table(f"{manifest.rows.read:,} rows read, {manifest.rows.kept:,} kept", "domain")
     columns = ("train", "validation", "test", "users", "items", "corpus")
     for column in columns:
         table.add_column(column, justify="right")
@@ -59,10 +63,8 @@ def counts_table(manifest: "Manifest") -> Table:
 
 def metrics_table(metrics: Mapping[str, Any], keys: Sequence[str], title: str) -> Table:
     """Metrics of each domain and their mean."""
-    table = Table("domain", "queries", "corpus", title=title, title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for key in keys:
+    table = plain_table(title, "domain")
+    for key in ("queries", "corpus", *keys):
         table.add_column(key, justify="right")
     for name, values in metrics["domains"].items():
         table.add_row(name, f"{values['queries']:,}", f"{values['corpus']:,}", *(number(values[key]) for key in keys))

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Part
+from adi.errors import AdiError
 from adi.evaluation.metrics import mrr, ndcg, recall
-from adi.evaluation.ranking import Rankings, rank_in_candidates, rank_in_corpus
+from adi.evaluation.ranking import Rankings, rank
 from adi.models.scorer import Scorer
 
 Against = Literal["corpus", "candidates"]
@@ -42,21 +43,24 @@ def evaluate(
 
     Returns:
         ``{"domains": {name: {"queries": n, "corpus": m, "recall@10": ...}}, "mean": {...}, "breakdown": ...}`` and the
-        protocol. A metric of a domain without rows is None and is left out of the mean.
+        protocol; m counts the items that were ranked, or that were a candidate of any row. A metric of a domain without
+        rows is None and is left out of the mean.
+
+    Raises `AdiError` for candidates where a row has none, and for a model whose scores are not finite.
     """
+    if against not in get_args(Against):
+        raise AdiError(f"against: '{against}' is not one of {', '.join(get_args(Against))}.")
     rows = dataset.rows(part)
     domains_of = dataset.targets(part, rows)[2]
-    order = tuple(sorted(ks))
+    order = tuple(sorted(set(ks)))
     by_domain: dict[str, Metrics] = {}
     breakdown: dict[str, dict[str, list[Metrics]]] = {"history_length": {}, "item_popularity": {}}
     for index, name in enumerate(dataset.domains):
         own = rows[domains_of == index]
         if rows_per_domain is not None and len(own) > rows_per_domain:
             own = own[np.linspace(0, len(own) - 1, rows_per_domain).astype(np.int64)]
-        if against == "corpus":
-            rankings = rank_in_corpus(scorer, dataset, part, index, own, causal=causal, ks=order)
-        else:
-            rankings = rank_in_candidates(scorer, dataset, index, own, causal=causal, ks=order)
+        given = _candidates(dataset, part, own) if against == "candidates" else None
+        rankings = rank(scorer, dataset, part, index, own, candidates=given, causal=causal, ks=order)
         by_domain[name] = _summary(rankings, order)
         breakdown["history_length"][name] = _groups(rankings.ranks, rankings.history, HISTORY_GROUPS, order)
         breakdown["item_popularity"][name] = _groups(rankings.ranks, rankings.popularity, POPULARITY_GROUPS, order)
@@ -75,13 +79,31 @@ def evaluate(
     }
 
 
+def _candidates(dataset: Dataset, part: Part, rows: Array) -> tuple[Array, Array]:
+    """The candidates of rows as items and offsets; raises `AdiError` unless each row has some."""
+    if part != "test":
+        raise AdiError(f"the split gives candidates for the test rows only; evaluate {part} against the corpus.")
+    given = dataset.candidates(rows)
+    if given is None:
+        raise AdiError(f"{dataset.folder}: the split gives no candidates (split.candidates in its schema.yaml).")
+    without = rows[np.diff(given[1]) == 0]
+    if len(without):
+        users, _, domains = dataset.targets(part, without[:1])
+        raise AdiError(
+            f"{dataset.folder}: {len(without)} of the {len(rows)} test rows of domain '{dataset.domains[domains[0]]}' "
+            f"have no candidates, such as that of user '{dataset.users.key(int(users[0]))}'. Add them to "
+            "split.candidates and prepare again, or evaluate against the corpus."
+        )
+    return given
+
+
 def _summary(rankings: Rankings, ks: tuple[int, ...]) -> Metrics:
     summary: Metrics = {"queries": len(rankings.ranks), "corpus": rankings.ranked}
     for k in ks:
         summary[f"recall@{k}"] = _number(recall(rankings.ranks, k))
         summary[f"ndcg@{k}"] = _number(ndcg(rankings.ranks, k))
         summary[f"mrr@{k}"] = _number(mrr(rankings.ranks, k))
-        summary[f"coverage@{k}"] = rankings.shown[k] / rankings.ranked if rankings.ranked else None
+        summary[f"coverage@{k}"] = rankings.shown[k] / rankings.ranked if len(rankings.ranks) else None
     return summary
 
 

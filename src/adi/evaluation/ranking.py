@@ -1,17 +1,22 @@
 """Where each held-out item ranks: exactly, among the whole corpus of its domain or among given candidates."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset, Part, Queries
+from adi.data.dataset import Dataset, Histories, Part
 from adi.errors import AdiError
-from adi.models.scorer import Score, Scorer
+from adi.evaluation.coverage import Coverage
+from adi.models.scorer import Scorer
 
-LOGITS_AT_ONCE = 1 << 24
+QUERIES_AT_ONCE = 1 << 10
+LOGITS_AT_ONCE = 1 << 25
+"""Queries and scores in memory at a time; more queries make a matrix product no faster."""
+CACHED_AT_ONCE = 1 << 20
+"""Scores that are counted at a time: few enough to stay in the processor's cache between one pass and the next."""
 
 
 @dataclass(frozen=True)
@@ -30,78 +35,62 @@ class Rankings:
     ranked: int
 
 
-def rank_in_corpus(
-    scorer: Scorer, dataset: Dataset, part: Part, domain: int, rows: Array, *, causal: bool, ks: tuple[int, ...]
+def rank(
+    scorer: Scorer,
+    dataset: Dataset,
+    part: Part,
+    domain: int,
+    rows: Array,
+    *,
+    candidates: tuple[Array, Array] | None,
+    causal: bool,
+    ks: tuple[int, ...],
 ) -> Rankings:
-    """Rank each row's item among all items that can be retrieved in the domain.
+    """Rank each row's item among all items that can be retrieved in the domain, or among the row's own candidates.
 
-    Items of the query's history are left out unless the data has repeats; the relevant item itself never is. An item
-    outside the corpus has an infinite rank.
+    Of the corpus, items of the query's history are left out unless the data has repeats; the relevant item itself never
+    is. Candidates, as items and offsets, are ranked as they are given. A relevant item that is not among those ranked
+    has an infinite rank.
+
+    Raises `AdiError` when the model's scores are not finite.
     """
-    corpus = dataset.corpora.retrievable(domain)
-    score = scorer.against(domain, corpus)
-    shown = {k: np.zeros(len(corpus), dtype=bool) for k in ks}
-    ranks, lengths = [], []
-    for chunk in _chunks(rows, len(corpus)):
-        queries = dataset.queries(part, chunk, causal=causal)
-        scores = _scores(score, queries)  # (n, m)
-        targets, inside = positions_in(corpus, dataset.targets(part, chunk)[1])
-        own = scores.gather(1, torch.from_numpy(targets)[:, None])  # (n, 1)
-        if not dataset.manifest.repeats:
-            seen, rows_of = _seen(queries, corpus)
-            scores[rows_of, seen] = -torch.inf
-        ranks.append(np.where(inside, _rank(scores, own), np.inf))
-        lengths.append(queries.histories.lengths)
-        best = scores.topk(min(max(ks), len(corpus)), dim=1)
-        for k, mark in shown.items():
-            top = best.indices[:, :k][best.values[:, :k] > -torch.inf]
-            mark[top.numpy()] = True
-    popularity = dataset.corpora.counts_of(domain, dataset.targets(part, rows)[1])
-    return Rankings(
-        _joined(ranks), _joined(lengths), popularity, {k: int(mark.sum()) for k, mark in shown.items()}, len(corpus)
-    )
+    items = dataset.corpora.retrievable(domain) if candidates is None else np.unique(candidates[0])
+    wanted = dataset.targets(part, rows)[1]
+    popularity = dataset.corpora.counts_of(domain, wanted)
+    ranks, lengths = np.full(len(rows), np.inf), np.zeros(len(rows), dtype=np.int64)
+    coverage = Coverage(num_items=len(items), ks=ks)
+    if not len(rows):
+        return Rankings(ranks, lengths, popularity, coverage.counts(), len(items))
+    score = scorer.against(domain, items)
+    size = max(1, min(QUERIES_AT_ONCE, LOGITS_AT_ONCE // len(items)))
+    cached = max(1, CACHED_AT_ONCE // len(items))
+    for first in range(0, len(rows), size):
+        chunk = slice(first, first + size)
+        queries = dataset.queries(part, rows[chunk], causal=causal)
+        scores = finite(score(queries))  # (n, m)
+        if candidates is not None:
+            cuts = candidates[1][first : first + size + 1]
+            _keep(scores, items, candidates[0][cuts[0] : cuts[-1]], np.diff(cuts))
+        elif not dataset.manifest.repeats:
+            _leave_out(scores, items, queries.histories, wanted[chunk])
+        columns, known = positions_in(items, wanted[chunk])
+        own = scores.gather(1, torch.from_numpy(columns)[:, None])  # (n, 1)
+        counted = []
+        for block, block_own in zip(torch.split(scores, cached), torch.split(own, cached), strict=True):
+            counted.append(_ranks(block, block_own))
+            coverage.add(block)
+        ranked = known & (own[:, 0] > -torch.inf).numpy()
+        ranks[chunk] = np.where(ranked, torch.cat(counted).numpy(), np.inf)
+        lengths[chunk] = queries.histories.lengths
+    return Rankings(ranks, lengths, popularity, coverage.counts(), len(items))
 
 
-def rank_in_candidates(
-    scorer: Scorer, dataset: Dataset, domain: int, rows: Array, *, causal: bool, ks: tuple[int, ...]
-) -> Rankings:
-    """Rank each test row's item among the candidates that the split gives for it; all test rows must have some.
-
-    A relevant item that is not among its candidates has an infinite rank.
-    """
-    given = dataset.candidates(rows)
-    if given is None:
-        raise AdiError(f"{dataset.folder}: the split gives no candidates (split.candidates in its schema.yaml).")
-    items, offsets = given
-    pool = np.unique(items)
-    score = scorer.against(domain, pool)
-    ranks, lengths = [], []
-    shown = {k: np.zeros(len(pool), dtype=bool) for k in ks}
-    for first in range(0, len(rows), max(1, LOGITS_AT_ONCE // len(pool))):
-        chunk = np.arange(first, min(first + max(1, LOGITS_AT_ONCE // len(pool)), len(rows)))
-        queries = dataset.queries("test", rows[chunk], causal=causal)
-        all_scores = _scores(score, queries)
-        sizes = np.diff(offsets)[chunk]
-        width = int(sizes.max(initial=1))
-        filled = np.arange(width) < sizes[:, None]  # (n, width)
-        columns = np.zeros((len(chunk), width), dtype=np.int64)
-        columns[filled] = np.searchsorted(pool, items[offsets[chunk[0]] : offsets[chunk[-1] + 1]])
-        scores = all_scores.gather(1, torch.from_numpy(columns)).masked_fill(~torch.from_numpy(filled), -torch.inf)
-        targets, _ = positions_in(pool, dataset.targets("test", rows[chunk])[1])
-        is_target = (
-            (columns == targets[:, None]) & filled & (pool[targets] == dataset.targets("test", rows[chunk])[1])[:, None]
-        )
-        own = all_scores.gather(1, torch.from_numpy(targets)[:, None])
-        ranks.append(np.where(is_target.any(axis=1), _rank(scores, own), np.inf))
-        lengths.append(queries.histories.lengths)
-        order = scores.argsort(dim=1, descending=True)
-        for k, mark in shown.items():
-            top = torch.from_numpy(columns).gather(1, order[:, :k])[scores.gather(1, order[:, :k]) > -torch.inf]
-            mark[top.numpy()] = True
-    popularity = dataset.corpora.counts_of(domain, dataset.targets("test", rows)[1])
-    return Rankings(
-        _joined(ranks), _joined(lengths), popularity, {k: int(mark.sum()) for k, mark in shown.items()}, len(pool)
-    )
+def finite(scores: Tensor) -> Tensor:
+    """The scores; raises `AdiError` if any is NaN or infinite, since no ranking by it would mean anything."""
+    low, high = scores.aminmax()
+    if not (torch.isfinite(high) and torch.isfinite(high)):
+        raise AdiError("the model's scores are not finite: its training has diverged. Train it with a lower lr.")
+    return scores
 
 
 def positions_in(items: Array, wanted: Array) -> tuple[Array, Array]:
@@ -110,33 +99,24 @@ def positions_in(items: Array, wanted: Array) -> tuple[Array, Array]:
     return positions, items[positions] == wanted
 
 
-def _chunks(rows: Array, width: int) -> Iterator[Array]:
-    size = max(1, LOGITS_AT_ONCE // width)
-    for first in range(0, len(rows), size):
-        yield rows[first : first + size]
+def _leave_out(scores: Tensor, items: Array, histories: Histories, wanted: Array) -> None:
+    """Set the scores of the items that each history holds to -inf, but not that of the wanted one (n,)."""
+    columns, inside = positions_in(items, histories.items)
+    inside &= histories.items != np.repeat(wanted, histories.lengths)
+    rows = np.repeat(np.arange(len(histories)), histories.lengths)
+    scores[torch.from_numpy(rows[inside]), torch.from_numpy(columns[inside])] = -torch.inf
 
 
-def _scores(score: Score, queries: Queries) -> torch.Tensor:
-    scores = score(queries)
-    if not torch.isfinite(scores).all():
-        raise AdiError("the model's scores are not finite: its training has diverged. Train it with a lower lr.")
-    return scores
+def _keep(scores: Tensor, items: Array, candidates: Array, lengths: Array) -> None:
+    """Set all scores to -inf but those of the candidates, `lengths` (n,) of them for one query after the other."""
+    rows = torch.from_numpy(np.repeat(np.arange(len(scores)), lengths))
+    columns = torch.from_numpy(np.searchsorted(items, candidates))
+    kept = scores[rows, columns]
+    scores.fill_(-torch.inf)
+    scores[rows, columns] = kept
 
 
-def _rank(scores: torch.Tensor, own: torch.Tensor) -> Array:
-    """How many scores are above a row's own (n, 1), and half of those that equal it beside itself."""
-    ahead = (scores > own).sum(dim=1)
-    equal = (scores == own).sum(dim=1)
-    ranks: Array = (ahead + 0.5 * (equal - 1).clamp(min=0)).double().numpy()
-    return ranks
-
-
-def _seen(queries: Queries, corpus: Array) -> tuple[torch.Tensor, torch.Tensor]:
-    """Columns and rows of the items that the queries' histories hold."""
-    columns, inside = positions_in(corpus, queries.histories.items)
-    rows = np.repeat(np.arange(len(queries)), queries.histories.lengths)
-    return torch.from_numpy(columns[inside]), torch.from_numpy(rows[inside])
-
-
-def _joined(parts: list[Array]) -> Array:
-    return np.concatenate(parts) if parts else np.empty(0)
+def _ranks(scores: Tensor, own: Tensor) -> Tensor:
+    """How many scores are above a row's own (n, 1), which is one of them, and half of the others that equal it."""
+    above_less_below = (scores - own).sign_().sum(dim=1, dtype=torch.float64)
+    return (above_less_below + scores.shape[1] - 1) / 2

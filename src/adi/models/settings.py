@@ -35,12 +35,12 @@ class TowerSettings(Strict):
     dim: int = Field(64, ge=1)
     norm: Literal["none", "batch", "domain"] = "none"
     residual: bool = True
-    embedding_dropout: float = Field(0.0, ge=0.0, lt=1.0)
+    embedding_dropout: float = Field(0.2, ge=0.0, lt=1.0)
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
-    behaviours: Literal["mean", "recency"] = "mean"
+    behaviours: Literal["mean", "recency"] = "recency"
     similarity: Literal["dot", "cosine"] = "dot"
     temperature: float = Field(1.0, gt=0.0)
-    popularity_prior: bool = False
+    popularity_prior: bool = True
     domain_indicator: bool = True
 
 

@@ -51,10 +51,9 @@ class Tower(nn.Module):
             self.names.append(DOMAIN)
             self.sources.append(DOMAIN)
         self.tables = (tables,)  # in a tuple: the model owns the tables, a tower only reads them
+        by_recency = features if settings.behaviours == "recency" else ()
         self.recency = nn.ModuleDict(
-            {f.name: RecencyWeights(f.length) for f in features if f.length is not None and f.length > 1}
-            if settings.behaviours == "recency"
-            else {}
+            {_key(f.name): RecencyWeights(f.length) for f in by_recency if f.length is not None and f.length > 1}
         )
         self.dropout = nn.Dropout(settings.embedding_dropout)
         self.backbone = backbone(len(self.names), num_domains)
@@ -64,7 +63,7 @@ class Tower(nn.Module):
         """The embedded features (R, F, E)."""
         chosen = [bags[name] for name in self.names]
         weights = [
-            self.recency[name](bag.offsets, len(bag.values)) if name in self.recency else None
+            self.recency[_key(name)](bag.offsets, len(bag.values)) if _key(name) in self.recency else None
             for name, bag in zip(self.names, chosen, strict=True)
         ]
         x: Tensor = self.tables[0](self.sources, [(bag.values, bag.offsets) for bag in chosen], weights)
@@ -75,6 +74,11 @@ class Tower(nn.Module):
         f_domain = x[:, -1] if self.domain_indicator else torch.zeros_like(x[:, -1])  # (R, E)
         output: Tensor = self.backbone(self.dropout(x), f_domain, offsets)  # (R, dim)
         return output
+
+
+def _key(name: str) -> str:
+    """A feature's key in a `ModuleDict`, which refuses those that are its own attributes, such as "items"."""
+    return f"of_{name}"
 
 
 class TwoTower(nn.Module):

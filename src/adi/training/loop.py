@@ -25,6 +25,8 @@ from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
 from adi.training.run import RunInfo, new_info, read_run, settings_for, write_json
 from adi.training.settings import TrainingSettings
 
+CHECKPOINT = "checkpoint.safetensors"
+
 
 class Observer(Protocol):
     """Is told how the training goes, such as by a progress bar."""
@@ -56,7 +58,14 @@ def train(
     """
     chosen = settings_for(model, settings)
     kind = model_named(model)
+    if not 0 <= seed < 1 << 63:
+        raise AdiError(f"--seed: {seed}; give a whole number from 0 to {(1 << 63) - 1}.")
     dataset = Dataset(prepared)
+    if isinstance(kind, TrainedModel) and not any(part.validation for part in dataset.manifest.by_domain.values()):
+        raise AdiError(
+            f"{prepared}: no validation rows to choose the best epoch by. "
+            "Raise split.validation in the schema and prepare again."
+        )
     info = new_info(model, seed, chosen, dataset, out)
     if resume:
         _check_same(read_run(out), info, out)
@@ -71,6 +80,7 @@ def train(
         info = info.model_copy(update={"parameters": sum(p.numel() for p in towers.parameters())})
     info = info.model_copy(update={"status": "complete"})
     write_json(out / "run.json", info.model_dump_json(indent=1))
+    (out / CHECKPOINT).unlink(missing_ok=True)
     return info
 
 
@@ -112,17 +122,19 @@ class Training:
 
     def run(self, *, resume: bool) -> None:
         """Train until the last epoch, or until validation has not improved for `patience` epochs."""
-        checkpoint = self.out / "checkpoint.safetensors"
+        checkpoint = self.out / CHECKPOINT
         if resume and checkpoint.exists():
             self.progress = load_checkpoint(checkpoint, self.model, self.tables, self.dense)
         with SummaryWriter(str(self.out / "tensorboard")) as board:
-            while self.progress.epoch < self.settings.epochs:
+            while not self._is_over():
                 self._epoch(checkpoint)
                 self._validate(board)
                 save_checkpoint(checkpoint, self.model, self.tables, self.dense, self.progress)
-                if self.progress.epoch - self.progress.best_epoch >= self.settings.patience:
-                    break
-        checkpoint.unlink()
+
+    def _is_over(self) -> bool:
+        """Told from what a checkpoint holds, so that a run that was cut off after its last epoch trains no other."""
+        epoch, since_best = self.progress.epoch, self.progress.epoch - self.progress.best_epoch
+        return epoch >= self.settings.epochs or since_best >= self.settings.patience
 
     def _epoch(self, checkpoint: Path) -> None:
         progress, steps = self.progress, len(self.loader)
@@ -132,8 +144,8 @@ class Training:
             loss = float(self.step(batch))
             if not torch.isfinite(torch.tensor(loss)):
                 raise AdiError(
-                    f"epoch {progress.epoch + 1}, step {progress.step}: the loss is {loss}; the training has diverged. "
-                    "Lower training.lr or training.embedding_lr."
+                    f"epoch {progress.epoch + 1}, step {progress.step + 1}: the loss is {loss}; the training has "
+                    "diverged. Lower training.lr or training.embedding_lr."
                 )
             progress.step += 1
             progress.samples += batch.size
@@ -170,11 +182,6 @@ class Training:
             rows_per_domain=self.settings.validation_rows,
         )
         value = metrics["mean"][f"recall@{k}"]
-        if value is None:
-            raise AdiError(
-                f"{self.dataset.folder}: no validation rows to choose the best epoch by. "
-                "Raise split.validation in the schema and prepare again."
-            )
         progress.epoch += 1
         best = value > progress.best
         if best:

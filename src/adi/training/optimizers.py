@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from adi.layers.domain_parameter import DomainParameter
 from adi.layers.embedding import EmbeddingTables
 
 
@@ -38,9 +39,11 @@ def dense_optimizer(model: nn.Module, *, lr: float, weight_decay: float, delta_d
     Biases, scales and gates' scalars do not decay. Parameters of a domain that is absent from a batch have no gradient
     and are left alone, moments included.
     """
+    weights = [module for module in model.modules() if isinstance(module, DomainParameter)]
+    deltas = {delta for weight in weights if weight.shared is not None for delta in weight.deltas}
     groups: dict[float, list[nn.Parameter]] = {weight_decay: [], delta_decay: [], 0.0: []}
-    for name, parameter in model.named_parameters():
+    for parameter in model.parameters():
         if parameter.requires_grad:
-            decay = delta_decay if "delta" in name else weight_decay if parameter.ndim > 1 else 0.0
+            decay = delta_decay if parameter in deltas else weight_decay if parameter.ndim > 1 else 0.0
             groups[decay].append(parameter)
     return torch.optim.AdamW([{"params": group, "weight_decay": decay} for decay, group in groups.items()], lr=lr)

@@ -1,6 +1,6 @@
 """A run: the folder of one training, and the fitted model in it.
 
-run.json             model, seed, settings, the prepared dataset and its fingerprint, versions; written last
+run.json             model, seed, settings, the prepared dataset and its fingerprint, versions, whether it is complete
 log.jsonl            a line for each epoch: loss, speed, validation
 model.safetensors    the best epoch's weights (models that are trained)
 checkpoint.safetensors   what --resume needs, gone when the training is complete

@@ -15,17 +15,17 @@ class TrainingSettings(Strict):
     `validation_rows` rows of each domain are validated.
     """
 
-    epochs: int = Field(20, ge=1)
+    epochs: int = Field(10, ge=1)
     batch_size: int = Field(4096, ge=1)
     lr: float = Field(1e-3, gt=0.0)
     embedding_lr: float = Field(0.1, gt=0.0)
     weight_decay: float = Field(0.0, ge=0.0)
     delta_decay: float = Field(0.05, ge=0.0)
     in_batch: bool = True
-    uniform: int = Field(2000, ge=0)
+    uniform: int = Field(1000, ge=0)
     causal: bool = True
     k: int = Field(50, ge=1)
-    patience: int = Field(3, ge=1)
+    patience: int = Field(2, ge=1)
     validation_rows: int = Field(10_000, ge=1)
     checkpoint_steps: int = Field(5000, ge=1)
 

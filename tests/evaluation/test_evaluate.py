@@ -1,0 +1,206 @@
+"""The evaluation: golden numbers on a log of a few lines, and what must hold on the hand-written one."""
+
+import json
+from math import log2
+
+import numpy as np
+import pytest
+import torch
+
+from adi.data.dataset import Dataset
+from adi.data.prepare import prepare
+from adi.errors import AdiError
+from adi.evaluation.evaluate import evaluate
+from adi.models.popularity import Popularity
+from adi.training.evaluation import evaluate_run
+from adi.training.loop import train
+
+# Training rows: in `a` x 3, y 2, z 1, v 1; in `b` z 2, x 1. The item w is in the test alone.
+LOG = "u1,x,a u1,y,a u1,z,b u2,x,a u2,z,b u3,x,a u3,y,a u4,z,a u4,x,b u5,v,a"
+TEST = "u1,z,a u2,y,a u4,x,a u3,z,b u4,w,b"
+CANDIDATES = "u1,x,a u1,y,a u1,z,a u2,y,a u2,z,a u4,y,a u4,z,a u3,x,b u3,y,b u3,z,b u4,w,b u4,y,b u4,x,b u5,v,a"
+SCHEMA = """
+domains: {column: domain, values: [a, b]}
+interactions: {path: log.csv, user: user, item: item}
+features:
+  user: [{name: items, kind: behaviours}]
+  item: [{name: item_id, kind: id}]
+split: {kind: files, test: test.csv, candidates: candidates.csv, validation: 0.0}
+"""
+
+
+def prepared_with(folder, candidates):
+    for name, rows in (("log", LOG), ("test", TEST), ("candidates", candidates)):
+        (folder / f"{name}.csv").write_text("\n".join(["user,item,domain", *rows.split()]) + "\n", encoding="utf-8")
+    (folder / "schema.yaml").write_text(SCHEMA, encoding="utf-8")
+    prepare(folder / "schema.yaml", folder / "prepared")
+    return folder / "prepared"
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    return prepared_with(tmp_path_factory.mktemp("listed"), CANDIDATES)
+
+
+@pytest.fixture
+def popularity(dataset):
+    return Popularity(dataset)
+
+
+def at(k, *values):
+    return dict(zip([f"{name}@{k}" for name in ("recall", "ndcg", "mrr", "coverage")], values, strict=True))
+
+
+def test_candidates_by_hand(listed):
+    data = Dataset(listed)
+    result = evaluate(Popularity(data), data, against="candidates", ks=(2, 1, 3))
+    assert result["ks"] == [1, 2, 3]
+    # Ranks in a: z after x and y 2, y before z 0, x is no candidate; in b: z 0, w after x and level with y 1.5.
+    assert result["domains"]["a"] == pytest.approx(
+        {"queries": 3, "corpus": 3}
+        | at(1, 1 / 3, 1 / 3, 1 / 3, 2 / 3)
+        | at(2, 1 / 3, 1 / 3, 1 / 3, 1.0)
+        | at(3, 2 / 3, (1 + 1 / 2) / 3, (1 + 1 / 3) / 3, 1.0)
+    )
+    assert result["domains"]["b"] == pytest.approx(
+        {"queries": 2, "corpus": 4}
+        | at(1, 1 / 2, 1 / 2, 1 / 2, 2 / 4)
+        | at(2, 1.0, (1 + 1 / log2(3.5)) / 2, (1 + 1 / 2.5) / 2, 3 / 4)
+        | at(3, 1.0, (1 + 1 / log2(3.5)) / 2, (1 + 1 / 2.5) / 2, 1.0)
+    )
+    assert result["mean"]["recall@1"] == pytest.approx(5 / 12)
+    assert result["mean"]["coverage@2"] == pytest.approx(7 / 8)
+
+
+def test_the_corpus_by_hand(listed):
+    data = Dataset(listed)
+    result = evaluate(Popularity(data), data, ks=(1, 2))
+    # Ranks in a, what the user took in any domain left out: z level with v .5, y before v 0, x 0; in b: z 0, w a miss.
+    assert [result["domains"][name]["queries"] for name in "ab"] == [3, 2]
+    assert [result["domains"][name]["corpus"] for name in "ab"] == [4, 2]
+    assert [result["domains"][name]["recall@1"] for name in "ab"] == [1.0, 1 / 2]
+    assert result["domains"]["a"]["mrr@1"] == pytest.approx((1 / 1.5 + 1 + 1) / 3)
+    history, popular = result["breakdown"]["history_length"], result["breakdown"]["item_popularity"]
+    assert history["a"] == [
+        {"group": "1–2", "queries": 2, "recall@1": 1.0, "recall@2": 1.0},
+        {"group": "3–5", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
+    ]
+    assert popular["b"] == [
+        {"group": "0", "queries": 1, "recall@1": 0.0, "recall@2": 0.0},
+        {"group": "1–9", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
+    ]
+    assert result["history"] == "all others"  # the log has no time
+
+
+def test_the_result_is_json_of_a_fixed_form(dataset, popularity):
+    result = evaluate(popularity, dataset, ks=(10,))
+    assert json.loads(json.dumps(result)) == result
+    assert list(result) == ["part", "against", "history", "ks", "domains", "mean", "breakdown"]
+    assert [result[key] for key in ("part", "against", "history", "ks")] == ["test", "corpus", "earlier", [10]]
+    measures = ["recall@10", "ndcg@10", "mrr@10", "coverage@10"]
+    assert list(result["domains"]) == list(result["breakdown"]["item_popularity"]) == ["search", "feed", "kiosk"]
+    assert all(list(values) == ["queries", "corpus", *measures] for values in result["domains"].values())
+    assert list(result["mean"]) == measures
+    # the kiosk has one item, so whoever asks gets it first
+    assert result["domains"]["kiosk"] == {"queries": 4, "corpus": 1} | dict.fromkeys(measures, 1.0)
+
+
+def test_the_mean_is_over_domains_and_skips_one_without_rows(dataset, popularity):
+    result = evaluate(popularity, dataset, part="validation", ks=(1, 3))
+    search, feed, kiosk = (result["domains"][name] for name in dataset.domains)
+    assert kiosk["queries"] == 0 < feed["queries"] < search["queries"]
+    assert kiosk["corpus"] == 1
+    assert {value for key, value in kiosk.items() if "@" in key} == {None}
+    for key, value in result["mean"].items():
+        assert value == pytest.approx((search[key] + feed[key]) / 2)
+    assert result["breakdown"]["history_length"]["kiosk"] == []
+
+
+@pytest.mark.parametrize("breakdown", ["history_length", "item_popularity"])
+def test_the_groups_of_a_breakdown_make_up_the_domain(dataset, popularity, monkeypatch, breakdown):
+    monkeypatch.setattr("adi.evaluation.evaluate.POPULARITY_GROUPS", (0, 2, 3, 4))
+    result = evaluate(popularity, dataset, ks=(1, 3))
+    for name, groups in result["breakdown"][breakdown].items():
+        whole = result["domains"][name]
+        sizes = [group["queries"] for group in groups]
+        assert sum(sizes) == whole["queries"]
+        assert min(sizes) > 0
+        assert np.average([group["recall@3"] for group in groups], weights=sizes) == pytest.approx(whole["recall@3"])
+    assert max(len(groups) for groups in result["breakdown"][breakdown].values()) > 1
+
+
+@pytest.mark.parametrize("most", [1, 3, 100])
+def test_at_most_some_rows_of_each_domain(dataset, monkeypatch, popularity, most):
+    whole = evaluate(popularity, dataset, ks=(1,))["domains"]
+    asked = []
+    queries = dataset.queries
+    monkeypatch.setattr(
+        dataset, "queries", lambda part, rows, **options: asked.append(rows) or queries(part, rows, **options)
+    )
+    some = evaluate(popularity, dataset, ks=(1,), rows_per_domain=most)["domains"]
+    assert [some[name]["queries"] for name in some] == [min(whole[name]["queries"], most) for name in whole]
+    rows = np.concatenate(asked)
+    assert len(set(rows.tolist())) == len(rows)
+    if most == 3:  # from the first row of a domain to its last
+        assert [rows[0], rows[2]] == [0, whole["search"]["queries"] - 1]
+
+
+def test_a_history_that_is_not_causal_is_said_to_be_so(dataset, popularity):
+    earlier, every = (evaluate(popularity, dataset, ks=(1, 3), causal=causal) for causal in (True, False))
+    assert (earlier["history"], every["history"]) == ("earlier", "all others")
+    assert every["breakdown"]["history_length"]["feed"] != earlier["breakdown"]["history_length"]["feed"]
+
+
+def test_a_model_that_scores_all_alike_gains_nothing(dataset):
+    class Alike:
+        def against(self, domain, items):
+            return lambda queries: torch.zeros(len(queries), len(items))
+
+    found = evaluate(Alike(), dataset, ks=(1,))["domains"]
+    assert found["search"]["recall@1"] == 0
+    assert found["kiosk"]["recall@1"] == 1
+
+
+def test_each_domain_is_told_when_it_is_done(dataset, popularity):
+    done = []
+    evaluate(popularity, dataset, ks=(1,), advance=done.append)
+    assert done == ["search", "feed", "kiosk"]
+
+
+def test_candidates_that_were_not_given_are_asked_for(dataset, popularity, listed):
+    with pytest.raises(AdiError, match=r"the split gives no candidates \(split.candidates in its schema.yaml\)"):
+        evaluate(popularity, dataset, against="candidates")
+    with pytest.raises(AdiError, match="for the test rows only; evaluate validation against the corpus"):
+        evaluate(popularity, dataset, part="validation", against="candidates")
+    with pytest.raises(AdiError, match="against: 'pool' is not one of corpus, candidates"):
+        evaluate(popularity, dataset, against="pool")
+
+
+def test_a_row_without_candidates_is_named(tmp_path):
+    data = Dataset(prepared_with(tmp_path, CANDIDATES.replace("u2,y,a u2,z,a ", "")))
+    with pytest.raises(
+        AdiError, match=r"1 of the 3 test rows of domain 'a' have no candidates, such as that of user 'u2'"
+    ):
+        evaluate(Popularity(data), data, against="candidates")
+
+
+def test_a_run_is_evaluated_against_its_candidates_and_keeps_the_result(listed, tmp_path):
+    train(listed, "popularity", tmp_path / "run")
+    result = evaluate_run(tmp_path / "run", ks=(1, 2))
+    data = Dataset(listed)
+    assert result == {"model": "popularity"} | evaluate(Popularity(data), data, against="candidates", ks=(1, 2))
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8")) == result
+    corpus = evaluate_run(tmp_path / "run", ks=(1,), against="corpus", causal=False)
+    assert (corpus["against"], corpus["domains"]["a"]["recall@1"]) == ("corpus", 1.0)
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8")) == corpus
+
+
+def test_a_run_is_evaluated_against_the_corpus_where_there_are_no_candidates(prepared, tmp_path):
+    train(prepared, "popularity", tmp_path / "run")
+    assert evaluate_run(tmp_path / "run", ks=(3,))["against"] == "corpus"
+
+
+@pytest.mark.parametrize("ks", [(), (10, 0), (-1,)])
+def test_a_list_holds_an_item_or_more(tmp_path, ks):
+    with pytest.raises(AdiError, match=r"k: \[.*\]; give one or more numbers of at least 1"):
+        evaluate_run(tmp_path / "run", ks=ks)

@@ -1,0 +1,213 @@
+"""Exact ranks against a plain sort, for every row of the hand-written log."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+import adi.evaluation.ranking as ranking
+from adi.data.dataset import Corpora
+from adi.errors import AdiError
+from adi.evaluation.ranking import positions_in, rank
+
+KS = (1, 3, 50)
+
+
+class Table:
+    """A scorer with a fixed score for each domain, user and item."""
+
+    def __init__(self, values):
+        self.values = torch.as_tensor(values)
+
+    def against(self, domain, items):
+        return lambda queries: self.values[domain][torch.from_numpy(queries.users).long()][:, torch.from_numpy(items)]
+
+
+def random_table(dataset, *, tied=False, seed=0):
+    shape = (len(dataset.domains), dataset.manifest.users, dataset.manifest.items)
+    random = np.random.default_rng(seed)
+    return Table(random.integers(0, 3, shape).astype(np.float32) if tied else random.standard_normal(shape))
+
+
+def rows_of(dataset, part, domain):
+    rows = dataset.rows(part)
+    return rows[dataset.targets(part, rows)[2] == domain]
+
+
+def ranked_items(dataset, part, row, *, corpus, causal):
+    """The items that a row's is ranked among: the corpus without the history, but with the item itself."""
+    (target,) = dataset.targets(part, np.array([row]))[1]
+    seen = dataset.queries(part, np.array([row]), causal=causal).histories.items
+    left_out = set() if dataset.manifest.repeats else set(seen.tolist()) - {int(target)}
+    return [item for item in corpus.tolist() if item not in left_out]
+
+
+def place(scores, target, among):
+    """The mean place, from 0, of the target's score in a sort of the scores; infinite where it is not among them."""
+    if target not in among:
+        return np.inf
+    ordered = np.sort(-scores[among])
+    return float(np.flatnonzero(ordered == -scores[target]).mean())
+
+
+def check(found, scorer, dataset, part, domain, rows, among):
+    """Compare ranks and lists with plain sorts; `among` has the items of each row."""
+    users, targets, _ = dataset.targets(part, rows)
+    scores = scorer.values[domain].numpy()[users]
+    expected = [place(row, target, items) for row, target, items in zip(scores, targets, among, strict=True)]
+    assert found.ranks.tolist() == expected
+    assert found.history.tolist() == [
+        len(dataset.queries(part, rows[i : i + 1]).histories.items) for i in range(len(rows))
+    ]
+    assert found.popularity.tolist() == dataset.corpora.counts_of(domain, targets).tolist()
+    return scores
+
+
+@pytest.fixture
+def repeating(dataset):
+    """The same data, with items of the history left in."""
+    changed = copy.copy(dataset)
+    changed.manifest = dataset.manifest.model_copy(update={"repeats": True})
+    return changed
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("data", ["dataset", "repeating"])
+def test_ranks_in_the_corpus_are_those_of_a_sort(request, data, part, tied):
+    dataset = request.getfixturevalue(data)
+    scorer = random_table(dataset, tied=tied)
+    halves = 0
+    for domain in range(len(dataset.domains)):
+        rows, corpus = rows_of(dataset, part, domain), dataset.corpora.retrievable(domain)
+        found = rank(scorer, dataset, part, domain, rows, candidates=None, causal=True, ks=KS)
+        among = [ranked_items(dataset, part, row, corpus=corpus, causal=True) for row in rows]
+        scores = check(found, scorer, dataset, part, domain, rows, among)
+        assert found.ranked == len(corpus)
+        halves += int((found.ranks % 1 == 0.5).sum())
+        if not tied:
+            for k in KS:
+                lists = [
+                    sorted(items, key=lambda item: -row[item])[:k] for row, items in zip(scores, among, strict=True)
+                ]
+                assert found.shown[k] == len({item for best in lists for item in best})
+    assert (halves > 0) == tied
+
+
+def test_an_item_that_the_user_had_taken_before_is_ranked_and_others_are_left_out(dataset, repeating):
+    rows = rows_of(dataset, "test", 0)
+    users, targets, _ = dataset.targets("test", rows)
+    left, kept = (
+        rank(random_table(data), data, "test", 0, rows, candidates=None, causal=True, ks=KS).ranks
+        for data in (dataset, repeating)
+    )
+    éric = [dataset.users.key(user) for user in users].index("éric")  # had pen in feed, then in search
+    assert targets[éric] in dataset.queries("test", rows[[éric]]).histories.items
+    assert np.isfinite(left).all()
+    assert (left <= kept).all()
+    assert (left < kept).sum() > 3
+
+
+def test_all_that_the_user_did_is_left_out_when_the_history_is_not_causal(dataset):
+    scorer, domain = random_table(dataset), 1
+    rows, corpus = rows_of(dataset, "test", domain), dataset.corpora.retrievable(domain)
+    users, targets, _ = dataset.targets("test", rows)
+    results = []
+    for causal in (True, False):
+        found = rank(scorer, dataset, "test", domain, rows, candidates=None, causal=causal, ks=KS)
+        among = [ranked_items(dataset, "test", row, corpus=corpus, causal=causal) for row in rows]
+        scores = scorer.values[domain].numpy()[users]
+        assert found.ranks.tolist() == [place(*each) for each in zip(scores, targets, among, strict=True)]
+        results.append(found.history.sum())
+    assert results[0] < results[1]
+
+
+def test_only_eligible_items_are_ranked(dataset):
+    corpora = dataset.corpora
+    eligible = [np.arange(len(items)) % 2 == 0 for items in corpora.items]
+    changed = copy.copy(dataset)
+    changed.corpora = Corpora(corpora.items, corpora.counts, eligible)
+    scorer, rows = random_table(changed), rows_of(changed, "test", 0)
+    found = rank(scorer, changed, "test", 0, rows, candidates=None, causal=True, ks=KS)
+    corpus = corpora.items[0][::2]
+    among = [ranked_items(changed, "test", row, corpus=corpus, causal=True) for row in rows]
+    check(found, scorer, changed, "test", 0, rows, among)
+    assert found.ranked == len(corpus) < len(corpora.items[0])
+    assert 0 < np.isinf(found.ranks).sum() < len(rows)
+    assert found.popularity[np.isinf(found.ranks)].max() > 0
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_ranks_among_candidates_of_unequal_numbers(dataset, tied):
+    random, scorer = np.random.default_rng(3), random_table(dataset, tied=tied)
+    rows = rows_of(dataset, "test", 0)
+    targets = dataset.targets("test", rows)[1]
+    among = []
+    for position, target in enumerate(targets):
+        others = random.permutation(np.setdiff1d(np.arange(dataset.manifest.items), target))[: position % 5 + 1]
+        among.append(sorted({*others.tolist(), *([int(target)] if position % 3 else [])}))
+    offsets = np.cumsum([0, *map(len, among)])
+    found = rank(scorer, dataset, "test", 0, rows, candidates=(np.concatenate(among), offsets), causal=True, ks=KS)
+    scores = check(found, scorer, dataset, "test", 0, rows, among)
+    assert np.isinf(found.ranks).tolist() == [position % 3 == 0 for position in range(len(rows))]
+    assert found.ranked == len({item for items in among for item in items})
+    assert found.shown[50] == found.ranked
+    if not tied:
+        best = {max(items, key=lambda item: row[item]) for row, items in zip(scores, among, strict=True)}
+        assert found.shown[1] == len(best)
+
+
+@pytest.mark.parametrize(("queries", "logits", "cached"), [(1, 1, 1), (1000, 20, 1), (3, 1000, 10), (1000, 1000, 17)])
+@pytest.mark.parametrize("among_candidates", [False, True])
+def test_results_do_not_depend_on_the_sizes_of_the_blocks(
+    dataset, monkeypatch, queries, logits, cached, among_candidates
+):
+    rows, scorer = rows_of(dataset, "test", 0), random_table(dataset, tied=True)
+    listed = np.tile(np.array([0, 2, 3, 5]), len(rows)), np.arange(len(rows) + 1) * 4
+    options = {"candidates": listed if among_candidates else None, "causal": True, "ks": (1, 2)}
+    whole = rank(scorer, dataset, "test", 0, rows, **options)
+    sizes = []
+    against = scorer.against
+    monkeypatch.setattr(
+        scorer, "against", lambda *asked: lambda queries: sizes.append(len(queries)) or against(*asked)(queries)
+    )
+    monkeypatch.setattr(ranking, "QUERIES_AT_ONCE", queries)
+    monkeypatch.setattr(ranking, "LOGITS_AT_ONCE", logits)
+    monkeypatch.setattr(ranking, "CACHED_AT_ONCE", cached)
+    parts = rank(scorer, dataset, "test", 0, rows, **options)
+    assert (parts.ranks.tolist(), parts.history.tolist()) == (whole.ranks.tolist(), whole.history.tolist())
+    assert (parts.shown, parts.ranked) == (whole.shown, whole.ranked)
+    assert max(sizes) <= queries
+    assert max(sizes) * whole.ranked <= max(logits, whole.ranked)
+
+
+def test_scores_that_differ_in_double_precision_alone_do_not_tie(repeating):
+    shape = (3, repeating.manifest.users, repeating.manifest.items)
+    scorer = Table(np.broadcast_to(0.5 + 1e-12 * np.arange(shape[2]), shape).copy())
+    found = rank(scorer, repeating, "test", 0, rows_of(repeating, "test", 0), candidates=None, causal=True, ks=KS)
+    assert (found.ranks[np.isfinite(found.ranks)] % 1 == 0).all()
+    assert len(set(found.ranks)) > 3
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_are_refused(dataset, wrong):
+    scorer, rows = random_table(dataset), rows_of(dataset, "test", 0)
+    scorer.values[0, dataset.targets("test", rows)[0][-1], dataset.corpora.retrievable(0)[1]] = wrong
+    with pytest.raises(AdiError, match="scores are not finite: its training has diverged"):
+        rank(scorer, dataset, "test", 0, rows, candidates=None, causal=True, ks=KS)
+
+
+def test_no_rows_need_no_scores(dataset):
+    none = np.empty(0, dtype=np.int64)
+    found = rank(None, dataset, "test", 0, none, candidates=None, causal=True, ks=(1, 2))
+    assert (len(found.ranks), len(found.history), len(found.popularity)) == (0, 0, 0)
+    assert (found.shown, found.ranked) == ({1: 0, 2: 0}, len(dataset.corpora.retrievable(0)))
+    assert rank(None, dataset, "test", 0, none, candidates=(none, np.zeros(1, int)), causal=True, ks=(1,)).ranked == 0
+
+
+def test_positions_by_hand():
+    positions, known = positions_in(np.array([2, 5, 9]), np.array([9, 0, 5, 12, 6]))
+    assert known.tolist() == [True, False, True, False, False]
+    assert positions[known].tolist() == [2, 1]
+    assert positions.max() <= 2

@@ -1,0 +1,193 @@
+"""Top-K from a run of the hand-written log: every way to ask, and the same order as the evaluation's."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adi.data.dataset import Dataset
+from adi.errors import AdiError
+from adi.evaluation.ranking import rank
+from adi.retriever import Retriever
+from adi.training.loop import train
+
+DOMAINS = ("search", "feed", "kiosk")
+SMALL = {"embedding_dim": 4, "networks": (8,), "dim": 4, "epochs": 1, "batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def popularity(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Retriever:
+    run = tmp_path_factory.mktemp("popularity") / "run"
+    train(prepared, "popularity", run)
+    return Retriever(run)
+
+
+@pytest.fixture(scope="module")
+def towers(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Retriever:
+    """A model whose scores depend on the history and on the context."""
+    run = tmp_path_factory.mktemp("towers") / "run"
+    train(prepared, "dnn", run, settings=SMALL)
+    return Retriever(run)
+
+
+def ids(answer):
+    return [each.item for each in answer.items]
+
+
+def popular(data, domain, without=()):
+    """The items of a domain's corpus with their training counts, the most clicked first, by hand."""
+    index = data.domains.index(domain)
+    rows = data.rows("train")
+    _, items, domains = data.targets("train", rows)
+    counts = {data.items.key(item): 0 for item in data.corpora.retrievable(index)}
+    for item in items[domains == index]:
+        counts[data.items.key(item)] += 1
+    return sorted(((count, item) for item, count in counts.items() if item not in without), reverse=True)
+
+
+def test_a_user_never_seen_gets_what_is_popular_without_the_given_history(popularity):
+    counts = popular(popularity.dataset, "search", without=("pen", "mug"))
+    answer = popularity.retrieve("search", user="nobody", history=["pen", "mug"], k=4)
+    assert answer.domain == "search"
+    assert [each.score for each in answer.items] == [count for count, _ in counts[:4]]
+    assert all((each.score, each.item) in counts for each in answer.items)
+    assert answer.ignored == ()
+    assert popularity.retrieve("search", history=["pen", "mug"], k=4) == answer
+
+
+def test_a_known_user_is_not_shown_what_the_log_says_was_taken(popularity):
+    # éric: s:cap s:mug f:pen s:pen f:mug, of which the last of each domain are the test
+    answer = popularity.retrieve("search", user="éric", k=100)
+    assert set(ids(answer)) == {item for _, item in popular(popularity.dataset, "search")} - {"cap", "mug", "pen"}
+    assert ids(popularity.retrieve("feed", user="ana", k=100)) == ["bag"]
+
+
+def test_a_given_history_replaces_that_of_a_known_user(popularity):
+    assert ids(popularity.retrieve("feed", user="ana", history=["bag"], k=1)) == ["pen"]
+    assert len(popularity.retrieve("feed", user="ana", history=[], k=100).items) == 3
+
+
+def test_unknown_items_of_a_history_are_named(popularity):
+    answer = popularity.retrieve("feed", history=["x", "pen", "Pen", ""], k=100)
+    assert answer.ignored == ("x", "Pen", "")
+    assert sorted(ids(answer)) == ["bag", "mug"]
+    assert len(popularity.retrieve("feed", history=["x"], k=100).items) == 3
+
+
+def test_a_list_is_no_longer_than_what_is_left_of_the_corpus(popularity):
+    assert len(popularity.retrieve("feed", history=[], k=1000).items) == 3
+    assert popularity.retrieve("kiosk", history=["map"]).items == ()
+
+
+def test_items_of_the_history_stay_where_the_data_has_repeats(popularity, monkeypatch):
+    data = popularity.dataset
+    monkeypatch.setattr(data, "manifest", data.manifest.model_copy(update={"repeats": True}))
+    assert ids(popularity.retrieve("kiosk", history=["map"])) == ["map"]
+
+
+@pytest.mark.parametrize("k", [0, -3])
+def test_a_list_holds_an_item_or_more(popularity, k):
+    with pytest.raises(AdiError, match=f"k = {k}: ask for at least one item"):
+        popularity.retrieve("feed", history=[], k=k)
+
+
+def test_an_unknown_domain_is_refused_with_the_nearest(popularity):
+    with pytest.raises(AdiError, match=r"domain 'serch' is not one of search, feed, kiosk\. Did you mean 'search'\?"):
+        popularity.retrieve("serch", user="ana")
+
+
+def test_an_unknown_user_needs_a_history(popularity):
+    with pytest.raises(AdiError, match=r"user 'Ana' is not in the prepared dataset: give the history of a new user"):
+        popularity.retrieve("feed", user="Ana")
+    with pytest.raises(AdiError, match=r"no user: give the history"):
+        popularity.retrieve("feed")
+
+
+def test_a_history_is_a_list_of_items_and_not_one_text(popularity):
+    with pytest.raises(AdiError, match=r"history: 'pen,ink' is one text; give a list of item ids"):
+        popularity.retrieve("feed", history="pen,ink")
+
+
+def test_the_context_is_part_of_the_request(towers):
+    def scores(**context):
+        return [each.score for each in towers.retrieve("search", history=["pen"], context=context, k=100).items]
+
+    nothing = scores()
+    assert scores(device="phone") != nothing
+    assert scores(device="phone") != scores(device="tablet")
+    assert scores(hour="3") != nothing
+    assert scores(hour="3.0") == scores(hour="3") != scores(hour="20")
+    # a value that training never saw is not a missing one
+    assert scores(device="television") not in (nothing, scores(device="phone"))
+    assert scores(device="television") == scores(device="radio")
+
+
+def test_a_wrong_context_is_refused(towers):
+    with pytest.raises(AdiError, match=r"context 'hour': 'noon' is not a number"):
+        towers.retrieve("search", history=[], context={"hour": "noon"})
+    with pytest.raises(
+        AdiError, match=r"context 'devise' is not a context feature \(device, hour\)\. Did you mean 'device'"
+    ):
+        towers.retrieve("search", history=[], context={"devise": "phone"})
+
+
+def test_the_history_is_part_of_the_request(towers):
+    def scores(domain, history):
+        return {each.item: each.score for each in towers.retrieve(domain, history=history, k=100).items}
+
+    one, other = scores("search", ["pen", "ink"]), scores("search", ["pen", "bag"])
+    assert all(one[item] != other[item] for item in one.keys() & other.keys())
+    assert scores("search", ["pen", "x", "ink"]) == one
+
+
+@pytest.mark.parametrize("model", ["popularity", "towers"])
+def test_a_request_changes_nothing_for_later_ones(request, model):
+    retriever = request.getfixturevalue(model)
+    first = {domain: retriever.retrieve(domain, user="cy") for domain in DOMAINS}
+    for domain in DOMAINS:
+        retriever.retrieve(domain, user="李", history=["pen", "map"])
+    assert {domain: retriever.retrieve(domain, user="cy") for domain in DOMAINS} == first
+
+
+def test_a_domain_is_prepared_once(towers, monkeypatch):
+    for domain in DOMAINS:
+        towers.retrieve(domain, user="cy")
+    monkeypatch.setattr(towers.scorer, "against", None)
+    assert len(towers.retrieve("search", user="ana", k=2).items) == 2
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_order_is_that_of_the_evaluation(towers, tables, domain):
+    """Every test item that the user had not taken before stands in the list where the evaluation ranks it."""
+    data: Dataset = towers.dataset
+    log = [json.loads(line) for line in (tables / "clicks.jsonl").read_text(encoding="utf-8").splitlines()]
+    contexts = {(row["user"], row["domain"], row["item"]): (row["device"], str(row["hour"])) for row in log}
+    index, rows = data.domains.index(domain), data.rows("test")
+    rows = rows[data.targets("test", rows)[2] == index]
+    found = rank(towers.scorer, data, "test", index, rows, candidates=None, causal=False, ks=(1,))
+    users, items, _ = data.targets("test", rows)
+    compared = 0
+    for row, user, item, expected in zip(rows, users, items, found.ranks, strict=True):
+        seen = data.queries("test", np.array([row]), causal=False).histories.items
+        who, wanted = data.users.key(user), data.items.key(item)
+        device, hour = contexts[who, domain, wanted]
+        context = {"hour": hour} | ({"device": device} if device else {})
+        answer = ids(towers.retrieve(domain, user=who, context=context, k=100))
+        assert set(answer).isdisjoint(data.items.key(each) for each in seen)
+        if item not in seen:
+            assert answer.index(wanted) == expected
+            compared += 1
+    assert compared >= 4
+
+
+def test_scores_that_are_not_finite_are_refused(popularity, monkeypatch):
+    class Diverged:
+        def against(self, domain, items):
+            return lambda queries: torch.full((len(queries), len(items)), torch.nan)
+
+    monkeypatch.setattr(popularity, "scorer", Diverged())
+    monkeypatch.setattr(popularity, "_corpora", {})
+    with pytest.raises(AdiError, match="scores are not finite"):
+        popularity.retrieve("feed", user="ana")

@@ -1,0 +1,77 @@
+import pytest
+import torch
+
+from adi.errors import AdiError
+from adi.models.catalog import MODELS, build
+from adi.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_tensors
+from adi.training.loader import Loader, negative_sampler
+from adi.training.loop import batch_loss
+from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
+from adi.training.run import settings_for
+
+
+class State:
+    """A model with its optimizers and a loader, all small."""
+
+    def __init__(self, dataset, seed):
+        torch.manual_seed(seed)
+        small = {"embedding_dim": 4, "dim": 3, "networks": (5,), "dropout": 0.3, "norm": "domain"}
+        self.model = build(MODELS["adi-se"], dataset, settings_for("adi-se", small).model).train()
+        self.tables = RowwiseAdagrad(self.model.tables, lr=0.1)
+        self.dense = dense_optimizer(self.model, lr=0.01, weight_decay=0.1, delta_decay=0.2)
+        sampler = negative_sampler(dataset, in_batch=True, uniform=2)
+        self.loader = Loader(dataset, batch_size=8, sampler=sampler)
+
+    def train(self, start, stop):
+        for step, batch in enumerate(self.loader.epoch(0, start=start), start):
+            if step == stop:
+                break
+            self.dense.zero_grad()
+            batch_loss(self.model, batch).backward()
+            self.tables.step()
+            self.dense.step()
+
+
+def test_a_restored_training_goes_on_as_if_nothing_had_happened(dataset, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    first = State(dataset, seed=0)
+    first.train(0, 2)
+    saved = Progress(epoch=1, step=2, best=0.25, best_epoch=1, loss_sum=3.5, samples=16, seconds=0.1)
+    save_checkpoint(path, first.model, first.tables, first.dense, saved)
+    first.train(2, 4)
+
+    second = State(dataset, seed=1)
+    torch.rand(5)  # the random state is put back too: dropout depends on it
+    assert load_checkpoint(path, second.model, second.tables, second.dense) == saved
+    second.train(2, 4)
+
+    for (name, mine), theirs in zip(first.model.state_dict().items(), second.model.state_dict().values(), strict=True):
+        assert torch.equal(mine, theirs), name
+    assert torch.equal(first.tables.state, second.tables.state)
+    one, other = first.dense.state_dict(), second.dense.state_dict()
+    assert one["param_groups"] == other["param_groups"]
+    assert one["state"].keys() == other["state"].keys()
+    assert one["state"]
+    for number, state in one["state"].items():
+        assert state.keys() == {"step", "exp_avg", "exp_avg_sq"}
+        assert all(torch.equal(value, other["state"][number][key]) for key, value in state.items())
+
+
+def test_a_missing_checkpoint_is_named(dataset, tmp_path):
+    state = State(dataset, seed=0)
+    with pytest.raises(AdiError, match=r"nothing\.safetensors: there is no checkpoint to resume from"):
+        load_checkpoint(tmp_path / "nothing.safetensors", state.model, state.tables, state.dense)
+
+
+def test_a_failed_write_leaves_the_former_file(tmp_path, monkeypatch):
+    path = tmp_path / "weights.safetensors"
+    save_tensors(path, {"a": torch.zeros(3)})
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("adi.training.checkpoint.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_tensors(path, {"a": torch.ones(3)})
+    assert path.read_bytes() == before

@@ -1,0 +1,273 @@
+"""Trainings of seconds on the hand-written log: what they learn, and that a resumed one ends where it would have."""
+
+import json
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from adi.data.dataset import Dataset
+from adi.errors import AdiError
+from adi.losses import sampled_softmax_plain
+from adi.models.catalog import MODELS, build
+from adi.training.loader import Loader, negative_sampler
+from adi.training.loop import batch_loss, train
+from adi.training.run import open_run, read_log, read_run, settings_for
+
+SETTINGS = {
+    "embedding_dim": 8,
+    "dim": 8,
+    "networks": (8,),
+    "dropout": 0.3,
+    "norm": "domain",
+    "epochs": 3,
+    "batch_size": 8,  # four steps an epoch
+    "patience": 3,
+    "k": 2,
+    "uniform": 3,
+    "checkpoint_steps": 3,
+}
+
+
+class Recorder:
+    """An observer that keeps what it is told, and interrupts where it is asked to."""
+
+    def __init__(self, stop=None):
+        self.stop, self.steps, self.validations = stop, [], []
+
+    def step(self, *, epoch, step, steps, loss, samples_per_second):
+        assert samples_per_second > 0
+        self.steps.append((epoch, step, steps, loss))
+        if (epoch, step) == self.stop:
+            raise KeyboardInterrupt
+
+    def validated(self, *, epoch, metrics, best):
+        self.validations.append((epoch, metrics["mean"]["recall@2"], best))
+
+
+def weights(run):
+    return load_file(run / "model.safetensors")
+
+
+def same_weights(one, other):
+    mine, theirs = weights(one), weights(other)
+    return mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+@pytest.fixture(scope="module")
+def whole(prepared, tmp_path_factory):
+    """An uninterrupted run and what its observer was told."""
+    out, recorder = tmp_path_factory.mktemp("runs") / "whole", Recorder()
+    train(prepared, "adi-se", out, settings=SETTINGS, seed=5, observer=recorder)
+    return out, recorder
+
+
+def test_the_observer_is_told_every_step_and_epoch(whole):
+    _, recorder = whole
+    assert [told[:3] for told in recorder.steps] == [(e, s, 4) for e in (1, 2, 3) for s in (1, 2, 3, 4)]
+    assert [epoch for epoch, *_ in recorder.validations] == [1, 2, 3]
+    best, marks = -1.0, []
+    for _, value, _ in recorder.validations:
+        marks.append(value > best)
+        best = max(best, value)
+    assert [mark for *_, mark in recorder.validations] == marks
+
+
+def test_the_loss_falls(prepared, tmp_path):
+    quick = {"epochs": 15, "patience": 15, "dropout": 0.0, "lr": 0.01, "uniform": 99, "weight_decay": 0.0}
+    train(prepared, "adi-se", tmp_path / "run", settings=SETTINGS | quick)
+    losses = [line["loss"] for line in read_log(tmp_path / "run")]
+    assert len(losses) == 15
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(whole, prepared, tmp_path):
+    out, _ = whole
+    train(prepared, "adi-se", tmp_path / "again", settings=SETTINGS, seed=5)
+    train(prepared, "adi-se", tmp_path / "other", settings=SETTINGS, seed=6)
+    assert same_weights(tmp_path / "again", out)
+    assert not same_weights(tmp_path / "other", out)
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [(1, 2), (2, 3), (3, 4)],
+    ids=["before the first checkpoint", "in the middle of an epoch", "before the last validation"],
+)
+def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(whole, prepared, tmp_path, stop):
+    out, complete = whole
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(prepared, "adi-se", run, settings=SETTINGS, seed=5, observer=Recorder(stop))
+    assert read_run(run).status == "training"
+    assert (run / "checkpoint.safetensors").exists() == (stop != (1, 2))
+    recorder = Recorder()
+    train(prepared, "adi-se", run, settings=SETTINGS, seed=5, resume=True, observer=recorder)
+    assert same_weights(run, out)
+    assert len(recorder.steps) < 12 or stop == (1, 2)
+    assert recorder.steps == complete.steps[-len(recorder.steps) :]
+    for mine, theirs in zip(read_log(run), read_log(out), strict=True):
+        for line in (mine, theirs):
+            del line["seconds"], line["samples_per_second"]
+        assert mine == theirs
+    assert not (run / "checkpoint.safetensors").exists()
+    assert read_run(run).status == "complete"
+
+
+def test_a_run_cut_off_after_its_last_epoch_trains_no_other(prepared, tmp_path, monkeypatch):
+    settings = SETTINGS | {"patience": 1, "lr": 1e-9, "embedding_lr": 1e-9, "epochs": 9}  # no epoch betters the first
+    real = train.__globals__["write_json"]
+
+    def cut_off(path, content):
+        if path.name == "run.json" and '"complete"' in content:
+            raise KeyboardInterrupt
+        real(path, content)
+
+    monkeypatch.setattr("adi.training.loop.write_json", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        train(prepared, "dnn", tmp_path / "run", settings=settings | {"norm": "none"})
+    monkeypatch.undo()
+    recorder = Recorder()
+    train(prepared, "dnn", tmp_path / "run", settings=settings | {"norm": "none"}, resume=True, observer=recorder)
+    assert recorder.steps == []
+    assert len(read_log(tmp_path / "run")) == 2
+    assert read_run(tmp_path / "run").status == "complete"
+
+
+def test_early_stopping_keeps_the_best_epoch(prepared, tmp_path, monkeypatch):
+    values = iter([0.2, 0.5, 0.4, 0.5, 0.9])  # the fourth equals the best, which is not better
+    snapshots = []
+
+    def validate(scorer, dataset, **options):
+        assert options["part"] == "validation"
+        snapshots.append({name: tensor.clone() for name, tensor in scorer.model.state_dict().items()})
+        return {"domains": {}, "mean": {"recall@2": next(values)}}
+
+    monkeypatch.setattr("adi.training.loop.evaluate", validate)
+    recorder = Recorder()
+    train(prepared, "adi-se", tmp_path / "run", settings=SETTINGS | {"epochs": 9, "patience": 2}, observer=recorder)
+    assert recorder.validations == [(1, 0.2, True), (2, 0.5, True), (3, 0.4, False), (4, 0.5, False)]
+    kept = weights(tmp_path / "run")
+    assert all(torch.equal(kept[name], snapshots[1][name]) for name in kept)
+    assert not torch.equal(kept["tables.weight"], snapshots[3]["tables.weight"])
+
+
+def test_validation_sees_the_validation_rows_only(whole):
+    out, _ = whole
+    for line in read_log(out):
+        queries = {name: values["queries"] for name, values in line["validation"]["domains"].items()}
+        assert queries == {"search": 5, "feed": 1, "kiosk": 0}
+        assert line["validation"]["domains"]["kiosk"]["recall@2"] is None
+
+
+def test_resume_is_refused_with_anything_else_than_before(whole, prepared, tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(prepared, "adi-se", run, settings=SETTINGS, observer=Recorder((1, 1)))
+    for change, message in (
+        ({"settings": SETTINGS | {"lr": 0.5}}, "cannot resume with another config .*'lr': 0.5"),
+        ({"model": "adi-va"}, r"cannot resume with another model \(started with adi-se, now adi-va\)"),
+        ({"seed": 1}, r"cannot resume with another seed \(started with 0, now 1\)"),
+    ):
+        options = {"model": "adi-se", "settings": SETTINGS} | change
+        with pytest.raises(AdiError, match=message):
+            train(prepared, options.pop("model"), run, resume=True, **options)
+    with pytest.raises(AdiError, match="this run is complete; there is nothing to resume"):
+        train(prepared, "adi-se", whole[0], settings=SETTINGS, seed=5, resume=True)
+    with pytest.raises(AdiError, match=r"not a run \(no run\.json\)"):
+        train(prepared, "adi-se", tmp_path / "nowhere", settings=SETTINGS, resume=True)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_diverging_loss_names_its_place_and_the_remedy(prepared, tmp_path):
+    wild = SETTINGS | {"lr": 1e30, "embedding_lr": 1e30, "norm": "none"}
+    with pytest.raises(AdiError, match=r"epoch 1, step [2-4]: the loss is (nan|inf); .*Lower training\.lr") as caught:
+        train(prepared, "adi-se", tmp_path / "run", settings=wild)
+    assert "\n" not in str(caught.value)
+    assert read_run(tmp_path / "run").status == "training"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"settings": {"epoch": 3}}, "setting 'epoch' does not exist .*Did you mean 'epochs'"),
+        ({"settings": {"epochs": 0}}, r"training\.epochs: .*greater than or equal to 1 \(got 0\)"),
+        ({"model": "adi-sse"}, "'adi-sse' is not a model. Did you mean 'adi-se'"),
+        ({"seed": -1}, "--seed: -1; give a whole number from 0"),
+        ({"seed": 1 << 70}, "--seed: 1180591620717411303424; give"),
+    ],
+)
+def test_user_faults_are_told_before_anything_is_written(prepared, tmp_path, change, message):
+    options = {"model": "adi-se", "settings": SETTINGS} | change
+    with pytest.raises(AdiError, match=message):
+        train(prepared, options.pop("model"), tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_place_that_is_taken_is_refused(prepared, tmp_path):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine.txt").write_text("x")
+    (tmp_path / "empty").mkdir()
+    for name in ("file", "folder"):
+        with pytest.raises(AdiError, match=f"{name}: exists and is not empty"):
+            train(prepared, "popularity", tmp_path / name)
+    assert train(prepared, "popularity", tmp_path / "empty").status == "complete"
+
+
+def test_data_without_validation_rows_is_refused_for_models_that_are_trained(prepared, tmp_path, monkeypatch):
+    def without(folder):
+        dataset = Dataset(folder)
+        counts = {name: c.model_copy(update={"validation": 0}) for name, c in dataset.manifest.by_domain.items()}
+        dataset.manifest = dataset.manifest.model_copy(update={"by_domain": counts})
+        return dataset
+
+    monkeypatch.setattr("adi.training.loop.Dataset", without)
+    with pytest.raises(AdiError, match="no validation rows to choose the best epoch by"):
+        train(prepared, "dnn", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert train(prepared, "item-knn", tmp_path / "run").status == "complete"
+
+
+@pytest.mark.parametrize("options", [{}, {"popularity_prior": True, "similarity": "cosine", "temperature": 0.2}])
+def test_the_loss_of_a_batch_is_the_mean_over_its_samples(dataset, options):
+    torch.manual_seed(0)
+    small = {"embedding_dim": 4, "dim": 3, "networks": (5,), "dropout": 0.0, "embedding_dropout": 0.0}
+    model = build(MODELS["adi-se"], dataset, settings_for("adi-se", small | options).model)
+    sampler = negative_sampler(dataset, in_batch=True, uniform=3)
+    batch = next(Loader(dataset, batch_size=31, sampler=sampler).epoch(0))
+    users = model.encode_users(batch.user, batch.user_offsets)
+    items = model.encode_items(batch.item, batch.item_offsets, batch.item_log_popularity)
+    total = 0.0
+    for domain, own in batch.candidates.items():
+        scores = users[slice(*batch.user_offsets[domain : domain + 2])]
+        scores = scores @ items[slice(*batch.item_offsets[domain : domain + 2])].T / model.temperature
+        for row, positive in enumerate(own.positive.tolist()):
+            masked = own.known[1][own.known[0][row] : own.known[0][row + 1]].tolist()
+            logits = scores[row] - own.log_q
+            logits[[column for column in masked if column != positive]] = -math.inf
+            logits[positive] = scores[row, positive] - own.positive_log_q[row]
+            total = total - logits.log_softmax(0)[positive]
+    torch.testing.assert_close(batch_loss(model, batch), total / 31)
+    assert list(batch.candidates) == [0, 1, 2]
+    kiosk = batch.candidates[2]
+    lone = sampled_softmax_plain(
+        users[-2:], items[-1:], kiosk.positive, log_q=kiosk.log_q, positive_log_q=kiosk.positive_log_q, temperature=1.0
+    )
+    assert lone.item() == 0.0  # a corpus of one item: nothing to learn, and no NaN
+
+
+def test_the_log_of_a_run_is_one_line_for_each_epoch(whole):
+    out, recorder = whole
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(line["epoch"], line["step"], line["samples"]) for line in lines] == [(1, 4, 31), (2, 8, 31), (3, 12, 31)]
+    assert [line["loss"] for line in lines] == [loss for _, step, _, loss in recorder.steps if step == 4]
+    values = [line["validation"]["mean"]["recall@2"] for line in lines]
+    assert values == [value for _, value, _ in recorder.validations]
+
+
+def test_the_kept_weights_are_those_that_open_again(whole):
+    out, _ = whole
+    _, _, scorer = open_run(out)
+    assert all(torch.equal(tensor, weights(out)[name]) for name, tensor in scorer.model.state_dict().items())
