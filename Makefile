@@ -14,6 +14,9 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 PYTHON ?= $(firstword $(foreach name,python3.11 python3,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
 
+# Threads that wait sleep: spinning ones are many times slower where something else needs the core.
+export OMP_WAIT_POLICY := PASSIVE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo lint test clean

@@ -67,6 +67,7 @@ QUICK = {
     "networks": (32,),
     "dropout": 0.0,
     "embedding_dropout": 0.0,
+    "behaviours": "mean",
     "popularity_prior": False,
     "epochs": 12,
     "patience": 12,
@@ -95,7 +96,7 @@ def test_pooled_item_knn_cannot(disagreeing, tmp_path):
     assert 0.4 < np.mean(recall_at_1(disagreeing, tmp_path / "run", "item-knn", {"scope": "all"})) <= 0.5
 
 
-MARKET = QUICK | {"epochs": 4, "batch_size": 512, "k": 10, "uniform": 300, "lr": 0.003}
+MARKET = QUICK | {"epochs": 5, "batch_size": 512, "k": 10, "uniform": 300, "lr": 0.003}
 BLIND_SCHEMA = """
 domains: {column: domain}
 interactions: {path: interactions/*.parquet, user: user_id, item: item_id, time: ts}
@@ -108,7 +109,7 @@ features:
 
 def gain(folder: Path, **strengths: float) -> tuple[float, float]:
     """What adi-se recalls more than the blind network on a simulated marketplace, and the standard error of that."""
-    sizes = {"users": 2000, "items": 300, "interactions": 30_000, "groups": 24, "clusters": 24}
+    sizes = {"users": 1500, "items": 300, "interactions": 22_000, "groups": 24, "clusters": 24}
     simulate(folder / "market", Marketplace(**sizes, **strengths, seed=1))
     (folder / "market" / "schema.yaml").write_text(BLIND_SCHEMA)
     prepare(folder / "market", folder / "prepared")

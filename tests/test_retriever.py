@@ -65,7 +65,7 @@ def test_a_known_user_is_not_shown_what_the_log_says_was_taken(popularity):
 
 
 def test_a_given_history_replaces_that_of_a_known_user(popularity):
-    assert ids(popularity.retrieve("feed", user="ana", history=["bag"], k=1)) == ["pen"]
+    assert sorted(ids(popularity.retrieve("feed", user="ana", history=["bag"], k=100))) == ["mug", "pen"]
     assert len(popularity.retrieve("feed", user="ana", history=[], k=100).items) == 3
 
 
@@ -142,6 +142,26 @@ def test_the_history_is_part_of_the_request(towers):
     assert scores("search", ["pen", "x", "ink"]) == one
 
 
+def test_a_given_history_is_one_of_the_domain_oldest_first(popularity, monkeypatch):
+    asked = []
+
+    class Recorder:
+        def against(self, domain, items):
+            return lambda queries: asked.append(queries) or torch.zeros(1, len(items))
+
+    monkeypatch.setattr(popularity, "scorer", Recorder())
+    monkeypatch.setattr(popularity, "_corpora", {})
+    popularity.retrieve("feed", user="cy", history=["pen", "x", "bag"])
+    popularity.retrieve("feed", history=["pen"])
+    known, unknown = asked
+    data = popularity.dataset
+    assert [data.items.key(item) for item in known.histories.items] == ["pen", "bag"]
+    assert known.histories.domains.tolist() == [1, 1]
+    assert known.histories.offsets.tolist() == [0, 2]
+    assert (data.users.key(known.users[0]), unknown.users.tolist()) == ("cy", [-1])
+    assert (known.domains.tolist(), unknown.domains.tolist()) == ([1], [1])
+
+
 @pytest.mark.parametrize("model", ["popularity", "towers"])
 def test_a_request_changes_nothing_for_later_ones(request, model):
     retriever = request.getfixturevalue(model)
@@ -189,5 +209,5 @@ def test_scores_that_are_not_finite_are_refused(popularity, monkeypatch):
 
     monkeypatch.setattr(popularity, "scorer", Diverged())
     monkeypatch.setattr(popularity, "_corpora", {})
-    with pytest.raises(AdiError, match="scores are not finite"):
+    with pytest.raises(AdiError, match="domain 'feed': the model's scores are not finite"):
         popularity.retrieve("feed", user="ana")

@@ -8,6 +8,15 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 _KEEP = 1 << 30
 
 
+def yield_cores() -> None:
+    """Let threads that wait give their core away; call it before torch is imported.
+
+    OpenMP's threads by default spin while they wait for each other. On a core that something else needs too, such as a
+    second training, a step then took up to twenty times longer; sleeping costs next to nothing on a free one.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def tune_allocator() -> None:
     """Make glibc keep freed memory instead of returning it at once.
 

@@ -1,6 +1,7 @@
 """A prepared dataset read back: by hand on the small log, and against a plain Python oracle on random logs."""
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def named(dataset, part, rows=None):
 
 def listed(items, offsets):
     """Values and offsets as a list of lists."""
-    return [items[start:stop].tolist() for start, stop in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [items[start:stop].tolist() for start, stop in pairwise(offsets)]
 
 
 def row_of(dataset, part, user, domain, item):
@@ -146,7 +147,7 @@ def write(folder, manifest, log, tests, candidates=None):
     np.save(folder / "interactions" / "user_offsets.npy", np.concatenate([[0], np.cumsum(counts)]))
     if candidates is not None:
         (folder / "candidates").mkdir()
-        np.save(folder / "candidates" / "item.npy", np.array(sum(candidates, []), dtype=np.int32))
+        np.save(folder / "candidates" / "item.npy", np.concatenate(candidates).astype(np.int32))
         np.save(folder / "candidates" / "offsets.npy", np.cumsum([0, *map(len, candidates)]))
     (folder / "manifest.json").write_text(manifest.model_dump_json(), encoding="utf-8")
     return Dataset(folder)

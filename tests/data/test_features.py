@@ -1,4 +1,6 @@
-"""Bags of the hand-written log's features: codes 0 and 1 are the missing and the unseen, then the most frequent first."""
+"""Bags of the hand-written log's features: code 0 is missing, 1 unseen, then come the values, the frequent first."""
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,7 +16,7 @@ def listed(bags):
     if bags.offsets is None:
         return bags.values.tolist()
     offsets = bags.offsets.tolist()
-    return [bags.values[a:b].tolist() for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [bags.values[a:b].tolist() for a, b in pairwise(offsets)]
 
 
 def queries(dataset, users, domains, context=None):

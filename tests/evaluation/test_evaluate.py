@@ -197,7 +197,9 @@ def test_a_run_is_evaluated_against_its_candidates_and_keeps_the_result(listed, 
 
 def test_a_run_is_evaluated_against_the_corpus_where_there_are_no_candidates(prepared, tmp_path):
     train(prepared, "popularity", tmp_path / "run")
-    assert evaluate_run(tmp_path / "run", ks=(3,))["against"] == "corpus"
+    earlier, every = (evaluate_run(tmp_path / "run", ks=(3,), causal=causal) for causal in (True, False))
+    assert (earlier["against"], every["against"]) == ("corpus", "corpus")
+    assert (earlier["history"], every["history"]) == ("earlier", "all others")
 
 
 @pytest.mark.parametrize("ks", [(), (10, 0), (-1,)])

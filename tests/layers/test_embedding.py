@@ -1,3 +1,5 @@
+from itertools import chain
+
 import pytest
 import torch
 from torch import nn
@@ -17,7 +19,7 @@ def tables(embedding_dim=2, sizes=SIZES):
 
 
 def bags(*lists):
-    return torch.tensor(sum(lists, []), dtype=torch.int64), torch.tensor([0, *map(len, lists)]).cumsum(0)
+    return torch.tensor([*chain(*lists)], dtype=torch.int64), torch.tensor([0, *map(len, lists)]).cumsum(0)
 
 
 def test_pooled_values_by_hand():

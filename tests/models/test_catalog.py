@@ -32,7 +32,7 @@ def test_adi_variants_differ_in_their_adaptation_alone():
 def test_the_papers_form_is_literal():
     paper = settings_for("adi-paper").model
     assert (paper.shrinkage, paper.norm, paper.residual, paper.adaptation) == (False, "domain", False, "se")
-    assert (paper.fusion, paper.popularity_prior) == ("concat", False)
+    assert (paper.fusion, paper.fusion_gate, paper.shared_networks) == ("concat", "scalar", 1)
 
 
 @pytest.mark.parametrize("name", [name for name, model in MODELS.items() if isinstance(model, TrainedModel)])

@@ -75,7 +75,15 @@ def test_the_observer_is_told_every_step_and_epoch(whole):
 
 
 def test_the_loss_falls(prepared, tmp_path):
-    quick = {"epochs": 15, "patience": 15, "dropout": 0.0, "lr": 0.01, "uniform": 99, "weight_decay": 0.0}
+    quick = {
+        "epochs": 15,
+        "patience": 15,
+        "dropout": 0.0,
+        "embedding_dropout": 0.0,
+        "lr": 0.01,
+        "uniform": 99,
+        "weight_decay": 0.0,
+    }
     train(prepared, "adi-se", tmp_path / "run", settings=SETTINGS | quick)
     losses = [line["loss"] for line in read_log(tmp_path / "run")]
     assert len(losses) == 15

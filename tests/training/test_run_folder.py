@@ -74,7 +74,7 @@ def test_popularity_by_hand(prepared, tmp_path):
     # In feed pen has 3 training clicks, mug 2, bag 1; whoever has seen pen anywhere is shown mug next, then bag
     # ana: pen mug seen, bag first, hit. bo b: test pen, seen pen pen: the test's own item stays, hit. cy: pen seen,
     # mug hit. eve: test bag, pen and mug seen, hit. ida: pen not seen, hit. joe: bag, pen and mug seen, hit.
-    # zoë: pen seen, mug hit. éric: mug, seen in search: the own item stays, hit. 李: mug, nothing seen, pen first: miss.
+    # zoë: pen seen, mug hit. éric: mug, seen in search: it stays, hit. 李: mug, nothing seen, pen first: a miss.
     assert metrics["domains"]["feed"]["recall@1"] == pytest.approx(8 / 9)
 
 
@@ -85,7 +85,7 @@ def test_an_unfinished_run_is_not_evaluated(prepared, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         train(prepared, "dnn", tmp_path / "run", settings=SMALL, observer=Stop())
-    with pytest.raises(AdiError, match="run: the training did not finish. Go on with: adi train .*--resume"):
+    with pytest.raises(AdiError, match=r"run: the training did not finish\. Go on with: adi train .*--resume"):
         evaluate_run(tmp_path / "run")
 
 
@@ -114,7 +114,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, prepared):
 
 @pytest.mark.parametrize("ks", [(), (0,), (5, -1)])
 def test_a_k_below_one_is_refused(run, ks):
-    with pytest.raises(AdiError, match="k: .*at least 1"):
+    with pytest.raises(AdiError, match=r"k: .*at least 1"):
         evaluate_run(run, ks=ks)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from adi.cli.show import counts_table, progress_bar, say
+from adi.cli.show import ERR, counts_table, left_out, progress_bar, say
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; must not hold anything yet.")]
 
@@ -92,7 +92,8 @@ def dataset(
     from adi.data.sources.catalog import convert
 
     chosen = None if values is None else [value.strip() for value in values.split(",")]
-    convert(name, source, out, domain_column=domain, values=chosen)
+    with ERR.status(f"converting {name}"):
+        convert(name, source, out, domain_column=domain, values=chosen)
     say(f"Wrote {out}. Next: adi prepare {out}/schema.yaml --out prepared")
 
 
@@ -110,7 +111,6 @@ def prepare(
     with progress_bar() as bar:
         manifest = run(schema, out, memory=memory, progress=bar)
     say(counts_table(manifest))
-    if manifest.rows.set_aside:
-        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in manifest.rows.set_aside.items())
-        say(f"Set aside: {reasons} (see {out}/set_aside.parquet)")
+    for sentence in left_out(manifest, place=str(out)):
+        say(sentence)
     say(f"Wrote {out}. Next: adi train {out} --model adi-se --out run")

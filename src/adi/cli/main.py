@@ -1,17 +1,32 @@
 """The command line. Each command imports what it needs when it runs, so that help is there at once."""
 
-import os
+import errno
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from adi.cli import data, runs
 from adi.errors import AdiError
+from adi.machine import yield_cores
+
+INTERRUPTED = 130
+
+PLACES_AT_FAULT = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+"""What the system says of a place that the user named: not there, not allowed, full."""
 
 app = typer.Typer(
     name="adi",
-    help="Multi-domain retrieval: from the logs of several domains to each domain's top-K.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -46,23 +61,30 @@ def options(
 
     A first run: [bold]adi simulate tables[/], [bold]adi prepare tables --out prepared[/],
     [bold]adi train prepared --model adi-se --out run[/], [bold]adi evaluate run[/],
-    [bold]adi retrieve run --domain search --user u1[/].
+    [bold]adi retrieve run --domain search --user 1[/].
     """
 
 
 def main() -> None:
-    """Run the command line; exit code 2 for a fault in what the user gave, 1 for any other."""
+    """Run the command line; exit code 2 for a fault in what the user gave, 1 for any other, 130 for Ctrl-C."""
+    yield_cores()
     try:
         app()
     except AdiError as error:
-        print(f"adi: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("adi: interrupted", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of our output has gone, as in `adi models | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        _stop(str(error))
+    except OSError as error:
+        if error.errno not in PLACES_AT_FAULT:
+            raise
+        _stop(f"{error.filename or 'writing'}: {error.strerror}.")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # Typer ends with it, and says nothing
+            print("adi: interrupted", file=sys.stderr)
+        raise
+
+
+def _stop(message: str) -> NoReturn:
+    print(f"adi: {message}", file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

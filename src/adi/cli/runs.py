@@ -1,25 +1,24 @@
 """Commands on models and runs: models, train, evaluate, retrieve, report."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Literal
 
 import typer
 
-from adi.cli.show import bars, metrics_table, number, plain_table, progress_bar, say
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+from adi.cli.show import ERR, bars, metrics_table, plain_table, progress_bar, say, say_json
 
 Run = Annotated[Path, typer.Argument(help="The folder of a run that is complete.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def models() -> None:
-    """List the models."""
+    """List the models that adi train knows.
+
+    Example: [bold]adi models[/]
+    """
     from adi.models.catalog import MODELS
 
-    table = plain_table("", "model", "what it is")
+    table = plain_table(None, "model", "what it is")
     for name, model in MODELS.items():
         table.add_row(name, model.summary)
     say(table)
@@ -28,10 +27,13 @@ def models() -> None:
 def train(
     prepared: Annotated[Path, typer.Argument(help="The folder that adi prepare wrote.")],
     model: Annotated[str, typer.Option(help="A name from adi models.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The run's folder, new or empty.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The run's folder, new or empty. Needed, but for --show-config.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings, as --show-config prints them.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting, as in epochs=3 or training.lr=0.002; repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="One setting, as in epochs=3 or training.lr=0.002; wins over --config; repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order, negatives and dropout.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
@@ -41,6 +43,7 @@ def train(
 
     Example: [bold]adi train prepared --model adi-se --out run --set epochs=5[/]
     """
+    from adi.cli.epochs import Epochs
     from adi.cli.settings import given_settings, settings_text
     from adi.errors import AdiError
 
@@ -52,70 +55,54 @@ def train(
         raise AdiError("--out is missing: the folder of the run.")
     from adi.training.loop import train as run
 
-    with bars("speed", "loss") as progress:
-        info = run(prepared, model, out, settings=given, seed=seed, resume=resume, observer=_Bars(progress))
+    with bars("loss", "speed") as progress:
+        epochs = Epochs(progress)
+        try:
+            info = run(prepared, model, out, settings=given, seed=seed, resume=resume, observer=epochs)
+        except KeyboardInterrupt:
+            ERR.print(f"{out}: not finished. The same command with --resume goes on from the last checkpoint.")
+            raise
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"
-    say(f"Trained {model}{size}: {out}. Next: adi evaluate {out}")
-
-
-class _Bars:
-    """Shows a training: one bar for each epoch, then its validation."""
-
-    def __init__(self, progress: "Progress") -> None:
-        self.progress = progress
-        self.tasks: dict[int, TaskID] = {}
-
-    def step(self, *, epoch: int, step: int, steps: int, loss: float, samples_per_second: float) -> None:
-        if epoch not in self.tasks:
-            self.tasks[epoch] = self.progress.add_task(f"epoch {epoch}", total=steps, loss="", speed="")
-        speed = f"{samples_per_second:,.0f} samples/s"
-        self.progress.update(self.tasks[epoch], completed=step, loss=f"loss {loss:.4f}", speed=speed)
-
-    def validated(self, *, epoch: int, metrics: dict[str, Any], best: bool) -> None:
-        key = next(iter(metrics["mean"]))
-        domains = "  ".join(f"{name} {number(values[key])}" for name, values in metrics["domains"].items())
-        mark = "  best so far" if best else ""
-        self.progress.console.print(
-            f"epoch {epoch}  validation {key}  {domains}  mean {number(metrics['mean'][key])}{mark}"
-        )
+    kept = "" if epochs.best is None else f"; epoch {epochs.best} is kept"
+    say(f"Trained {model}{size}{kept}: {out}. Next: adi evaluate {out}")
 
 
 def evaluate(
     run: Run,
     k: Annotated[str, typer.Option(help="List lengths, as in 10,50,100.")] = "10,50,100",
     against: Annotated[
-        str | None,
-        typer.Option(help="corpus or candidates.", show_default="candidates where the split gives them, else corpus"),
+        Literal["corpus", "candidates"] | None,
+        typer.Option(
+            help="Rank among the domain's whole corpus, or among each test row's candidates.",
+            show_default="candidates where the split gives them, else corpus",
+        ),
     ] = None,
     all_history: Annotated[
         bool, typer.Option("--all-history", help="Queries see later training rows of the user too.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate a run on the test rows of its dataset: exact ranks, each domain's whole corpus.
+    """Evaluate a run on the test rows of its dataset, by exact ranks; also written to metrics.json in the run.
 
     Example: [bold]adi evaluate run --json[/]
     """
     from adi.cli.settings import list_lengths
-    from adi.errors import AdiError
     from adi.training.evaluation import evaluate_run
+    from adi.training.run import read_run
 
     ks = list_lengths(k)
-    if against not in (None, "corpus", "candidates"):
-        raise AdiError(f"--against: '{against}' is neither corpus nor candidates.")
+    total, done = len(read_run(run).domains), 0
     with progress_bar() as bar:
-        done: list[str] = []
+        bar("evaluating", done, total)
 
-        def advance(domain: str) -> None:
-            done.append(domain)
-            bar("evaluating", len(done), total)
+        def advance(_: str) -> None:
+            nonlocal done
+            done += 1
+            bar("evaluating", done, total)
 
-        from adi.training.run import read_run
-
-        total = len(read_run(run).domains)
-        metrics = evaluate_run(run, ks=ks, against=against, causal=not all_history, advance=advance)  # type: ignore[arg-type]
+        metrics = evaluate_run(run, ks=ks, against=against, causal=not all_history, advance=advance)
     if as_json:
-        print(json.dumps(metrics))
+        say_json(metrics)
         return
     keys = [f"recall@{value}" for value in metrics["ks"]]
     keys += [f"{name}@{metrics['ks'][0]}" for name in ("ndcg", "mrr")]
@@ -130,7 +117,7 @@ def retrieve(
     user: Annotated[str | None, typer.Option(help="A user's id.")] = None,
     history: Annotated[
         str | None,
-        typer.Option(help="Items of a user never seen, oldest first, as in i3,i99; or replaces a known one's."),
+        typer.Option(help="Items of a user never seen, oldest first, as in 3,99; or replaces a known one's."),
     ] = None,
     context: Annotated[
         list[str] | None, typer.Option(help="A context feature, as in device=mobile; repeatable.")
@@ -140,18 +127,21 @@ def retrieve(
 ) -> None:
     """The top-K of a user in a domain.
 
-    Example: [bold]adi retrieve run --domain search --user u1 -k 5[/]
+    Example: [bold]adi retrieve run --domain search --user 1 -k 5[/]
     """
     from adi.cli.settings import pairs
     from adi.retriever import Retriever
 
     items = None if history is None else [item for item in history.split(",") if item]
-    top = Retriever(run).retrieve(domain, user=user, history=items, context=pairs(context or [], "--context"), k=k)
+    values = pairs(context or [], "--context")
+    top = Retriever(run).retrieve(domain, user=user, history=items, context=values, k=k)
     if as_json:
         found = [{"item": one.item, "score": one.score} for one in top.items]
-        print(json.dumps({"domain": top.domain, "user": user, "items": found, "ignored": list(top.ignored)}))
+        say_json({"domain": top.domain, "user": user, "items": found, "ignored": list(top.ignored)})
         return
-    table = plain_table(f"{domain}: {user or 'a new user'}", "rank", "item", "score")
+    table = plain_table(f"{domain}, {'a new user' if user is None else f'user {user}'}", "rank")
+    table.add_column("item", overflow="fold", max_width=60)
+    table.add_column("score", justify="right")
     for rank, one in enumerate(top.items, 1):
         table.add_row(str(rank), one.item, f"{one.score:.4f}")
     say(table)

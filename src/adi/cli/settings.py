@@ -1,4 +1,8 @@
-"""Settings as the command line gives them: a YAML file, then single KEY=VALUE pairs over it."""
+"""Settings as the command line gives them: a YAML file, then single KEY=VALUE pairs over it.
+
+`adi.training.run.settings_for` takes a mapping from a name, bare or after its section (``lr``, ``training.lr``), to a
+value; of two names for one setting the later wins.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,26 +14,34 @@ from adi.errors import AdiError
 
 
 def given_settings(config: Path | None, pairs_given: Sequence[str]) -> dict[str, Any]:
-    """The settings of a file and of ``--set``, which win; values are read as YAML, so 3 is a number."""
-    settings: dict[str, Any] = {}
-    if config is not None:
-        try:
-            content = yaml.safe_load(config.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise AdiError(f"--config: {config}: no such file.") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise AdiError(f"--config: {config}: not readable as YAML: {error}") from None
-        if not isinstance(content, dict | None):
-            raise AdiError(f"--config: {config}: settings are a mapping, as --show-config prints them.")
-        settings = content or {}
+    """The settings of a file, then those of ``--set``, which win; values are read as YAML, so 3 is a number."""
+    given = [] if config is None else list(_read(config).items())
     for key, value in pairs(pairs_given, "--set").items():
-        section, _, leaf = key.rpartition(".")
-        inner = settings.get(section)
-        if isinstance(inner, dict):  # the file has the section: the pair goes into it, to win over the file's own
-            inner[leaf] = yaml.safe_load(value)
-        else:
-            settings[key] = yaml.safe_load(value)
+        try:
+            given.append((key, yaml.safe_load(value)))
+        except yaml.YAMLError:
+            raise AdiError(f"--set: '{key}={value}': the value is not readable as YAML.") from None
+    settings: dict[str, Any] = {}
+    for key, value in given:
+        inner = {f"{key}.{leaf}": one for leaf, one in value.items()} if isinstance(value, dict) else {key: value}
+        for name, one in inner.items():
+            settings.pop(name, None)  # the last one given comes last
+            settings[name] = one
     return settings
+
+
+def _read(config: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AdiError(f"--config: {config}: cannot be read ({error.strerror}).") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AdiError(f"--config: {config}: not readable as YAML: {error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise AdiError(f"--config: {config}: settings are a mapping, as --show-config prints them.")
+    return content
 
 
 def pairs(given: Sequence[str], option: str) -> dict[str, str]:

@@ -1,24 +1,52 @@
-"""What the commands print: progress bars on standard error, tables and sentences on standard output."""
+"""What the commands print: progress bars on standard error; tables, sentences and JSON on standard output."""
 
+import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
     from adi.data.manifest import Manifest
 
-OUT = Console(highlight=False, soft_wrap=True)
-ERR = Console(stderr=True, highlight=False)
+BROKEN_PIPE = 141
+"""The exit code that a shell gives a program that SIGPIPE has ended."""
 
 
-def say(content: object) -> None:
-    """Print a sentence or a table."""
-    OUT.print(content, markup=False)
+class Screen(Console):
+    """A console that prints every text as it is, since ids may hold what rich takes for markup or an emoji."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not stderr)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """End quietly: the reader has had enough, as in ``adi models | head -1``."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # for what is flushed at exit
+        raise SystemExit(BROKEN_PIPE)
+
+
+OUT = Screen()
+ERR = Screen(stderr=True)
+
+
+def say(content: str | Table) -> None:
+    """Print a sentence, or a table, which is wider than the terminal rather than to cut a word or a number."""
+    if isinstance(content, Table):
+        OUT.print(content, width=max(OUT.width, Measurement.get(OUT, OUT.options, content).minimum))
+    else:
+        OUT.print(content)
+
+
+def say_json(content: object) -> None:
+    """Print one line of JSON; what is no JSON, such as NaN, is a fault of ours."""
+    OUT.out(json.dumps(content, allow_nan=False))
 
 
 @contextmanager
@@ -26,7 +54,13 @@ def bars(*columns: str) -> Iterator[Progress]:
     """A set of progress bars with the given extra text fields; gone from the screen when the work is done."""
     fields = [TextColumn(f"{{task.fields[{name}]}}") for name in columns]
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), *fields, TimeElapsedColumn(), TimeRemainingColumn(), console=ERR
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *fields,
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=ERR,
+        transient=True,
     ) as progress:
         yield progress
 
@@ -45,7 +79,7 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
-def plain_table(title: str, *columns: str) -> Table:
+def plain_table(title: str | None, *columns: str) -> Table:
     """A table narrow enough for ten columns on a terminal of 80 characters."""
     return Table(*columns, title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
 
@@ -59,6 +93,23 @@ def counts_table(manifest: "Manifest") -> Table:
     for domain, counts in manifest.by_domain.items():
         table.add_row(domain, *(f"{getattr(counts, column):,}" for column in columns))
     return table
+
+
+def left_out(manifest: "Manifest", place: str) -> list[str]:
+    """Sentences on all that a prepared dataset does not use of the tables: rows of the log, of tables, values."""
+    sentences = []
+    if manifest.rows.set_aside:
+        sentences.append(f"Set aside: {_by_reason(manifest.rows.set_aside)} (see {place}/set_aside.parquet)")
+    for name, rows in manifest.tables.items():
+        if rows.set_aside:
+            sentences.append(f"Set aside of table {name}: {_by_reason(rows.set_aside)}")
+    for feature, values in manifest.ignored_values.items():
+        sentences.append(f"Not a finite number, taken as missing: {values:,} values of feature {feature}")
+    return sentences
+
+
+def _by_reason(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in rows.items())
 
 
 def metrics_table(metrics: Mapping[str, Any], keys: Sequence[str], title: str) -> Table:

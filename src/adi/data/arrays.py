@@ -1,9 +1,10 @@
 """Arrays on disk: written as a stream of batches, read as memory maps, fingerprinted on the way."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,10 @@ Array = npt.NDArray[Any]
 
 
 class ArrayWriter:
-    """Append blocks to a one-dimensional ``.npy`` file of a length known beforehand, without holding it in memory."""
+    """Append blocks to a one-dimensional ``.npy`` file of a length known beforehand, without holding it in memory.
+
+    A context manager. Raises ValueError at its end when fewer or more values came than the header promised.
+    """
 
     def __init__(self, path: Path, length: int, dtype: npt.DTypeLike) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,10 +31,12 @@ class ArrayWriter:
         self._left -= len(block)
         self._file.write(np.ascontiguousarray(block, dtype=self.dtype).data)
 
-    def close(self) -> None:
-        """Raises ValueError when fewer or more values came than the header promised."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         self._file.close()
-        if self._left:
+        if failure is None and self._left:
             raise ValueError(f"{self._file.name}: {self._left} values are missing")
 
 
@@ -43,15 +49,17 @@ def write_columns(
     advance: Callable[[int], None] | None = None,
 ) -> None:
     """Write each column named in `dtypes` to ``<folder>/<column>.npy``; `encoders` map a raw column to its codes."""
-    writers = {name: ArrayWriter(folder / f"{name}.npy", length, dtype) for name, dtype in dtypes.items()}
-    for batch in batches:
-        for name, writer in writers.items():
-            column = batch.column(name).to_numpy(zero_copy_only=False)
-            writer.append(encoders[name](column) if encoders and name in encoders else column)
-        if advance is not None:
-            advance(len(batch))
-    for writer in writers.values():
-        writer.close()
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(ArrayWriter(folder / f"{name}.npy", length, dtype))
+            for name, dtype in dtypes.items()
+        }
+        for batch in batches:
+            for name, writer in writers.items():
+                column = batch.column(name).to_numpy(zero_copy_only=False)
+                writer.append(encoders[name](column) if encoders and name in encoders else column)
+            if advance is not None:
+                advance(len(batch))
 
 
 def read_array(path: Path) -> Array:

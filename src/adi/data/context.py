@@ -29,7 +29,7 @@ def context_codes(dataset: Dataset, values: Mapping[str, str]) -> dict[str, Arra
 
 
 def _code(dataset: Dataset, feature: FeatureInfo, value: str | None) -> int:
-    if value is None:
+    if not value:  # an empty text is a missing value in the log, too
         return NULL_ROW
     if feature.edges is not None:
         try:

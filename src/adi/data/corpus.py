@@ -8,8 +8,9 @@ from ibis import _
 from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import write_columns
+from adi.data.cleaning import columns_in_each
 from adi.data.splitting import TEST, TRAIN
-from adi.data.tables import columns_of, files_of, quoted, reading, relation_sql, require_columns, shown
+from adi.data.tables import files_of, quoted, reading, relation_sql, shown
 from adi.errors import AdiError
 from adi.schema import FilesSplit, Schema
 
@@ -33,15 +34,14 @@ def read_candidates(connection: Backend, schema: Schema, folder: Path) -> ibis.T
 
 def _read_text(connection: Backend, name: str, path: str, folder: Path, wanted: dict[str, str], use: str) -> ibis.Table:
     files = files_of(path, folder)
-    columns = columns_of(connection.con, files)
-    require_columns(files, columns, {column: f"{use}, the {role}" for role, column in wanted.items()})
-    selected = ", ".join(f"{quoted(column)} AS {quoted(role)}" for role, column in wanted.items())
+    columns_in_each(connection, files, {column: f"{use}, the {role}" for role, column in wanted.items()})
+    selected = ", ".join(f"nullif({quoted(column)}, '') AS {quoted(role)}" for role, column in wanted.items())
     source = relation_sql(files, text=frozenset(wanted.values()))
     with reading(connection.con, files):
-        connection.con.execute(f"CREATE TABLE {quoted(name)} AS SELECT DISTINCT {selected} FROM {source}")
+        connection.con.execute(f"CREATE TABLE {quoted(name)} AS SELECT {selected} FROM {source}")
     table: ibis.Table = connection.table(name)
     if table.count().to_pyarrow().as_py() == 0:
-        raise AdiError(f"{shown(files)}: {use} has no rows.")
+        raise AdiError(f"{shown(files)}: the table has no rows. Give it some, or remove {use} from the schema.")
     return table
 
 
@@ -57,7 +57,7 @@ def write_corpus(rows: ibis.Table, eligible: ibis.Table | None, out: Path, num_d
     if eligible is None:
         corpus = trained.mutate(eligible=ibis.literal(True))
     else:
-        listed = eligible.select(listed_domain=_.domain, listed_item=_.item)
+        listed = eligible.select(listed_domain=_.domain, listed_item=_.item).distinct()
         corpus = trained.outer_join(
             listed, (trained.domain == listed.listed_domain) & (trained.item == listed.listed_item)
         ).select(
@@ -81,7 +81,7 @@ def write_candidates(tests: ibis.Table, candidates: ibis.Table, out: Path, num_t
 
     `tests` has one row (test, user, domain) for each test row, `candidates` (user, domain, item), both in numbers.
     """
-    paired = tests.join(candidates, ["user", "domain"]).select("test", "item")
+    paired = tests.join(candidates.distinct(), ["user", "domain"]).select("test", "item")
     length = int(paired.count().to_pyarrow().as_py())
     write_columns(
         paired.order_by("test", "item").to_pyarrow_batches(), out, length, {"test": np.int64, "item": np.int32}

@@ -17,10 +17,11 @@ from ibis.backends.duckdb import Backend
 from adi.data.arrays import Array, ArrayWriter
 from adi.data.feature_table import FeatureTable
 from adi.data.manifest import FIRST_VALUE_ROW, FeatureInfo
+from adi.data.splitting import TRAIN
 from adi.data.tables import shown
 from adi.data.vocabulary import bucket, bucket_edges, count_values, hash_values, look_up
 from adi.errors import AdiError
-from adi.schema import CategoricalFeature, IdFeature, MultiFeature, NumericFeature, Sourced
+from adi.schema import BehavioursFeature, CategoricalFeature, IdFeature, MultiFeature, NumericFeature, Schema, Sourced
 
 ROWS_PER_BATCH = 1 << 18
 
@@ -54,8 +55,6 @@ class Encoder:
         """A column of a feature table, joined to the side's entities and, for a table by domain, to the domains."""
         column = f"value_{feature.name}"
         place = f"{shown(table.files)}, column '{feature.source_column}'"
-        if _scalar(read.filter(read[column].notnull()).count()) == 0:
-            raise AdiError(f"{place}: every value is missing. Remove feature '{feature.name}', or mend the column.")
         keyed = read.join(self.entities[side], "key")
         if table.by_domain:
             names = pa.table({"domain": self.domains, "place": pa.array(range(len(self.domains)), pa.int32())})
@@ -63,11 +62,14 @@ class Encoder:
         else:
             keyed = keyed.mutate(place=ibis.literal(0))
         values = keyed.select(index=_.index, place=_.place, value=keyed[column])
+        if _scalar(values.filter(_.value.notnull()).count()) == 0:
+            raise AdiError(
+                f"{place}: every value{' of a domain of the log' if table.by_domain else ''} is missing. "
+                f"Remove feature '{feature.name}', or mend the column."
+            )
         if isinstance(feature, NumericFeature):
             return self._encode_numeric(feature, side, values, place, table.by_domain)
         if isinstance(feature, MultiFeature):
-            if table.by_domain:
-                raise AdiError(f"{place}: a list for each domain is not supported; use a table with one key.")
             return self._encode_multi(feature, side, values)
         if not isinstance(feature, CategoricalFeature):
             raise TypeError(f"{feature.name}: no encoding for {type(feature).__name__}")
@@ -91,6 +93,11 @@ class Encoder:
         pq.write_table(content, path)
         return vocabulary, content.num_rows + FIRST_VALUE_ROW
 
+    def count_ignored(self, name: str, values: ibis.Table) -> None:
+        """Count the numbers that are read as missing: NaN and infinities."""
+        if broken := _scalar(values.filter(_.value.isnan() | _.value.isinf()).count()):
+            self.ignored[name] = broken
+
     def _code(
         self, feature: IdFeature | CategoricalFeature | MultiFeature, values: ibis.Table, counted: ibis.Table
     ) -> tuple[ibis.Table, int]:
@@ -103,9 +110,7 @@ class Encoder:
         self, feature: NumericFeature, side: str, values: ibis.Table, place: str, by_domain: bool
     ) -> FeatureInfo:
         edges = bucket_edges(values, feature.buckets, feature.scale, place)
-        broken = _scalar(values.filter(_.value.isnan() | _.value.isinf()).count())
-        if broken:
-            self.ignored[feature.name] = broken
+        self.count_ignored(feature.name, values)
         self._fill(side, feature.name, values.mutate(code=_.value), by_domain=by_domain, encode=bucket(edges))
         rows = len(edges) + 1 + FIRST_VALUE_ROW
         return FeatureInfo(name=feature.name, side=side, kind="numeric", rows=rows, by_domain=by_domain, edges=edges)
@@ -116,11 +121,10 @@ class Encoder:
         )
         coded, rows = self._code(feature, parts, parts)
         lengths = np.zeros(self.sizes[side] + 1, dtype=np.int64)
-        writer = ArrayWriter(self._path(side, f"{feature.name}.values"), _scalar(parts.count()), np.int32)
-        for batch in _batches(coded.order_by("index", "part").select("index", "code")):
-            np.add.at(lengths, batch["index"] + 1, 1)
-            writer.append(batch["code"])
-        writer.close()
+        with ArrayWriter(self._path(side, f"{feature.name}.values"), _scalar(parts.count()), np.int32) as writer:
+            for batch in _batches(coded.order_by("index", "part").select("index", "code")):
+                np.add.at(lengths, batch["index"] + 1, 1)
+                writer.append(batch["code"])
         np.save(self._path(side, f"{feature.name}.offsets"), np.cumsum(lengths))
         return FeatureInfo(name=feature.name, side=side, kind="multi", rows=rows, hash_size=feature.hash_size)
 
@@ -147,6 +151,42 @@ class Encoder:
         path = self.out / side / f"{name}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def encode_features(
+    schema: Schema,
+    encoder: Encoder,
+    tables: dict[str, FeatureTable],
+    read: dict[str, ibis.Table],
+    rows: ibis.Table,
+    say: Callable[[str, int, int], None],
+) -> list[FeatureInfo]:
+    """Encode the features of users and items, in the schema's order; `rows` is the log in numbers with its `part`."""
+    infos: list[FeatureInfo] = []
+    embedded_by = next((feature.name for feature in schema.features.item if isinstance(feature, IdFeature)), None)
+    sides = [("user", feature) for feature in schema.features.user]
+    sides += [("item", feature) for feature in schema.features.item]
+    for done, (side, feature) in enumerate(sides):
+        say("features", done, len(sides))
+        if isinstance(feature, BehavioursFeature):
+            info = FeatureInfo(
+                name=feature.name,
+                side="user",
+                kind="behaviours",
+                rows=0,
+                length=feature.length,
+                same_domain=feature.domain == "same",
+                embedded_by=embedded_by,
+            )
+        elif isinstance(feature, IdFeature):
+            trained = rows.filter(_.part == TRAIN).group_by(index=rows[side]).agg(weight=_.count())
+            used = trained.join(encoder.entities[side], "index").select(value=_.key, weight=_.weight)
+            info = encoder.encode_id(feature, side, used)
+        elif isinstance(feature, Sourced) and feature.table is not None:
+            info = encoder.encode(feature, side, tables[feature.table], read[feature.table])
+        infos.append(info)
+    say("features", len(sides), len(sides))
+    return infos
 
 
 def _batches(table: ibis.Table) -> Iterator[dict[str, Array]]:

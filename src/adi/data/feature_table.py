@@ -1,89 +1,130 @@
 """A feature table of the schema: checked, then read with its keys as text."""
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 import ibis
 from ibis import _
 from ibis.backends.duckdb import Backend
 
-from adi.data.cleaning import require_number
+from adi.data.cleaning import columns_in_each, require_number, require_single
 from adi.data.manifest import RowCounts
-from adi.data.tables import columns_of, files_of, quoted, reading, relation_sql, require_columns, shown
+from adi.data.tables import FILE, ROW, files_of, quoted, reading, relation_sql, shown
 from adi.errors import AdiError
 from adi.schema import CategoricalFeature, MultiFeature, NumericFeature, Schema, Sourced, Table
 
 
 class FeatureTable:
-    """A feature table of the schema, checked: its columns are there, its keys are unique."""
+    """A table that features name: `columns` maps each to its DuckDB type, `side` says whose features they are.
+
+    Raises `AdiError` where a column is missing or of a type that its feature cannot take, before any row is read.
+    """
 
     def __init__(self, connection: Backend, name: str, table: Table, schema: Schema, folder: Path) -> None:
         self.connection, self.name, self.key = connection, name, table.key
+        named = {"user": features_of(name, schema.features.user), "item": features_of(name, schema.features.item)}
+        if named["user"] and named["item"]:
+            raise AdiError(
+                f"tables.{name}: its key is a user or an item, and features of both sides name it "
+                f"('{named['user'][0].name}' of users, '{named['item'][0].name}' of items). Give each side its table."
+            )
+        self.side = "user" if named["user"] else "item"
+        self.features = named[self.side]
         self.files = files_of(table.path, folder)
-        self.columns = columns_of(connection.con, self.files)
-        self.side = "user" if any(f.table == name for f in schema.features.user if isinstance(f, Sourced)) else "item"
         wanted = dict.fromkeys(table.key, f"tables.{name}.key")
-        self.features = [
-            feature
-            for feature in (*schema.features.user, *schema.features.item)
-            if isinstance(feature, Sourced) and feature.table == name
-        ]
+        wanted |= {feature.source_column: f"feature '{feature.name}'" for feature in self.features}
+        self.columns = columns_in_each(connection, self.files, wanted)
+        for column in table.key:
+            require_single(self.files, column, self.columns, wanted[column])
         for feature in self.features:
-            wanted[feature.source_column] = f"features '{feature.name}'"
-        require_columns(self.files, self.columns, wanted)
-        for feature in self.features:
-            if isinstance(feature, NumericFeature):
-                require_number(self.files, feature.source_column, self.columns, f"feature '{feature.name}'")
+            self._check_type(feature)
 
     @property
     def by_domain(self) -> bool:
         return len(self.key) == 2
 
+    @property
+    def key_roles(self) -> list[str]:
+        """The columns of the table as read that hold its key."""
+        return ["key", "domain"][: len(self.key)]
+
     def read(self) -> ibis.Table:
         """The table with its keys as text in the columns `key` and `domain`; refuses a key that comes twice."""
-        keys = ["key", "domain"][: len(self.key)]
-        selected = [f"nullif({quoted(c)}::VARCHAR, '') AS {role}" for c, role in zip(self.key, keys, strict=True)]
+        selected = [f"{FILE} AS file", f"{ROW} + 1 AS file_row"]
+        selected += [
+            f"nullif({quoted(column)}::VARCHAR, '') AS {role}"
+            for column, role in zip(self.key, self.key_roles, strict=True)
+        ]
         for feature in self.features:
-            selected.append(f"{_value_sql(feature, self.columns)} AS {quoted('value_' + feature.name)}")
+            selected.append(f"{_value_sql(feature)} AS {quoted('value_' + feature.name)}")
         text = {feature.source_column for feature in self.features if isinstance(feature, CategoricalFeature)}
         source = relation_sql(self.files, text=frozenset({*self.key, *text}))
         stored = f"table_{self.name}"
         with reading(self.connection.con, self.files):
             self.connection.con.execute(f"CREATE TABLE {quoted(stored)} AS SELECT {', '.join(selected)} FROM {source}")
         table: ibis.Table = self.connection.table(stored)
-        twice = table.filter(_.key.notnull()).group_by(keys).agg(count=_.count()).filter(_["count"] > 1)
-        for row in twice.order_by(keys).limit(1).to_pyarrow().to_pylist():
-            key = ", ".join(f"{column} = '{row[role]}'" for column, role in zip(self.key, keys, strict=True))
-            raise AdiError(
-                f"{shown(self.files)}: the key {key} is on {row['count']} rows. "
-                f"tables.{self.name} needs one row for each key; drop the others."
-            )
+        self._refuse_repeated_key(table)
         return table
 
-    def counts(self, read: ibis.Table, domains: tuple[str, ...]) -> RowCounts:
-        """Rows read and kept; a row without a key, or of a domain that the log does not have, describes nothing."""
-        reasons = {"no key": _.key.isnull()}
-        if self.by_domain:
-            reasons["domain not in the log"] = _.key.notnull() & ~_.domain.isin(domains).fill_null(False)
-        totals = read.agg(read=_.count(), **{reason: test.sum().fill_null(0) for reason, test in reasons.items()})
-        found: dict[str, int] = totals.to_pyarrow().to_pylist()[0]
-        total = found.pop("read")
-        return RowCounts(
-            read=total, kept=total - sum(found.values()), set_aside={key: n for key, n in found.items() if n}
-        )
+    def _check_type(self, feature: Sourced) -> None:
+        column, use = feature.source_column, f"feature '{feature.name}'"
+        kind, place = self.columns[column], f"{shown(self.files)}, column '{column}'"
+        if isinstance(feature, NumericFeature):
+            require_number(self.files, column, self.columns, use)
+        elif isinstance(feature, CategoricalFeature):
+            require_single(self.files, column, self.columns, use)
+        elif isinstance(feature, MultiFeature):
+            if self.by_domain:
+                raise AdiError(
+                    f"{place}: {use} is a list for each domain, which is not supported. Use a table of one key."
+                )
+            if feature.separator is None and not kind.endswith("]"):
+                raise AdiError(f"{place}: {kind} is no list, and {use} is multi. Give its separator, such as '|'.")
+            if feature.separator is not None and kind.endswith("]"):
+                raise AdiError(f"{place}: {kind} is a list already, and {use} has a separator. Remove the separator.")
+
+    def _refuse_repeated_key(self, table: ibis.Table) -> None:
+        whole = table.drop_null(self.key_roles)
+        repeated = whole.group_by(self.key_roles).agg(rows=_.count()).filter(_.rows > 1).order_by(self.key_roles)
+        for key in repeated.limit(1).to_pyarrow().to_pylist():
+            same = whole.filter([whole[role] == key[role] for role in self.key_roles]).order_by("file", "file_row")
+            first, second = same.select("file", "file_row").limit(2).to_pyarrow().to_pylist()
+            again = "" if first["file"] == second["file"] else f"{first['file']}, "
+            values = ", ".join(f"{c} = '{key[role]}'" for c, role in zip(self.key, self.key_roles, strict=True))
+            raise AdiError(
+                f"{second['file']}, row {second['file_row']}: the key {values} is on {key['rows']} rows, first on "
+                f"{again}row {first['file_row']}. tables.{self.name} needs one row for each key; drop the others."
+            )
 
 
-def _value_sql(feature: Sourced, columns: dict[str, str]) -> str:
-    """A feature's column as the type that its encoding takes."""
+def features_of(table: str, features: Sequence[object]) -> list[Sourced]:
+    """Those of the features that are columns of a table."""
+    return [feature for feature in features if isinstance(feature, Sourced) and feature.table == table]
+
+
+def count_rows(table: ibis.Table, keys: list[str], domains: tuple[str, ...]) -> RowCounts:
+    """Rows read and kept of a table beside the log.
+
+    A row with a part of its key missing, or of a domain that the log does not have, describes nothing.
+    """
+    reasons = {"no key": reduce(or_, (table[key].isnull() for key in keys))}
+    if "domain" in keys:
+        reasons["domain not in the log"] = ~reasons["no key"] & ~table.domain.isin(domains).fill_null(False)
+    totals = table.agg(read=_.count(), **{reason: rows.sum().fill_null(0) for reason, rows in reasons.items()})
+    found: dict[str, int] = totals.to_pyarrow().to_pylist()[0]
+    read = found.pop("read")
+    return RowCounts(read=read, kept=read - sum(found.values()), set_aside={why: n for why, n in found.items() if n})
+
+
+def _value_sql(feature: Sourced) -> str:
+    """A feature's column as the type that its encoding takes; a text without a character is a missing value."""
     column = quoted(feature.source_column)
     if isinstance(feature, NumericFeature):
         return f"{column}::DOUBLE"
-    if isinstance(feature, MultiFeature):
-        if feature.separator is not None:
-            return f"string_split({column}::VARCHAR, '{feature.separator.replace(chr(39), chr(39) * 2)}')"
-        if not columns[feature.source_column].endswith("]"):
-            raise AdiError(
-                f"column '{feature.source_column}': {columns[feature.source_column]} is no list, and feature "
-                f"'{feature.name}' is multi. Give its separator, such as separator: '|'."
-            )
+    if not isinstance(feature, MultiFeature):
+        return f"nullif({column}::VARCHAR, '')"
+    if feature.separator is None:
         return f"{column}::VARCHAR[]"
-    return f"{column}::VARCHAR"
+    return f"string_split({column}::VARCHAR, '{feature.separator.replace(chr(39), chr(39) * 2)}')"

@@ -31,6 +31,7 @@ def encode_context(
         raise AdiError(f"{place}: every value is missing. Remove feature '{feature.name}', or mend the column.")
     if isinstance(feature, NumericFeature):
         edges = bucket_edges(trained, feature.buckets, feature.scale, place)
+        encoder.count_ignored(feature.name, rows.select(value=rows[column]))
         size = len(edges) + 1 + FIRST_VALUE_ROW
         return rows, FeatureInfo(name=feature.name, side="context", kind="numeric", rows=size, edges=edges)
     valued = rows.mutate(value=rows[column]).drop(column)
@@ -54,9 +55,8 @@ def write_rows(
 ) -> ibis.Table:
     """Write ``interactions/`` and ``test/`` below `out`; returns the test rows as a table (test, user, domain).
 
-    Arrays: user, item, domain, time if the log is `timed`, and context_<name>; for interactions also
-    held_out (1: a validation row), for
-    the test `before`, the length of the row's history, see `assign_parts`.
+    Arrays: user, item, domain, time if the log is `timed`, and context_<name>; for interactions also `held_out` (1: a
+    validation row), for the test `before`, the length of the row's history, see `assign_parts`.
     """
     dtypes: dict[str, npt.DTypeLike] = {"user": np.int32, "item": np.int32, "domain": np.int16}
     if timed:

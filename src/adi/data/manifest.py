@@ -40,7 +40,7 @@ class FeatureInfo(Record):
 
 
 class DomainCounts(Record):
-    """Rows, and distinct users and items among the training rows, of one domain; `corpus` counts eligible items."""
+    """Rows of a domain; `users` and `items` of its training and validation rows; `corpus` counts eligible items."""
 
     train: int
     validation: int
@@ -51,7 +51,7 @@ class DomainCounts(Record):
 
 
 class RowCounts(Record):
-    """Rows of the log; `set_aside` by reason, so that read = kept + sum of set aside."""
+    """Rows of the log or of a table; `set_aside` by reason, so that read = kept + sum of set aside."""
 
     read: int
     kept: int
@@ -59,6 +59,10 @@ class RowCounts(Record):
 
 
 class Manifest(Record):
+    """What a prepared dataset is; `tables` counts the rows of feature tables, by name, and of ``corpus.path`` and
+    ``split.candidates``; `ignored_values` the NaN and infinities of numeric features, by name, read as missing.
+    """
+
     format: int
     adi: str
     created: str

@@ -1,12 +1,14 @@
-"""Which part each row of the log belongs to, and how many rows of the user come before it."""
+"""Which part each row of the log belongs to, how many of the user's rows come before it, and what each part holds."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import ibis
 import ibis.expr.datatypes as dt
 from ibis import _
 
+from adi.data.manifest import DomainCounts
+from adi.errors import AdiError
 from adi.schema import LastSplit, RandomSplit, Split, TimeSplit
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -42,6 +44,38 @@ def assign_parts(rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Table:
     )
 
 
+def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], place: str) -> dict[str, DomainCounts]:
+    """Counts of each domain (corpora still 0); refuses a domain without training rows and a log without test rows.
+
+    A domain may be without test rows, as a tiny one is: it is trained, and what is measured there is undefined. `place`
+    names the log in errors.
+    """
+    seen = _.part != TEST
+    counted = rows.group_by("domain").agg(
+        train=(_.part == TRAIN).sum(),
+        validation=(_.part == VALIDATION).sum(),
+        test=(_.part == TEST).sum(),
+        users=_.user.nunique(where=seen),
+        items=_.item.nunique(where=seen),
+    )
+    by_index = {row.pop("domain"): row for row in counted.to_pyarrow().to_pylist()}
+    result = {name: DomainCounts(corpus=0, **by_index[index]) for index, name in enumerate(domains)}
+    shown = split.model_dump(exclude={"validation"})
+    for name, counts in result.items():
+        if counts.train == 0:
+            raise AdiError(
+                f"{place}: the split {shown} leaves domain '{name}' no row for training; its {counts.test} rows are "
+                "the test's. Choose another split, or give the domain more rows."
+            )
+    if sum(counts.test for counts in result.values()) == 0:
+        rows_kept = sum(counts.train + counts.validation for counts in result.values())
+        raise AdiError(
+            f"{place}: the split {shown} leaves the test none of the {rows_kept} rows. "
+            "Choose another split, or give more rows."
+        )
+    return result
+
+
 def _is_given_or_drawn(rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Value:
     if isinstance(split, TimeSplit):
         return rows.time >= _moment(split.at, time)
@@ -73,4 +107,5 @@ def _moment(at: object, time: TimeKind) -> float | int:
     if isinstance(at, int | float):
         return at
     moment = at if isinstance(at, datetime) else datetime.fromisoformat(str(at))
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

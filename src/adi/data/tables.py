@@ -34,14 +34,6 @@ KINDS = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv", ".jsonl": "json", 
 
 _LABELS = {"parquet": "Parquet", "csv": "CSV", "tsv": "TSV", "json": "JSON lines (one object on each line)"}
 
-_FAULTS = (
-    duckdb.BinderException,
-    duckdb.ConversionException,
-    duckdb.InvalidInputException,
-    duckdb.IOException,
-    duckdb.SerializationException,
-)
-
 
 def files_of(path: str, folder: Path) -> list[Path]:
     """The files that `path` means, sorted: a file, a glob (`**` too) or a folder of parts, relative to `folder`.
@@ -121,7 +113,9 @@ def reading(
     """
     try:
         yield
-    except _FAULTS as error:
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:  # a corrupt file has no class of its own
         for file in files:
             if fault := _fault_in(connection, _reader([file], text=text)):
                 reason = _ragged_row(connection, file) or _reason(fault)
@@ -212,7 +206,7 @@ def _describe(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str,
 def _fault_in(connection: duckdb.DuckDBPyConnection, relation: str) -> Exception | None:
     try:
         connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM {relation}")
-    except _FAULTS as error:
+    except duckdb.Error as error:
         return error
     return None
 

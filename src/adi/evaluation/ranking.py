@@ -67,7 +67,7 @@ def rank(
     for first in range(0, len(rows), size):
         chunk = slice(first, first + size)
         queries = dataset.queries(part, rows[chunk], causal=causal)
-        scores = finite(score(queries))  # (n, m)
+        scores = _finite(score(queries))  # (n, m)
         if candidates is not None:
             cuts = candidates[1][first : first + size + 1]
             _keep(scores, items, candidates[0][cuts[0] : cuts[-1]], np.diff(cuts))
@@ -85,10 +85,10 @@ def rank(
     return Rankings(ranks, lengths, popularity, coverage.counts(), len(items))
 
 
-def finite(scores: Tensor) -> Tensor:
+def _finite(scores: Tensor) -> Tensor:
     """The scores; raises `AdiError` if any is NaN or infinite, since no ranking by it would mean anything."""
     low, high = scores.aminmax()
-    if not (torch.isfinite(high) and torch.isfinite(high)):
+    if not (torch.isfinite(low) and torch.isfinite(high)):
         raise AdiError("the model's scores are not finite: its training has diverged. Train it with a lower lr.")
     return scores
 
