@@ -27,7 +27,7 @@ run() {
 run popularity "$out/runs/popularity"
 run item-knn "$out/runs/item-knn"
 run item-knn "$out/runs/item-knn-domain" --set scope=domain
-for model in dnn adi-paper adi-se; do
+for model in dnn adi-se; do
     for seed in 0 1 2; do
         run "$model" "$out/runs/$model-$seed" --config "$settings" --seed "$seed"
     done

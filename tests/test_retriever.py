@@ -209,5 +209,5 @@ def test_scores_that_are_not_finite_are_refused(popularity, monkeypatch):
 
     monkeypatch.setattr(popularity, "scorer", Diverged())
     monkeypatch.setattr(popularity, "_corpora", {})
-    with pytest.raises(AdiError, match="domain 'feed': the model's scores are not finite"):
+    with pytest.raises(AdiError, match="the model's scores are not finite"):
         popularity.retrieve("feed", user="ana")

@@ -11,7 +11,7 @@ from adi.data.arrays import Array
 from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
-from adi.models.scorer import Score
+from adi.models.scorer import Score, finite
 from adi.training.run import open_run
 
 
@@ -73,9 +73,7 @@ class Retriever:
         index = self.dataset.domains.index(domain)
         queries, ignored = self._queries(index, user, history, context or {})
         corpus, score = self._corpus(index)
-        scores = score(queries)[0]  # (m,)
-        if not torch.isfinite(scores).all():
-            raise AdiError(f"domain '{domain}': the model's scores are not finite. Train it again with a lower lr.")
+        scores = finite(score(queries))[0]  # (m,)
         if not self.dataset.manifest.repeats:
             scores[torch.from_numpy(np.isin(corpus, queries.histories.items))] = -torch.inf
         best = scores.topk(min(k, len(corpus)))

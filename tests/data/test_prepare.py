@@ -101,7 +101,11 @@ FEATURES = {
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "tsv.gz", "jsonl"])
 def test_every_format_gives_the_same_arrays(workspace, log, suffix):
     for place, row in enumerate(log):
-        row |= {"user": f"0{row['user']}\té, 0", "device": ("07", None, "7")[place % 3], "hour": (place / 2, None)[place % 2]}
+        row |= {
+            "user": f"0{row['user']}\té, 0",
+            "device": ("07", None, "7")[place % 3],
+            "hour": (place / 2, None)[place % 2],
+        }
         row["time"] = dt.datetime(2020, 1, 1, row["time"] % 24)
     users = [{"user": log[0]["user"], "age": "x", "langs": "b|a"}, {"user": log[1]["user"], "age": None, "langs": "a"}]
     items = [{"item": "x", "price": 1.5}, {"item": "y", "price": None}, {"item": "w", "price": 0.25}]
@@ -115,7 +119,9 @@ def test_every_format_gives_the_same_arrays(workspace, log, suffix):
     workspace.schema["features"] = FEATURES
     manifest = workspace.prepare()
     assert manifest.time == "timestamp"
-    assert [row["key"] for row in workspace.rows("entities/user")] == [f"0{u}\té, 0" for u in ("ann", "bo", "cy", "dee")]
+    assert [row["key"] for row in workspace.rows("entities/user")] == [
+        f"0{u}\té, 0" for u in ("ann", "bo", "cy", "dee")
+    ]
     day = int(dt.datetime(2020, 1, 1, tzinfo=dt.UTC).timestamp()) * 1_000_000
     hours = [(time - day) / 3.6e9 for time in workspace["interactions/time"]]
     assert hours == [10, 15, 16, 6, 10, 5, 7, 7]  # 40 h and 30 h were cut to 16 h and 6 h

@@ -77,14 +77,18 @@ def main() -> None:
             raise
         _stop(f"{error.filename or 'writing'}: {error.strerror}.")
     except SystemExit as end:
-        if end.code == INTERRUPTED:  # Typer ends with it, and says nothing
-            print("adi: interrupted", file=sys.stderr)
+        if end.code == INTERRUPTED:  # by Typer, which says nothing
+            _stop("interrupted", INTERRUPTED)
         raise
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # what DuckDB makes of a Ctrl-C
+            raise
+        _stop("interrupted", INTERRUPTED)
 
 
-def _stop(message: str) -> NoReturn:
+def _stop(message: str, code: int = 2) -> NoReturn:
     print(f"adi: {message}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -55,13 +55,13 @@ def train(
         raise AdiError("--out is missing: the folder of the run.")
     from adi.training.loop import train as run
 
-    with bars("loss", "speed") as progress:
-        epochs = Epochs(progress)
-        try:
+    try:
+        with bars("loss", "speed") as progress:
+            epochs = Epochs(progress)
             info = run(prepared, model, out, settings=given, seed=seed, resume=resume, observer=epochs)
-        except KeyboardInterrupt:
-            ERR.print(f"{out}: not finished. The same command with --resume goes on from the last checkpoint.")
-            raise
+    except KeyboardInterrupt:
+        ERR.print(f"{out}: not finished; the same command with --resume goes on.")
+        raise
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"
     kept = "" if epochs.best is None else f"; epoch {epochs.best} is kept"
     say(f"Trained {model}{size}{kept}: {out}. Next: adi evaluate {out}")

@@ -39,9 +39,9 @@ ERR = Screen(stderr=True)
 def say(content: str | Table) -> None:
     """Print a sentence, or a table, which is wider than the terminal rather than to cut a word or a number."""
     if isinstance(content, Table):
-        OUT.print(content, width=max(OUT.width, Measurement.get(OUT, OUT.options, content).minimum))
-    else:
-        OUT.print(content)
+        narrowest = Measurement.get(OUT, OUT.options.update(max_width=1_000_000), content).minimum
+        content.width = narrowest if narrowest > OUT.width else None
+    OUT.print(content)
 
 
 def say_json(content: object) -> None:
@@ -53,15 +53,9 @@ def say_json(content: object) -> None:
 def bars(*columns: str) -> Iterator[Progress]:
     """A set of progress bars with the given extra text fields; gone from the screen when the work is done."""
     fields = [TextColumn(f"{{task.fields[{name}]}}") for name in columns]
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        *fields,
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=ERR,
-        transient=True,
-    ) as progress:
+    shown = (TextColumn("{task.description}"), BarColumn(), *fields, TimeElapsedColumn(), TimeRemainingColumn())
+    progress = Progress(*shown, console=ERR, transient=True)
+    with progress.live:  # the progress itself would leave an empty line in a log file
         yield progress
 
 

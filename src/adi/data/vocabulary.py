@@ -54,7 +54,8 @@ def hash_one(value: str, hash_size: int) -> int:
 def bucket_edges(values: ibis.Table, buckets: int, scale: str, place: str) -> tuple[float, ...]:
     """Edges between buckets of the finite numbers in the `value` column: equally many rows, or equal log(1 + x) steps.
 
-    Fewer edges than asked come back where values repeat. `place` names the column in errors.
+    Fewer edges than asked come back where values repeat; a lowest value that many rows share, such as 0, keeps a bucket
+    of its own. `place` names the column in errors.
     """
     finite = values.filter(_.value.notnull() & ~_.value.isnan() & ~_.value.isinf())
     low, high, found = (
@@ -70,7 +71,10 @@ def bucket_edges(values: ibis.Table, buckets: int, scale: str, place: str) -> tu
         shares = [step / buckets for step in range(1, buckets)]
         quantiles = finite.value.quantile(shares).to_pyarrow().as_py()
         edges = np.asarray(quantiles, dtype=np.float64)
-    return tuple(float(edge) for edge in np.unique(edges) if edge > low)
+    if low == high:
+        return ()
+    above = finite.value.min(where=finite.value > low).to_pyarrow().as_py()
+    return tuple(float(edge) for edge in np.unique(np.where(edges > low, edges, above)))
 
 
 def bucket(edges: tuple[float, ...]) -> Callable[[Array], Array]:

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Histories, Part
-from adi.errors import AdiError
 from adi.evaluation.coverage import Coverage
-from adi.models.scorer import Scorer
+from adi.models.scorer import Scorer, finite
 
 QUERIES_AT_ONCE = 1 << 10
 LOGITS_AT_ONCE = 1 << 25
@@ -67,7 +66,7 @@ def rank(
     for first in range(0, len(rows), size):
         chunk = slice(first, first + size)
         queries = dataset.queries(part, rows[chunk], causal=causal)
-        scores = _finite(score(queries))  # (n, m)
+        scores = finite(score(queries))  # (n, m)
         if candidates is not None:
             cuts = candidates[1][first : first + size + 1]
             _keep(scores, items, candidates[0][cuts[0] : cuts[-1]], np.diff(cuts))
@@ -83,14 +82,6 @@ def rank(
         ranks[chunk] = np.where(ranked, torch.cat(counted).numpy(), np.inf)
         lengths[chunk] = queries.histories.lengths
     return Rankings(ranks, lengths, popularity, coverage.counts(), len(items))
-
-
-def _finite(scores: Tensor) -> Tensor:
-    """The scores; raises `AdiError` if any is NaN or infinite, since no ranking by it would mean anything."""
-    low, high = scores.aminmax()
-    if not (torch.isfinite(low) and torch.isfinite(high)):
-        raise AdiError("the model's scores are not finite: its training has diverged. Train it with a lower lr.")
-    return scores
 
 
 def positions_in(items: Array, wanted: Array) -> tuple[Array, Array]:

@@ -58,7 +58,14 @@ MODELS: dict[str, CountedModel | TrainedModel] = {
         "ADI-SE as the paper states it: literal domain-specific weights, DSBN, no residual path",
         AdiSettings,
         AdiBackbone,
-        {"shrinkage": False, "norm": "domain", "residual": False},
+        {
+            "shrinkage": False,
+            "norm": "domain",
+            "residual": False,
+            "behaviours": "mean",
+            "popularity_prior": False,
+            "embedding_dropout": 0.0,
+        },
     ),
 }
 

@@ -4,6 +4,7 @@ A run's folder holds ``run.json`` (what was trained, on what), ``log.jsonl`` (a 
 was nothing to train) and, once evaluated, ``metrics.json``. A measure that is undefined is null or NaN there.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,11 @@ class Run:
     card: Card
     epochs: tuple[Epoch, ...]
     metrics: Metrics
+
+    @property
+    def prepared(self) -> Path:
+        """The prepared dataset, which the run names from its own folder."""
+        return Path(os.path.normpath(self.folder / self.card.prepared))
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 
 from adi.data.manifest import read_manifest
@@ -37,7 +36,7 @@ def lead(groups: Sequence[Group], *, k: int) -> Html:
     against = AGAINST.get(first.metrics.against, first.metrics.against)
     compared = (
         f"{_counted(len(groups), 'model')}, {_counted(sum(len(group.runs) for group in groups), 'run')} on "
-        f"<code>{text(first.card.prepared)}</code>. Each query of the {text(first.metrics.part)} part is scored "
+        f"<code>{text(str(first.prepared))}</code>. Each query of the {text(first.metrics.part)} part is scored "
         f"against {text(against)}."
     )
     estimates = [(group.measure(f"recall@{k}"), text(group.label)) for group in groups]
@@ -148,9 +147,8 @@ def _runs(groups: Sequence[Group]) -> Html:
 def _data(groups: Sequence[Group]) -> Html:
     """Counts by domain, from the evaluation, and from the prepared dataset where it is still in its place."""
     run = groups[0].runs[0]
-    prepared = Path(run.card.prepared)
     try:
-        rows_by_domain = read_manifest(prepared).by_domain
+        rows_by_domain = read_manifest(run.prepared).by_domain
         note = ""
     except AdiError as error:
         rows_by_domain = {}

@@ -42,16 +42,16 @@ class Loader:
         """The batches of an epoch, from step `start` on."""
         left = np.empty(0, dtype=np.int64)
         step = 0
-        for rows in shuffled(self.dataset.num_rows, np.random.default_rng([self.seed, epoch])):
+        for rows in shuffled(self.dataset.num_rows, np.random.default_rng([self.seed, epoch, 0])):
             left = np.concatenate([left, rows[self.dataset.is_training(rows)]])
             whole = len(left) // self.batch_size * self.batch_size
             for batch in left[:whole].reshape(-1, self.batch_size):
                 if step >= start:
-                    yield self.batch(batch, np.random.default_rng([self.seed, epoch, step]))
+                    yield self.batch(batch, np.random.default_rng([self.seed, epoch, step + 1]))
                 step += 1
             left = left[whole:]
         if len(left) and step >= start:
-            yield self.batch(left, np.random.default_rng([self.seed, epoch, step]))
+            yield self.batch(left, np.random.default_rng([self.seed, epoch, step + 1]))
 
     def batch(self, rows: Array, rng: np.random.Generator) -> Batch:
         """The batch of given training rows."""
