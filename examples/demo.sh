@@ -28,12 +28,12 @@ for model in popularity item-knn dnn adi-se; do
     runs+=("$run")
 done
 
-step adi report "${runs[@]}" --out "$out/report.html"
 
 # The same user in each domain: other corpora, other interests, other items.
 for domain in search feed cart; do
     step adi retrieve "$out/runs/adi-se" --domain "$domain" --user 1 -k 5
 done
 
-echo
-echo "Look at $out/report.html"
+# All of it side by side.
+step adi report "${runs[@]}" --out "$out/report.html"
+step python "$(dirname "${BASH_SOURCE[0]}")/table.py" "${runs[@]}"

@@ -85,7 +85,7 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
     ),
     "no such column of a table": (
         lambda p: replace(p, "name: colour, kind", "name: color, kind"),
-        "items.csv: no column 'color' (features 'color'). Did you mean 'colour'?",
+        "items.csv: no column 'color' (feature 'color'). Did you mean 'colour'?",
     ),
     "text where a number is needed": (
         lambda p: p.items[3].update(price="cheap"),
@@ -106,13 +106,16 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
     "no finite number": (lambda p: set_all(p.items, "price", "NaN"), "items.csv, column 'price': no value is a finite"),
     "duplicate key": (
         lambda p: p.items.append({"item": "i4", "price": 1.0, "colour": "red"}),
-        "items.csv: the key item = 'i4' is on 2 rows.",
+        "items.csv, row 12: the key item = 'i4' is on 2 rows, first on row 5.",
     ),
     "empty log": (lambda p: p.log.clear(), "log.csv: the log has no rows."),
-    "no usable row": (lambda p: set_all(p.log, "item", ""), "log.csv: no row can be used; all are set aside"),
+    "no usable row": (
+        lambda p: set_all(p.log, "item", ""),
+        "log.csv: no row of 96 can be used; 96 have this fault: no item.",
+    ),
     "one row for each user": (
         lambda p: p.log.__setitem__(slice(None), p.log[::8]),
-        "search': no row",
+        "leaves the test none of the 12 rows. Choose another split",
     ),
     "unknown key of the schema": (
         lambda p: replace(p, "length: 5", "lenght: 5"),
@@ -212,7 +215,9 @@ def test_a_domain_of_one_user_and_one_item_goes_all_the_way(adi, place: Place, t
     done = adi("evaluate", run, "--k", "5")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^ kiosk +1 +1 ", done.stdout, re.MULTILINE)
-    assert adi("retrieve", run, "--domain", "kiosk", "--user", "u1").stdout.split()[-3:-1] == ["1", "i5"]
+    assert adi("retrieve", run, "--domain", "kiosk", "--user", "u0").stdout.split()[-3:-1] == ["1", "i5"]
+    had = adi("retrieve", run, "--domain", "kiosk", "--user", "u3").stdout
+    assert had == "Nothing to retrieve: user u3 has had every item of kiosk.\n"
 
 
 def test_ids_may_be_any_text(adi, place: Place, tiny: list[str]) -> None:

@@ -23,7 +23,7 @@ def at(rows, convert):
 
 
 class TestTime:
-    ORDER = [10, 15, 20, 10, 20, 5, 7, 7]
+    ORDER = (10, 15, 20, 10, 20, 5, 7, 7)
     """Of the rows kept for training; see `test_prepare`."""
 
     @pytest.mark.parametrize("suffix", ["parquet", "csv"])
@@ -56,8 +56,8 @@ class TestTime:
         workspace.prepare()
         expected = [microseconds(DAY) + time * 1_000_000 for time in self.ORDER]
         assert workspace["interactions/time"] == expected
-        code = "from sys import argv; from pathlib import Path; from adi.data.prepare import prepare; prepare(*map(Path, argv[1:]))"
         elsewhere = workspace.out.with_name("elsewhere")
+        code = "import sys, pathlib, adi.data.prepare as p; p.prepare(*map(pathlib.Path, sys.argv[1:]))"
         command = [sys.executable, "-c", code, str(workspace.folder), str(elsewhere)]
         subprocess.run(command, env={"TZ": "America/New_York"}, check=True)
         workspace.out = elsewhere

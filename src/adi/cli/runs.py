@@ -60,7 +60,7 @@ def train(
             epochs = Epochs(progress)
             info = run(prepared, model, out, settings=given, seed=seed, resume=resume, observer=epochs)
     except KeyboardInterrupt:
-        ERR.print(f"{out}: not finished; the same command with --resume goes on.")
+        ERR.print(f"{out}: not finished; the same command with --resume goes on.", soft_wrap=True)
         raise
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"
     kept = "" if epochs.best is None else f"; epoch {epochs.best} is kept"
@@ -139,12 +139,16 @@ def retrieve(
         found = [{"item": one.item, "score": one.score} for one in top.items]
         say_json({"domain": top.domain, "user": user, "items": found, "ignored": list(top.ignored)})
         return
-    table = plain_table(f"{domain}, {'a new user' if user is None else f'user {user}'}", "rank")
-    table.add_column("item", overflow="fold", max_width=60)
-    table.add_column("score", justify="right")
-    for rank, one in enumerate(top.items, 1):
-        table.add_row(str(rank), one.item, f"{one.score:.4f}")
-    say(table)
+    who = "a new user" if user is None else f"user {user}"
+    if top.items:
+        table = plain_table(f"{domain}, {who}", "rank")
+        table.add_column("item", overflow="fold", max_width=60)
+        table.add_column("score", justify="right")
+        for rank, one in enumerate(top.items, 1):
+            table.add_row(str(rank), one.item, f"{one.score:.4f}")
+        say(table)
+    else:
+        say(f"Nothing to retrieve: {who} has had every item of {domain}.")
     if top.ignored:
         say(f"Not in the data, ignored: {', '.join(top.ignored)}")
 

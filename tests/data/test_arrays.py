@@ -1,0 +1,74 @@
+"""Arrays streamed to disk are what numpy would have written, or nothing passes unseen."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from adi.data.arrays import ArrayWriter, fingerprint, read_array, write_columns
+
+
+def test_blocks_become_one_array(tmp_path):
+    path = tmp_path / "inner" / "values.npy"
+    with ArrayWriter(path, 5, np.int16) as writer:
+        for block in ([1, 2], [], [3, 4, 5]):
+            writer.append(np.array(block, dtype=np.int64))
+    expected = tmp_path / "expected.npy"
+    np.save(expected, np.array([1, 2, 3, 4, 5], dtype=np.int16))
+    assert path.read_bytes() == expected.read_bytes()
+    array = read_array(path)
+    assert array.tolist() == [1, 2, 3, 4, 5]
+    with pytest.raises(ValueError, match="read-only"):
+        array[0] = 9
+
+
+@pytest.mark.parametrize(("count", "left"), [(2, 1), (4, -1)])
+def test_a_wrong_length_is_an_error(tmp_path, count, left):
+    path = tmp_path / "values.npy"
+    with (
+        pytest.raises(ValueError, match=rf"values\.npy: {left} values are missing"),
+        ArrayWriter(path, 3, "i4") as writer,
+    ):
+        writer.append(np.zeros(count))
+
+
+def test_an_error_inside_is_not_hidden_by_the_length(tmp_path):
+    with pytest.raises(KeyError, match="inside"), ArrayWriter(tmp_path / "values.npy", 3, "i4"):
+        raise KeyError("inside")
+
+
+def test_columns_of_batches(tmp_path):
+    batches = [
+        pa.record_batch({"user": [1, 2], "price": [0.5, None], "kept": [True, False], "other": ["x", "y"]}),
+        pa.record_batch({"user": [3], "price": [2.5], "kept": [True], "other": ["z"]}),
+    ]
+    told = []
+    write_columns(
+        batches,
+        tmp_path / "rows",
+        3,
+        {"user": np.int32, "price": np.float32, "kept": np.bool_},
+        {"price": lambda numbers: np.nan_to_num(numbers, nan=-1) * 2},
+        told.append,
+    )
+    assert {path.stem: np.load(path).tolist() for path in (tmp_path / "rows").iterdir()} == {
+        "user": [1, 2, 3], "price": [1.0, -2.0, 5.0], "kept": [True, False, True],
+    }  # fmt: skip
+    assert np.load(tmp_path / "rows" / "user.npy").dtype == np.int32
+    assert told == [2, 1]
+
+
+def test_columns_of_too_few_rows(tmp_path):
+    with pytest.raises(ValueError, match=r"user\.npy: 1 values are missing"):
+        write_columns([pa.record_batch({"user": [1]})], tmp_path, 2, {"user": np.int32})
+
+
+def test_a_fingerprint_is_of_names_and_bytes(tmp_path):
+    def folder(name, **files):
+        for path, content in files.items():
+            (tmp_path / name / "inner").mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / "inner" / path).write_text(content)
+        return fingerprint(tmp_path / name)
+
+    first = folder("first", a="1", b="22")
+    assert folder("second", b="22", a="1") == first
+    assert len({first, folder("third", a="1", b="23"), folder("fourth", a="1", c="22"), folder("fifth", a="1")}) == 4
