@@ -1,4 +1,4 @@
-"""The machine a command runs on: memory allocator, threads, device. The one place that looks at the environment."""
+"""The machine a command runs on: memory allocator and threads. The one place that looks at the environment."""
 
 import ctypes
 import os
@@ -30,10 +30,3 @@ def tune_allocator() -> None:
     for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
         libc.mallopt(option, _KEEP)
     libc.mallopt(M_TOP_PAD, 64 << 20)
-
-
-def device(name: str | None = None) -> str:
-    """The device to compute on: `name`, or the first CUDA device where there is one, else the CPU."""
-    import torch
-
-    return name or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from adi.cli.show import Screen
+
 ADI = [sys.executable, "-m", "adi.cli.main"]
 
 
@@ -43,14 +45,15 @@ def test_json_is_alone_on_standard_output_of_a_narrow_terminal(pipeline) -> None
     assert out.count("\n") == 1
 
 
-def test_a_table_keeps_its_numbers_on_a_narrow_terminal(pipeline) -> None:
-    process = start(["evaluate", pipeline.folder / "run", "--k", "5,20"], COLUMNS="40", NO_COLOR="1")
-    out, _ = process.communicate()
+def test_a_table_keeps_its_numbers_on_a_narrow_terminal(adi, pipeline, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("adi.cli.show.OUT", Screen())
+    done = adi("evaluate", pipeline.folder / "run", "--k", "5,20")
     metrics = json.loads((pipeline.folder / "run" / "metrics.json").read_text())
-    assert process.returncode == 0
-    assert "…" not in out
+    assert done.returncode == 0
+    assert "…" not in done.stdout
     for values in metrics["domains"].values():
-        assert f"{values['recall@5']:.4f}" in out
+        assert f"{values['recall@5']:.4f}" in done.stdout
 
 
 def test_ctrl_c_stops_a_training_and_resume_ends_it(pipeline, tiny: list[str], tmp_path: Path, adi) -> None:

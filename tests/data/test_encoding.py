@@ -158,11 +158,14 @@ class TestContext:
         assert workspace.prepare().ignored_values == {"hour": 2}
 
     def test_codes_as_written(self, workspace, log):
-        workspace.write("log.csv", [{**row, "zip": ("007", "7")[place % 2]} for place, row in enumerate(log)])
+        workspace.write("log.csv", [{**row, "version": ("1.50", "7")[place % 2]} for place, row in enumerate(log)])
         workspace.interactions(path="log.csv")
-        workspace.add("context", name="zip", kind="categorical")
+        workspace.add("context", name="version", kind="categorical")
+        workspace.add("context", name="moment", kind="categorical", column="time")
         workspace.prepare()
-        assert {row["value"] for row in workspace.rows("vocabulary/zip")} == {"007", "7"}
+        assert {row["value"] for row in workspace.rows("vocabulary/version")} == {"1.50", "7"}
+        assert "10" in {row["value"] for row in workspace.rows("vocabulary/moment")}
+        assert workspace["interactions/time"] == [10, 15, 20, 10, 20, 5, 7, 7]  # a number still
 
     @pytest.mark.parametrize("kind", ["categorical", "numeric"])
     def test_a_column_without_a_value_in_training(self, workspace, log, kind):

@@ -210,17 +210,22 @@ class TestFiles:
         workspace.schema["split"] = {"kind": "files", "test": "test.jsonl", "validation": 0, **more}
 
     def test_prepared(self, workspace):
-        rows = [("bo", "w", "b", 99), ("ann", "q", "a", 12.5), ("eve", "x", "a", 1)]
+        rows = [("ann", "w", "b", 20), ("bo", "w", "b", 99), ("ann", "q", "a", 12.5), ("eve", "x", "a", 1)]
         names = ("user", "item", "domain", "time")
         self.given_test(workspace, [dict(zip(names, row, strict=True)) for row in rows])
         manifest = workspace.prepare()
-        assert manifest.rows.model_dump() == {"read": 15, "kept": 15, "set_aside": {}}
+        assert manifest.rows.model_dump() == {"read": 16, "kept": 16, "set_aside": {}}
         assert [row["key"] for row in workspace.rows("entities/user")] == ["ann", "bo", "cy", "dee", "eve"]
         assert [row["key"] for row in workspace.rows("entities/item")] == ["q", "w", "x", "y", "z"]
-        assert workspace["test/user"] == [0, 4, 1]
-        assert workspace["test/item"] == [0, 2, 1]
-        assert workspace["test/time"] == [12.5, 1, 99]  # whole numbers in the log, fractions here: all are fractions
-        assert workspace["test/before"] == [1, 0, 4]
+        assert workspace["test/user"] == [0, 4, 0, 1]
+        assert workspace["test/item"] == [0, 2, 1, 1]
+        assert workspace["test/time"] == [
+            12.5,
+            1,
+            20,
+            99,
+        ]  # whole numbers in the log, fractions here: all are fractions
+        assert workspace["test/before"] == [1, 0, 4, 4]  # what the log has at time 20 comes before the test's 20
         assert workspace["interactions/user_offsets"] == [0, 5, 9, 10, 12, 12]
 
     def test_a_missing_column_is_named_before_the_log_is_read(self, workspace, log):

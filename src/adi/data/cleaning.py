@@ -96,7 +96,7 @@ def _text_columns(schema: Schema) -> frozenset[str]:
     """The columns to be read as they are written: "007" is not 7."""
     log = schema.interactions
     categorical = {f.source_column for f in schema.features.context if isinstance(f, CategoricalFeature)}
-    return frozenset({log.user, log.item, schema.domains.column, *categorical} - {log.time or ""})
+    return frozenset({log.user, log.item, schema.domains.column, *categorical})
 
 
 def _check_positive(connection: Backend, files: list[Path], positive: str, text: frozenset[str]) -> None:
@@ -159,9 +159,7 @@ def _time_sql(log: Log, column: str | None) -> str:
     quoted_column = quoted(column)
     kind = log.columns[column]
     if log.time == "timestamp":
-        # A time with a zone is a moment already; a cast would turn it into the clock of this machine's zone.
-        zoned = kind == "TIMESTAMP WITH TIME ZONE"
-        return f"epoch_us({quoted_column if zoned else f'TRY_CAST({quoted_column} AS TIMESTAMP)'})"
+        return f"epoch_us(TRY_CAST({quoted_column} AS TIMESTAMP))"  # with a zone, too: Ibis sets the engine's to UTC
     if kind.startswith(("FLOAT", "DOUBLE", "DECIMAL")):
         return f"CASE WHEN isfinite({quoted_column}::DOUBLE) THEN {quoted_column}::DOUBLE END"
     return f"TRY_CAST({quoted_column} AS BIGINT)"

@@ -1,0 +1,185 @@
+"""What the pages show is true: schemas are valid, Python runs, commands exist, links lead somewhere."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from adi.cli.main import app
+from adi.schema import Schema
+from adi.training.run import settings_for
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+
+AROUND = """
+domains: {column: domain}
+interactions: {path: log.csv, user: user_id, item: item_id, time: ts}
+tables:
+  users: {path: users.csv, key: user_id}
+  user_domain: {path: user_domain.csv, key: [user_id, domain]}
+  items: {path: items.csv, key: item_id}
+  item_domain: {path: item_domain.csv, key: [item_id, domain]}
+features:
+  user: [{name: history, kind: behaviours}]
+  item: [{name: item_id, kind: id}]
+"""
+"""A schema for the snippets that show one section of it."""
+
+
+class Snippet(NamedTuple):
+    """A fenced block of a page; `line` is its first."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def snippets_of(page: Path) -> Iterator[Snippet]:
+    text = page.read_text(encoding="utf-8")
+    for block in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        yield Snippet(page, text.count("\n", 0, block.start()) + 2, block[1], block[2])
+
+
+SNIPPETS = [snippet for page in PAGES for snippet in snippets_of(page)]
+YAML = [snippet for snippet in SNIPPETS if snippet.language == "yaml"]
+
+
+def commands_in(snippet: Snippet) -> list[str]:
+    """The lines of a console block that begin with `adi`, after the prompt, with lines that go on joined."""
+    lines = snippet.text.replace("\\\n", " ").splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.removeprefix("$ ").startswith("adi ")]
+
+
+SHELL = [(snippet.name, line) for snippet in SNIPPETS for line in commands_in(snippet) if snippet.language != "python"]
+MENTIONED = sorted(
+    {
+        (str(page.relative_to(ROOT)), words)
+        for page in PAGES
+        for words in re.findall(r"`(adi [^`]+)`", page.read_text(encoding="utf-8"))
+    }
+)
+
+
+@pytest.mark.parametrize("snippet", YAML, ids=lambda snippet: snippet.name)
+def test_a_yaml_snippet_is_a_schema_a_part_of_one_or_settings(snippet: Snippet) -> None:
+    content = yaml.safe_load(snippet.text)
+    if set(content) & {"model", "training"}:
+        settings_for("adi-se", content)
+        return
+    whole = yaml.safe_load(AROUND)
+    if "features" in content and set(content) != set(Schema.model_fields):
+        content["features"] = whole["features"] | content["features"]
+    Schema.model_validate(content if {"domains", "interactions", "features"} <= set(content) else whole | content)
+
+
+def test_the_reference_shows_every_key_of_the_schema_and_its_default() -> None:
+    page = (ROOT / "docs" / "schema.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`\n]+`", page)) + " ".join(s.text for s in YAML)))
+    description = Schema.model_json_schema()
+    models = [description, *description["$defs"].values()]
+    keys = {key: field for model in models for key, field in model["properties"].items()}
+    assert set(keys) - words == set()
+    defaults = {key: str(field["default"]).lower() for key, field in keys.items() if _is_plain(field.get("default"))}
+    assert {key: value for key, value in defaults.items() if f"{key}: {value}" not in page} == {}
+    assert (len(keys), len(defaults)) >= (30, 8)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, int | float | str)
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folders that the snippets name: tables, prepared and run."""
+    import adi
+
+    folder = tmp_path_factory.mktemp("workplace")
+    adi.simulate(folder / "tables", adi.Marketplace(users=270, items=200, interactions=4000))
+    adi.prepare(folder / "tables", folder / "prepared")
+    small = {"epochs": 1, "batch_size": 512, "embedding_dim": 8, "networks": [8], "dim": 8, "uniform": 50}
+    adi.train(folder / "prepared", "adi-se", folder / "run", settings=small)
+    adi.evaluate(folder / "run")
+    return folder
+
+
+@cache
+def pages_with_python() -> list[Path]:
+    return sorted({snippet.page for snippet in SNIPPETS if snippet.language == "python"})
+
+
+@pytest.mark.parametrize("page", pages_with_python(), ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(
+    page: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One after the other in one module, as a reader would type them."""
+    monkeypatch.chdir(workplace)
+    module: dict[str, Any] = {"__name__": "__main__"}
+    for snippet in SNIPPETS:
+        if snippet.page == page and snippet.language == "python":
+            exec(compile("\n" * (snippet.line - 1) + snippet.text, str(page), "exec"), module)
+            assert capsys.readouterr().out, f"{snippet.name} shows nothing"
+
+
+@pytest.mark.parametrize(("place", "line"), SHELL)
+def test_a_command_line_can_be_parsed(place: str, line: str) -> None:
+    _, name, *words = shlex.split(line, comments=True)
+    assert name in COMMANDS
+    COMMANDS[name].make_context(name, words)
+
+
+@pytest.mark.parametrize(("place", "line"), MENTIONED)
+def test_a_command_in_the_text_exists_with_its_options(place: str, line: str) -> None:
+    name, *words = re.sub(r"[\[\]…]|\.\.\.", " ", line).split()[1:]
+    if name.startswith("--"):
+        return
+    assert name in COMMANDS
+    known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert {word for word in words if word.startswith("-")} - known == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors_of(linked), target
+
+
+def anchors_of(page: Path) -> set[str]:
+    """What GitHub names the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("settings", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda path: path.name)
+def test_settings_of_the_examples_are_settings(settings: Path) -> None:
+    settings_for("adi-se", yaml.safe_load(settings.read_text(encoding="utf-8")))
+
+
+def test_there_was_something_to_check() -> None:
+    """Renamed folders or another form of fence would make the tests above pass without checking anything."""
+    docs = [snippet for snippet in SNIPPETS if snippet.page.parent.name == "docs"]
+    counts = {language: sum(s.language == language for s in docs) for language in ("yaml", "python")}
+    assert counts["yaml"] >= 10
+    assert counts["python"] >= 10
+    assert len(SHELL) >= 10
+    assert {page.name for page in PAGES} >= {"schema.md", "data.md", "datasets.md", "CONTRIBUTING.md"}
+    if (ROOT / "README.md").exists():
+        assert ROOT / "README.md" in pages_with_python()
