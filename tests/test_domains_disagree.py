@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adi.data.marketplace import Marketplace, simulate
+from adi.data.marketplace.simulation import Marketplace, simulate
 from adi.data.prepare import prepare
 from adi.evaluation.evaluate import evaluate
 from adi.training.loop import train

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from adi.errors import AdiError
 
 if TYPE_CHECKING:
-    from adi.data.marketplace import Marketplace, simulate
+    from adi.data.marketplace.simulation import Marketplace, simulate
     from adi.data.prepare import prepare
     from adi.data.sources.catalog import convert
     from adi.report.page import write_report
@@ -37,12 +37,12 @@ __all__ = [
 ]
 
 _PLACES = {
-    "Marketplace": "adi.data.marketplace:Marketplace",
+    "Marketplace": "adi.data.marketplace.simulation:Marketplace",
     "Retriever": "adi.retriever:Retriever",
     "convert": "adi.data.sources.catalog:convert",
     "evaluate": "adi.training.evaluation:evaluate_run",
     "prepare": "adi.data.prepare:prepare",
-    "simulate": "adi.data.marketplace:simulate",
+    "simulate": "adi.data.marketplace.simulation:simulate",
     "train": "adi.training.loop:train",
     "write_report": "adi.report.page:write_report",
 }

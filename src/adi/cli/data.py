@@ -22,7 +22,7 @@ def init(
 
     Example: [bold]adi init clicks.parquet users.csv items.csv[/]
     """
-    from adi.data.guessing import guess_schema
+    from adi.data.guessing.draft import guess_schema
     from adi.errors import AdiError
 
     if out.exists():
@@ -54,8 +54,8 @@ def simulate(
 
     Example: [bold]adi simulate tables --interactions 1000000 --domains 5[/]
     """
-    from adi.data.marketplace import Marketplace
-    from adi.data.marketplace import simulate as run
+    from adi.data.marketplace.simulation import Marketplace
+    from adi.data.marketplace.simulation import simulate as run
 
     settings = Marketplace(
         users=users if users is not None else max(interactions // 15, 2),

@@ -116,9 +116,9 @@ class Encoder:
         return FeatureInfo(name=feature.name, side=side, kind="numeric", rows=rows, by_domain=by_domain, edges=edges)
 
     def _encode_multi(self, feature: MultiFeature, side: str, values: ibis.Table) -> FeatureInfo:
-        parts = (
-            values.select("index", "value").unnest("value", offset="part").filter(_.value.notnull() & (_.value != ""))
-        )
+        parts = values.select("index", "value").unnest("value", offset="part")
+        self.connection.create_table(f"parts_{feature.name}", parts.filter(_.value.notnull() & (_.value != "")))
+        parts = self.connection.table(f"parts_{feature.name}")
         coded, rows = self._code(feature, parts, parts)
         lengths = np.zeros(self.sizes[side] + 1, dtype=np.int64)
         with ArrayWriter(self._path(side, f"{feature.name}.values"), _scalar(parts.count()), np.int32) as writer:

@@ -4,9 +4,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adi.data import profiles
-from adi.data.profiles import percent, plain, read_profile, shares
-from adi.data.roles import words_of
+from adi.data.guessing import profiles
+from adi.data.guessing.profiles import percent, plain, read_profile, shares
+from adi.data.guessing.roles import words_of
 
 
 def test_words_of_a_name():

@@ -20,7 +20,7 @@ its bid and quality in the domain (standard normal), which no other domain feels
     f(v | u, d) = log( s_u exp a_d(g1, c(v)) + (1 - s_u) exp a_d(g2, c(v)) )  +  w_d(v)
     P(v | u, d) = exp f(v | u, d) / sum over v' in V_d of exp f(v' | u, d)
 
-exactly, since it factors into interest, cluster, item (`adi.data.marketplace_sampler`). Items that the user has clicked
+exactly, since it factors into interest, cluster, item (`adi.data.marketplace.sampler`). Items that the user has clicked
 before, in whichever domain, are left out of `V_d`. With no specific part, bids and qualities, f is the same in all
 domains.
 
@@ -32,7 +32,7 @@ starts on a uniform day, around the hour of its interest's group.
 Domains are drawn with weights `size^0.5` (users) and `size^0.25` (items): a small domain has fewer users, with fewer
 clicks each. Each active user has a click or more; activity is log-normal.
 
-**Features** tell of all this with noise (`adi.data.marketplace_features`); statistics come from an earlier period.
+**Features** tell of all this with noise (`adi.data.marketplace.features`); statistics come from an earlier period.
 """
 
 import math
@@ -45,12 +45,12 @@ import pyarrow.parquet as pq
 import yaml
 
 from adi.data.folder import new_folder
-from adi.data.marketplace_clicks import HOUR, Clicks, draw_clicks
-from adi.data.marketplace_features import draw_traits, item_tables, named, user_tables
-from adi.data.marketplace_sampler import ClickSampler
-from adi.data.marketplace_settings import Marketplace
-from adi.data.marketplace_truth import draw_truth, save_truth
-from adi.data.marketplace_users import ClickCounts, draw_users
+from adi.data.marketplace.clicks import HOUR, Clicks, draw_clicks
+from adi.data.marketplace.features import draw_traits, item_tables, named, user_tables
+from adi.data.marketplace.sampler import ClickSampler
+from adi.data.marketplace.settings import Marketplace
+from adi.data.marketplace.truth import draw_truth, save_truth
+from adi.data.marketplace.users import ClickCounts, draw_users
 from adi.errors import AdiError
 
 __all__ = ["Marketplace", "simulate"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from adi.data.marketplace_settings import Marketplace, draw_memberships
+from adi.data.marketplace.settings import Marketplace, draw_memberships
 from adi.errors import AdiError
 
 

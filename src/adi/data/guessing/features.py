@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from adi.data.profiles import Column, counted
-from adi.data.roles import ID_WORDS, Roles, noun_of, words_of
+from adi.data.guessing.profiles import Column, counted
+from adi.data.guessing.roles import ID_WORDS, Roles, noun_of, words_of
 from adi.data.tables import quoted
 
 MOST_CODES = 50

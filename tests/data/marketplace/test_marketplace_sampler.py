@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from adi.data.marketplace_sampler import ClickSampler
-from adi.data.marketplace_settings import Marketplace
-from adi.data.marketplace_truth import draw_truth
+from adi.data.marketplace.sampler import ClickSampler
+from adi.data.marketplace.settings import Marketplace
+from adi.data.marketplace.truth import draw_truth
 
 
 def test_draws_follow_the_true_softmax() -> None:
@@ -29,8 +29,8 @@ def test_draws_follow_the_true_softmax() -> None:
 
 @pytest.mark.parametrize("rounds", [20, 0], ids=["by rejection", "by enumeration"])
 def test_a_second_click_is_drawn_from_what_the_first_left(rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adi.data.marketplace_sampler.REJECTION_ROUNDS", rounds)
-    monkeypatch.setattr("adi.data.marketplace_sampler.ENUMERATED", 70 * 33)
+    monkeypatch.setattr("adi.data.marketplace.sampler.REJECTION_ROUNDS", rounds)
+    monkeypatch.setattr("adi.data.marketplace.sampler.ENUMERATED", 70 * 33)
     truth = draw_truth(Marketplace(users=60, items=70, interactions=300, groups=5, clusters=6))
     pairs = 20_000
     user = np.repeat(np.arange(pairs), 2)

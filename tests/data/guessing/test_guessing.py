@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from adi.data import profiles
-from adi.data.guessing import guess_schema, identifier, positive_expression, scalar
-from adi.data.profiles import Column
+from adi.data.guessing import profiles
+from adi.data.guessing.draft import guess_schema, identifier, positive_expression, scalar
+from adi.data.guessing.profiles import Column
 from adi.errors import AdiError
 from adi.schema import Schema, load_schema
 
@@ -177,7 +177,7 @@ class TestDomain:
         ids=["one value", "51 values", "a second too rare", "a third of the rows in rare ones"],
     )
     def test_a_name_is_not_enough(self, tmp_path, values, monkeypatch):
-        monkeypatch.setattr("adi.data.roles.FAIR_SHARE", 0.02)
+        monkeypatch.setattr("adi.data.guessing.roles.FAIR_SHARE", 0.02)
         columns = clicks(market=values, device=["phone", "tv", "web"] * 200)
         del columns["domain"]
         with pytest.raises(AdiError) as caught:

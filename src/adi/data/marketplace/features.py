@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from adi.data.marketplace_settings import Marketplace
-from adi.data.marketplace_truth import SIBLINGS, Truth
-from adi.data.marketplace_users import UserBlock
+from adi.data.marketplace.settings import Marketplace
+from adi.data.marketplace.truth import SIBLINGS, Truth
+from adi.data.marketplace.users import UserBlock
 
 TRAITS_STREAM, ITEMS_STREAM, PROFILES_STREAM = 3, 4, 5
 """Places of this module's random streams in `Marketplace.rng`."""

@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 import yaml
 
-from adi.data.guessed_features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
-from adi.data.profiles import Column, TableProfile, counted, plain, read_profile, shares
-from adi.data.roles import MOST_DOMAINS, Key, Roles, find_key, find_roles, noun_of
+from adi.data.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
+from adi.data.guessing.profiles import Column, TableProfile, counted, plain, read_profile, shares
+from adi.data.guessing.roles import MOST_DOMAINS, Key, Roles, find_key, find_roles, noun_of
 from adi.data.tables import files_of, quoted
 from adi.errors import AdiError
 from adi.schema import Schema

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adi.data.marketplace_settings import Marketplace, draw_memberships
+from adi.data.marketplace.settings import Marketplace, draw_memberships
 
 USERS_STREAM = 1
 """Place of this module's random streams in `Marketplace.rng`."""

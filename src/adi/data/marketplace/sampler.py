@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adi.data.marketplace_truth import Truth
+from adi.data.marketplace.truth import Truth
 
 REJECTION_ROUNDS = 20
 """How often an item that the user has clicked before is drawn anew before the unseen items are enumerated."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from adi.data.marketplace_settings import Marketplace, draw_memberships
+from adi.data.marketplace.settings import Marketplace, draw_memberships
 
 SIBLINGS = 8
 """Groups of one segment, and clusters of one category: kin share half of their latent variance."""
@@ -24,7 +24,7 @@ TRUTH_STREAM = 0
 
 @dataclass(frozen=True)
 class Truth:
-    """The parameters of the model in `adi.data.marketplace`, without its users.
+    """The parameters of the model in `adi.data.marketplace.simulation`, without its users.
 
     Shapes:
         group_vectors: (1 + D, G, L); 0 is the shared part, 1 + d the part of domain d. cluster_vectors: (1 + D, C, L).

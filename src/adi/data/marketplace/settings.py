@@ -16,7 +16,7 @@ MAX_ITEMS = 20_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Marketplace:
-    """Size and strengths of a marketplace; the model behind them is in `adi.data.marketplace`.
+    """Size and strengths of a marketplace; the model behind them is in `adi.data.marketplace.simulation`.
 
     Sizes:
         users, items, interactions: how many. The log holds `interactions` rows, less those for which a very active

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from adi.data.profiles import Column, TableProfile, counted, plain
+from adi.data.guessing.profiles import Column, TableProfile, counted, plain
 from adi.data.tables import listed, quoted, relation_sql, shown
 from adi.errors import AdiError, suggestion
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from adi.data.guessed_features import guess_feature, is_outcome
-from adi.data.profiles import Column, read_profile
+from adi.data.guessing.features import guess_feature, is_outcome
+from adi.data.guessing.profiles import Column, read_profile
 
 
 def column(values: list, name: str = "x", kind: pa.DataType | None = None) -> Column:

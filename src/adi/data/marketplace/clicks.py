@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adi.data.marketplace_sampler import ClickSampler
-from adi.data.marketplace_settings import Marketplace
-from adi.data.marketplace_users import UserBlock
+from adi.data.marketplace.sampler import ClickSampler
+from adi.data.marketplace.settings import Marketplace
+from adi.data.marketplace.users import UserBlock
 
 CLICKS_STREAM = 2
 """Place of this module's random streams in `Marketplace.rng`."""

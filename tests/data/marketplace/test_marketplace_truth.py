@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from adi.data.marketplace_settings import Marketplace
-from adi.data.marketplace_truth import Truth, draw_truth
-from adi.data.marketplace_users import draw_users
+from adi.data.marketplace.settings import Marketplace
+from adi.data.marketplace.truth import Truth, draw_truth
+from adi.data.marketplace.users import draw_users
 
 BLIND = {"specific_strength": 0.0, "bid_strength": 0.0, "quality_strength": 0.0}
 

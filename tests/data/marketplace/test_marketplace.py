@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.sparse
 
-from adi.data import marketplace, marketplace_users
-from adi.data.marketplace import Marketplace, simulate
-from adi.data.marketplace_truth import draw_truth, load_truth
+from adi.data.marketplace import simulation, users
+from adi.data.marketplace.simulation import Marketplace, simulate
+from adi.data.marketplace.truth import draw_truth, load_truth
 from adi.errors import AdiError
 from adi.schema import Schema, Sourced, load_schema
 
@@ -121,8 +121,8 @@ def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_many_blocks_and_parts_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marketplace_users, "ROWS_PER_BLOCK", 2000)
-    monkeypatch.setattr(marketplace, "ROW_GROUPS_PER_PART", 3)
+    monkeypatch.setattr(users, "ROWS_PER_BLOCK", 2000)
+    monkeypatch.setattr(simulation, "ROW_GROUPS_PER_PART", 3)
     settings = Marketplace(users=700, items=400, interactions=9000, domains=5, seed=1)
     calls: list[tuple[int, int]] = []
     simulate(tmp_path / "out", settings, lambda done, total: calls.append((done, total)))
