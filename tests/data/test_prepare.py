@@ -3,8 +3,10 @@
 import datetime as dt
 import errno
 import os
+import signal
 from collections import Counter
 from pathlib import Path
+from threading import Timer
 
 import duckdb
 import numpy as np
@@ -197,6 +199,15 @@ def test_an_interruption_leaves_nothing(workspace, stage, failure):
 
     with pytest.raises(failure):
         workspace.prepare(progress=interrupt)
+    assert workspace.left_behind() == []
+
+
+def test_ctrl_c_ends_a_long_query(workspace):
+    workspace.interactions(positive="(SELECT sum(n % 7) FROM range(1000000000000) AS numbers(n)) > 0")
+    key = Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
+    key.start()
+    with pytest.raises(KeyboardInterrupt):
+        workspace.prepare()
     assert workspace.left_behind() == []
 
 

@@ -170,6 +170,10 @@ def _working_database(folder: Path, memory: str) -> Iterator[Backend]:
         raise AdiError(
             f"prepare needs more than the {memory} of memory, or the disk, that it may use. Raise --memory. ({error})"
         ) from error
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C
+            raise KeyboardInterrupt from error
+        raise
     finally:
         connection.disconnect()
         shutil.rmtree(place)
