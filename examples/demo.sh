@@ -23,7 +23,11 @@ step adi prepare "$out/marketplace/schema.yaml" --out "$out/prepared"
 runs=()
 for model in popularity item-knn dnn adi-se; do
     run="$out/runs/$model"
-    step adi train "$out/prepared" --model "$model" --out "$run" --seed 0
+    short=()
+    if [ "$model" = dnn ] || [ "$model" = adi-se ]; then
+        short=(--set epochs=4) # a demo is short; without it a training goes on as long as validation rises
+    fi
+    step adi train "$out/prepared" --model "$model" --out "$run" --seed 0 "${short[@]}"
     step adi evaluate "$run"
     runs+=("$run")
 done
