@@ -90,6 +90,13 @@ def test_latest_is_all_that_is_known_and_nothing_of_an_unknown_user(dataset):
     assert dataset.items.key(queries.histories.items[-1]) == "map"
 
 
+def test_last_of_histories_by_hand():
+    histories = Histories(np.array([4, 5, 6, 7, 8]), np.array([0, 1, 0, 2, 0]), np.array([0, 3, 3, 5]))
+    last = histories.last(2)
+    assert (last.items.tolist(), last.domains.tolist()) == ([5, 6, 7, 8], [1, 0, 2, 0])
+    assert last.offsets.tolist() == [0, 2, 2, 4]
+
+
 def test_newest_of_histories_by_hand():
     histories = Histories(np.array([4, 5, 6, 7, 8]), np.array([0, 1, 0, 1, 0]), np.array([0, 3, 3, 5]))
     assert histories.lengths.tolist() == [3, 0, 2]

@@ -79,6 +79,18 @@ def test_own_behaviours_are_looked_for_further_back(dataset):
     assert FeatureReader(dataset).lookback == 12  # 4 x the 3 of the own domain
 
 
+def test_a_query_looks_no_further_back_than_training(dataset):
+    """12 rows: an own-domain click just beyond them is not seen, at the edge it is."""
+    reader = FeatureReader(dataset)
+    mug, pen = (dataset.items.find(word) for word in ("mug", "pen"))
+    for others, seen in ((11, [ITEM_CODE["mug"]]), (12, [])):
+        items, domains = np.array([mug] + [pen] * others), np.array([FEED] + [SEARCH] * others)
+        history = Histories(items, domains, np.array([0, len(items)]))
+        context = {"device": np.zeros(1), "hour": np.zeros(1)}
+        bags = reader.user_bags(Queries(np.array([-1]), np.array([FEED]), history, context))
+        assert listed(bags["items_here"]) == [seen]
+
+
 def test_a_query_may_bring_its_own_history(dataset):
     given = Histories(np.array([6, 5]), np.array([FEED, FEED]), np.array([0, 2]))
     context = {"device": np.array([0]), "hour": np.array([0])}

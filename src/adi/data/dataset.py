@@ -32,6 +32,11 @@ class Histories:
     def lengths(self) -> Array:
         return np.diff(self.offsets)
 
+    def last(self, length: int) -> "Histories":
+        """The last `length` of each history."""
+        positions, offsets = ranges(np.maximum(self.offsets[:-1], self.offsets[1:] - length), self.offsets[1:])
+        return Histories(self.items[positions], self.domains[positions], offsets)
+
     def newest(self, length: int, domains: Array | None = None) -> tuple[Array, Array]:
         """Items and offsets of the newest `length` of each history; with `domains` (n,) of its own domain alone."""
         if domains is None:

@@ -34,11 +34,12 @@ class FeatureReader:
 
     def user_bags(self, queries: Queries) -> FeatureBags:
         """Bags of every user and context feature, then of the domain indicator."""
+        histories = queries.histories.last(self.lookback)  # no further back than training looks
         bags = {}
         for feature in self.user_features:
             if feature.kind == "behaviours":
                 own = queries.domains if feature.same_domain else None
-                items, offsets = queries.histories.newest(feature.length or 0, own)
+                items, offsets = histories.newest(feature.length or 0, own)
                 bags[feature.name] = _bags(self._arrays["item", str(feature.embedded_by)][items], offsets)
             elif feature.side == "context":
                 bags[feature.name] = _bags(queries.context[feature.name])
