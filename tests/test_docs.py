@@ -102,11 +102,11 @@ def _is_plain(value: object) -> bool:
 
 
 @pytest.fixture(scope="session")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folders that the snippets name: tables, prepared and run."""
     import adi
 
-    folder = tmp_path_factory.mktemp("workplace")
+    folder = tmp_path_factory.mktemp("stage")
     adi.simulate(folder / "tables", adi.Marketplace(users=270, items=200, interactions=4000))
     adi.prepare(folder / "tables", folder / "prepared")
     small = {"epochs": 1, "batch_size": 512, "embedding_dim": 8, "networks": [8], "dim": 8, "uniform": 50}
@@ -122,10 +122,10 @@ def pages_with_python() -> list[Path]:
 
 @pytest.mark.parametrize("page", pages_with_python(), ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(
-    page: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: Path, stage: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One after the other in one module, as a reader would type them."""
-    monkeypatch.chdir(workplace)
+    monkeypatch.chdir(stage)
     module: dict[str, Any] = {"__name__": "__main__"}
     for snippet in SNIPPETS:
         if snippet.page == page and snippet.language == "python":
