@@ -15,7 +15,7 @@ class ItemKnnSettings(Strict):
     """Similarities between items from the training rows of all domains, or of the query's own."""
 
     scope: Literal["all", "domain"] = "all"
-    neighbours: int = Field(200, ge=1)
+    neighbours: int = Field(1000, ge=1)
     shrink: float = Field(20.0, ge=0.0)
     domain_prior: float = Field(0.0, ge=0.0)
 
