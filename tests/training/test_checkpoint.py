@@ -1,5 +1,7 @@
 import pytest
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from adi.errors import AdiError
 from adi.models.catalog import MODELS, build
@@ -75,3 +77,18 @@ def test_a_failed_write_leaves_the_former_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         save_tensors(path, {"a": torch.ones(3)})
     assert path.read_bytes() == before
+
+
+def test_a_full_disk_ends_in_a_message_and_leaves_the_last_file(tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    save_tensors(path, {"weight": torch.ones(2)})
+
+    def full(tensors, place, metadata):
+        place.write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("adi.training.checkpoint.save_file", full)
+    with pytest.raises(AdiError, match=r"model\.safetensors: cannot be written .*No space left.*--resume"):
+        save_tensors(path, {"weight": torch.zeros(2)})
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+    assert load_file(path)["weight"].tolist() == [1.0, 1.0]

@@ -48,7 +48,7 @@ class Validation(Recorded):
 
 
 class Epoch(Recorded):
-    """A line of ``log.jsonl``. `seconds` and `samples` count from the start of the training."""
+    """A line of ``log.jsonl``. `seconds` and `samples` are those of the epoch alone."""
 
     epoch: int
     seconds: float

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -29,9 +29,13 @@ class Progress:
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file, complete or not at all."""
+    """Write a safetensors file, complete or not at all; raises `AdiError` where it cannot be written (a full disk)."""
     beside = path.with_name(f".{path.name}.partial")
-    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, beside, metadata)
+    try:
+        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, beside, metadata)
+    except SafetensorError as error:  # what the library makes of the system's error
+        beside.unlink(missing_ok=True)
+        raise AdiError(f"{path}: cannot be written ({error}). Free some space, then go on with --resume.") from error
     with beside.open("rb") as file:
         os.fsync(file.fileno())
     beside.replace(path)
