@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
+NO_ITEMS: Ints = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Candidates:
 
     Attributes:
         items: (m,) item indices, ascending, each once.
-        positive: (n,) the column of each sample's own positive.
+        positive: (n,) the column of each sample's own positive; with pseudo-positives theirs follow.
         log_q: (m,) log of the probability that the column is in the set as a negative; +inf where it is there only as
-            somebody's positive and must not serve as a negative (without in-batch negatives).
+            somebody's positive and must not serve as a negative (without in-batch negatives, and a pseudo-positive).
         positive_log_q: (n,) the same for each sample's own positive, always finite.
     """
 
@@ -126,30 +127,34 @@ class NegativeSampler:
         self.in_batch = in_batch
         self.uniform = uniform
 
-    def draw(self, domain: int, positives: Ints, rng: np.random.Generator) -> Candidates:
+    def draw(self, domain: int, positives: Ints, rng: np.random.Generator, *, pseudo: Ints = NO_ITEMS) -> Candidates:
         """Candidates for the samples of `domain` whose positives are the item indices `positives` (n,).
+
+        The items `pseudo` (g,) are the positives of g more samples. They were chosen and not drawn from the domain, so
+        nobody knows how likely each was; they are no negatives, and the others' are theirs (of n draws in the batch
+        instead of n - 1, which is not felt).
 
         Raises `ValueError` if a positive is not in the domain's corpus. The cost grows with n + `uniform`, and with the
         corpus's size only as its logarithm.
         """
         corpus = self.corpora[domain]
-        n, size = len(positives), len(corpus.items)
+        n, own, size = len(positives), len(positives) + len(pseudo), len(corpus.items)
         drawn = _choose(size, self.uniform, rng)  # (M,)
-        both = np.concatenate([corpus.positions(positives), drawn])
-        members, columns = np.unique(both, return_inverse=True)  # (m,), (n + M,)
-        positive = columns[:n]
+        both = np.concatenate([corpus.positions(positives), corpus.positions(pseudo), drawn])
+        members, columns = np.unique(both, return_inverse=True)  # (m,), (n + g + M,)
+        positive = columns[:own]
         counts = corpus.counts[members]
         if not len(drawn):
             counts = np.maximum(counts, 1)  # all are positives: one held out of the counts has been drawn all the same
         log_q = log_inclusion(
             share=counts / max(corpus.total, 1), others=max(n - 1, 0) if self.in_batch else 0, uniform=len(drawn) / size
         )
-        positive_log_q = log_q[positive]
-        if not self.in_batch:
-            is_drawn = np.zeros(len(members), dtype=bool)
-            is_drawn[columns[n:]] = True
-            log_q = np.where(is_drawn, log_q, np.float32(np.inf))
-        return Candidates(corpus.items[members], positive, log_q, positive_log_q)
+        is_negative = np.zeros(len(members), dtype=bool)
+        is_negative[columns[own:]] = True
+        if self.in_batch:
+            is_negative[columns[:n]] = True
+        negative_log_q = np.where(is_negative, log_q, np.float32(np.inf))
+        return Candidates(corpus.items[members], positive, negative_log_q, log_q[positive])
 
 
 def log_inclusion(*, share: NDArray[np.float64], others: int, uniform: float) -> Floats:

@@ -7,8 +7,10 @@ from adi.layers.domain_linear import DomainLinear
 from adi.layers.domain_norm import DomainNorm
 from adi.layers.domain_parameter import DomainParameter
 from adi.layers.fusion import ConcatFusion, SumFusion
+from adi.layers.gating import DomainGate
 from adi.layers.interest_adaptation import AttentionAdaptation, LinearAdaptation, SEAdaptation
 from adi.layers.mlp import MLP, DomainMLP
+from adi.layers.network_mul import NetworkMulLinear
 
 D, ROWS, F, E, DIM = 3, 7, 4, 3, 6
 
@@ -18,6 +20,9 @@ LAYERS = {
     "mlp": lambda s: DomainMLP(DIM, (5, 4), num_domains=D, shrinkage=s),
     "mlp with domain norm": lambda s: DomainMLP(DIM, (5, 4), norm="domain", num_domains=D, shrinkage=s),
     "mlp with batch norm": lambda s: DomainMLP(DIM, (5, 4), norm="batch", num_domains=D, shrinkage=s),
+    "network-mul": lambda s: NetworkMulLinear(DIM, 5, D, shrinkage=s),
+    "network-mul mlp": lambda s: DomainMLP(DIM, (5, 4), num_domains=D, shrinkage=s, linear=NetworkMulLinear),
+    "gate": lambda _: DomainGate(DIM, 4, D),
     "linear adaptation": lambda s: LinearAdaptation(F, E, D, shrinkage=s),
     "attention adaptation": lambda s: AttentionAdaptation(F, E, D, shrinkage=s),
     "se adaptation": lambda s: SEAdaptation(F, D, shrinkage=s),

@@ -3,9 +3,8 @@ from itertools import chain
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 
-from adi.layers.embedding import EmbeddingTables, RecencyWeights, bag_of_each, mean_weights
+from adi.layers.embedding import EmbeddingTables, Neighbours, bag_of_each, mean_weights
 
 SIZES = {"item": 6, "tag": 4, "domain": 3}
 
@@ -124,20 +123,39 @@ def test_without_gradients_nothing_is_recorded():
     assert len(packed.touched) == 1
 
 
-def test_recency_weights_start_as_the_mean_and_fade_by_place_from_the_end():
-    recency = RecencyWeights(3)
-    offsets = torch.tensor([0, 3, 3, 4, 6])
-    torch.testing.assert_close(recency(offsets, 6), mean_weights(offsets, 6, torch.float32))
-    with torch.no_grad():
-        recency.scores.copy_(torch.tensor([4.0, 2.0, 1.0]).log())  # newest, the one before, the one before that
-    expected = torch.tensor([1 / 7, 2 / 7, 4 / 7, 1.0, 2 / 6, 4 / 6])
-    torch.testing.assert_close(recency(offsets, 6), expected)
+def smoothed(embedding_dim=2):
+    """Item 1 has the neighbours 0 and 5, item 4 itself alone."""
+    rows, weights = torch.arange(6)[:, None].repeat(1, 2), torch.tensor([[1.0, 0.0]]).repeat(6, 1)
+    rows[1], weights[1] = torch.tensor([0, 5]), torch.tensor([0.25, 0.75])
+    made = EmbeddingTables(
+        {"tag": 4, "item": 6, "domain": 3}, embedding_dim, neighbours=Neighbours("item", rows, weights)
+    )
+    made.weight.copy_(torch.arange(13)[:, None] * 10.0 ** torch.arange(embedding_dim))
+    return made
 
 
-def test_recency_weights_learn():
-    recency = RecencyWeights(3)
-    offsets, values = torch.tensor([0, 2, 3]), torch.tensor([1.0, 5.0, 9.0])
-    (recency(offsets, 3) * values)[:2].sum().backward()
-    # w = softmax of two equal scores: d/ds of w . v is w (v - mean v); nothing is as old as the third place
-    torch.testing.assert_close(recency.scores.grad, torch.tensor([0.5 * 2.0, 0.5 * -2.0, 0.0]))
-    torch.testing.assert_close(functional.softmax(recency.scores[:2], 0), torch.tensor([0.5, 0.5]))
+@pytest.mark.parametrize("with_gradient", [True, False])
+def test_an_item_is_half_its_neighbours(with_gradient):
+    with torch.set_grad_enabled(with_gradient):
+        x = smoothed()(
+            ["item", "tag", "domain"],
+            [bags([1, 4], [], [1]), bags([2], [3, 3], []), (torch.tensor([2, 0, 1]), None)],
+            [None, None, None],
+        )
+    # items are rows 4 to 9: item 1 is row 5, its neighbours rows 4 and 9
+    one = 0.5 * 5 + 0.5 * (0.25 * 4 + 0.75 * 9)
+    expected = torch.tensor([[(one + 8) / 2, 2.0, 12.0], [0.0, 3.0, 10.0], [one, 0.0, 11.0]])
+    torch.testing.assert_close(x.detach(), expected[:, :, None] * torch.tensor([1.0, 10.0]))
+
+
+def test_neighbours_get_their_share_of_the_gradient_and_are_touched():
+    made = smoothed()
+    made(["item"], [bags([1, 4])], [torch.tensor([2.0, 6.0])]).sum().backward()
+    ((rows, source),) = made.touched
+    assert rows.tolist() == [4, 5, 8, 9]
+    torch.testing.assert_close(source.grad[:, 0], torch.tensor([0.5 * 0.25 * 2, 0.5 * 2, 6.0, 0.5 * 0.75 * 2]))
+
+
+def test_neighbours_are_saved_with_the_tables():
+    assert set(smoothed().state_dict()) == {"weight", "neighbours", "neighbour_weights"}
+    torch.testing.assert_close(smoothed().neighbours[1], torch.tensor([4, 9]))

@@ -5,7 +5,10 @@ import importlib
 
 import pytest
 
-MODULES = ("domain_parameter", "domain_linear", "domain_norm", "mlp", "interest_adaptation", "gating", "fusion")
+MODULES = (
+    *("domain_parameter", "domain_linear", "domain_norm", "mlp", "interest_adaptation", "gating", "fusion"),
+    *("network_mul", "cross_stitch"),
+)
 
 
 @pytest.mark.parametrize("module", MODULES)

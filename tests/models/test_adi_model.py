@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from adi.errors import AdiError
 from adi.models.adi import AdiBackbone
 from adi.models.settings import AdiSettings
+from adi.training.run import settings_for
 
 F, E, D, DIM = 3, 4, 3, 5
 OFFSETS = (0, 2, 2, 6)
@@ -79,6 +81,39 @@ def test_equals_the_equations(shrinkage, adaptation, residual, shared_networks):
     x, f_domain = inputs()
     expected = [by_the_equations(made, x[i], f_domain[i], 0 if i < 2 else 2) for i in range(6)]
     torch.testing.assert_close(made(x, f_domain, OFFSETS), torch.stack(expected))
+
+
+def multiplied(layer, domain, x):
+    """A `NetworkMulLinear` for one sample."""
+    return (layer.weight * layer.factor(domain)) @ x + layer.bias + layer.term(domain)
+
+
+@pytest.mark.parametrize("shrinkage", [True, False])
+@pytest.mark.parametrize("adaptation", ["none", "se-network"])
+def test_network_mul_equals_the_equations(shrinkage, adaptation):
+    made = backbone(fusion="network-mul", shrinkage=shrinkage, adaptation=adaptation, residual=True, norm="none")
+    assert not made.shared
+    assert made.fusion is None
+    x, f_domain = inputs()
+    expected = []
+    for row, domain in enumerate((0, 0, 2, 2, 2, 2)):
+        features = x[row]
+        if adaptation == "se-network":
+            block = made.in_specific
+            hidden = linear(block.squeeze, domain, features.mean(1)).relu()
+            features = features * linear(block.excite, domain, hidden)[:, None]
+        hidden = multiplied(made.specific.linears[0], domain, features.flatten()).relu()  # eq. 16, 17
+        summed = (made.residual.weight(domain)[:, None] * x[row]).sum(0)
+        expected.append(linear(made.output, domain, hidden) + made.residual.project(summed))
+    torch.testing.assert_close(made(x, f_domain, OFFSETS), torch.stack(expected))
+
+
+def test_network_mul_has_one_shared_network_or_is_refused():
+    message = r"model\.fusion: network-mul multiplies one shared network .*, and shared_networks is 2\. Set shared_net"
+    for name, options in (("adi-se", {"fusion": "network-mul"}), ("star", {})):
+        assert settings_for(name, options).model.fusion == "network-mul"
+        with pytest.raises(AdiError, match=message):
+            settings_for(name, options | {"shared_networks": 2})
 
 
 def test_there_are_d_plus_k_networks_of_one_size():

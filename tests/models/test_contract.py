@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from adi.batch import Bags, Batch, DomainCandidates
 from adi.data.manifest import FeatureInfo
 from adi.layers.domain_parameter import DomainParameter
+from adi.layers.embedding import Neighbours
 from adi.models.catalog import MODELS, TrainedModel
-from adi.models.two_tower import TwoTower
+from adi.models.dnn_single import DnnSingle
 from adi.training.checkpoint import save_tensors
 from adi.training.loop import batch_loss
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
@@ -43,6 +44,8 @@ ADI_OPTIONS = (
     {"se_sigmoid": True},
     {"fusion": "sum"},
     {"fusion": "sum", "shrinkage": False},
+    {"fusion": "network-mul"},
+    {"fusion": "network-mul", "adaptation": "se-network", "norm": "domain"},
     {"fusion_gate": "vector"},
     {"shared_networks": 3},
     {"shared_networks": 3, "gate": "linear"},
@@ -54,20 +57,41 @@ ANY_OPTIONS = (
     {"dim": 6},  # as wide as the embeddings: the residual path needs no projection
     {"networks": ()},
     {"behaviours": "recency"},
+    {"behaviours": "attention"},
+    {"behaviours": "attention", "domain_indicator": False},
+    {"behaviours": "transformer", "behaviours_layers": 2},
     {"similarity": "cosine", "temperature": 0.1},
     {"popularity_prior": True},
     {"popularity_prior": True, "similarity": "cosine", "temperature": 0.1},
     {"domain_indicator": False},
+    {"neighbours": 3},
 )
 VARIANTS |= {f"adi {options}": ("adi-se", options) for options in ADI_OPTIONS}
-VARIANTS |= {f"{name} {options}": (name, options) for name in ("adi-se", "dnn") for options in ANY_OPTIONS}
-VARIANTS["dnn norm"] = ("dnn", {"norm": "batch"})
+VARIANTS |= {
+    f"{name} {options}": (name, options) for name in ("adi-se", "dnn", "dnn-single") for options in ANY_OPTIONS
+}
+VARIANTS |= {f"{name} norm": (name, {"norm": "batch"}) for name in ("dnn", "dnn-single")}
+MIND_OPTIONS = (
+    {"interests": 1},
+    {"behaviours": "transformer"},
+    {"sharpness": 0.0},
+    {"popularity_prior": True, "similarity": "cosine", "temperature": 0.1},
+)
+VARIANTS |= {f"mind {options}": ("mind", options) for options in MIND_OPTIONS}
+COMPARING_OPTIONS = ({"residual": False}, {"networks": ()}, {"norm": "batch"}, {"norm": "domain"})
+VARIANTS |= {
+    f"{name} {options}": (name, options)
+    for name in ("shared-bottom", "cross-stitch", "mmoe", "ple")
+    for options in COMPARING_OPTIONS
+}
 SMALL = {"embedding_dim": 6, "dim": DIM, "networks": (8, 7), "embedding_std": 1.0, "dropout": 0, "embedding_dropout": 0}
+SMALL |= {"behaviours_dropout": 0}
 
 SHARED_BY_DESIGN = {
     r"tables\.weight": "one table for all domains; its rows are compared one by one",
     r"prior": "one trust in popularity",
     r"\w+_tower\.recency\..*": "behaviours fade alike everywhere",
+    r"user_tower\.encoders\..*": "one encoder of behaviours, told the domain by its embedding",
     r".*\.backbone\.shared\..*": "the shared networks (eq. 8)",
     r".*\.backbone\.gate\.linear\..*": "one gate, told the domain by its embedding (eq. 9)",
     r".*\.backbone\.in_shared\..*": "the blocks inside the shared networks",
@@ -76,24 +100,52 @@ SHARED_BY_DESIGN = {
     r".*\.backbone\.residual\.project\.weight": "the size of the output, not what is in it",
     r".*\.shared": "what shrinkage ties the domains to",
     r".*\.norms\.\d\.norm\.(scale|shift)\.values\.0": "norm: batch is one for the mixed batch",
+    r".*\.backbone\.specific\.linears\.\d\.(weight|bias)": "the shared factor of Network-Mul (eq. 16)",
 }
-SHARED_IN_DNN = r".*\.backbone\.(network|output|residual)\..*"
+FEATURE_SUM = r".*\.backbone\.residual\..*"
+SHARED_IN = {
+    "dnn": (FEATURE_SUM, r".*\.backbone\.(network|output)\..*"),
+    "mind": (FEATURE_SUM, r".*\.backbone\.(network|output)\..*"),
+    "lightgcn": (r".*\.backbone\.sum\..*",),
+    "shared-bottom": (FEATURE_SUM, r".*\.backbone\.bottom\..*"),
+    "mmoe": (FEATURE_SUM, r".*\.backbone\.experts\..*"),
+    "ple": (FEATURE_SUM,),
+    # every sample runs the networks of all domains, by the method's nature: a domain has its own head alone
+    "cross-stitch": (FEATURE_SUM, r".*\.backbone\.layers\..*"),
+}
 
 
 def settings_of(name, options):
-    return settings_for(name, SMALL | options).model
+    small = SMALL | {"networks": (), "neighbours": 2} if name == "lightgcn" else SMALL
+    return settings_for(name, small | options).model
+
+
+def some_neighbours(settings, copies):
+    """Random ones, of each copy of the items' table among its own rows."""
+    if not settings.neighbours:
+        return None
+    generator = torch.Generator().manual_seed(7)
+    rows = torch.randint(40, (copies, 40, settings.neighbours), generator=generator)
+    rows += 40 * torch.arange(copies)[:, None, None]
+    weights = torch.rand(40 * copies, settings.neighbours, generator=generator).softmax(1)
+    return Neighbours("item_id", rows.flatten(0, 1), weights)
 
 
 def build(name, options, seed=0):
     settings = settings_of(name, options)
     torch.manual_seed(seed)
-    return TwoTower(
-        user_features=USER_FEATURES,
-        item_features=ITEM_FEATURES,
-        num_domains=D,
-        backbone=lambda features, domains: MODELS[name].backbone(features, domains, settings),
-        settings=settings,
-    ).train()
+    return (
+        MODELS[name]
+        .towers(
+            user_features=USER_FEATURES,
+            item_features=ITEM_FEATURES,
+            num_domains=D,
+            backbone=lambda features, domains: MODELS[name].backbone(features, domains, settings),
+            settings=settings,
+            neighbours=some_neighbours(settings, D if name == "dnn-single" else 1),
+        )
+        .train()
+    )
 
 
 def drawn_bags(features, domains, generator):
@@ -157,6 +209,9 @@ def vectors(model, given):
 
 def owned(model):
     """The domain-specific parameters: name to (domain, parameter)."""
+    if isinstance(model, DnnSingle):
+        named = [(place, own) for place, own in model.named_parameters() if place != "tables.weight"]
+        return {place: (int(re.match(r"of_domain\.(\d)\.", place)[1]), own) for place, own in named}
     found = {}
     for prefix, module in model.named_modules():
         if isinstance(module, DomainParameter):
@@ -181,7 +236,8 @@ def test_shapes_loss_and_gradients(name, options, sizes):
     users, items = vectors(model, given)
     settings = settings_of(name, options)
     dim = settings.dim + settings.popularity_prior
-    assert users.shape == (sum(n for n, _ in sizes.values()), dim)
+    interests = (settings.interests,) if name == "mind" else ()
+    assert users.shape == (sum(n for n, _ in sizes.values()), *interests, dim)
     assert items.shape == (sum(m for _, m in sizes.values()), dim)
     model.tables.touched.clear()
     loss = batch_loss(model, given)
@@ -193,10 +249,10 @@ def test_shapes_loss_and_gradients(name, options, sizes):
         if parameter.requires_grad and domain_specific.get(id(parameter), next(iter(sizes))) in sizes:
             assert parameter.grad is not None, place
             assert parameter.grad.isfinite().all(), place
-    assert len(model.tables.touched) == 2
+    assert len(model.tables.touched) == 2 * (len(sizes) if name == "dnn-single" else 1)
     for _, source in model.tables.touched:
         assert source.grad.isfinite().all()
-        assert source.grad.any()
+    assert sum(bool(source.grad.any()) for _, source in model.tables.touched) >= 2
 
 
 @every_variant
@@ -216,20 +272,29 @@ def test_one_domains_batch_leaves_all_others_as_they_were(name, options):
     mine = 2
     specific = owned(model)
     shared_names = [place for place, _ in model.named_parameters() if place not in specific]
-    patterns = [SHARED_IN_DNN] if name == "dnn" else []
     for place in shared_names:
-        assert any(re.fullmatch(pattern, place) for pattern in (*SHARED_BY_DESIGN, *patterns)), place
-    assert bool(specific) == (name != "dnn")
+        assert any(re.fullmatch(pattern, place) for pattern in (*SHARED_BY_DESIGN, *SHARED_IN.get(name, ()))), place
+    assert bool(specific) == (name not in ("dnn", "mind", "lightgcn"))
     before = copy.deepcopy(model.state_dict())
     moments = {place: copy.deepcopy(dense.state[parameter]) for place, (_, parameter) in specific.items()}
     state = tables.state.clone()
-    given = batch({mine: (4, 6)}, seed=3)
+    given = batch({mine: (4, 6)}, seed=5)
     looked_up = torch.zeros(len(state), dtype=torch.bool)
-    used = [*model.user_tower.names, *model.item_tower.names]
+    pair = model.of_domain[mine] if name == "dnn-single" else model
+    used = [*pair.user_tower.names, *pair.item_tower.names]
     for place, bag in [*given.user.items(), *given.item.items()]:
         if place in used:
             table = "item_id" if place in ("items", "last") else place
-            looked_up[model.tables.first[table] + bag.values] = True
+            first = model.tables.first[table]
+            if name == "dnn-single" and place != "domain":
+                first += mine * next(
+                    feature.rows for feature in (*USER_FEATURES, *ITEM_FEATURES) if feature.name == table
+                )
+            looked_up[first + bag.values] = True
+    if model.tables.smoothed is not None:
+        items = model.tables.first["item_id"]
+        own = looked_up[items : items + len(model.tables.neighbours)].nonzero()[:, 0]
+        looked_up[model.tables.neighbours[own]] = True
 
     step(given)
 

@@ -88,7 +88,7 @@ def test_the_domain_prior_multiplies_by_the_domains_share():
 
 def test_blocks_of_items_make_no_difference(monkeypatch):
     whole = scores(1, [(A, 0), (B, 1)], [(C, 1)])
-    monkeypatch.setattr("adi.models.item_knn.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("adi.models.similarity.ROWS_AT_ONCE", 2)
     expect(scores(1, [(A, 0), (B, 1)], [(C, 1)]), whole)
 
 

@@ -1,9 +1,10 @@
+import copy
+
 import pytest
 
 from adi.errors import AdiError
-from adi.models.adi import AdiBackbone
-from adi.models.catalog import MODELS, CountedModel, TrainedModel, build, model_named
-from adi.models.dnn import DnnBackbone
+from adi.models.catalog import MODELS, CountedModel, TrainedModel, build, model_named, parameters_of
+from adi.models.settings import TowerSettings
 from adi.training.run import settings_for
 
 
@@ -29,6 +30,74 @@ def test_adi_variants_differ_in_their_adaptation_alone():
     assert kinds == {"adi-se": "se", "adi-va": "attention", "adi-lt": "linear"}
 
 
+def test_max_has_more_shared_networks_and_differs_in_nothing_else():
+    most, one = settings_for("adi-se-max").model, settings_for("adi-se").model
+    assert most.shared_networks == 3
+    assert most.model_copy(update={"shared_networks": 1}) == one
+
+
+def test_star_is_network_mul_with_literal_weights_and_no_adaptation():
+    star = settings_for("star").model
+    assert (star.fusion, star.shrinkage, star.adaptation) == ("network-mul", False, "none")
+
+
+def test_comparing_methods_differ_from_adi_in_nothing_that_all_towers_have():
+    """The same inputs, sizes, residual path and prior."""
+    common = {key: value for key, value in settings_for("adi-se").model if key in TowerSettings.model_fields}
+    for name in ("dnn", "shared-bottom", "cross-stitch", "mmoe", "ple", "star"):
+        settings = dict(settings_for(name).model)
+        assert {key: settings[key] for key in common} == common, name
+
+
+LITERAL_ADI = {"adaptation": "none", "shrinkage": False}
+
+
+def networks_of(dataset, name, options):
+    return parameters_of(MODELS[name], dataset, settings_for(name, options).model)[0]
+
+
+def test_methods_of_d_plus_k_networks_have_the_same_size(dataset):
+    """ADI section 5.1.4; with fusion: concat ADI's last layer is three times as wide, the networks are the same."""
+    for networks in ([256], [128, 64]):
+        same = {"networks": networks, "embedding_dim": 32, "dim": 16}
+        adi = networks_of(dataset, "adi-se", same | LITERAL_ADI | {"fusion": "sum"})
+        for name in ("mmoe", "ple"):
+            assert networks_of(dataset, name, same) == pytest.approx(adi, rel=0.05), name
+    wide = networks_of(dataset, "adi-se", same | LITERAL_ADI)
+    gates = 2 * 2 * 3 * 32 - 2 * (3 * 32 + 1)  # of both towers: two gates and no b instead of one gate and one b
+    assert wide - adi == gates + 2 * 3 * (2 * 64 * 16)
+
+
+def test_parameters_are_those_of_the_built_model(dataset):
+    settings = settings_for("dnn", {"embedding_dim": 4, "dim": 5, "networks": [3]}).model
+    networks, tables = parameters_of(MODELS["dnn"], dataset, settings)
+    built = build(MODELS["dnn"], dataset, settings)
+    assert tables == built.tables.weight.numel() == 4 * (sum(f.rows for f in dataset.manifest.features) + 3)
+    user, item = 8 * 4 * 3 + 3 + 3 * 5 + 5 + 8 + 4 * 5, 5 * 4 * 3 + 3 + 3 * 5 + 5 + 5 + 4 * 5
+    recency_and_prior = 4 + 3 + 1
+    assert networks == user + item + recency_and_prior
+    assert networks + tables == sum(parameter.numel() for parameter in built.parameters())
+
+
+@pytest.mark.parametrize("adaptation", ["linear", "attention", "se", "se-global", "se-network"])
+def test_an_adaptation_of_lone_features_is_refused(dataset, adaptation):
+    manifest = dataset.manifest
+
+    def with_features(*names):
+        features = tuple(feature for feature in manifest.features if feature.name in names)
+        one = copy.copy(dataset)
+        one.manifest = manifest.model_copy(update={"features": features})
+        return one
+
+    settings = settings_for("adi-se", {"adaptation": adaptation}).model
+    message = rf"adaptation '{adaptation}' weighs .* only one here \(items, item_id\)\. .*--set adaptation=none"
+    with pytest.raises(AdiError, match=message):
+        build(MODELS["adi-se"], with_features("items", "item_id"), settings)
+    build(MODELS["adi-se"], with_features("items", "item_id"), settings.model_copy(update={"adaptation": "none"}))
+    build(MODELS["adi-se"], with_features("items", "device", "item_id"), settings)  # a feature of the context counts
+    build(MODELS["adi-se"], with_features("items", "item_id", "price"), settings)
+
+
 def test_the_papers_form_is_literal():
     paper = settings_for("adi-paper").model
     assert (paper.shrinkage, paper.norm, paper.residual, paper.adaptation) == (False, "domain", False, "se")
@@ -38,8 +107,8 @@ def test_the_papers_form_is_literal():
 @pytest.mark.parametrize("name", [name for name, model in MODELS.items() if isinstance(model, TrainedModel)])
 def test_built_for_the_features_of_a_dataset(dataset, name):
     model = build(MODELS[name], dataset, settings_for(name, {"embedding_dim": 3, "dim": 4}).model)
-    backbone = DnnBackbone if name == "dnn" else AdiBackbone
-    assert type(model.user_tower.backbone) is type(model.item_tower.backbone) is backbone
-    assert model.user_tower.backbone is not model.item_tower.backbone
-    assert len(model.user_tower.names) == 8
-    assert len(model.item_tower.names) == 5
+    pair = model.of_domain[2] if name == "dnn-single" else model
+    assert type(pair.user_tower.backbone) is type(pair.item_tower.backbone) is MODELS[name].backbone
+    assert pair.user_tower.backbone is not pair.item_tower.backbone
+    assert len(pair.user_tower.names) == 8
+    assert len(pair.item_tower.names) == 5

@@ -7,6 +7,8 @@ from torch import nn
 
 from adi.data.features import FeatureReader
 from adi.models.catalog import MODELS, build
+from adi.models.settings import TowerSettings
+from adi.models.two_tower import SharedTowers
 from adi.models.vectors import VectorScorer
 from adi.training.run import settings_for
 
@@ -59,6 +61,59 @@ def test_recency_weighs_each_behaviours_feature(dataset):
     x = model.user_tower.embed(FeatureReader(dataset).user_bags(queries))
     rows = model.tables.weight[model.tables.first["item_id"] :][[6, 2, 4, 3]]  # oldest first
     torch.testing.assert_close(x[0, 0], (rows * torch.tensor([[1.0], [2.0], [4.0], [8.0]])).sum(0) / 15)
+
+
+def test_encoders_get_the_embedded_history_and_the_domain(dataset):
+    model = two_tower(dataset, behaviours="attention")
+    assert {key: encoder.length for key, encoder in model.user_tower.encoders.items()} == {
+        "of_items": 4,
+        "of_items_here": 3,
+    }
+    assert not model.item_tower.encoders
+    assert not model.user_tower.recency
+    attention = model.user_tower.encoders["of_items"]
+    with torch.no_grad():
+        attention.age.weight.normal_()
+        attention.content.weight.normal_()
+    queries = dataset.latest(
+        np.array([dataset.users.find("ana"), -1]), np.array([FEED, SEARCH]), {"device": [3, 0], "hour": [2, 0]}
+    )
+    bags = FeatureReader(dataset).user_bags(queries)
+    x = model.user_tower.embed(bags)
+    rows = model.tables.weight[model.tables.first["item_id"] :][[6, 2, 4, 3]]  # oldest first
+    f = model.tables.weight[model.tables.first["domain"] + FEED]
+    weights = (attention.age.weight.flip(0) @ f + rows @ (attention.content.weight @ f)).softmax(0)
+    torch.testing.assert_close(x[0, 0], weights @ rows)
+    assert not x[1, :2].any()
+    pooled = two_tower(dataset, behaviours="mean").user_tower.embed(bags)  # the same tables
+    torch.testing.assert_close(x[:, 1:], pooled[:, 1:])
+
+
+@pytest.mark.parametrize("behaviours", ["mean", "attention", "transformer"])
+def test_all_rows_of_a_tower_are_one_lookup(dataset, behaviours):
+    """Of histories too, so that a step gathers and writes each row of the tables once."""
+    model = two_tower(dataset, behaviours=behaviours)
+    rows = dataset.rows("test")[:5]
+    model.encode_users(FeatureReader(dataset).user_bags(dataset.queries("test", rows)), (0, 5, 5, 5)).sum().backward()
+    ((touched, source),) = model.tables.touched
+    assert len(set(touched.tolist())) == len(touched)
+    items = {int(dataset.feature("item", "item_id")[i]) for i in dataset.queries("test", rows).histories.items}
+    first = model.tables.first["item_id"]
+    assert {row - first for row in touched.tolist() if first <= row < model.tables.first["price"]} <= items
+    assert source.grad.any()
+
+
+def test_a_tower_may_have_behaviours_alone(dataset):
+    feature = next(f for f in dataset.manifest.features if f.name == "items")
+    model = SharedTowers(
+        user_features=[feature],
+        item_features=dataset.manifest.side("item"),
+        num_domains=3,
+        backbone=lambda *_: Spy(),
+        settings=TowerSettings(embedding_dim=4, behaviours="transformer", domain_indicator=False),
+    )
+    queries = dataset.queries("test", dataset.rows("test")[:3])
+    assert model.user_tower(FeatureReader(dataset).user_bags(queries), (0, 3, 3, 3)).shape == (3, 4)
 
 
 class Spy(nn.Module):

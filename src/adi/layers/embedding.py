@@ -6,6 +6,7 @@ parameter: a lookup gathers the distinct rows that the batch needs into a small 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,15 @@ Bag = tuple[Tensor, Tensor | None]
 """One feature of R samples: table rows (T,) and the offsets (R + 1,) that cut them, None if each sample has one row."""
 
 
+@dataclass(frozen=True)
+class Neighbours:
+    """What one table is smoothed with: k others for each of its n rows (n, k), and weights (n, k) that sum to 1."""
+
+    table: str
+    rows: Tensor
+    weights: Tensor
+
+
 class EmbeddingTables(nn.Module):
     """One table for each name, packed one below the other (ADI eq. 6-7: all domains share every table).
 
@@ -22,12 +32,20 @@ class EmbeddingTables(nn.Module):
         sizes: rows of each table.
         embedding_dim: E.
         std: of the normal distribution that rows are drawn from at the start.
+        neighbours: of the items, say, in the graph of who took them: wherever a row of that table is looked up, half
+            of it is the weighted mean of its neighbours. One step of a light graph convolution, on the rows of the
+            batch alone (after LightGCN, He et al. 2020, https://arxiv.org/abs/2002.02126).
 
     Shapes:
         forward: the bags of F features of R samples -> (R, F, E); a bag is its rows' weighted sum, an empty one is 0.
     """
 
-    def __init__(self, sizes: Mapping[str, int], embedding_dim: int, *, std: float = 0.05) -> None:
+    neighbours: Tensor
+    neighbour_weights: Tensor
+
+    def __init__(
+        self, sizes: Mapping[str, int], embedding_dim: int, *, std: float = 0.05, neighbours: Neighbours | None = None
+    ) -> None:
         super().__init__()
         self.embedding_dim = embedding_dim
         self.first: dict[str, int] = {}
@@ -36,34 +54,75 @@ class EmbeddingTables(nn.Module):
             self.first[name] = total
             total += size
         self.weight = nn.Parameter(torch.empty(total, embedding_dim).normal_(std=std), requires_grad=False)
+        self.smoothed = None if neighbours is None else neighbours.table
+        if neighbours is not None:
+            self.register_buffer("neighbours", neighbours.rows + self.first[neighbours.table])
+            self.register_buffer("neighbour_weights", neighbours.weights)
         self.touched: list[tuple[Tensor, Tensor]] = []
         """Row numbers and the gathered rows, leaves with a gradient, of each lookup since the optimizer's last step."""
 
     def forward(self, tables: Sequence[str], bags: Sequence[Bag], weights: Sequence[Tensor | None]) -> Tensor:
         """Pool feature f's bags from table `tables[f]`; `weights[f]` (T,) or, where None, the mean of each bag."""
-        rows, starts, scales = [], [], []
+        source, index = self.gather(tables, [values for values, _ in bags])
+        return self.pool(source, index, [offsets for _, offsets in bags], weights)
+
+    def gather(self, tables: Sequence[str], values: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """A matrix that has the rows of the given values of each table, and where in it they are (T,)."""
+        index = torch.cat([own + self.first[table] for table, own in zip(tables, values, strict=True)])
+        source: Tensor = self.weight
+        if self.smoothed is not None:
+            distinct, index = torch.unique(index, return_inverse=True)
+            source = self._smooth(distinct)
+        elif torch.is_grad_enabled():
+            distinct, index = torch.unique(index, return_inverse=True)
+            source = self._rows(distinct)
+        return source, list(torch.split(index, [len(own) for own in values]))
+
+    def _rows(self, distinct: Tensor) -> Tensor:
+        """Rows of the packed tables; with gradients a leaf, which the optimizer reads."""
+        rows = self.weight.detach()[distinct]
+        if torch.is_grad_enabled():
+            self.touched.append((distinct, rows.requires_grad_()))
+        return rows
+
+    def _smooth(self, distinct: Tensor) -> Tensor:
+        """Rows in ascending order, those of the smoothed table halfway between themselves and their neighbours."""
+        first = self.first[str(self.smoothed)]
+        begin, end = torch.searchsorted(distinct, torch.tensor([first, first + len(self.neighbours)])).tolist()
+        own = distinct[begin:end] - first
+        around = self.neighbours[own]  # (n, k)
+        needed, places = torch.unique(torch.cat([distinct, around.flatten()]), return_inverse=True)
+        rows = self._rows(needed)
+        sizes = [begin, end - begin, len(distinct) - end]
+        before, inside, after = torch.split(rows[places[: len(distinct)]], sizes)
+        means = functional.embedding_bag(
+            places[len(distinct) :].view(around.shape), rows, mode="sum", per_sample_weights=self.neighbour_weights[own]
+        )  # (n, E)
+        return torch.cat([before, torch.lerp(inside, means, 0.5), after])
+
+    def pool(
+        self,
+        source: Tensor,
+        index: Sequence[Tensor],
+        offsets: Sequence[Tensor | None],
+        weights: Sequence[Tensor | None],
+    ) -> Tensor:
+        """What `gather` found for one or more features, cut into bags and summed by weight: (R, F, E)."""
+        starts, scales = [], []
         before = 0
-        for table, (values, offsets), weight in zip(tables, bags, weights, strict=True):
-            rows.append(values + self.first[table])
-            count = len(values)
-            if offsets is None:
-                starts.append(torch.arange(before, before + count, device=values.device))
+        for own, cuts, weight in zip(index, offsets, weights, strict=True):
+            count = len(own)
+            if cuts is None:
+                starts.append(torch.arange(before, before + count, device=own.device))
                 scales.append(self.weight.new_ones(count) if weight is None else weight)
             else:
-                starts.append(offsets[:-1] + before)
-                scales.append(mean_weights(offsets, count, self.weight.dtype) if weight is None else weight)
+                starts.append(cuts[:-1] + before)
+                scales.append(mean_weights(cuts, count, self.weight.dtype) if weight is None else weight)
             before += count
-        index, scale = torch.cat(rows), torch.cat(scales)  # (T,), (T,)
-        if torch.is_grad_enabled():
-            distinct, index = torch.unique(index, return_inverse=True)
-            source = self.weight.detach()[distinct].requires_grad_()
-            self.touched.append((distinct, source))
-        else:
-            source = self.weight
         pooled = functional.embedding_bag(
-            index, source, torch.cat(starts), mode="sum", per_sample_weights=scale
+            torch.cat([*index]), source, torch.cat(starts), mode="sum", per_sample_weights=torch.cat(scales)
         )  # (F * R, E), feature after feature
-        return pooled.view(len(bags), -1, self.embedding_dim).transpose(0, 1)  # (R, F, E)
+        return pooled.view(len(index), -1, self.embedding_dim).transpose(0, 1)  # (R, F, E)
 
 
 def bag_of_each(offsets: Tensor, count: int) -> Tensor:
@@ -76,21 +135,3 @@ def mean_weights(offsets: Tensor, count: int, dtype: torch.dtype) -> Tensor:
     """Weights (T,) that turn a bag's sum into its mean."""
     lengths = offsets.diff().to(dtype)
     return (1 / lengths)[bag_of_each(offsets, count)]
-
-
-class RecencyWeights(nn.Module):
-    """Weights that fade with the place from the end of a history, learned; they sum to 1 in each bag.
-
-    Starts as the mean. ``forward(offsets (R + 1,), count) -> (T,)``, the newest value last in its bag.
-    """
-
-    def __init__(self, length: int) -> None:
-        super().__init__()
-        self.scores = nn.Parameter(torch.zeros(length))
-
-    def forward(self, offsets: Tensor, count: int) -> Tensor:
-        bag = bag_of_each(offsets, count)  # (T,)
-        age = offsets[1:][bag] - 1 - torch.arange(count, device=offsets.device)  # 0: newest
-        weight = self.scores.exp()[age]
-        total = weight.new_zeros(len(offsets) - 1).index_add(0, bag, weight)  # (R,)
-        return weight / total[bag]

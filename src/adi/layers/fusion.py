@@ -1,8 +1,8 @@
 """The fusion layer: joins what the domain-specific and the shared networks made of a sample.
 
 Both take `specific` and `shared` (B, dim) and the embedding of the sample's domain `f_domain` (B, E), domain-major
-with `offsets` (D + 1), and return (B, out_features). (The paper's third variant, Network-Mul, is the STAR topology,
-which replaces the networks too.)
+with `offsets` (D + 1), and return (B, out_features). (The paper's third variant, Network-Mul, replaces the networks
+too: `adi.layers.network_mul`.)
 """
 
 from collections.abc import Sequence

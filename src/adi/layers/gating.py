@@ -1,10 +1,14 @@
-"""The gate that mixes the outputs of the shared networks."""
+"""Gates: the weights that mix the outputs of several networks."""
 
+from collections.abc import Sequence
+from functools import reduce
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from adi.errors import AdiError, suggestion
+from adi.layers.domain_linear import DomainLinear
 
 GateKind = Literal["softmax", "linear"]
 GATE_KINDS = ("softmax", "linear")
@@ -24,11 +28,9 @@ class SharedGate(nn.Module):
         f_domain (B, E) → (B, K), each row summing to 1
 
     Example:
-        >>> import torch
         >>> gate = SharedGate(embedding_dim=3, num_networks=2, kind="softmax")
         >>> weights = gate(torch.randn(5, 3))  # (B, K)
-        >>> outputs = torch.randn(5, 2, 4)  # (B, K, dim), of the shared networks
-        >>> (weights.unsqueeze(-1) * outputs).sum(1).shape
+        >>> mix(weights, [torch.randn(5, 4), torch.randn(5, 4)]).shape
         torch.Size([5, 4])
     """
 
@@ -42,3 +44,37 @@ class SharedGate(nn.Module):
     def forward(self, f_domain: Tensor) -> Tensor:
         raw: Tensor = self.linear(f_domain)  # (B, K)
         return raw.softmax(-1) if self.kind == "softmax" else raw / raw.sum(-1, keepdim=True)
+
+
+class DomainGate(nn.Module):
+    """``softmax(W^(d) x)``: the weights by which domain d mixes n networks, from the sample's features.
+
+    The gate of MMoE and of PLE, with domains for their tasks.
+
+    Args:
+        in_features: width of x.
+        num_networks: n.
+        num_domains: D.
+
+    Shapes:
+        x (B, in_features), domain-major with `offsets` (D + 1) → (B, n), each row summing to 1
+
+    Example:
+        >>> gate = DomainGate(6, num_networks=2, num_domains=3)
+        >>> gate(torch.randn(5, 6), [0, 2, 2, 5]).shape
+        torch.Size([5, 2])
+    """
+
+    def __init__(self, in_features: int, num_networks: int, num_domains: int) -> None:
+        super().__init__()
+        self.linear = DomainLinear(in_features, num_networks, num_domains, bias=False)
+
+    def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
+        weights: Tensor = self.linear(x, offsets).softmax(-1)
+        return weights
+
+
+def mix(weights: Tensor, outputs: Sequence[Tensor]) -> Tensor:
+    """``Σ_k weights_k outputs_k``: weights (B, n) and n outputs of (B, dim) → (B, dim)."""
+    shares = weights.unsqueeze(-1).unbind(1)  # n of (B, 1)
+    return reduce(torch.add, (share * output for share, output in zip(shares, outputs, strict=True)))

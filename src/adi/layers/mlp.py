@@ -1,6 +1,6 @@
 """Multilayer perceptrons, shared by all domains or each domain's own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -92,6 +92,7 @@ class DomainMLP(nn.Module):
             ADI without DSBN.
         num_domains: D.
         shrinkage: see `DomainParameter`; it applies to every domain-specific weight.
+        linear: makes each layer's linear part, `DomainLinear` or `adi.layers.network_mul.NetworkMulLinear`.
 
     Shapes:
         x (B, in_features), domain-major with `offsets` (D + 1) → (B, out_features), the last of `sizes`
@@ -112,12 +113,13 @@ class DomainMLP(nn.Module):
         dropout: float = 0.0,
         num_domains: int,
         shrinkage: bool = False,
+        linear: Callable[..., nn.Module] = DomainLinear,
     ) -> None:
         super().__init__()
         widths = (in_features, *sizes)
         self.out_features = widths[-1]
         self.linears = nn.ModuleList(
-            DomainLinear(before, after, num_domains, shrinkage=shrinkage) for before, after in pairwise(widths)
+            linear(before, after, num_domains, shrinkage=shrinkage) for before, after in pairwise(widths)
         )
         self.norms = nn.ModuleList(Normalisation(norm, size, num_domains, shrinkage=shrinkage) for size in sizes)
         self.dropout = nn.Dropout(dropout)

@@ -1,16 +1,20 @@
 """ADI: shared and domain-specific networks, fused, behind an adaptation layer (ADI sections 3 and 4; eq. 8-26)."""
 
-import torch
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from adi.batch import Offsets
+from adi.errors import AdiError
 from adi.layers.domain_linear import DomainLinear
 from adi.layers.feature_sum import FeatureSum
 from adi.layers.fusion import ConcatFusion, SumFusion
-from adi.layers.gating import SharedGate
+from adi.layers.gating import SharedGate, mix
 from adi.layers.interest_adaptation import SEAdaptation, interest_adaptation
 from adi.layers.mlp import MLP, DomainMLP
+from adi.layers.network_mul import NetworkMulLinear
 from adi.models.settings import AdiSettings
+from adi.models.two_tower import Feature
 
 
 class AdiBackbone(nn.Module):
@@ -19,16 +23,20 @@ class AdiBackbone(nn.Module):
         F' = adaptation^(d)(F)                                    eq. 21-26
         E_shared = sum_k alpha_k MLP_k(F'), alpha = gate(f)       eq. 8-9, f the domain indicator's embedding
         E_spec = MLP^(d)(F')                                      eq. 10
-        E = FC^(d)(fusion(E_spec, E_shared))                      eq. 11-18
+        E = FC^(d)(fusion(E_spec, E_shared))                      eq. 11-15, 18
         E += sum_f r_f^(d) F'_f                                   ours, `residual`
 
-    With ``adaptation: se-network`` each of the D + K networks has a block of its own in front (Fig. 4, "4-SE").
+    With ``adaptation: se-network`` each of the D + K networks has a block of its own in front (Fig. 4, "4-SE"). With
+    ``fusion: network-mul`` (eq. 16-17, STAR) the shared network is a factor in every layer of MLP^(d), whose output
+    goes straight into FC^(d).
     """
 
     def __init__(self, num_features: int, num_domains: int, settings: AdiSettings) -> None:
         super().__init__()
         width, dim = num_features * settings.embedding_dim, settings.embedding_dim
         shrinkage = settings.shrinkage
+        multiplied = settings.fusion == "network-mul"
+        num_shared = 0 if multiplied else settings.shared_networks
         in_network = settings.adaptation == "se-network"
         self.adaptation = interest_adaptation(
             "none" if settings.adaptation == "se-network" else settings.adaptation,
@@ -40,7 +48,7 @@ class AdiBackbone(nn.Module):
         )
         self.in_shared = nn.ModuleList(
             SEAdaptation(num_features, num_domains, per_domain=False, sigmoid=settings.se_sigmoid)
-            for _ in range(settings.shared_networks if in_network else 0)
+            for _ in range(num_shared if in_network else 0)
         )
         self.in_specific = (
             SEAdaptation(num_features, num_domains, sigmoid=settings.se_sigmoid, shrinkage=shrinkage)
@@ -49,9 +57,10 @@ class AdiBackbone(nn.Module):
         )
         self.shared = nn.ModuleList(
             MLP(width, settings.networks, norm=settings.norm, dropout=settings.dropout, num_domains=num_domains)
-            for _ in range(settings.shared_networks)
+            for _ in range(num_shared)
         )
-        self.gate = SharedGate(dim, settings.shared_networks, kind=settings.gate)
+        if num_shared:
+            self.gate = SharedGate(dim, num_shared, kind=settings.gate)
         self.specific = DomainMLP(
             width,
             settings.networks,
@@ -59,26 +68,45 @@ class AdiBackbone(nn.Module):
             dropout=settings.dropout,
             num_domains=num_domains,
             shrinkage=shrinkage,
+            linear=NetworkMulLinear if multiplied else DomainLinear,
         )
         hidden = self.specific.out_features
-        self.fusion: ConcatFusion | SumFusion
+        self.fusion: ConcatFusion | SumFusion | None = None
         if settings.fusion == "concat":
             self.fusion = ConcatFusion(hidden, dim, num_domains, gate=settings.fusion_gate, shrinkage=shrinkage)
-        else:
+        elif settings.fusion == "sum":
             self.fusion = SumFusion(hidden, dim, num_domains, shrinkage=shrinkage)
-        self.output = DomainLinear(self.fusion.out_features, settings.dim, num_domains, shrinkage=shrinkage)
+        fused = hidden if self.fusion is None else self.fusion.out_features
+        self.output = DomainLinear(fused, settings.dim, num_domains, shrinkage=shrinkage)
         self.residual = (
             FeatureSum(num_features, dim, settings.dim, num_domains, shrinkage=shrinkage) if settings.residual else None
         )
 
     def forward(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
         x = self.adaptation(x, offsets)  # (R, F, E)
-        alpha = self.gate(f_domain)  # (R, K)
-        shared = torch.zeros((), device=x.device)
-        for k, network in enumerate(self.shared):
-            adapted = self.in_shared[k](x, offsets) if self.in_shared else x
-            shared = shared + alpha[:, k : k + 1] * network(adapted.flatten(1), offsets)  # (R, H)
         adapted = x if self.in_specific is None else self.in_specific(x, offsets)
-        specific = self.specific(adapted.flatten(1), offsets)  # (R, H)
-        output: Tensor = self.output(self.fusion(specific, shared, f_domain, offsets), offsets)  # (R, dim)
+        fused = self.specific(adapted.flatten(1), offsets)  # (R, H)
+        if self.fusion is not None:
+            fused = self.fusion(fused, self._shared(x, f_domain, offsets), f_domain, offsets)  # (R, H) or (R, 3 H)
+        output: Tensor = self.output(fused, offsets)  # (R, dim)
         return output if self.residual is None else output + self.residual(x, offsets)
+
+    def _shared(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
+        """E_shared (R, H)."""
+        inputs = [block(x, offsets) for block in self.in_shared] or [x] * len(self.shared)
+        outputs = [network(one.flatten(1), offsets) for network, one in zip(self.shared, inputs, strict=True)]
+        return mix(self.gate(f_domain), outputs)
+
+
+def refuse_lone_features(settings: AdiSettings, user: Sequence[Feature], item: Sequence[Feature]) -> None:
+    """Raises `AdiError` for an adaptation layer where each tower has one feature beside the domain.
+
+    The layer weighs features against each other: a lone one it could only scale, which the networks do as well. So the
+    paper, too, has none on data of ids alone (section 5.1.1).
+    """
+    if settings.adaptation != "none" and max(len(user), len(item)) < 2:
+        names = ", ".join(feature.name for feature in (*user, *item))
+        raise AdiError(
+            f"adaptation '{settings.adaptation}' weighs features against each other, domain by domain, and each tower "
+            f"has only one here ({names}). Train without it (--set adaptation=none), or add features to the schema."
+        )

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from adi.batch import FeatureBags, Offsets
-from adi.layers.embedding import EmbeddingTables, RecencyWeights
+from adi.layers.behaviours import HistoryAttention, HistoryTransformer, RecencyWeights
+from adi.layers.embedding import EmbeddingTables, Neighbours
 from adi.models.settings import TowerSettings
 
 
@@ -34,7 +35,11 @@ Backbone = Callable[[int, int], nn.Module]
 
 
 class Tower(nn.Module):
-    """One side: embeds its features, the domain indicator last, and runs its backbone on them."""
+    """One side: embeds its features, the domain indicator last, and runs its backbone on them.
+
+    Behaviours of more than one item are encoded as `settings.behaviours` says. Their mean, and their sum weighted by
+    recency, are pooled straight from the tables; an encoder gets the embedded items themselves.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,8 @@ class Tower(nn.Module):
         tables: EmbeddingTables,
         backbone: Backbone,
         settings: TowerSettings,
+        *,
+        heads: int = 1,
     ) -> None:
         super().__init__()
         self.names = [feature.name for feature in features]
@@ -51,16 +58,19 @@ class Tower(nn.Module):
             self.names.append(DOMAIN)
             self.sources.append(DOMAIN)
         self.tables = (tables,)  # in a tuple: the model owns the tables, a tower only reads them
-        by_recency = features if settings.behaviours == "recency" else ()
-        self.recency = nn.ModuleDict(
-            {_key(f.name): RecencyWeights(f.length) for f in by_recency if f.length is not None and f.length > 1}
-        )
+        lengths = {_key(f.name): f.length for f in features if f.length is not None and f.length > 1}
+        by_recency = lengths if settings.behaviours == "recency" else {}
+        self.recency = nn.ModuleDict({key: RecencyWeights(length) for key, length in by_recency.items()})
+        encoded = lengths if settings.behaviours in ("attention", "transformer") else {}
+        self.encoders = nn.ModuleDict({key: _encoder(length, heads, settings) for key, length in encoded.items()})
         self.dropout = nn.Dropout(settings.embedding_dropout)
         self.backbone = backbone(len(self.names), num_domains)
-        self.domain_indicator = settings.domain_indicator
+        self.domain_indicator, self.heads = settings.domain_indicator, heads
 
     def embed(self, bags: FeatureBags) -> Tensor:
         """The embedded features (R, F, E)."""
+        if self.encoders:
+            return torch.cat(self.columns(bags), dim=1)
         chosen = [bags[name] for name in self.names]
         weights = [
             self.recency[_key(name)](bag.offsets, len(bag.values)) if _key(name) in self.recency else None
@@ -69,8 +79,27 @@ class Tower(nn.Module):
         x: Tensor = self.tables[0](self.sources, [(bag.values, bag.offsets) for bag in chosen], weights)
         return x
 
+    def columns(self, bags: FeatureBags) -> list[Tensor]:
+        """Each feature's embedding (R, 1, E), that of behaviours by their encoder (R, heads, E)."""
+        tables, chosen = self.tables[0], [bags[name] for name in self.names]
+        source, index = tables.gather(self.sources, [bag.values for bag in chosen])
+        if self.domain_indicator:
+            f_domain = functional.embedding(index[-1], source)  # (R, E)
+        else:
+            f_domain = source.new_zeros(len(bags[DOMAIN].values), source.shape[1])
+        columns = []
+        for name, bag, own in zip(self.names, chosen, index, strict=True):
+            if _key(name) in self.encoders:
+                columns.append(self.encoders[_key(name)](functional.embedding(own, source), bag.offsets, f_domain))
+            else:
+                columns.append(tables.pool(source, [own], [bag.offsets], [None]))
+        return columns
+
     def forward(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
-        x = self.embed(bags)  # (R, F, E)
+        return self.run(self.embed(bags), offsets)
+
+    def run(self, x: Tensor, offsets: Offsets) -> Tensor:
+        """The backbone on embedded features: x (R, F, E) -> (R, dim)."""
         f_domain = x[:, -1] if self.domain_indicator else torch.zeros_like(x[:, -1])  # (R, E)
         output: Tensor = self.backbone(self.dropout(x), f_domain, offsets)  # (R, dim)
         return output
@@ -81,13 +110,55 @@ def _key(name: str) -> str:
     return f"of_{name}"
 
 
+def _encoder(length: int, heads: int, settings: TowerSettings) -> nn.Module:
+    """The encoder that the settings name: rows (T, E), offsets (R + 1,), f_domain (R, E) -> (R, heads, E)."""
+    dim = settings.embedding_dim
+    if settings.behaviours == "attention":
+        return HistoryAttention(length, dim, heads=heads)
+    return HistoryTransformer(
+        length,
+        dim,
+        heads=heads,
+        num_layers=settings.behaviours_layers,
+        num_heads=settings.behaviours_heads,
+        dropout=settings.behaviours_dropout,
+    )
+
+
 class TwoTower(nn.Module):
-    """The model that training, evaluation and serving know: vectors whose inner product ranks a domain's corpus.
+    """What training, evaluation and serving know of a model: vectors that rank a domain's corpus, over its `tables`.
+
+    A score is the inner product of a user's vector and an item's, which training divides by `temperature`.
 
     Shapes:
-        encode_users: bags of B samples, D + 1 offsets -> (B, dim), or (B, dim + 1) with the popularity prior
-        encode_items: bags of N candidates, offsets, log popularity (N,) -> (N, dim), or (N, dim + 1)
+        encode_users: bags of B samples, D + 1 offsets -> (B, dim)
+        encode_items: bags of N candidates, D + 1 offsets, log popularity (N,) -> (N, dim)
+        queries: users (n, dim), the item of each (n, dim) -> (n, dim)
+        scores: users (n, dim), items (m, dim) -> (n, m)
     """
+
+    tables: EmbeddingTables
+    temperature: float
+
+    def encode_users(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
+        raise NotImplementedError
+
+    def encode_items(self, bags: FeatureBags, offsets: Offsets, log_popularity: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def queries(self, users: Tensor, items: Tensor) -> Tensor:
+        """The vectors that stand for users whose positives are `items`: their own, where they have one each."""
+        return users
+
+    def scores(self, users: Tensor, items: Tensor) -> Tensor:
+        """The score of every item for every user."""
+        return users @ items.T
+
+
+class SharedTowers(TwoTower):
+    """One pair of towers for all domains. With the popularity prior, vectors have one dimension more than `dim`."""
+
+    user_side: type[Tower] = Tower
 
     def __init__(
         self,
@@ -97,14 +168,16 @@ class TwoTower(nn.Module):
         num_domains: int,
         backbone: Backbone,
         settings: TowerSettings,
+        tables: EmbeddingTables | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
+        """`tables` are those of the model that this pair is a part of; without, it has its own."""
         super().__init__()
-        sizes = {f.name: f.rows for f in (*user_features, *item_features) if f.embedded_by is None}
-        self.tables = EmbeddingTables(
-            {**sizes, DOMAIN: num_domains}, settings.embedding_dim, std=settings.embedding_std
-        )
-        self.user_tower = Tower(user_features, num_domains, self.tables, backbone, settings)
-        self.item_tower = Tower(item_features, num_domains, self.tables, backbone, settings)
+        if tables is None:
+            features = [*user_features, *item_features]
+            tables = self.tables = embedding_tables(features, num_domains, settings, neighbours)
+        self.user_tower = self.user_side(user_features, num_domains, tables, backbone, settings)
+        self.item_tower = Tower(item_features, num_domains, tables, backbone, settings)
         self.temperature = settings.temperature
         self.prior = nn.Parameter(torch.full((), settings.temperature)) if settings.popularity_prior else None
         self.cosine = settings.similarity == "cosine"
@@ -120,4 +193,18 @@ class TwoTower(nn.Module):
         return torch.cat([vectors, (self.prior * log_popularity)[:, None]], dim=1)
 
     def _finish(self, vectors: Tensor) -> Tensor:
-        return functional.normalize(vectors, dim=1) if self.cosine else vectors
+        return functional.normalize(vectors, dim=-1) if self.cosine else vectors
+
+
+def embedding_tables(
+    features: Sequence[Feature],
+    num_domains: int,
+    settings: TowerSettings,
+    neighbours: Neighbours | None,
+    *,
+    copies: int = 1,
+) -> EmbeddingTables:
+    """Tables for all features and the domain indicator; of `copies`, each feature's come one after the other."""
+    rows = {feature.name: feature.rows * copies for feature in features if feature.embedded_by is None}
+    sizes = {**rows, DOMAIN: num_domains}
+    return EmbeddingTables(sizes, settings.embedding_dim, std=settings.embedding_std, neighbours=neighbours)

@@ -43,7 +43,7 @@ class VectorScorer:
         vectors = self.item_vectors(domain, items)
 
         def score(queries: Queries) -> Tensor:
-            return self.user_vectors(domain, queries) @ vectors.T
+            return self.model.scores(self.user_vectors(domain, queries), vectors)
 
         return score
 

@@ -1,0 +1,16 @@
+"""Models that share the work: each domain is scored by one of its own."""
+
+from collections.abc import Sequence
+
+from adi.data.arrays import Array
+from adi.models.scorer import Score, Scorer
+
+
+class ScorerByDomain:
+    """Scores a query with the scorer of its domain; `scorers` has one for each domain, in their order."""
+
+    def __init__(self, scorers: Sequence[Scorer]) -> None:
+        self.scorers = tuple(scorers)
+
+    def against(self, domain: int, items: Array) -> Score:
+        return self.scorers[domain].against(domain, items)

@@ -1,0 +1,59 @@
+"""Cross-Stitch: a network for each domain, their outputs mixed after each layer (CVPR 2016; ADI section 5.1.2)."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from adi.batch import Offsets
+from adi.layers.cross_stitch import CrossStitch
+from adi.layers.domain_linear import DomainLinear
+from adi.layers.domain_parameter import by_domain, split_by_domain
+from adi.layers.feature_sum import FeatureSum
+from adi.layers.mlp import MLP
+from adi.models.settings import TowerSettings
+
+
+class StitchedLayer(nn.Module):
+    """One layer of each domain's network, and the unit that mixes them: D tensors (R, before) -> D of (R, after)."""
+
+    def __init__(self, before: int, after: int, num_domains: int, settings: TowerSettings) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(
+            MLP(before, (after,), norm=settings.norm, dropout=settings.dropout, num_domains=num_domains)
+            for _ in range(num_domains)
+        )
+        self.stitch = CrossStitch(num_domains)
+
+    def forward(self, hidden: Sequence[Tensor], offsets: Offsets) -> Sequence[Tensor]:
+        outputs = [network(h, offsets) for network, h in zip(self.networks, hidden, strict=True)]
+        mixed: tuple[Tensor, ...] = self.stitch(outputs)
+        return mixed
+
+
+class CrossStitchBackbone(nn.Module):
+    """From the embedded features of one side to its vector: x (R, F, E) -> (R, dim).
+
+        h_i = sum_j A_ij layer_j(h_j) after each layer, from h_i = F
+        E = W^(d) h_d    (+ the features' sum)
+
+    The only model here that does not route: a domain's output mixes those of all domains' networks, so that every
+    sample runs all D of them and its cost grows with D.
+    """
+
+    def __init__(self, num_features: int, num_domains: int, settings: TowerSettings) -> None:
+        super().__init__()
+        widths = (num_features * settings.embedding_dim, *settings.networks)
+        self.layers = nn.ModuleList(
+            StitchedLayer(before, after, num_domains, settings) for before, after in pairwise(widths)
+        )
+        self.output = DomainLinear(widths[-1], settings.dim, num_domains)
+        self.residual = FeatureSum(num_features, settings.embedding_dim, settings.dim) if settings.residual else None
+
+    def forward(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
+        hidden: Sequence[Tensor] = [x.flatten(1)] * (len(offsets) - 1)  # D of (R, F E)
+        for layer in self.layers:
+            hidden = layer(hidden, offsets)  # D of (R, H)
+        own = by_domain(offsets, lambda d, _: split_by_domain(hidden[d], offsets)[d])  # (R, H)
+        output: Tensor = self.output(own, offsets)  # (R, dim)
+        return output if self.residual is None else output + self.residual(x, offsets)

@@ -1,0 +1,76 @@
+"""DNN-Single: a network for each domain, trained on its samples alone (one YouTubeDNN each; ADI section 5.1.2)."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from adi.batch import Bags, FeatureBags, Offsets
+from adi.layers.domain_parameter import by_domain
+from adi.layers.embedding import Neighbours
+from adi.models.settings import TowerSettings
+from adi.models.two_tower import DOMAIN, Backbone, Feature, SharedTowers, TwoTower, embedding_tables
+
+
+class DnnSingle(TwoTower):
+    """A pair of towers of each domain's own, in one run: no weight is shared, those of the embeddings included.
+
+    The tables take D times the memory: a feature of n rows has D n, of which domain d uses n from row d n on. A sample
+    goes through its own domain's towers only. Its input is that of every other model, behaviours in other domains too.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_features: Sequence[Feature],
+        item_features: Sequence[Feature],
+        num_domains: int,
+        backbone: Backbone,
+        settings: TowerSettings,
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        super().__init__()
+        features = [*user_features, *item_features]
+        rows = {feature.name: feature.rows for feature in features}
+        self.rows = {feature.name: rows[feature.embedded_by or feature.name] for feature in features}
+        self.rows[DOMAIN] = 0  # its table has one row for each domain as it is
+        self.tables = embedding_tables(features, num_domains, settings, neighbours, copies=num_domains)
+        self.temperature = settings.temperature
+        self.of_domain = nn.ModuleList(
+            SharedTowers(
+                user_features=user_features,
+                item_features=item_features,
+                num_domains=1,
+                backbone=backbone,
+                settings=settings,
+                tables=self.tables,
+            )
+            for _ in range(num_domains)
+        )
+
+    def encode_users(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
+        parts = self._split(bags, offsets)
+        return by_domain(offsets, lambda d, rows: self._towers(d).encode_users(parts[d], (0, rows.stop - rows.start)))
+
+    def encode_items(self, bags: FeatureBags, offsets: Offsets, log_popularity: Tensor) -> Tensor:
+        parts = self._split(bags, offsets)
+        return by_domain(
+            offsets,
+            lambda d, rows: self._towers(d).encode_items(parts[d], (0, rows.stop - rows.start), log_popularity[rows]),
+        )
+
+    def _towers(self, domain: int) -> SharedTowers:
+        return self.of_domain[domain]  # type: ignore[return-value]
+
+    def _split(self, bags: FeatureBags, offsets: Offsets) -> list[FeatureBags]:
+        """The bags of each domain's samples, with the rows of its own copy of the tables."""
+        parts: list[FeatureBags] = [{} for _ in self.of_domain]
+        for name, bag in bags.items():
+            for domain, (start, stop) in enumerate(pairwise(offsets)):
+                shift = domain * self.rows[name]
+                if bag.offsets is None:
+                    parts[domain][name] = Bags(bag.values[start:stop] + shift)
+                else:
+                    cuts = bag.offsets[start : stop + 1]
+                    parts[domain][name] = Bags(bag.values[cuts[0] : cuts[-1]] + shift, cuts - cuts[0])
+        return parts

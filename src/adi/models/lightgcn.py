@@ -1,0 +1,24 @@
+"""LightGCN's idea in a two-tower model (He et al. 2020, https://arxiv.org/abs/2002.02126): no networks, but a graph.
+
+Embeddings are smoothed along the graph of interactions (`TowerSettings.neighbours`), and a tower is the sum of its
+features. The paper also learns an embedding for each user; ours makes a user of the smoothed items of the history, so
+that a user never seen has a vector too, and that one step from item to item is two steps of the paper's.
+"""
+
+from torch import Tensor, nn
+
+from adi.batch import Offsets
+from adi.layers.feature_sum import FeatureSum
+from adi.models.settings import LightGcnSettings
+
+
+class LightGcnBackbone(nn.Module):
+    """The features' sum alone: x (R, F, E) -> (R, dim)."""
+
+    def __init__(self, num_features: int, num_domains: int, settings: LightGcnSettings) -> None:
+        super().__init__()
+        self.sum = FeatureSum(num_features, settings.embedding_dim, settings.dim)
+
+    def forward(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
+        output: Tensor = self.sum(x, offsets)
+        return output

@@ -1,0 +1,41 @@
+"""PLE: an expert of each domain's own and experts for all, mixed by a gate of each domain's own (RecSys 2020)."""
+
+from torch import Tensor, nn
+
+from adi.batch import Offsets
+from adi.layers.domain_linear import DomainLinear
+from adi.layers.feature_sum import FeatureSum
+from adi.layers.gating import DomainGate, mix
+from adi.layers.mlp import MLP, DomainMLP
+from adi.models.settings import PleSettings
+
+
+class PleBackbone(nn.Module):
+    """From the embedded features of one side to its vector: x (R, F, E) -> (R, dim).
+
+        E = W^(d) (g_0 MLP^(d)(F) + sum_k g_k MLP_k(F)), g = softmax(W_gate^(d) F)    (+ the features' sum)
+
+    One extraction level (CGC), the size that ADI section 5.1.4 compares: D + K networks, of which a sample runs its own
+    domain's and the K shared ones. In a PLE of more levels the shared gate mixes the experts of all domains, so that
+    every sample would run them all.
+    """
+
+    def __init__(self, num_features: int, num_domains: int, settings: PleSettings) -> None:
+        super().__init__()
+        width = num_features * settings.embedding_dim
+        self.specific = DomainMLP(
+            width, settings.networks, norm=settings.norm, dropout=settings.dropout, num_domains=num_domains
+        )
+        self.shared = nn.ModuleList(
+            MLP(width, settings.networks, norm=settings.norm, dropout=settings.dropout, num_domains=num_domains)
+            for _ in range(settings.shared_networks)
+        )
+        self.gate = DomainGate(width, 1 + settings.shared_networks, num_domains)
+        self.output = DomainLinear(self.specific.out_features, settings.dim, num_domains)
+        self.residual = FeatureSum(num_features, settings.embedding_dim, settings.dim) if settings.residual else None
+
+    def forward(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
+        flat = x.flatten(1)  # (R, F E)
+        outputs = [network(flat, offsets) for network in (self.specific, *self.shared)]  # 1 + K of (R, H)
+        output: Tensor = self.output(mix(self.gate(flat, offsets), outputs), offsets)  # (R, dim)
+        return output if self.residual is None else output + self.residual(x, offsets)

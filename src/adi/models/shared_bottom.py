@@ -1,0 +1,37 @@
+"""Shared-Bottom: one network for all domains, and a small one of each domain's own on top (ADI section 5.1.2)."""
+
+from torch import Tensor, nn
+
+from adi.batch import Offsets
+from adi.layers.domain_linear import DomainLinear
+from adi.layers.feature_sum import FeatureSum
+from adi.layers.mlp import MLP, DomainMLP
+from adi.models.settings import SharedBottomSettings
+
+
+class SharedBottomBackbone(nn.Module):
+    """``E = W^(d) MLP_head^(d)(MLP(F)) (+ the features' sum)``: x (R, F, E) -> (R, dim)."""
+
+    def __init__(self, num_features: int, num_domains: int, settings: SharedBottomSettings) -> None:
+        super().__init__()
+        self.bottom = MLP(
+            num_features * settings.embedding_dim,
+            settings.networks,
+            norm=settings.norm,
+            dropout=settings.dropout,
+            num_domains=num_domains,
+        )
+        self.head = DomainMLP(
+            self.bottom.out_features,
+            settings.head,
+            norm=settings.norm,
+            dropout=settings.dropout,
+            num_domains=num_domains,
+        )
+        self.output = DomainLinear(self.head.out_features, settings.dim, num_domains)
+        self.residual = FeatureSum(num_features, settings.embedding_dim, settings.dim) if settings.residual else None
+
+    def forward(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
+        hidden = self.bottom(x.flatten(1), offsets)  # (R, H)
+        output: Tensor = self.output(self.head(hidden, offsets), offsets)  # (R, dim)
+        return output if self.residual is None else output + self.residual(x, offsets)
