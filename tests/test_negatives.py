@@ -50,6 +50,33 @@ def test_uniform_alone_keeps_a_mere_positive_out_of_the_negatives(rng: np.random
         np.testing.assert_array_equal(candidates.items[candidates.positive], positives)
 
 
+def test_pseudo_positives_by_hand(rng: np.random.Generator) -> None:
+    """8 is a row's positive, too, and so a negative; 61 and 3 serve nobody but their own samples."""
+    candidates = sampler(in_batch=True, uniform=0).draw(1, np.array([50, 8]), rng, pseudo=np.array([61, 8, 3]))
+    np.testing.assert_array_equal(candidates.items, [3, 8, 50, 61])
+    np.testing.assert_array_equal(candidates.positive, [2, 1, 3, 1, 0])
+    log_q = np.log([1 / 40, 1 / 40, 10 / 40, 12 / 40])  # 3 was never seen: taken as once
+    np.testing.assert_allclose(candidates.log_q, [np.inf, log_q[1], log_q[2], np.inf], rtol=1e-6)
+    np.testing.assert_allclose(candidates.positive_log_q, log_q[[2, 1, 3, 1, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", SAMPLERS)
+def test_pseudo_positives_change_nothing_for_the_others(kind: str) -> None:
+    positives, pseudo = np.array([42, 3, 15]), np.array([61, 3, 4, 61])
+    drawing = sampler(**SAMPLERS[kind])
+    for seed in range(20):
+        plain = drawing.draw(1, positives, np.random.default_rng(seed))
+        both = drawing.draw(1, positives, np.random.default_rng(seed), pseudo=pseudo)
+        kept = np.isin(both.items, plain.items)
+        np.testing.assert_array_equal(both.items[kept], plain.items)
+        np.testing.assert_array_equal(both.log_q[kept], plain.log_q)
+        assert (both.log_q[~kept] == np.inf).all()
+        assert set(both.items[~kept]) <= {4, 61}
+        np.testing.assert_array_equal(both.items[both.positive], [*positives, *pseudo])
+        np.testing.assert_array_equal(both.positive_log_q[:3], plain.positive_log_q)
+        assert np.isfinite(both.positive_log_q).all()
+
+
 @pytest.mark.parametrize("in_batch", [True, False])
 @pytest.mark.parametrize("uniform", [9, 1000])
 def test_uniform_over_the_corpus_is_the_whole_corpus_without_correction(

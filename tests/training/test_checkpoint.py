@@ -38,7 +38,9 @@ def test_a_restored_training_goes_on_as_if_nothing_had_happened(dataset, tmp_pat
     path = tmp_path / "checkpoint.safetensors"
     first = State(dataset, seed=0)
     first.train(0, 2)
-    saved = Progress(epoch=1, step=2, best=0.25, best_epoch=1, loss_sum=3.5, samples=16, seconds=0.1)
+    saved = Progress(
+        epoch=1, step=2, best={"mean": 0.25}, best_epoch={"mean": 1}, loss_sum=3.5, samples=16, pseudo=3, seconds=0.1
+    )
     save_checkpoint(path, first.model, first.tables, first.dense, saved)
     first.train(2, 4)
 
@@ -57,6 +59,29 @@ def test_a_restored_training_goes_on_as_if_nothing_had_happened(dataset, tmp_pat
     for number, state in one["state"].items():
         assert state.keys() == {"step", "exp_avg", "exp_avg_sq"}
         assert all(torch.equal(value, other["state"][number][key]) for key, value in state.items())
+
+
+class Counter:
+    """A part of a training with a state of its own."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def state_dict(self):
+        return {"some.value": torch.tensor([self.value])}
+
+    def load_state_dict(self, state):
+        assert list(state) == ["some.value"]
+        self.value = int(state["some.value"])
+
+
+def test_parts_are_put_back_by_their_names(dataset, tmp_path):
+    path, state = tmp_path / "checkpoint.safetensors", State(dataset, seed=0)
+    kept = {"one": Counter(3), "other": Counter(4)}
+    save_checkpoint(path, state.model, state.tables, state.dense, Progress(), kept)
+    found = {"other": Counter(0), "one": Counter(0)}
+    load_checkpoint(path, state.model, state.tables, state.dense, found)
+    assert {name: part.value for name, part in found.items()} == {"one": 3, "other": 4}
 
 
 def test_a_missing_checkpoint_is_named(dataset, tmp_path):

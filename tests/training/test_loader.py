@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from adi.data.features import FeatureReader
-from adi.training.loader import Loader, negative_sampler, shuffled
+from adi.training.loader import Loader, PseudoPositives, negative_sampler, shuffled
 
 
 def loader(dataset, batch_size=7, *, in_batch=True, uniform=3, **options):
@@ -170,6 +170,54 @@ def test_known_positives_are_masked_and_nothing_else(dataset):
         assert len(masked) == len(set(masked))
         seen[len(masked)] += 1
     assert len(seen) > 2
+
+
+def test_pseudo_positives_follow_the_rows_of_their_domain(dataset):
+    """Bo b's bag (row 5) is of feed, the other rows of search; joe's mug, ana's pen go to feed, eve's pen to search."""
+    made = loader(dataset, uniform=1)
+    rows, pseudo = np.array([35, 5, 1, 22]), PseudoPositives(np.array([0, 25, 16]), np.array([1, 1, 0]))
+    batch = made.batch(rows, np.random.default_rng(4), pseudo)
+    assert (batch.size, batch.user_offsets) == (7, (0, 4, 7, 7))
+    order = np.array([35, 1, 22, 16, 5, 0, 25])
+    queries = made.queries(order, np.array([0, 0, 0, 0, 1, 1, 1]))
+    assert same(batch.user, FeatureReader(dataset).user_bags(queries))
+    assert batch.user["domain"].values.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    items, positives = candidate_items(dataset, batch), dataset.targets("train", order)[1]
+    for domain, own in batch.candidates.items():
+        columns = batch.item_offsets[domain] + own.positive.numpy()
+        assert items[columns].tolist() == positives[slice(*batch.user_offsets[domain : domain + 2])].tolist()
+        assert set(batch.item["domain"].values[slice(*batch.item_offsets[domain : domain + 2])].tolist()) == {domain}
+
+
+def test_own_domain_behaviours_of_a_pseudo_positive_are_those_of_its_domain(dataset):
+    """Before ana's mug of feed (row 4): search's pen, ink and cap, feed's pen."""
+    made = loader(dataset)
+    row = np.array([4])
+    own = made.batch(row, np.random.default_rng(0)).user
+    both = made.batch(row, np.random.default_rng(0), PseudoPositives(row, np.array([0]))).user
+    codes = {name: dataset.feature("item", "item_id")[number] for name, number in (("pen", 6), ("ink", 2), ("cap", 1))}
+    assert own["items_here"].values.tolist() == [codes["pen"]]
+    assert both["items_here"].values.tolist() == [codes["pen"], codes["ink"], codes["cap"], codes["pen"]]
+    assert both["items_here"].offsets.tolist() == [0, 3, 4]
+    assert both["items"].offsets.diff().tolist() == [4, 4]
+    assert (
+        both["level"].values[1] == own["level"].values[0] != both["level"].values[0]
+    )  # silver in feed, gold in search
+    assert both["device"].values[0] == both["device"].values[1]
+
+
+def test_pseudo_positives_are_no_negatives_and_leave_those_of_the_rows_alone(dataset):
+    made = loader(dataset, uniform=2)
+    rows = dataset.rows("train")[[0, 10, 16, 24]]  # positives of search alone
+    plain = made.batch(rows, np.random.default_rng(1))
+    batch = made.batch(rows, np.random.default_rng(1), PseudoPositives(np.array([4, 34]), np.array([0, 0])))
+    before, after = (candidate_items(dataset, b)[: b.item_offsets[1]] for b in (plain, batch))
+    log_q = dict(zip(after.tolist(), batch.candidates[0].log_q.tolist(), strict=True))
+    expected = dict(zip(before.tolist(), plain.candidates[0].log_q.tolist(), strict=True))
+    assert {item: value for item, value in log_q.items() if value < np.inf} == expected
+    assert set(log_q) == set(expected) | {5, 6}
+    assert batch.candidates[0].positive_log_q.isfinite().all()
+    assert batch.candidates[0].positive_log_q[:4].tolist() == plain.candidates[0].positive_log_q.tolist()
 
 
 def test_histories_are_causal_unless_told_otherwise(dataset):

@@ -1,8 +1,10 @@
 """Trainings of seconds on the hand-written log: what they learn, and that a resumed one ends where it would have."""
 
+import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -11,6 +13,7 @@ from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.losses import sampled_softmax_plain
 from adi.models.catalog import MODELS, build
+from adi.models.vectors import VectorScorer
 from adi.training.loader import Loader, negative_sampler
 from adi.training.loop import batch_loss, train
 from adi.training.run import open_run, read_log, read_run, settings_for
@@ -123,6 +126,38 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(whole,
     assert read_run(run).status == "complete"
 
 
+QUICK = {"embedding_dim": 2, "dim": 2, "networks": (), "epochs": 8, "batch_size": 8, "patience": 1, "k": 2}
+SELF_TRAINING = {
+    "self_training": True,
+    "self_training_start": 0.1,  # step 1.2 of 12: in the first epoch, which may be the best
+    "self_training_share": 0.3,
+    "self_training_growth": 0.01,
+    "self_training_cap": 0.35,
+}
+
+
+def test_an_interrupted_run_with_self_training_ends_like_an_uninterrupted_one(prepared, tmp_path):
+    settings = SETTINGS | SELF_TRAINING
+    train(prepared, "adi-se", tmp_path / "whole", settings=settings, seed=5)
+    for stop in ((2, 3), (3, 2)):  # a checkpoint is at step 3 of each epoch
+        run = tmp_path / f"stopped in epoch {stop[0]}"
+        with pytest.raises(KeyboardInterrupt):
+            train(prepared, "adi-se", run, settings=settings, seed=5, observer=Recorder(stop))
+        train(prepared, "adi-se", run, settings=settings, seed=5, resume=True)
+        assert same_weights(run, tmp_path / "whole")
+        audits = [json.loads((out / "self_training.json").read_text()) for out in (run, tmp_path / "whole")]
+        for audit in audits:
+            del audit["seconds"]
+        assert audits[0] == audits[1]
+        assert audits[0]["start_step"] == 1
+        losses = [[line["loss"] for line in read_log(out)] for out in (run, tmp_path / "whole")]
+        assert losses[0] == losses[1]
+        assert sum(pair["accepted"] for pair in audits[0]["pairs"]) > 5
+    plain = {name: value for name, value in settings.items() if not name.startswith("self_training")}
+    train(prepared, "adi-se", tmp_path / "plain", settings=plain, seed=5)
+    assert not same_weights(tmp_path / "plain", tmp_path / "whole")
+
+
 def test_a_run_cut_off_after_its_last_epoch_trains_no_other(prepared, tmp_path, monkeypatch):
     settings = SETTINGS | {"patience": 1, "lr": 1e-9, "embedding_lr": 1e-9, "epochs": 9}  # no epoch betters the first
     real = train.__globals__["write_json"]
@@ -159,6 +194,86 @@ def test_early_stopping_keeps_the_best_epoch(prepared, tmp_path, monkeypatch):
     kept = weights(tmp_path / "run")
     assert all(torch.equal(kept[name], snapshots[1][name]) for name in kept)
     assert not torch.equal(kept["tables.weight"], snapshots[3]["tables.weight"])
+
+
+@pytest.mark.parametrize(("start", "epochs"), [(0.0, 2), (0.25, 3), (0.3, 4), (0.9, 8), (None, 2)])
+def test_patience_begins_when_self_training_has_its_first_whole_epoch(prepared, tmp_path, monkeypatch, start, epochs):
+    """Of 8 epochs of 4 steps the first is the best, and patience is 1: two epochs without self-training."""
+    values = iter([0.9] + [0.1] * 7)
+    told = {"domains": {}}
+    monkeypatch.setattr("adi.training.loop.evaluate", lambda *_, **__: told | {"mean": {"recall@2": next(values)}})
+    recorder = Recorder()
+    on = {"self_training": start is not None, "self_training_start": start or 0.0}
+    train(prepared, "dnn", tmp_path / "run", settings=QUICK | on, observer=recorder)
+    assert len(recorder.validations) == epochs
+
+
+def test_each_domain_keeps_its_best_epoch(prepared, dataset, tmp_path, monkeypatch):
+    """Kiosk has no validation rows and goes by the mean of the others."""
+    told = iter(
+        [  # search, feed: mean
+            (0.2, 0.9),  # .55  best for feed
+            (0.4, 0.3),  # .35
+            (0.3, 0.9),  # .6   best for kiosk; feed is not better
+            (0.5, 0.1),  # .3   best for search
+            (0.5, 0.6),  # .55
+            (0.1, 0.8),  # .45  two epochs that better nothing
+        ]
+    )
+    snapshots = []
+
+    def validate(scorer, dataset, **options):
+        snapshots.append({name: tensor.clone() for name, tensor in scorer.model.state_dict().items()})
+        search, feed = next(told)
+        values = {"search": search, "feed": feed, "kiosk": None}
+        return {
+            "domains": {name: {"recall@2": value} for name, value in values.items()},
+            "mean": {"recall@2": (search + feed) / 2},
+        }
+
+    monkeypatch.setattr("adi.training.loop.evaluate", validate)
+    run, recorder = tmp_path / "run", Recorder()
+    settings = SETTINGS | {"epochs": 9, "patience": 2, "keep": "domain"}
+    info = train(prepared, "adi-se", run, settings=settings, observer=recorder)
+    assert [best for *_, best in recorder.validations] == [True, True, True, True, False, False]
+    assert info.kept == read_run(run).kept == {"search": 4, "feed": 1, "kiosk": 3}
+    files = {path.name: load_file(path) for path in run.glob("model*")}
+    assert set(files) == {"model-1.safetensors", "model-3.safetensors", "model-4.safetensors"}
+    _, _, scorer = open_run(run)
+    for domain, epoch in enumerate((4, 1, 3)):
+        assert all(torch.equal(files[f"model-{epoch}.safetensors"][n], snapshots[epoch - 1][n]) for n in snapshots[0])
+        own = scorer.scorers[domain].model.state_dict()
+        assert all(torch.equal(own[name], snapshots[epoch - 1][name]) for name in own)
+    queries = dataset.queries("validation", dataset.rows("validation")[:1])
+    feed = dataclasses.replace(queries, domains=np.array([1]))
+    items = dataset.corpora.retrievable(1)
+    assert torch.equal(scorer.against(1, items)(feed), scorer.scorers[1].against(1, items)(feed))
+
+
+def test_one_epoch_that_is_best_everywhere_is_one_model(prepared, tmp_path, monkeypatch):
+    whole = {"domains": {"search": 0.3, "feed": 0.2, "kiosk": None}, "mean": 0.25}
+    told = whole | {"domains": {n: {"recall@2": v} for n, v in whole["domains"].items()}, "mean": {"recall@2": 0.25}}
+    monkeypatch.setattr("adi.training.loop.evaluate", lambda *_, **__: told)
+    info = train(prepared, "adi-se", tmp_path / "run", settings=SETTINGS | {"keep": "domain", "patience": 1})
+    assert info.kept == {"search": 1, "feed": 1, "kiosk": 1}
+    assert [path.name for path in (tmp_path / "run").glob("model*")] == ["model-1.safetensors"]
+    assert isinstance(open_run(tmp_path / "run")[2], VectorScorer)
+
+
+def test_an_interrupted_run_keeps_the_same_epochs_of_each_domain(prepared, tmp_path):
+    settings = SETTINGS | {"keep": "domain", "lr": 0.02}
+    infos = {}
+    for name in ("whole", "stopped"):
+        observer = Recorder((3, 2) if name == "stopped" else None)
+        try:
+            infos[name] = train(prepared, "adi-se", tmp_path / name, settings=settings, seed=5, observer=observer)
+        except KeyboardInterrupt:
+            infos[name] = train(prepared, "adi-se", tmp_path / name, settings=settings, seed=5, resume=True)
+    assert infos["whole"].kept == infos["stopped"].kept
+    files = {name: {path.name: load_file(path) for path in (tmp_path / name).glob("model*")} for name in infos}
+    assert files["whole"].keys() == files["stopped"].keys()
+    for file, tensors in files["whole"].items():
+        assert all(torch.equal(tensor, files["stopped"][file][name]) for name, tensor in tensors.items())
 
 
 def test_validation_sees_the_validation_rows_only(whole):

@@ -2,8 +2,10 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,15 +19,29 @@ from adi.training.optimizers import RowwiseAdagrad
 
 @dataclass
 class Progress:
-    """Where a training stands: the next step to take, and what early stopping knows."""
+    """Where a training stands: the next step to take, what early stopping knows, and the sums of the epoch under way.
+
+    `best` and `best_epoch` are by the name of what is watched: "mean", or with ``keep: domain`` each domain's.
+    """
 
     epoch: int = 0
     step: int = 0
-    best: float = -1.0
-    best_epoch: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+    best_epoch: dict[str, int] = field(default_factory=dict)
     loss_sum: float = 0.0
     samples: int = 0
+    pseudo: int = 0
     seconds: float = 0.0
+
+
+class Part(Protocol):
+    """Something of a training that a checkpoint must hold beside model and optimizers."""
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+    def load_state_dict(self, state: Mapping[str, Tensor], /) -> object: ...
+
+
+NO_PARTS: Mapping[str, Part] = {}
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -42,25 +58,38 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
 
 
 def save_checkpoint(
-    path: Path, model: TwoTower, tables: RowwiseAdagrad, dense: torch.optim.Optimizer, progress: Progress
+    path: Path,
+    model: TwoTower,
+    tables: RowwiseAdagrad,
+    dense: torch.optim.Optimizer,
+    progress: Progress,
+    parts: Mapping[str, Part] = NO_PARTS,
 ) -> None:
-    """Everything `load_checkpoint` needs to go on as if nothing had happened."""
+    """Everything `load_checkpoint` needs to go on as if nothing had happened; `parts` by names without a dot."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors["tables.state"] = tables.state
     tensors["random"] = torch.get_rng_state()
     for number, state in dense.state_dict()["state"].items():
         tensors |= {f"dense.{number}.{name}": value for name, value in state.items()}
+    for part, content in parts.items():
+        tensors |= {f"part.{part}.{name}": value for name, value in content.state_dict().items()}
     save_tensors(path, tensors, {"progress": json.dumps(asdict(progress))})
 
 
-def load_checkpoint(path: Path, model: TwoTower, tables: RowwiseAdagrad, dense: torch.optim.Optimizer) -> Progress:
-    """Put a saved state back into a freshly built model and optimizers; returns where the training stood."""
+def load_checkpoint(
+    path: Path,
+    model: TwoTower,
+    tables: RowwiseAdagrad,
+    dense: torch.optim.Optimizer,
+    parts: Mapping[str, Part] = NO_PARTS,
+) -> Progress:
+    """Put a saved state back into a freshly built model, optimizers and parts; returns where the training stood."""
     if not path.exists():
         raise AdiError(f"{path}: there is no checkpoint to resume from. Train without --resume.")
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         progress = Progress(**json.loads(file.metadata()["progress"]))
-    model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+    model.load_state_dict(_below("model.", tensors))
     tables.state.copy_(tensors["tables.state"])
     torch.set_rng_state(tensors["random"])
     states: dict[int, dict[str, Tensor]] = {}
@@ -69,4 +98,10 @@ def load_checkpoint(path: Path, model: TwoTower, tables: RowwiseAdagrad, dense: 
             _, number, key = name.split(".")
             states.setdefault(int(number), {})[key] = tensor
     dense.load_state_dict({"state": states, "param_groups": dense.state_dict()["param_groups"]})
+    for part, content in parts.items():
+        content.load_state_dict(_below(f"part.{part}.", tensors))
     return progress
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

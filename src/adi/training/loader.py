@@ -1,18 +1,33 @@
 """Training batches: shuffled rows, sorted by domain, with their histories, features and candidates."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from adi.batch import Batch, DomainCandidates
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset
+from adi.data.dataset import Dataset, Queries
 from adi.data.features import FeatureReader
-from adi.negatives import DomainCorpus, NegativeSampler
+from adi.negatives import Candidates, DomainCorpus, NegativeSampler
 
 CHUNK = 4096
 WINDOW = 256 * CHUNK
+
+
+@dataclass(frozen=True)
+class PseudoPositives:
+    """Training rows taken as if they had happened in another domain: row `rows[i]` in domain `domains[i]`."""
+
+    rows: Array
+    domains: Array
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+NO_PSEUDO = PseudoPositives(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
 
 class Loader:
@@ -40,6 +55,11 @@ class Loader:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from step `start` on."""
+        for rows, rng in self.draws(epoch, start):
+            yield self.batch(rows, rng)
+
+    def draws(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, np.random.Generator]]:
+        """What `batch` makes the batches of an epoch from, step by step: the rows and the source of the negatives."""
         left = np.empty(0, dtype=np.int64)
         step = 0
         for rows in shuffled(self.dataset.num_rows, np.random.default_rng([self.seed, epoch, 0])):
@@ -47,19 +67,24 @@ class Loader:
             whole = len(left) // self.batch_size * self.batch_size
             for batch in left[:whole].reshape(-1, self.batch_size):
                 if step >= start:
-                    yield self.batch(batch, np.random.default_rng([self.seed, epoch, step + 1]))
+                    yield batch, np.random.default_rng([self.seed, epoch, step + 1])
                 step += 1
             left = left[whole:]
         if len(left) and step >= start:
-            yield self.batch(left, np.random.default_rng([self.seed, epoch, step + 1]))
+            yield left, np.random.default_rng([self.seed, epoch, step + 1])
 
-    def batch(self, rows: Array, rng: np.random.Generator) -> Batch:
-        """The batch of given training rows."""
-        num_domains = len(self.dataset.domains)
-        rows = rows[np.argsort(self.dataset.targets("train", rows)[2], kind="stable")]
-        users, items, domains = self.dataset.targets("train", rows)
+    def batch(self, rows: Array, rng: np.random.Generator, pseudo: PseudoPositives = NO_PSEUDO) -> Batch:
+        """The batch of given training rows, and of pseudo-positives, which are samples of the domain they are put in.
+
+        A pseudo-positive is its row read in that domain: own-domain behaviours, features by domain and the indicator
+        are that domain's. The candidates that the rows have do not depend on the pseudo-positives.
+        """
+        num_domains, num_rows = len(self.dataset.domains), len(rows)
+        domains = np.concatenate([self.dataset.targets("train", rows)[2], pseudo.domains])
+        order = np.argsort(domains, kind="stable")  # in each domain first the rows, then the pseudo-positives
+        rows, domains = np.concatenate([rows, pseudo.rows])[order], domains[order]
+        users, items, _ = self.dataset.targets("train", rows)
         offsets = np.searchsorted(domains, np.arange(num_domains + 1))
-        queries = self.dataset.queries("train", rows, causal=self.causal, lookback=self.reader.lookback)
         known_items, known_offsets = self.dataset.known_positives(users, domains)
 
         candidates: dict[int, DomainCandidates] = {}
@@ -67,28 +92,37 @@ class Loader:
         for domain in range(num_domains):
             own = slice(offsets[domain], offsets[domain + 1])
             if own.start < own.stop:
-                drawn = self.sampler.draw(domain, items[own], rng)
+                real = own.start + np.count_nonzero(order[own] < num_rows)
+                drawn = self.sampler.draw(domain, items[own.start : real], rng, pseudo=items[real : own.stop])
                 cuts = known_offsets[own.start : own.stop + 1]
-                known = drawn.known(known_items[cuts[0] : cuts[-1]], cuts - cuts[0])
+                candidates[domain] = _columns(drawn, drawn.known(known_items[cuts[0] : cuts[-1]], cuts - cuts[0]))
                 candidate_items.append(drawn.items)
                 popularity.append(self.dataset.corpora.log_popularity(domain, drawn.items))
-                candidates[domain] = DomainCandidates(
-                    positive=torch.from_numpy(drawn.positive),
-                    log_q=torch.from_numpy(drawn.log_q),
-                    positive_log_q=torch.from_numpy(drawn.positive_log_q),
-                    known=(torch.from_numpy(known[0]), torch.from_numpy(known[1])),
-                )
             item_offsets.append(item_offsets[-1] + (len(drawn.items) if own.start < own.stop else 0))
         item_domains = np.repeat(np.arange(num_domains), np.diff(item_offsets))
         return Batch(
             size=len(rows),
-            user=self.reader.user_bags(queries),
+            user=self.reader.user_bags(self.queries(rows, domains)),
             user_offsets=tuple(offsets.tolist()),
             item=self.reader.item_bags(np.concatenate(candidate_items), item_domains),
             item_offsets=tuple(item_offsets),
             item_log_popularity=torch.from_numpy(np.concatenate(popularity)),
             candidates=candidates,
         )
+
+    def queries(self, rows: Array, domains: Array) -> Queries:
+        """What was known when training rows happened, asked in `domains`, which need not be their own."""
+        queries = self.dataset.queries("train", rows, causal=self.causal, lookback=self.reader.lookback)
+        return replace(queries, domains=domains)
+
+
+def _columns(drawn: Candidates, known: tuple[Array, Array]) -> DomainCandidates:
+    return DomainCandidates(
+        positive=torch.from_numpy(drawn.positive),
+        log_q=torch.from_numpy(drawn.log_q),
+        positive_log_q=torch.from_numpy(drawn.positive_log_q),
+        known=(torch.from_numpy(known[0]), torch.from_numpy(known[1])),
+    )
 
 
 def shuffled(num_rows: int, rng: np.random.Generator) -> Iterator[Array]:

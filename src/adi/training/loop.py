@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,16 +17,20 @@ from adi.errors import AdiError
 from adi.evaluation.evaluate import Metrics, evaluate
 from adi.losses import sampled_softmax
 from adi.machine import tune_allocator
-from adi.models.catalog import TrainedModel, build, model_named
+from adi.models.catalog import CountedModel, TrainedModel, build, model_named
 from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
-from adi.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_tensors
-from adi.training.loader import Loader, negative_sampler
+from adi.training.averaging import WeightAverage
+from adi.training.checkpoint import Part, Progress, load_checkpoint, save_checkpoint, save_tensors
+from adi.training.loader import NO_PSEUDO, Loader, negative_sampler
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
-from adi.training.run import RunInfo, new_info, read_run, settings_for, write_json
+from adi.training.pseudo_audit import write_audit
+from adi.training.run import RunInfo, new_info, read_run, settings_for, weights_file, write_json
+from adi.training.self_training import SelfTraining, check_self_training
 from adi.training.settings import TrainingSettings
 
 CHECKPOINT = "checkpoint.safetensors"
+MEAN = "mean"
 
 
 class Observer(Protocol):
@@ -66,18 +71,22 @@ def train(
             f"{prepared}: no validation rows to choose the best epoch by. "
             "Raise split.validation in the schema and prepare again."
         )
+    if isinstance(kind, CountedModel):
+        kind.check(dataset, chosen.model)
     info = new_info(model, seed, chosen, dataset, out)
     if resume:
         _check_same(read_run(out), info, out)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise AdiError(f"{out}: exists and is not empty. Go on with --resume, or choose another place with --out.")
+    torch.manual_seed(seed)
+    towers = build(kind, dataset, chosen.model) if isinstance(kind, TrainedModel) else None  # type: ignore[arg-type]
+    if towers is not None and chosen.training is not None and chosen.training.self_training:
+        check_self_training(towers, dataset)
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "run.json", info.model_dump_json(indent=1))
-    if isinstance(kind, TrainedModel) and chosen.training is not None:
-        torch.manual_seed(seed)
-        towers = build(kind, dataset, chosen.model)  # type: ignore[arg-type]
-        Training(towers, dataset, chosen.training, out, seed, observer).run(resume=resume)
-        info = info.model_copy(update={"parameters": sum(p.numel() for p in towers.parameters())})
+    if towers is not None and chosen.training is not None:
+        kept = Training(towers, dataset, chosen.training, out, seed, observer).run(resume=resume)
+        info = info.model_copy(update={"parameters": sum(p.numel() for p in towers.parameters()), "kept": kept})
     info = info.model_copy(update={"status": "complete"})
     write_json(out / "run.json", info.model_dump_json(indent=1))
     (out / CHECKPOINT).unlink(missing_ok=True)
@@ -118,49 +127,79 @@ class Training:
         self.dense = dense_optimizer(
             model, lr=settings.lr, weight_decay=settings.weight_decay, delta_decay=settings.delta_decay
         )
+        self.steps = len(self.loader)
+        self.warm_up = int(settings.self_training_start * settings.epochs * self.steps) if settings.self_training else 0
+        self.self_training: SelfTraining | None = None
+        self.parts: dict[str, Part] = {}
+        if settings.self_training:
+            self.self_training = SelfTraining(model, dataset, self.loader, settings, start=self.warm_up)
+            self.parts["self_training"] = self.self_training
+        self.average: WeightAverage | None = None
+        if settings.average:
+            self.average = self.parts["average"] = WeightAverage(model, settings.average)
+            self.tables.before = self.average.rows_change
         self.progress = Progress()
 
-    def run(self, *, resume: bool) -> None:
-        """Train until the last epoch, or until validation has not improved for `patience` epochs."""
+    def run(self, *, resume: bool) -> dict[str, int]:
+        """Train until the last epoch or early stopping; returns the epoch whose weights each domain keeps."""
         checkpoint = self.out / CHECKPOINT
         if resume and checkpoint.exists():
-            self.progress = load_checkpoint(checkpoint, self.model, self.tables, self.dense)
+            self.progress = load_checkpoint(checkpoint, self.model, self.tables, self.dense, self.parts)
         with SummaryWriter(str(self.out / "tensorboard")) as board:
             while not self._is_over():
                 self._epoch(checkpoint)
-                self._validate(board)
-                save_checkpoint(checkpoint, self.model, self.tables, self.dense, self.progress)
+                with nullcontext() if self.average is None else self.average.applied():
+                    self._validate(board)
+                self._save(checkpoint)
+        best = self.progress.best_epoch
+        return {name: best[name if self.settings.keep == "domain" else MEAN] for name in self.dataset.domains}
 
     def _is_over(self) -> bool:
         """Told from what a checkpoint holds, so that a run that was cut off after its last epoch trains no other."""
-        epoch, since_best = self.progress.epoch, self.progress.epoch - self.progress.best_epoch
-        return epoch >= self.settings.epochs or since_best >= self.settings.patience
+        epoch = self.progress.epoch
+        warm_up = -(-self.warm_up // self.steps)  # epochs, one that is cut counted whole
+        since = max([warm_up, *self.progress.best_epoch.values()])
+        return epoch >= self.settings.epochs or epoch - since >= self.settings.patience
 
     def _epoch(self, checkpoint: Path) -> None:
-        progress, steps = self.progress, len(self.loader)
+        progress = self.progress
         self.model.train()
-        for batch in self.loader.epoch(progress.epoch, start=progress.step):
+        for rows, rng in self.loader.draws(progress.epoch, start=progress.step):
             started = time.perf_counter()
+            pseudo = NO_PSEUDO
+            if self.self_training is not None:
+                pseudo = self.self_training.choose(rows, progress.epoch * self.steps + progress.step)
+            chosen = time.perf_counter()
+            batch = self.loader.batch(rows, rng, pseudo)
             loss = float(self.step(batch))
             if not torch.isfinite(torch.tensor(loss)):
                 raise AdiError(
                     f"epoch {progress.epoch + 1}, step {progress.step + 1}: the loss is {loss}; the training has "
                     "diverged. Lower training.lr or training.embedding_lr."
                 )
+            done = time.perf_counter()
+            if self.self_training is not None:
+                self.self_training.audit.spent(
+                    scoring=chosen - started, training=done - chosen, pseudo=len(pseudo) / batch.size
+                )
             progress.step += 1
             progress.samples += batch.size
+            progress.pseudo += len(pseudo)
             progress.loss_sum += loss * batch.size
-            progress.seconds += time.perf_counter() - started
+            progress.seconds += done - started
             if self.observer is not None:
                 self.observer.step(
                     epoch=progress.epoch + 1,
                     step=progress.step,
-                    steps=steps,
+                    steps=self.steps,
                     loss=progress.loss_sum / progress.samples,
                     samples_per_second=progress.samples / progress.seconds,
                 )
             if progress.step % self.settings.checkpoint_steps == 0:
-                save_checkpoint(checkpoint, self.model, self.tables, self.dense, progress)
+                self._save(checkpoint)
+
+    def _save(self, checkpoint: Path) -> None:
+        save_checkpoint(checkpoint, self.model, self.tables, self.dense, self.progress, self.parts)
 
     def step(self, batch: Batch) -> Tensor:
         """One step of both optimizers; returns the mean loss of the batch's samples."""
@@ -169,6 +208,8 @@ class Training:
         loss.backward()  # type: ignore[no-untyped-call]
         self.tables.step()
         self.dense.step()
+        if self.average is not None:
+            self.average.step()
         return loss.detach()
 
     def _validate(self, board: SummaryWriter) -> None:
@@ -181,21 +222,20 @@ class Training:
             ks=(k,),
             rows_per_domain=self.settings.validation_rows,
         )
-        value = metrics["mean"][f"recall@{k}"]
         progress.epoch += 1
-        best = value > progress.best
-        if best:
-            progress.best, progress.best_epoch = value, progress.epoch
-            save_tensors(self.out / "model.safetensors", self.model.state_dict())
-        line = {
+        best = self._keep(metrics)
+        line: dict[str, Any] = {
             "epoch": progress.epoch,
-            "step": progress.epoch * len(self.loader),
+            "step": progress.epoch * self.steps,
             "seconds": progress.seconds,
             "samples": progress.samples,
             "samples_per_second": progress.samples / progress.seconds,
             "loss": progress.loss_sum / progress.samples,
             "validation": {"domains": metrics["domains"], "mean": metrics["mean"]},
         }
+        if self.self_training is not None:
+            line["pseudo_positives"] = progress.pseudo
+            write_audit(self.out, self.self_training.audit.report(start=self.warm_up, steps=line["step"]))
         log = self.out / "log.jsonl"
         earlier = log.read_text(encoding="utf-8").splitlines()[: progress.epoch - 1] if log.exists() else []
         write_json(log, "\n".join([*earlier, json.dumps(line)]))
@@ -203,26 +243,46 @@ class Training:
         for name, values in metrics["domains"].items():
             if values[f"recall@{k}"] is not None:
                 board.add_scalar(f"recall@{k}/{name}", values[f"recall@{k}"], progress.epoch)
-        board.add_scalar(f"recall@{k}/mean", value, progress.epoch)
+        board.add_scalar(f"recall@{k}/mean", metrics["mean"][f"recall@{k}"], progress.epoch)
         if self.observer is not None:
             self.observer.validated(epoch=progress.epoch, metrics=metrics, best=best)
-        progress.step, progress.samples, progress.loss_sum, progress.seconds = 0, 0, 0.0, 0.0
+        progress.step, progress.samples, progress.pseudo, progress.loss_sum, progress.seconds = 0, 0, 0, 0.0, 0.0
+
+    def _keep(self, metrics: Metrics) -> bool:
+        """Save the weights if this epoch is the best for anything that is watched; forget those no longer the best."""
+        progress, key = self.progress, f"recall@{self.settings.k}"
+        mean = metrics["mean"][key]
+        watched = {MEAN: mean}
+        if self.settings.keep == "domain":  # a domain without validation rows goes by the mean of the others
+            watched = {name: mean if own[key] is None else own[key] for name, own in metrics["domains"].items()}
+        better = [name for name, value in watched.items() if value > progress.best.get(name, -1.0)]
+        progress.best |= {name: watched[name] for name in better}
+        progress.best_epoch |= dict.fromkeys(better, progress.epoch)
+        if better:
+            save_tensors(weights_file(self.out, self.settings.keep, progress.epoch), self.model.state_dict())
+            kept = {weights_file(self.out, self.settings.keep, epoch) for epoch in progress.best_epoch.values()}
+            for former in set(self.out.glob("model*.safetensors")) - kept:
+                former.unlink()
+        return bool(better)
 
 
 def batch_loss(model: TwoTower, batch: Batch) -> Tensor:
     """The mean over the samples of the sampled softmax, each domain's samples against that domain's candidates."""
     users = model.encode_users(batch.user, batch.user_offsets)  # (B, dim)
     items = model.encode_items(batch.item, batch.item_offsets, batch.item_log_popularity)  # (N, dim)
-    losses = [
-        sampled_softmax(
-            users[batch.user_offsets[domain] : batch.user_offsets[domain + 1]],
-            items[batch.item_offsets[domain] : batch.item_offsets[domain + 1]],
-            candidates.positive,
-            log_q=candidates.log_q,
-            positive_log_q=candidates.positive_log_q,
-            known=candidates.known,
-            temperature=model.temperature,
+    losses = []
+    for domain, candidates in batch.candidates.items():
+        own = items[batch.item_offsets[domain] : batch.item_offsets[domain + 1]]  # (m, dim)
+        there = users[batch.user_offsets[domain] : batch.user_offsets[domain + 1]]
+        losses.append(
+            sampled_softmax(
+                model.queries(there, own[candidates.positive]),  # (n, dim)
+                own,
+                candidates.positive,
+                log_q=candidates.log_q,
+                positive_log_q=candidates.positive_log_q,
+                known=candidates.known,
+                temperature=model.temperature,
+            )
         )
-        for domain, candidates in batch.candidates.items()
-    ]
     return torch.stack(losses).sum() / batch.size

@@ -1,7 +1,9 @@
 """The optimizers of a run: row-wise Adagrad for the embedding tables, AdamW for everything else."""
 
+from collections.abc import Callable
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from adi.layers.domain_parameter import DomainParameter
 from adi.layers.embedding import EmbeddingTables
@@ -11,12 +13,14 @@ class RowwiseAdagrad:
     """Adagrad with one accumulator for each row, that reads and writes only the rows of the batch.
 
     With g the gradient of a row, ``s += mean(g^2)`` and ``row -= lr * g / (sqrt(s) + eps)``: a step's cost does not
-    depend on the size of the tables. `state` is (rows,), saved with the run.
+    depend on the size of the tables. `state` is (rows,), saved with the run. `before` is called with the numbers of the
+    rows that a step is about to change.
     """
 
     def __init__(self, tables: EmbeddingTables, *, lr: float, eps: float = 1e-8) -> None:
         self.tables, self.lr, self.eps = tables, lr, eps
         self.state = torch.zeros(len(tables.weight), device=tables.weight.device)
+        self.before: Callable[[Tensor], None] | None = None
 
     @torch.no_grad()
     def step(self) -> None:
@@ -30,6 +34,8 @@ class RowwiseAdagrad:
         gradient = gradients.new_zeros(len(rows), gradients.shape[1]).index_add_(0, inverse, gradients)  # (rows, E)
         state = self.state[rows] + gradient.square().mean(dim=1)
         self.state[rows] = state
+        if self.before is not None:
+            self.before(rows)
         self.tables.weight.index_add_(0, rows, gradient / (state.sqrt() + self.eps)[:, None], alpha=-self.lr)
 
 

@@ -2,9 +2,13 @@
 
 run.json             model, seed, settings, the prepared dataset and its fingerprint, versions, whether it is complete
 log.jsonl            a line for each epoch: loss, speed, validation
-model.safetensors    the best epoch's weights (models that are trained)
+model.safetensors    the best epoch's weights (models that are trained); with keep: domain, model-N.safetensors for
+                     each epoch N that is the best of some domain
+self_training.json   what self-training did, where it is on
 checkpoint.safetensors   what --resume needs, gone when the training is complete
-metrics.json         what `adi evaluate` found
+ranks.parquet        the rank of each test row's item, as `adi evaluate` found it
+interest.json        the weight of each feature in each domain, of a model that weighs them
+metrics.json         the metrics of those ranks
 tensorboard/         the log for TensorBoard
 """
 
@@ -20,7 +24,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import load_file
 
 from adi.data.dataset import Dataset
+from adi.data.folder import replace_file
 from adi.errors import AdiError, suggestion
+from adi.models.by_domain import ScorerByDomain
 from adi.models.catalog import CountedModel, TrainedModel, build, model_named
 from adi.models.scorer import Scorer
 from adi.models.vectors import VectorScorer
@@ -38,7 +44,10 @@ class RunSettings(Strict):
 
 
 class RunInfo(BaseModel):
-    """``run.json``. `prepared` is the dataset's place, relative to the run where that is possible."""
+    """``run.json``. `prepared` is the dataset's place, relative to the run where that is possible.
+
+    `kept` is the epoch that each domain is scored with; the same for all but with ``keep: domain``.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,6 +60,7 @@ class RunInfo(BaseModel):
     prepared: str
     fingerprint: str
     parameters: int | None
+    kept: dict[str, int] | None = None
     versions: dict[str, str]
     config: dict[str, Any]
 
@@ -72,6 +82,11 @@ def settings_for(model: str, given: Mapping[str, Any] | None = None) -> RunSetti
             values[key].update(value)
             continue
         section, _, leaf = key.rpartition(".")
+        if isinstance(kind, CountedModel) and leaf in TrainingSettings.model_fields:
+            raise AdiError(
+                f"setting '{key}' is one of training, and --model {model} is counted, not trained. "
+                "Leave it out, or choose a model that is trained, such as adi-se."
+            )
         if known.get(leaf) is None or section not in ("", known[leaf]):
             raise AdiError(
                 f"setting '{key}' does not exist for --model {model}.{suggestion(leaf, known)} "
@@ -113,13 +128,8 @@ def new_info(model: str, seed: int, settings: RunSettings, dataset: Dataset, out
 
 
 def write_json(path: Path, content: str) -> None:
-    """Replace a file at once: a reader sees the old or the new, never half."""
-    beside = path.with_name(f".{path.name}.partial")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(content + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    """Replace a text file at once."""
+    replace_file(path, f"{content}\n".encode())
 
 
 def read_run(folder: Path) -> RunInfo:
@@ -153,9 +163,22 @@ def open_run(folder: Path) -> tuple[RunInfo, Dataset, Scorer]:
     model, settings = model_named(info.model), settings_for(info.model, info.config)
     if isinstance(model, CountedModel):
         return info, dataset, model.fit(dataset, settings.model)
-    towers = build(model, dataset, settings.model)  # type: ignore[arg-type]
-    towers.load_state_dict(load_file(folder / "model.safetensors"))
-    return info, dataset, VectorScorer(towers, dataset)
+    keep = "mean" if settings.training is None else settings.training.keep
+    kept = info.kept or dict.fromkeys(info.domains, 0)
+    files = {name: weights_file(folder, keep, kept[name]) for name in info.domains}
+    scorers = {}
+    for file in set(files.values()):
+        towers = build(model, dataset, settings.model)  # type: ignore[arg-type]
+        towers.load_state_dict(load_file(file))
+        scorers[file] = VectorScorer(towers, dataset)
+    if len(scorers) == 1:
+        return info, dataset, next(iter(scorers.values()))
+    return info, dataset, ScorerByDomain([scorers[files[name]] for name in info.domains])
+
+
+def weights_file(folder: Path, keep: Literal["mean", "domain"], epoch: int) -> Path:
+    """Where a run keeps the weights of an epoch."""
+    return folder / ("model.safetensors" if keep == "mean" else f"model-{epoch}.safetensors")
 
 
 def read_log(folder: Path) -> Sequence[dict[str, Any]]:

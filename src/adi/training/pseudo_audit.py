@@ -1,0 +1,156 @@
+"""What self-training did, to be looked at: pairs by (i, j), their scores, how often pseudo-positives are true."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adi.data.arrays import Array
+from adi.data.dataset import Dataset
+from adi.evaluation.ranking import positions_in
+from adi.training.run import write_json
+
+AUDIT = "self_training.json"
+BINS = 40
+COUNTS = ("samples", "eligible", "known", "scored", "accepted", "scored_checked", "scored_true", "checked", "true")
+
+
+class PseudoAudit:
+    """Counts over the steps with pseudo-positives, for each of the D * D groups (i, j), numbered i D + j.
+
+    A training row of i counts once for each time that it was in a batch::
+
+        samples    rows of i, asked about in j
+        eligible   of those: the item can be retrieved in j
+        known      of those: the user is known to have taken the item in j as well; left out
+        scored     eligible - known
+        accepted   of those: among the best p of their batch
+
+    **Precision.** Some users have a validation row in j, their last there, that is not trained on. `checked` are the
+    accepted pairs of such users, `precision` is the share of them that have that row's very item, and `base_rate` the
+    same share of all scored pairs of such users: what chance would give. Both are low by nature, for one row is held
+    out of all that a user may yet do. Where no user takes one item in two domains, both are 0, whatever the
+    pseudo-positives are worth. Known pairs are no check: the model was trained on them. The test is not looked at.
+
+    **Histograms** have `BINS` bins of equal width over the range of the first scores; what lies outside later is in the
+    outermost bin.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.domains = dataset.domains
+        size = len(self.domains) ** 2
+        self.counts = {name: np.zeros(size, dtype=np.int64) for name in COUNTS}
+        self.histograms = {name: np.zeros((size, BINS), dtype=np.int64) for name in ("scored", "accepted")}
+        self.edges = np.full(BINS + 1, np.nan)
+        self.seconds = {"scoring": 0.0, "training_extra": 0.0, "total": 0.0}
+        users, items, domains = dataset.targets("validation", dataset.rows("validation"))
+        keys = self._keys(users, domains)
+        order = np.argsort(keys)
+        self.held_out = keys[order], items[order]
+
+    def count(self, name: str, groups: Array) -> None:
+        """Add each pair's group to a count."""
+        self.counts[name] += np.bincount(groups, minlength=len(self.counts[name]))
+
+    def add(self, users: Array, items: Array, groups: Array, scores: Array, accepted: Array) -> None:
+        """Count the scored pairs of a batch: (P,) each, `accepted` says which were."""
+        self.count("scored", groups)
+        self.count("accepted", groups[accepted])
+        self._add_scores(groups, scores, accepted)
+        keys, held_out = self.held_out
+        if not len(keys):
+            return
+        places, checked = positions_in(keys, self._keys(users, groups % len(self.domains)))
+        true = checked & (held_out[places] == items)
+        self.count("scored_checked", groups[checked])
+        self.count("scored_true", groups[true])
+        self.count("checked", groups[checked & accepted])
+        self.count("true", groups[true & accepted])
+
+    def spent(self, *, scoring: float, training: float, pseudo: float) -> None:
+        """Add the seconds of a step, whose samples were pseudo-positives to the share `pseudo`."""
+        self.seconds["scoring"] += scoring
+        self.seconds["training_extra"] += training * pseudo
+        self.seconds["total"] += scoring + training
+
+    def _add_scores(self, groups: Array, scores: Array, accepted: Array) -> None:
+        if not len(scores):
+            return
+        if np.isnan(self.edges[0]):
+            self.edges = np.histogram_bin_edges(scores.astype(np.float64), BINS)
+        bins = np.clip(np.searchsorted(self.edges, scores, side="right") - 1, 0, BINS - 1)
+        for name, chosen in (("scored", slice(None)), ("accepted", accepted)):
+            np.add.at(self.histograms[name], (groups[chosen], bins[chosen]), 1)
+
+    def _keys(self, users: Array, domains: Array) -> Array:
+        """One number for each (user, domain)."""
+        keys: Array = users.astype(np.int64) * len(self.domains) + domains
+        return keys
+
+    def report(self, *, start: int, steps: int) -> dict[str, Any]:
+        """``self_training.json``: `start` is the first step with pseudo-positives, `steps` were taken in all.
+
+        Of the seconds, `scoring` went into choosing; `training_extra` is the share of the pseudo-positives among the
+        samples of each step, of that step's seconds without scoring; `total` is all that the steps took.
+        """
+        pairs = []
+        for group in range(len(self.domains) ** 2):
+            source, target = divmod(group, len(self.domains))
+            if source == target:
+                continue
+            counts = {name: int(values[group]) for name, values in self.counts.items()}
+            pairs.append(
+                {
+                    "from": self.domains[source],
+                    "to": self.domains[target],
+                    **{
+                        name: counts[name] for name in ("samples", "eligible", "known", "scored", "accepted", "checked")
+                    },
+                    "precision": _share(counts["true"], counts["checked"]),
+                    "base_rate": _share(counts["scored_true"], counts["scored_checked"]),
+                    "score_histogram": self._histogram(group),
+                }
+            )
+        return {"start_step": start, "steps": steps, "seconds": dict(self.seconds), "pairs": pairs}
+
+    def _histogram(self, group: int) -> dict[str, list[float]]:
+        """Edges, and counts between them; all empty where nothing was scored."""
+        if not self.counts["scored"][group]:
+            return {"edges": [], "scored": [], "accepted": []}
+        return {"edges": self.edges.tolist(), **{name: own[group].tolist() for name, own in self.histograms.items()}}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that was counted, as tensors for a checkpoint."""
+        parts: Mapping[str, Mapping[str, Array]] = {"counts": self.counts, "histograms": self.histograms}
+        state = {
+            f"{part}.{name}": torch.from_numpy(values)
+            for part, named in parts.items()
+            for name, values in named.items()
+        }
+        seconds = torch.tensor(list(self.seconds.values()), dtype=torch.float64)
+        return state | {"edges": torch.from_numpy(self.edges), "seconds": seconds}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.counts = {name: state[f"counts.{name}"].numpy() for name in self.counts}
+        self.histograms = {name: state[f"histograms.{name}"].numpy() for name in self.histograms}
+        self.edges = state["edges"].numpy()
+        self.seconds = dict(zip(self.seconds, state["seconds"].tolist(), strict=True))
+
+
+def write_audit(run: Path, report: Mapping[str, Any]) -> None:
+    """Put a report into the folder of a run."""
+    write_json(run / AUDIT, json.dumps(report, indent=1))
+
+
+def read_audit(run: Path) -> dict[str, Any] | None:
+    """The report in the folder of a run, None where there is none."""
+    path = run / AUDIT
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
