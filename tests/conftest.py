@@ -1,12 +1,17 @@
 """A small log written by hand, prepared once for all tests: unequal domains, one of a single item, awkward ids."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from adi.data.dataset import Dataset
 from adi.data.prepare import prepare
+from adi.evaluation.metrics import recall
+from adi.evaluation.ranks import Ranked, write_ranks
 
 DOMAINS = {"s": "search", "f": "feed", "k": "kiosk"}
 
@@ -123,3 +128,46 @@ def prepared(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def dataset(prepared: Path) -> Dataset:
     return Dataset(prepared)
+
+
+@pytest.fixture
+def ranked_run(tmp_path: Path) -> Callable[..., Path]:
+    """Makes an evaluated run from the rank of each test query, given by domain as (user, rank)."""
+
+    def make(
+        name: str,
+        queries: Mapping[str, list[tuple[int, float]]],
+        *,
+        model: str = "dnn",
+        seed: int = 0,
+        ks: tuple[int, ...] = (2, 10, 50),
+        against: str = "corpus",
+        history: str = "earlier",
+        parameters: int | None = 4321,
+        fingerprint: str = "f00d",
+        prepared: str = "prepared",
+        config: Mapping[str, Any] | None = None,
+    ) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        ranked, first = {}, 0
+        for domain, pairs in queries.items():
+            users, ranks = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+            ranked[domain] = Ranked(np.arange(first, first + len(pairs)), users.astype(np.int64), ranks)
+            first += len(pairs)
+        measures = {
+            domain: {"queries": len(own.ranks), "corpus": 99}
+            | {f"recall@{k}": recall(own.ranks, k) if len(own.ranks) else None for k in ks}
+            for domain, own in ranked.items()
+        }
+        card = {"model": model, "seed": seed, "created": "2026-01-02", "domains": list(queries), "prepared": prepared}
+        card |= {"fingerprint": fingerprint, "parameters": parameters, "config": dict(config or {})}
+        metrics = {"part": "test", "against": against, "history": history, "ks": ks, "domains": measures}
+        known = {f"recall@{k}": [own[f"recall@{k}"] for own in measures.values() if own["queries"]] for k in ks}
+        metrics |= {"mean": {name: float(np.mean(values)) if values else None for name, values in known.items()}}
+        metrics |= {"ranks": write_ranks(folder, ranked)}
+        (folder / "run.json").write_text(json.dumps(card), encoding="utf-8")
+        (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+        return folder
+
+    return make

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from adi.data import folder as folder_module
-from adi.data.folder import new_folder
+from adi.data.folder import new_folder, replace_file
 from adi.errors import AdiError
 
 
@@ -88,3 +88,22 @@ def test_everything_is_flushed_before_the_rename(tmp_path: Path, monkeypatch: py
         (folder / "inner" / "a.txt").write_text("a")
     assert sorted(flushed[:3]) == sorted([(folder.name, False), ("inner", False), ("a.txt", False)])
     assert flushed[3:] == [(tmp_path.name, True)]
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    replace_file(tmp_path / "a.txt", b"old")
+    replace_file(tmp_path / "a.txt", b"new\r\n")
+    assert (tmp_path / "a.txt").read_bytes() == b"new\r\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    replace_file(tmp_path / "a.txt", b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(tmp_path / "a.txt", b"new")
+    assert (tmp_path / "a.txt").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]

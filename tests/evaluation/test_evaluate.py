@@ -11,6 +11,7 @@ from adi.data.dataset import Dataset
 from adi.data.prepare import prepare
 from adi.errors import AdiError
 from adi.evaluation.evaluate import evaluate
+from adi.evaluation.metrics import recall
 from adi.models.popularity import Popularity
 from adi.training.evaluation import evaluate_run
 from adi.training.loop import train
@@ -161,10 +162,13 @@ def test_a_model_that_scores_all_alike_gains_nothing(dataset):
     assert found["kiosk"]["recall@1"] == 1
 
 
-def test_each_domain_is_told_when_it_is_done(dataset, popularity):
-    done = []
-    evaluate(popularity, dataset, ks=(1,), advance=done.append)
-    assert done == ["search", "feed", "kiosk"]
+def test_each_domain_is_told_with_its_rankings_when_it_is_done(dataset, popularity):
+    ranked = {}
+    result = evaluate(popularity, dataset, ks=(1,), done=ranked.__setitem__)
+    assert list(ranked) == ["search", "feed", "kiosk"]
+    assert {name: recall(own.ranks, 1) for name, own in ranked.items()} == {
+        name: own["recall@1"] for name, own in result["domains"].items()
+    }
 
 
 def test_candidates_that_were_not_given_are_asked_for(dataset, popularity, listed):
@@ -188,7 +192,8 @@ def test_a_run_is_evaluated_against_its_candidates_and_keeps_the_result(listed, 
     train(listed, "popularity", tmp_path / "run")
     result = evaluate_run(tmp_path / "run", ks=(1, 2))
     data = Dataset(listed)
-    assert result == {"model": "popularity"} | evaluate(Popularity(data), data, against="candidates", ks=(1, 2))
+    expected = evaluate(Popularity(data), data, against="candidates", ks=(1, 2))
+    assert result == {"model": "popularity"} | expected | {"ranks": result["ranks"]}
     assert json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8")) == result
     corpus = evaluate_run(tmp_path / "run", ks=(1,), against="corpus", causal=False)
     assert (corpus["against"], corpus["domains"]["a"]["recall@1"]) == ("corpus", 1.0)

@@ -1,14 +1,15 @@
-"""Folders that are complete or absent.
+"""Folders and files that are complete or absent.
 
 Every step of the pipeline writes one folder. It is built under a hidden name beside its place, flushed to disk and
-renamed, so that a reader never sees half of it, and a crash, a full disk or Ctrl-C leaves nothing behind.
+renamed, so that a reader never sees half of it, and a crash, a full disk or Ctrl-C leaves nothing behind. A file that
+is added to a folder, or replaced there, comes in the same way.
 """
 
 import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -44,6 +45,19 @@ def new_folder(out: Path) -> Iterator[Path]:
         # DuckDB and Arrow report a full disk through their own exceptions, with the system's words in them.
         if isinstance(error, Exception) and os.strerror(errno.ENOSPC) in str(error):
             raise AdiError(f"{out}: the disk is full ({error}). Nothing was kept; free some space.") from error
+        raise
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file at once: a reader sees the old or the new, never half, and after a failure the old one."""
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        beside.write_bytes(content)
+        _flush_one(beside)
+        beside.replace(path)
+    except BaseException:
+        with suppress(OSError):  # a failing removal must not hide the error that brought us here
+            beside.unlink()
         raise
 
 

@@ -30,7 +30,7 @@ def evaluate(
     ks: Sequence[int] = (10, 50, 100),
     causal: bool = True,
     rows_per_domain: int | None = None,
-    advance: Callable[[str], None] | None = None,
+    done: Callable[[str, Rankings], None] | None = None,
 ) -> Metrics:
     """Rank the item of every row of a part, exactly, and average by domain.
 
@@ -39,7 +39,7 @@ def evaluate(
         causal: queries see what the user did earlier; False: everything the training part holds of the user, as some
             published figures do.
         rows_per_domain: at most this many rows of each domain, evenly spread over the users; None: all.
-        advance: called with each domain's name when it is done.
+        done: called with each domain's name and its rankings, the metrics of which are here.
 
     Returns:
         ``{"domains": {name: {"queries": n, "corpus": m, "recall@10": ...}}, "mean": {...}, "breakdown": ...}`` and the
@@ -64,8 +64,8 @@ def evaluate(
         by_domain[name] = _summary(rankings, order)
         breakdown["history_length"][name] = _groups(rankings.ranks, rankings.history, HISTORY_GROUPS, order)
         breakdown["item_popularity"][name] = _groups(rankings.ranks, rankings.popularity, POPULARITY_GROUPS, order)
-        if advance is not None:
-            advance(name)
+        if done is not None:
+            done(name, rankings)
     metrics = [key for key in next(iter(by_domain.values())) if "@" in key]
     mean = {key: _mean([by_domain[name][key] for name in dataset.domains]) for key in metrics}
     return {

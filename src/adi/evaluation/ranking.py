@@ -9,6 +9,7 @@ from torch import Tensor
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Histories, Part
 from adi.evaluation.coverage import Coverage
+from adi.evaluation.ranks import Ranked
 from adi.models.scorer import Scorer, finite
 
 QUERIES_AT_ONCE = 1 << 10
@@ -19,15 +20,13 @@ CACHED_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Rankings:
-    """n rankings of one domain.
+class Rankings(Ranked):
+    """n rankings of one domain, with what their metrics are broken down by.
 
-    `ranks` (n,) as in `adi.evaluation.metrics`, `history` (n,) the lengths of the queries' histories, `popularity` (n,)
-    the relevant items' training counts in the domain, `shown[k]` how many distinct items the top-k lists hold, `ranked`
-    how many items there were to rank.
+    `history` (n,) are the lengths of the queries' histories, `popularity` (n,) the relevant items' training counts in
+    the domain, `shown[k]` how many distinct items the top-k lists hold, `ranked` how many items there were to rank.
     """
 
-    ranks: Array
     history: Array
     popularity: Array
     shown: dict[int, int]
@@ -54,12 +53,12 @@ def rank(
     Raises `AdiError` when the model's scores are not finite.
     """
     items = dataset.corpora.retrievable(domain) if candidates is None else np.unique(candidates[0])
-    wanted = dataset.targets(part, rows)[1]
+    users, wanted, _ = dataset.targets(part, rows)
     popularity = dataset.corpora.counts_of(domain, wanted)
     ranks, lengths = np.full(len(rows), np.inf), np.zeros(len(rows), dtype=np.int64)
     coverage = Coverage(num_items=len(items), ks=ks)
     if not len(rows):
-        return Rankings(ranks, lengths, popularity, coverage.counts(), len(items))
+        return Rankings(rows, users, ranks, lengths, popularity, coverage.counts(), len(items))
     score = scorer.against(domain, items)
     size = max(1, min(QUERIES_AT_ONCE, LOGITS_AT_ONCE // len(items)))
     cached = max(1, CACHED_AT_ONCE // len(items))
@@ -81,7 +80,7 @@ def rank(
         ranked = known & (own[:, 0] > -torch.inf).numpy()
         ranks[chunk] = np.where(ranked, torch.cat(counted).numpy(), np.inf)
         lengths[chunk] = queries.histories.lengths
-    return Rankings(ranks, lengths, popularity, coverage.counts(), len(items))
+    return Rankings(rows, users, ranks, lengths, popularity, coverage.counts(), len(items))
 
 
 def positions_in(items: Array, wanted: Array) -> tuple[Array, Array]:

@@ -10,8 +10,9 @@ from typing import Any
 
 import altair as alt
 
-from adi.report.groups import Estimate, Group
-from adi.report.runs import Epoch
+from adi.evaluation.comparison import Comparison
+from adi.evaluation.groups import Estimate, Group
+from adi.evaluation.runs import Epoch
 
 Specification = dict[str, Any]
 Row = dict[str, str | float | None]
@@ -65,6 +66,44 @@ def recall_curve(groups: Sequence[Group], *, domain: str | None, ks: Sequence[in
     ]
     x = alt.X("x:Q", axis=alt.Axis(values=list(ks), format="d"), scale=alt.Scale(nice=False))
     return _lines(groups, rows, x=x, x_title="N", title=_title(domain), y_title="Recall@N")
+
+
+def difference_intervals(
+    groups: Sequence[Group], comparison: Comparison, *, domain: str | None, extent: tuple[float, float]
+) -> Specification:
+    """Each model's difference to the baseline in a domain (None: the mean) with its interval, on an axis of `extent`.
+
+    The band is the margin within which a difference makes none.
+    """
+    rows: list[Row] = [
+        {"model": one.model, "difference": one.difference, "low": one.low, "high": one.high, "verdict": one.verdict}
+        for one in comparison.differences
+        if one.domain == domain and one.difference is not None
+    ]
+    axis = alt.X(
+        "low:Q",
+        title=f"Difference in {named(comparison.measure)}",
+        scale=alt.Scale(domain=list(extent), nice=False),
+        axis=alt.Axis(tickCount=4, labelExpr="datum.value == 0 ? '0' : format(datum.value, '+.3~f')"),
+    )
+    margin: list[Row] = [{"low": -comparison.margin, "high": comparison.margin}]
+    band = alt.Chart(alt.InlineData(values=margin)).mark_rect(color="#d0d7de", opacity=0.6).encode(x=axis, x2="high:Q")
+    zero = alt.Chart(alt.InlineData(values=[{"low": 0.0}])).mark_rule(strokeWidth=1).encode(x=axis)
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        y=alt.Y("model:N", title=None, sort=None, axis=alt.Axis(labelLimit=170, ticks=False, domain=False)),
+        color=_colour(groups),
+        tooltip=[
+            "model:N",
+            *(alt.Tooltip(f"{name}:Q", format="+.4f") for name in ("difference", "low", "high")),
+            "verdict:N",
+        ],
+    )
+    intervals = base.mark_rule(strokeWidth=2.5).encode(x=axis, x2="high:Q")
+    points = base.mark_point(size=70, filled=True, opacity=1).encode(x="difference:Q", shape=_shape(groups))
+    chart = alt.layer(band, zero, intervals, points)
+    return chart.properties(
+        title=_title(domain), width="container", height=BAR_STEP * len(comparison.subjects)
+    ).to_dict()
 
 
 def loss_curve(groups: Sequence[Group]) -> Specification:
@@ -132,7 +171,6 @@ def _lines(
     groups: Sequence[Group], rows: list[Row], *, x: alt.X, x_title: str, title: str, y_title: str, zero: bool = True
 ) -> Specification:
     """A line with points for each model, or for each of its seeds where the rows tell them apart."""
-    shapes = alt.Scale(domain=[group.label for group in groups], range=_in_turn(list(SHAPES), len(groups)))
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=rows), title=title, width="container", height=LINE_HEIGHT)
         .mark_line(point=alt.OverlayMarkDef(size=45, filled=True), strokeWidth=1.8)
@@ -140,7 +178,7 @@ def _lines(
             x=x.title(x_title),
             y=alt.Y("value:Q", title=y_title, scale=alt.Scale(zero=zero), axis=alt.Axis(tickCount=5)),
             color=_colour(groups),
-            shape=alt.Shape("model:N", scale=shapes, legend=None),
+            shape=_shape(groups),
             detail="seed:N",
             tooltip=[
                 "model:N",
@@ -155,6 +193,11 @@ def _lines(
 def _colour(groups: Sequence[Group]) -> alt.Color:
     scale = alt.Scale(domain=[group.label for group in groups], range=_in_turn(COLOURS, len(groups)))
     return alt.Color("model:N", scale=scale, legend=None)
+
+
+def _shape(groups: Sequence[Group]) -> alt.Shape:
+    scale = alt.Scale(domain=[group.label for group in groups], range=_in_turn(list(SHAPES), len(groups)))
+    return alt.Shape("model:N", scale=scale, legend=None)
 
 
 def _in_turn(values: Sequence[str], count: int) -> list[str]:

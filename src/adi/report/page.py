@@ -11,10 +11,14 @@ import altair
 import vl_convert
 
 from adi.errors import AdiError
+from adi.evaluation.groups import group_runs
+from adi.evaluation.runs import Run, read_runs
 from adi.report import sections
 from adi.report.charts import Specification
-from adi.report.groups import group_runs
-from adi.report.runs import Run, read_runs
+from adi.report.comparison import differences
+from adi.report.elements import Figures
+from adi.report.interest import interest
+from adi.report.self_training import self_training
 from adi.report.style import CHART_CONFIG, STYLE
 from adi.report.tables import Html, text
 
@@ -29,11 +33,12 @@ for (const [id, specification] of Object.entries(charts)) {
 """
 
 
-def write_report(runs: Sequence[Path], out: Path) -> None:
+def write_report(runs: Sequence[Path], out: Path, *, baseline: str | None = None) -> None:
     """Compare evaluated runs in one self-contained HTML file.
 
     `runs` are folders that ``adi train`` wrote and ``adi evaluate`` scored. Runs that differ by their seed alone become
-    one row, mean ± standard deviation. An existing `out` is replaced, once the new page is complete.
+    one row, mean ± standard deviation. `baseline` is the model that the differences are to, see
+    `adi.evaluation.comparison.compare`. An existing `out` is replaced, once the new page is complete.
 
     Raises `AdiError` when a run lacks a file, when runs were tested on different data, or when `out` cannot be written.
 
@@ -41,7 +46,7 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
     """
     if out.is_dir():
         raise AdiError(f"{out}: is a folder. Name the report's file: --out {out / 'report.html'}")
-    page = render(read_runs(runs))
+    page = render(read_runs(runs), baseline=baseline)
     partial = out.with_name(f".{out.name}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -53,20 +58,23 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
         raise AdiError(f"{out}: cannot be written ({error.strerror}). Choose another place with --out.") from None
 
 
-def render(runs: Sequence[Run]) -> str:
+def render(runs: Sequence[Run], *, baseline: str | None = None) -> str:
     """The whole page of the runs."""
     groups = group_runs(runs)
     ks = _common_ks(runs)
     k = ks[len(ks) // 2]
-    figures = sections.Figures()
+    figures = Figures()
     body = (
         sections.recall(groups, figures, ks=ks, k=k),
+        differences(groups, figures, k=k, baseline=baseline),
         sections.learning(groups, figures, k=k),
         sections.breakdown(groups, figures, k=k),
+        interest(groups, figures),
+        self_training(groups, figures),
         sections.provenance(groups),
     )
     title = text(f"Recall in {len(runs[0].card.domains)} domains")
-    return _document(title, sections.lead(groups, k=k), Html("".join(body)), figures.specifications)
+    return document(title, sections.lead(groups, k=k), Html("".join(body)), figures.specifications)
 
 
 def _common_ks(runs: Sequence[Run]) -> list[int]:
@@ -78,7 +86,8 @@ def _common_ks(runs: Sequence[Run]) -> list[int]:
     return ks
 
 
-def _document(title: Html, lead: Html, body: Html, specifications: dict[str, Specification]) -> str:
+def document(title: Html, lead: Html, body: Html, specifications: dict[str, Specification]) -> str:
+    """A self-contained page: its heading, what it begins with, its sections, and the charts in them by their places."""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -1,14 +1,14 @@
 """The sections of a report, in their order: what was reached, how training went, for whom it works, what was run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from statistics import median
 
 from adi.data.manifest import read_manifest
 from adi.errors import AdiError
+from adi.evaluation.groups import Group, settings
 from adi.report import charts
-from adi.report.charts import Specification, named, spoken
-from adi.report.groups import Group, settings
+from adi.report.charts import named, spoken
+from adi.report.elements import Figures, folded, grid, key, note
 from adi.report.tables import UNDEFINED, Html, count, mean_spread, measure_table, table, text
 
 AGAINST = {
@@ -16,18 +16,6 @@ AGAINST = {
     "candidates": "the candidates that the data set gives for it",
 }
 """``against`` of metrics.json, in words."""
-
-
-@dataclass
-class Figures:
-    """The charts of a page: their places as HTML, and their specifications, kept for the page's script."""
-
-    specifications: dict[str, Specification] = field(default_factory=dict)
-
-    def add(self, specification: Specification, *, about: str) -> Html:
-        name = f"chart-{len(self.specifications) + 1}"
-        self.specifications[name] = specification
-        return Html(f'<figure class="chart" id="{name}" aria-label="{text(about)}"></figure>')
 
 
 def lead(groups: Sequence[Group], *, k: int) -> Html:
@@ -61,8 +49,8 @@ def recall(groups: Sequence[Group], figures: Figures, *, ks: Sequence[int], k: i
         f"<h2>Recall@{k} by domain</h2>",
         measure_table(groups, measure=f"recall@{k}", domains=domains, caption=f"Recall@{k} by domain"),
         _seed_note(groups),
-        _key(groups),
-        _grid(bars),
+        key(groups),
+        grid(bars),
     ]
     others = sorted({name for group in groups for name in group.measures} - {f"recall@{k}"}, key=_measure_order)
     if others:
@@ -71,13 +59,13 @@ def recall(groups: Sequence[Group], figures: Figures, *, ks: Sequence[int], k: i
             for name in others
         )
         listed = ", ".join(named(name) for name in others)
-        parts.append(_folded(f"Other measures: {listed}", tables))
+        parts.append(folded(f"Other measures: {listed}", tables))
     if len(ks) > 1:
         curves = [
             figures.add(charts.recall_curve(groups, domain=domain, ks=ks), about=f"Recall@N, {domain or 'mean'}")
             for domain in (*domains, None)
         ]
-        parts += ["<h2>Recall@N against N</h2>", _note("Every domain has its own axis."), _key(groups), _grid(curves)]
+        parts += ["<h2>Recall@N against N</h2>", note("Every domain has its own axis."), key(groups), grid(curves)]
     return Html("".join(parts))
 
 
@@ -105,8 +93,8 @@ def learning(groups: Sequence[Group], figures: Figures, *, k: int) -> Html:
             for domain in (None, *groups[0].domains)
         ]
     trained = [group for group in groups if any(run.epochs for run in group.runs)]
-    note = _note("One line for each seed. The axes of the charts differ, and do not start at zero.")
-    return Html(f"{title}{note}{_key(groups, shown=trained)}{_grid(curves)}")
+    axes = note("One line for each seed. The axes of the charts differ, and do not start at zero.")
+    return Html(f"{title}{axes}{key(groups, shown=trained)}{grid(curves)}")
 
 
 def breakdown(groups: Sequence[Group], figures: Figures, *, k: int) -> Html:
@@ -122,8 +110,8 @@ def breakdown(groups: Sequence[Group], figures: Figures, *, k: int) -> Html:
             for domain in groups[0].domains
         ]
         title = f"<h2>Recall@{k} by {text(spoken(by).lower())}</h2>"
-        note = _note("Below each part: its number of test queries. Every domain has its own axis.")
-        parts.append(f"{title}{note}{_key(groups)}{_grid(lines)}")
+        sizes = note("Below each part: its number of test queries. Every domain has its own axis.")
+        parts.append(f"{title}{sizes}{key(groups)}{grid(lines)}")
     return Html("".join(parts))
 
 
@@ -149,10 +137,10 @@ def _data(groups: Sequence[Group]) -> Html:
     run = groups[0].runs[0]
     try:
         rows_by_domain = read_manifest(run.prepared).by_domain
-        note = ""
+        unknown = ""
     except AdiError as error:
         rows_by_domain = {}
-        note = _note(f"Rows, users and items are not known here: {error}")
+        unknown = note(f"Rows, users and items are not known here: {error}")
     rows = []
     for domain in groups[0].domains:
         measures, counts = run.metrics.domains[domain], rows_by_domain.get(domain)
@@ -160,7 +148,7 @@ def _data(groups: Sequence[Group]) -> Html:
         tested = [measures.get("queries"), measures.get("corpus")]
         rows.append([text(domain), *(count(number) for number in (*known, *tested))])
     head = ["Domain", "Training rows", "Validation rows", "Users", "Items", "Test queries", "Corpus"]
-    return Html(f"<h2>Data</h2>{table(head, rows, caption='Data')}{note}")
+    return Html(f"<h2>Data</h2>{table(head, rows, caption='Data')}{unknown}")
 
 
 def _configuration(groups: Sequence[Group]) -> Html:
@@ -168,7 +156,7 @@ def _configuration(groups: Sequence[Group]) -> Html:
     for group in groups:
         rows = [(text(name), text(value)) for name, value in settings(group.runs[0]).items()]
         body = table(["Setting", "Value"], rows, caption=f"Settings of {group.label}", kind="words")
-        parts.append(_folded(group.label, body if rows else "<p>No settings.</p>"))
+        parts.append(folded(group.label, body if rows else "<p>No settings.</p>"))
     return Html("".join(parts))
 
 
@@ -186,32 +174,9 @@ def _versions(groups: Sequence[Group]) -> Html:
 def _seed_note(groups: Sequence[Group]) -> str:
     counts = sorted({len(group.runs) for group in groups if len(group.runs) > 1})
     if not counts:
-        return _note("One run for each model: how much of a difference is chance is not known.")
+        return note("One run for each model: how far seeds spread is not known.")
     seeds = " or ".join(str(number) for number in counts)
-    return _note(f"± is the standard deviation over {seeds} seeds; rows without it are one run.")
-
-
-def _key(groups: Sequence[Group], *, shown: Sequence[Group] | None = None) -> str:
-    """What colours and shapes stand for; of all models, or of those `shown` in the charts below."""
-    labels = {group.label for group in shown or groups}
-    entries = "".join(
-        f'<li><span style="color:{colour}" aria-hidden="true">{shape}</span>{text(label)}</li>'
-        for label, colour, shape in charts.key(groups)
-        if label in labels
-    )
-    return f'<ul class="key" aria-label="Key">{entries}</ul>'
-
-
-def _note(sentence: str) -> str:
-    return f'<p class="note">{text(sentence)}</p>'
-
-
-def _folded(summary: str, content: str) -> str:
-    return f'<details class="folded"><summary>{text(summary)}</summary>{content}</details>'
-
-
-def _grid(figures: Sequence[Html]) -> str:
-    return f'<div class="charts">{"".join(figures)}</div>'
+    return note(f"± is the standard deviation over {seeds} seeds; rows without it are one run.")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -9,6 +9,7 @@ header { padding-top: 1.5rem; }
 h1 { margin: 0 0 .5rem; font-size: 1.7rem; line-height: 1.2; }
 h2 { margin: 2.5rem 0 .5rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: 1.25rem; }
 h3 { margin: 1.5rem 0 .25rem; font-size: 1rem; }
+h4 { margin: 1.25rem 0 .25rem; font-size: .95rem; }
 p { max-width: 48rem; margin: .5rem 0; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .9em; overflow-wrap: anywhere; }
 .note { color: var(--soft); font-size: .9rem; }
@@ -18,6 +19,10 @@ th, td { padding: .35rem .75rem; border-bottom: 1px solid var(--line); text-alig
 thead th { background: var(--fill); vertical-align: bottom; }
 th[scope="row"], thead th:first-child, .words :is(th, td) { text-align: left; }
 th[scope="row"] { font-weight: 400; }
+th:first-child { position: sticky; left: 0; background: #fff; }
+thead th:first-child { background: var(--fill); }
+th[scope="colgroup"] { text-align: center; }
+th[scope="colgroup"] ~ th[scope="colgroup"] { border-left: 1px solid var(--line); }
 td .spread { color: var(--soft); font-size: .85em; }
 .words td { white-space: normal; overflow-wrap: anywhere; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: 1.5rem; }
@@ -25,6 +30,8 @@ figure.chart, figure.chart.has-actions { min-width: 0; width: 100%; margin: 0; p
 .key { display: flex; flex-wrap: wrap; gap: .15rem 1.25rem; margin: .75rem 0; padding: 0; list-style: none;
        font-size: .9rem; }
 .key span { margin-right: .35rem; }
+.notes { max-width: 60rem; margin: .5rem 0; padding-left: 1.25rem; }
+.warning { padding: .5rem .75rem; border-left: 4px solid #e69f00; background: var(--fill); }
 .folded { margin: .5rem 0; }
 .folded summary { cursor: pointer; padding: .25rem 0; }
 footer { padding-top: 1.5rem; padding-bottom: 2rem; color: var(--soft); font-size: .85rem; }

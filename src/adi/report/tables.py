@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NewType
 
-from adi.report.groups import Estimate, Group
+from adi.evaluation.groups import Estimate, Group
 
 Html = NewType("Html", str)
 
@@ -22,21 +22,33 @@ def count(value: float | None) -> Html:
     return UNDEFINED if value is None else Html(f"{value:,.0f}")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Html]], *, caption: str, kind: str = "numbers") -> Html:
-    """A table whose first column names its rows, in a box of its own that scrolls where the screen is narrow."""
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[Html]],
+    *,
+    caption: str,
+    kind: str = "numbers",
+    spans: Sequence[tuple[str, int]] = (),
+) -> Html:
+    """A table whose first column names its rows, in a box of its own that scrolls where the screen is narrow.
+
+    `spans` are headings above the head, each with the number of columns that it stands over.
+    """
     columns = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
+    above = "".join(f'<th scope="colgroup" colspan="{width}">{text(name)}</th>' for name, width in spans)
+    over = f"<tr>{above}</tr>" if spans else ""
     lines = "".join(
         f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for name, *cells in rows
     )
     return Html(
         f'<div class="scroll" role="region" tabindex="0" aria-label="{text(caption)}">'
-        f'<table class="{kind}"><thead><tr>{columns}</tr></thead><tbody>{lines}</tbody></table></div>'
+        f'<table class="{kind}"><thead>{over}<tr>{columns}</tr></thead><tbody>{lines}</tbody></table></div>'
     )
 
 
 def measure_table(groups: Sequence[Group], *, measure: str, domains: Sequence[str], caption: str) -> Html:
     """A measure of each model in each domain and on average; the best of a column is bold, ties as shown included."""
-    columns = [_column([group.measure(measure, domain=domain) for group in groups]) for domain in (*domains, None)]
+    columns = [best_in_bold([group.measure(measure, domain=domain) for group in groups]) for domain in (*domains, None)]
     rows = zip((text(group.label) for group in groups), *columns, strict=True)
     return table(["Model", *domains, "Mean"], rows, caption=caption)
 
@@ -49,7 +61,8 @@ def mean_spread(estimate: Estimate) -> Html:
     return Html(f"{estimate.mean:.{DECIMALS}f}{spread}")
 
 
-def _column(estimates: Sequence[Estimate]) -> list[Html]:
+def best_in_bold(estimates: Sequence[Estimate]) -> list[Html]:
+    """The cells of a column of two or more."""
     shown = [None if estimate.mean is None else round(estimate.mean, DECIMALS) for estimate in estimates]
     best = max((value for value in shown if value is not None), default=None)
     cells = [mean_spread(estimate) for estimate in estimates]

@@ -1,4 +1,4 @@
-"""What a report reads: the files of a run's folder, checked.
+"""Evaluated runs, read back to stand beside each other: the files of a run's folder, checked.
 
 A run's folder holds ``run.json`` (what was trained, on what), ``log.jsonl`` (a line for each epoch; absent where there
 was nothing to train) and, once evaluated, ``metrics.json``. A measure that is undefined is null or NaN there.
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.schema import describe
 
@@ -22,7 +23,7 @@ Measures = dict[str, int | float | None]
 
 
 class Recorded(BaseModel):
-    """Frozen, and open to keys that later versions write and a report does not show."""
+    """Frozen, and open to keys that later versions write and nobody here reads."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -35,6 +36,7 @@ class Card(Recorded):
     created: str
     domains: tuple[str, ...] = Field(min_length=1)
     prepared: str
+    fingerprint: str
     parameters: int | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     config: dict[str, Any] = Field(default_factory=dict)
@@ -73,7 +75,11 @@ class Part(Recorded):
 
 
 class Metrics(Recorded):
-    """``metrics.json``: the test part, scored. `breakdown`: by what, then domain, then the groups in order."""
+    """``metrics.json``: the test part, scored.
+
+    `breakdown`: by what, then domain, then the groups in order. `ranks`: the digest of the ranks that the metrics were
+    made from, see `adi.evaluation.ranks`; older runs have none.
+    """
 
     part: str
     against: str
@@ -82,6 +88,7 @@ class Metrics(Recorded):
     domains: dict[str, Measures]
     mean: Measures
     breakdown: dict[str, dict[str, tuple[Part, ...]]] = Field(default_factory=dict)
+    ranks: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,15 +105,25 @@ class Run:
         """The prepared dataset, which the run names from its own folder."""
         return Path(os.path.normpath(self.folder / self.card.prepared))
 
+    def open_dataset(self) -> Dataset:
+        """The prepared dataset; raises `AdiError` where it is gone, or is another than the run was trained on."""
+        dataset = Dataset(self.prepared)
+        if dataset.manifest.fingerprint != self.card.fingerprint:
+            raise AdiError(
+                f"{self.prepared}: holds other data (fingerprint {dataset.manifest.fingerprint}) than "
+                f"{self.folder} was trained on ({self.card.fingerprint})."
+            )
+        return dataset
+
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
     """Read the runs and check that their numbers can stand in one table.
 
-    Raises `AdiError` when a folder or file is missing or malformed, or when two runs were tested on different queries,
-    corpora or domains.
+    Raises `AdiError` when a folder or file is missing or malformed, or when two runs were tested on different data,
+    queries, corpora or domains.
     """
     if not folders:
-        raise AdiError("adi report needs one or more run folders: adi report RUN... --out report.html")
+        raise AdiError("no runs: give one or more run folders.")
     for number, folder in enumerate(folders):
         if folder.resolve() in [earlier.resolve() for earlier in folders[:number]]:
             raise AdiError(f"{folder}: this run is given twice. Name each run once.")
@@ -117,7 +134,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
             if found[name] != expected[name]:
                 raise AdiError(
                     f"{run.folder}: {name}: {found[name]}, but in {runs[0].folder}: {expected[name]}. Such runs do not "
-                    f"compare: report them apart, or train and evaluate both on one prepared dataset."
+                    "compare: take them apart, or train and evaluate both on one prepared dataset."
                 )
     return runs
 
@@ -137,13 +154,19 @@ def read_run(folder: Path) -> Run:
 
 
 def _test(run: Run) -> dict[str, str]:
-    """What a run was tested on, in words: the same for all the runs of a report."""
+    """What a run was tested on, in words: the same for all runs that are compared."""
     metrics, domains = run.metrics, run.card.domains
     counts = {
         name: ", ".join(f"{metrics.domains[domain].get(name)} in {domain}" for domain in domains)
         for name in ("queries", "corpus")
     }
-    return {"part": metrics.part, "against": metrics.against, "domains": ", ".join(domains), **counts}
+    return {
+        "part": metrics.part,
+        "against": metrics.against,
+        "domains": ", ".join(domains),
+        **counts,
+        "fingerprint of the data and its split": run.card.fingerprint,
+    }
 
 
 def _read_log(path: Path) -> tuple[Epoch, ...]:

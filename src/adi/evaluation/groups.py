@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from adi.report.runs import Run
+from adi.evaluation.runs import Run
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,15 @@ class Group:
 
     label: str
     runs: tuple[Run, ...]
+
+    @property
+    def model(self) -> str:
+        return self.runs[0].card.model
+
+    @property
+    def trained(self) -> bool:
+        """Whether another seed gives another model: those that only count have none of their own."""
+        return self.runs[0].card.parameters is not None
 
     @property
     def domains(self) -> tuple[str, ...]:

@@ -1,0 +1,154 @@
+"""The command that decides: its tables, its JSON, its exit codes as a gate, and what it refuses."""
+
+import json
+import shutil
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adi.data.dataset import Dataset
+from adi.data.overlap import overlaps
+from adi.evaluation.ranks import Ranked, read_ranks, write_ranks
+
+DOMAINS = ["search", "cart", "feed"]  # as the guessed schema has them
+
+
+@pytest.fixture(scope="module")
+def runs(adi, pipeline, tmp_path_factory) -> dict[str, Path]:
+    """The pipeline's adi-se, popularity, and `lost`: popularity with no item found in feed; all at K 5 and 20."""
+    folder = tmp_path_factory.mktemp("compared")
+    shutil.copytree(pipeline.folder / "prepared", folder / "prepared")
+    shutil.copytree(pipeline.folder / "run", folder / "adi-se")
+    card = json.loads((folder / "adi-se" / "run.json").read_text())
+    (folder / "adi-se" / "run.json").write_text(json.dumps(card | {"prepared": "../prepared"}))
+    adi("train", folder / "prepared", "--model", "popularity", "--out", folder / "popularity")
+    for name in ("adi-se", "popularity"):
+        assert adi("evaluate", folder / name, "--k", "5,20").returncode == 0
+    shutil.copytree(folder / "popularity", folder / "lost")
+    metrics, card = (json.loads((folder / "lost" / f"{name}.json").read_text()) for name in ("metrics", "run"))
+    ranked = read_ranks(folder / "lost", metrics["ranks"], DOMAINS)
+    feed = ranked["feed"]
+    ranked["feed"] = Ranked(feed.rows, feed.users, np.full(len(feed.ranks), inf))
+    (folder / "lost" / "metrics.json").write_text(json.dumps(metrics | {"ranks": write_ranks(folder / "lost", ranked)}))
+    (folder / "lost" / "run.json").write_text(json.dumps(card | {"model": "lost"}))
+    return {name: folder / name for name in ("adi-se", "popularity", "lost", "prepared")}
+
+
+def test_tables_have_the_numbers_of_the_evaluation(adi, runs) -> None:
+    said = adi("compare", runs["popularity"], runs["adi-se"], "-k", "20", "--replicates", "300")
+    assert (said.returncode, said.stderr) == (0, "")
+    lines = [line.split() for line in said.stdout.splitlines() if line.strip()]
+    assert " ".join(lines[0]) == (
+        "recall@20 on test, against the corpus, history: earlier. Seeds: popularity 1, adi-se 1."
+    )
+    assert lines[1] == ["adi-se", "against", "popularity"]
+    assert lines[2] == ["domain", "users", "baseline", "model", "difference", "95", "%", "interval", "verdict"]
+    rows = {line[0]: line for line in lines[3:] if line[0] in (*DOMAINS, "mean") and len(line) > 6}
+    for name, run in (("popularity", 2), ("adi-se", 3)):
+        metrics = json.loads((runs[name] / "metrics.json").read_text())
+        shown = [f"{own['recall@20']:.4f}" for own in (*metrics["domains"].values(), metrics["mean"])]
+        assert [rows[place][run] for place in (*DOMAINS, "mean")] == shown
+    for row in rows.values():
+        value, low, high = (float(row[place]) for place in (4, 5, 7))
+        assert low <= value <= high
+        assert value == pytest.approx(float(row[3]) - float(row[2]), abs=2e-4)
+    assert "In words: adi-se" in said.stdout
+    assert "One seed of adi-se: there the intervals cover other users, not another training." in said.stdout
+    assert max(map(len, said.stdout.split("In words")[0].splitlines()[1:])) <= 80
+
+
+def test_tables_of_the_overlap_are_beside_it(adi, runs) -> None:
+    said = adi("compare", runs["popularity"], runs["adi-se"], "--replicates", "100").stdout
+    found = overlaps(Dataset(runs["prepared"]))
+    lines = [line.split() for line in said.splitlines()]
+    for overlap in (found.users, found.items):
+        for domain, row in zip(found.domains, overlap.together.tolist(), strict=True):
+            assert [domain, *(f"{count:,}" for count in row)] in lines
+    assert said.endswith(f"{found.in_words()}.\n")
+
+
+def test_json_has_all_numbers(adi, runs) -> None:
+    options = ["--json", "--measure", "mrr@7", "--margin", "0.01", "--replicates", "150", "--seed", "4"]
+    said = adi("compare", runs["adi-se"], runs["popularity"], runs["lost"], "--baseline", "lost", *options)
+    assert (said.returncode, said.stdout.count("\n")) == (0, 1)
+    found = json.loads(said.stdout)
+    assert {key: found[key] for key in ("measure", "baseline", "margin", "replicates", "seed")} == {
+        "measure": "mrr@7",
+        "baseline": "lost",
+        "margin": 0.01,
+        "replicates": 150,
+        "seed": 4,
+    }
+    assert [(one["model"], one["domain"]) for one in found["differences"]] == [
+        (model, domain) for model in ("adi-se", "popularity") for domain in (*DOMAINS, None)
+    ]
+    assert found["overlap"]["domains"] == DOMAINS
+    assert np.array(found["overlap"]["users"]["together"]).shape == (3, 3)
+    assert found["differences"][2]["verdict"] == "helps"
+    assert found["differences"][2]["sentence"].startswith("adi-se helps in feed (+")
+
+
+def test_a_gate_exits_with_3_where_a_domain_is_hurt(adi, runs) -> None:
+    worse = [runs["popularity"], runs["lost"], "--replicates", "200"]
+    assert adi("compare", *worse).returncode == 0
+    for option in ("--gate", "--gate-strict"):
+        said = adi("compare", *worse, option)
+        assert said.returncode == 3
+        assert said.stderr.startswith("gate: lost hurts in feed (-")
+        assert said.stderr.count("\n") == 1
+    assert adi("compare", *worse, "--baseline", "lost", "--gate-strict").returncode == 0
+    said = adi("compare", *worse, "--gate", "--json")
+    assert (said.returncode, len(json.loads(said.stdout)["differences"])) == (3, 4)
+
+
+def test_a_strict_gate_takes_not_decided_for_a_failure(adi, runs, tmp_path: Path) -> None:
+    unsure = shutil.copytree(runs["popularity"], tmp_path / "unsure")
+    metrics, card = (json.loads((unsure / f"{name}.json").read_text()) for name in ("metrics", "run"))
+    ranked = read_ranks(unsure, metrics["ranks"], DOMAINS)
+    swapped = ranked["cart"].ranks.copy()
+    swapped[np.flatnonzero(swapped < 50)[:3]] = inf
+    swapped[np.flatnonzero(swapped >= 50)[-3:]] = 0
+    ranked["cart"] = Ranked(ranked["cart"].rows, ranked["cart"].users, swapped)
+    (unsure / "metrics.json").write_text(json.dumps(metrics | {"ranks": write_ranks(unsure, ranked)}))
+    (unsure / "run.json").write_text(json.dumps(card | {"model": "unsure"}))
+    both = [runs["popularity"], unsure, "--replicates", "200"]
+    assert adi("compare", *both, "--gate").returncode == 0
+    said = adi("compare", *both, "--gate-strict")
+    assert said.returncode == 3
+    assert said.stderr.startswith("gate: whether unsure helps or hurts in cart is not decided (+0.000, 95 % -")
+
+
+def test_without_the_data_the_overlap_is_said_to_be_unknown(adi, runs, tmp_path: Path) -> None:
+    moved = [shutil.copytree(runs[name], tmp_path / "runs" / name) for name in ("popularity", "adi-se")]
+    said = adi("compare", *moved, "--replicates", "100")
+    assert said.returncode == 0
+    assert said.stderr.startswith("The overlap of the domains is not known here: ")
+    assert "not a prepared dataset (no manifest.json)" in said.stderr
+    assert "In words: " in said.stdout
+    assert json.loads(adi("compare", *moved, "--replicates", "100", "--json").stdout)["overlap"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["adi-se"], "nothing to compare: every run given is of adi-se"),
+        (["adi-se", "adi-se"], "this run is given twice"),
+        (["adi-se", "popularity", "-k", "0"], "measure: 'recall@0' is not recall@K"),
+        (["adi-se", "popularity", "-k", "5", "--measure", "mrr@5"], "-k 5 and --measure mrr@5: give one of them"),
+        (["adi-se", "popularity", "--measure", "map@5"], "measure: 'map@5' is not recall@K, ndcg@K or mrr@K"),
+        (["adi-se", "popularity", "--baseline", "popular"], "Did you mean 'popularity'?"),
+        (["adi-se", "popularity", "--replicates", "10"], "replicates: 10; an interval of 95 % takes 100 or more"),
+        (["adi-se", "prepared"], "run.json: no such file"),
+        (["adi-se", "nowhere"], "nowhere: no such run"),
+    ],
+)
+def test_a_users_fault_ends_in_one_message(
+    adi, runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = adi("compare", *(runs.get(word, word) for word in words))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("adi: ")
+    assert message in done.stderr

@@ -1,0 +1,31 @@
+"""Numbers by feature: written and read back, and averaged over runs."""
+
+import numpy as np
+import pytest
+
+from adi.errors import AdiError
+from adi.evaluation.by_feature import INTEREST, ByFeature, over_runs, read_by_feature, write_by_feature
+from adi.evaluation.groups import Estimate
+
+
+def test_written_and_read_back(tmp_path) -> None:
+    values = np.array([[0.5, 1.25], [np.nan, -2.0], [0.0, 3.0]], dtype=np.float32)
+    one = ByFeature.of(("history", "<b>"), values, ("search", "feed", "été"))
+    assert one.values == {"search": (0.5, 1.25), "feed": (None, -2.0), "été": (0.0, 3.0)}
+    write_by_feature(tmp_path / INTEREST, {"user": one})
+    assert read_by_feature(tmp_path / INTEREST) == {"user": one}
+    assert read_by_feature(tmp_path / "nothing.json") == {}
+
+
+def test_what_is_not_of_this_form_is_refused(tmp_path) -> None:
+    (tmp_path / INTEREST).write_text('{"user": {"features": ["a"]}}')
+    with pytest.raises(AdiError, match=r"interest\.json: not numbers by feature .*\(1 faults\).*adi evaluate"):
+        read_by_feature(tmp_path / INTEREST)
+
+
+def test_over_runs_by_hand() -> None:
+    runs = [ByFeature(features=("a", "b"), values={"x": (1.0, None), "y": (0.0, low)}) for low in (2.0, 4.0)]
+    assert over_runs(runs) == {
+        "x": (Estimate(1.0, 0.0), Estimate(None)),
+        "y": (Estimate(0.0, 0.0), Estimate(3.0, pytest.approx(2**0.5))),
+    }

@@ -1,0 +1,244 @@
+"""The comparison of runs: values and words by hand on made-up ranks, and the runs that do not compare."""
+
+import json
+from dataclasses import asdict, replace
+from math import inf, log2
+
+import pytest
+
+from adi.errors import AdiError
+from adi.evaluation.comparison import compare
+
+HIT, MISS = 0.0, inf
+
+
+def queries(search, feed):
+    """100 users with two queries each in search, and 60 of them with one in feed; the first so many are hits."""
+    return {
+        "search": [(user, HIT if 2 * user + turn < search else MISS) for user in range(100) for turn in range(2)],
+        "feed": [(user, HIT if user < feed else MISS) for user in range(60)],
+    }
+
+
+@pytest.fixture
+def runs(ranked_run):
+    """Two seeds of dnn-single and of adi-se, then popularity."""
+    return [
+        ranked_run("single-0", queries(100, 30), model="dnn-single"),
+        ranked_run("single-1", queries(104, 30), model="dnn-single", seed=1),
+        ranked_run("adi-0", queries(140, 24), model="adi-se"),
+        ranked_run("adi-1", queries(144, 24), model="adi-se", seed=1),
+        ranked_run("popularity", queries(102, 30), model="popularity", parameters=None),
+    ]
+
+
+def test_values_and_verdicts_by_hand(runs):
+    comparison = compare(runs, replicates=500)
+    assert (comparison.measure, comparison.part, comparison.against) == ("recall@50", "test", "corpus")
+    assert (comparison.baseline, comparison.margin, comparison.replicates) == ("dnn-single", 0.005, 500)
+    assert comparison.seeds == {"dnn-single": 2, "adi-se": 2, "popularity": 1}
+    assert [(one.model, one.domain) for one in comparison.differences] == [
+        (model, domain) for model in ("adi-se", "popularity") for domain in ("search", "feed", None)
+    ]
+    search, feed, mean = comparison.of("adi-se")
+    assert [one.users for one in (search, feed, mean)] == [100, 60, 100]
+    assert (search.baseline_value, search.value) == pytest.approx((102 / 200, 142 / 200))
+    assert (feed.baseline_value, feed.value) == pytest.approx((30 / 60, 24 / 60))
+    assert [one.difference for one in (search, feed, mean)] == pytest.approx([0.2, -0.1, 0.05])
+    for one in (search, feed, mean):
+        assert one.low < one.difference < one.high
+    assert [one.verdict for one in (search, feed, mean)] == ["helps", "hurts", "not decided"]
+    # the same hits as the two seeds of dnn-single on average, and all of them in feed
+    assert [one.difference for one in comparison.of("popularity")] == pytest.approx([0, 0, 0])
+    assert comparison.of("popularity")[1].verdict == "makes no difference"
+    assert comparison.of("popularity")[1].low == comparison.of("popularity")[1].high == 0
+
+
+def test_words_are_about_pooled_training_where_the_baseline_is_trained_on_each_domain_alone(runs):
+    comparison = compare(runs)
+    assert comparison.subjects == {"adi-se": "pooled training", "popularity": "popularity"}
+    search = comparison.of("adi-se")[0]
+    assert search.sentence == f"pooled training helps in search (+0.200, 95 % {search.low:+.3f} to {search.high:+.3f})"
+    assert compare(runs, baseline="popularity").subjects == {"dnn-single": "dnn-single", "adi-se": "adi-se"}
+
+
+def test_several_pooled_models_are_named(runs, ranked_run):
+    dnn = ranked_run("dnn", queries(100, 30), model="dnn")
+    assert compare([*runs, dnn]).subjects == {
+        "adi-se": "pooled training (adi-se)",
+        "popularity": "popularity",
+        "dnn": "pooled training (dnn)",
+    }
+
+
+def test_the_baseline_is_the_one_named_else_dnn_single_else_the_first(runs):
+    *single, adi, _, popularity = runs
+    assert compare([adi, popularity, *single]).baseline == "dnn-single"
+    assert compare([adi, popularity]).baseline == "adi-se"
+    assert compare([adi, popularity], baseline="popularity").baseline == "popularity"
+    with pytest.raises(AdiError, match=r"baseline: 'adi-sf' is not .*: adi-se; popularity\. Did you mean 'adi-se'\?"):
+        compare([adi, popularity], baseline="adi-sf")
+
+
+def test_the_order_of_the_difference_is_model_less_baseline(runs):
+    forth = compare(runs[:4])
+    back = compare(runs[:4], baseline="adi-se")
+    for one, other in zip(forth.differences, back.differences, strict=True):
+        assert one.difference == pytest.approx(-other.difference)
+        assert (one.low, one.high) == pytest.approx((-other.high, -other.low), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("measure", "value"),
+    [("recall@2", 2 / 60), ("recall@7", 3 / 60), ("mrr@2", (1 + 1 / 2.5) / 60), ("ndcg@2", (1 + 1 / log2(3.5)) / 60)],
+)
+def test_any_measure_at_any_k_even_one_that_was_not_evaluated(ranked_run, measure, value):
+    ranks = [HIT, 1.5, 2.0, *[MISS] * 57]
+    one = ranked_run("a", {"feed": list(enumerate(ranks))}, ks=(10,))
+    other = ranked_run("b", {"feed": [(user, MISS) for user in range(60)]}, model="mmoe", ks=(2, 50))
+    comparison = compare([other, one], measure=measure)
+    assert comparison.measure == measure
+    assert comparison.differences[0].difference == pytest.approx(value)
+
+
+def test_against_candidates_the_measure_is_recall_at_10(ranked_run):
+    one, other = (ranked_run(model, queries(3, 4), model=model, against="candidates") for model in ("a", "b"))
+    assert compare([one, other]).measure == "recall@10"
+
+
+def test_a_domain_without_queries_has_no_difference_and_is_left_out_of_the_mean(ranked_run):
+    one, other = (
+        ranked_run(model, {**queries(hits, 9), "kiosk": []}, model=model) for model, hits in (("a", 50), ("b", 90))
+    )
+    search, feed, kiosk, mean = compare([one, other]).differences
+    assert (kiosk.users, kiosk.value, kiosk.difference, kiosk.low) == (0, None, None, None)
+    assert kiosk.verdict == "not decided"
+    assert kiosk.sentence == "whether b helps or hurts in kiosk is not decided (no queries)"
+    assert mean.difference == pytest.approx((search.difference + feed.difference) / 2)
+
+
+def test_few_users_decide_nothing_and_are_named(ranked_run):
+    few = {"search": [(user, MISS) for user in range(100)], "kiosk": [(user, MISS) for user in range(12)]}
+    one = ranked_run("a", few, model="a")
+    other = ranked_run("b", {name: [(user, HIT) for user, _ in own] for name, own in few.items()}, model="b")
+    search, kiosk, mean = compare([one, other]).differences
+    assert [one.verdict for one in (search, kiosk, mean)] == ["helps", "not decided", "not decided"]
+    assert kiosk.sentence.endswith("is not decided (+1.000, 95 % +1.000 to +1.000, but from 12 users only)")
+
+
+def test_a_gate_fails_where_a_model_hurts_and_a_strict_one_where_it_may(runs, ranked_run):
+    def failed(*given, strict=False, baseline=None):
+        comparison = compare(given, baseline=baseline)
+        return [(one.model, one.domain) for one in comparison.regressions(strict=strict)]
+
+    single, adi, popularity = runs[0], runs[2], runs[4]
+    better = ranked_run("better", queries(200, 60), model="mmoe")
+    assert failed(single, adi) == [("adi-se", "feed")]
+    assert failed(single, better, strict=True) == []
+    assert failed(single, popularity) == []
+    # two queries more in search, both of one user, who is drawn from no to a few times: 0 to 0.03
+    assert failed(single, popularity, strict=True) == []
+    assert failed(single, popularity, baseline="popularity") == []
+    assert failed(single, popularity, baseline="popularity", strict=True) == [("dnn-single", "search")]
+    empty = [ranked_run(f"{model}-0", {**queries(9, 9), "kiosk": []}, model=model) for model in ("a", "b")]
+    assert failed(*empty) == []
+    assert failed(*empty, strict=True) == [("b", "kiosk")]
+
+
+@pytest.mark.parametrize(("low", "fails"), [(-0.0049, False), (-0.005, False), (-0.0051, True)])
+def test_a_strict_gate_allows_a_loss_within_the_margin(runs, low, fails):
+    comparison = compare(runs[:4])
+    open_one = replace(comparison.differences[0], verdict="not decided", low=low, high=0.02)
+    assert replace(comparison, differences=(open_one,)).regressions(strict=True) == [open_one] * fails
+    mean = replace(open_one, domain=None)
+    assert replace(comparison, differences=(mean,)).regressions(strict=True) == []
+
+
+def test_notes_say_what_the_intervals_do_not_cover(runs):
+    assert compare(runs).notes == (
+        "Few seeds of dnn-single (2) and adi-se (2): how far seeds spread is roughly known, and so are the intervals.",
+    )
+    (note,) = compare([runs[0], runs[2], runs[4]]).notes
+    assert note.startswith("One seed of dnn-single and adi-se: there the intervals cover other users, not another")
+
+
+def test_the_result_is_plain_and_the_same_again(runs):
+    first, second = compare(runs, seed=3), compare(runs, seed=3)
+    assert first == second
+    assert json.loads(json.dumps(asdict(first), allow_nan=False))["differences"][0]["verdict"] == "helps"
+    assert compare(runs, seed=4) != first
+
+
+def test_configurations_of_one_model_are_compared(ranked_run):
+    one = ranked_run("one", queries(100, 30), config={"training": {"lr": 0.1}})
+    other = ranked_run("other", queries(100, 30), config={"training": {"lr": 0.2}})
+    assert list(compare([one, other]).seeds) == ["dnn (training.lr=0.1)", "dnn (training.lr=0.2)"]
+
+
+def test_runs_of_one_model_have_nothing_to_be_compared_with(runs):
+    with pytest.raises(AdiError, match="nothing to compare: every run given is of dnn-single"):
+        compare(runs[:2])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fingerprint": "beef"}, "fingerprint of the data and its split: beef, but in .*first: f00d"),
+        ({"against": "candidates"}, "against: candidates, but in .*first: corpus"),
+        ({"history": "all others"}, "history: all others, but in .*first: earlier.* all without"),
+    ],
+)
+def test_runs_of_other_data_or_another_protocol_are_refused(ranked_run, changes, message):
+    first = ranked_run("first", queries(100, 30))
+    second = ranked_run("second", queries(100, 30), model="adi-se", **changes)
+    with pytest.raises(AdiError, match=f"second: {message}"):
+        compare([first, second])
+
+
+def test_a_run_or_a_seed_given_twice_is_refused(runs, ranked_run):
+    with pytest.raises(AdiError, match="adi-0: this run is given twice"):
+        compare([runs[0], runs[2], runs[2]])
+    copy = ranked_run("copy", queries(140, 24), model="adi-se")
+    with pytest.raises(AdiError, match=r"copy: seed 0 of adi-se is given already, as .*adi-0"):
+        compare([runs[0], runs[2], copy])
+
+
+def test_runs_without_ranks_or_metrics_are_refused(runs):
+    metrics = runs[2] / "metrics.json"
+    text = metrics.read_text()
+    metrics.write_text(json.dumps({key: value for key, value in json.loads(text).items() if key != "ranks"}))
+    with pytest.raises(AdiError, match=r"from before ranks were kept beside it\. Run 'adi evaluate .*adi-0' again"):
+        compare(runs)
+    metrics.write_text(text.replace('"ranks": "', '"ranks": "0'))
+    with pytest.raises(AdiError, match=r"adi-0/ranks\.parquet: not the file that metrics\.json was made from"):
+        compare(runs)
+    metrics.unlink()
+    with pytest.raises(AdiError, match=r"adi-0/metrics\.json: no such file\. 'adi evaluate .*adi-0' writes it"):
+        compare(runs)
+
+
+def test_ranks_of_other_rows_are_refused(ranked_run):
+    first = ranked_run("first", {"search": [(user, HIT) for user in range(9)], "feed": [(1, HIT)]})
+    second = ranked_run("second", {"feed": [(1, HIT)], "search": [(user, HIT) for user in range(9)]}, model="b")
+    for name in ("run.json", "metrics.json"):
+        (second / name).write_text((second / name).read_text().replace('["feed", "search"]', '["search", "feed"]'))
+    with pytest.raises(AdiError, match=r"second/ranks\.parquet: other test rows of search than in .*first"):
+        compare([first, second])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"measure": "recal@5"}, r"'recal@5' is not recall@K, ndcg@K or mrr@K, .*Did you mean 'recall'\?"),
+        ({"measure": "coverage@5"}, "'coverage@5' is not recall@K, ndcg@K or mrr@K"),
+        ({"measure": "recall@0"}, "'recall@0' is not .* with K from 1 on"),
+        ({"measure": "recall"}, "'recall' is not"),
+        ({"margin": -0.1}, "margin: -0.1; give a difference of the measure from 0"),
+        ({"margin": float("nan")}, "margin: nan"),
+        ({"replicates": 99}, "replicates: 99; an interval of 95 % takes 100 or more"),
+        ({"seed": -1}, "seed: -1; give a whole number from 0 on"),
+    ],
+)
+def test_bad_numbers_are_refused(runs, options, message):
+    with pytest.raises(AdiError, match=message):
+        compare(runs, **options)

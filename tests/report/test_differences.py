@@ -1,0 +1,131 @@
+"""The section of differences: its intervals, its words, and what it says where runs cannot be compared."""
+
+import json
+import re
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adi.errors import AdiError
+from adi.evaluation.comparison import compare_groups
+from adi.evaluation.groups import group_runs
+from adi.evaluation.runs import read_runs
+from adi.report.charts import difference_intervals
+from adi.report.page import write_report
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def runs(ranked_run: Make, prepared: Path) -> list[Path]:
+    """Three models on the hand-written log: 80 users in search, 60 in feed, none in kiosk."""
+    fingerprint = json.loads((prepared / "manifest.json").read_text())["fingerprint"]
+
+    def ranks(search: int, feed: int) -> dict[str, list[tuple[int, float]]]:
+        return {
+            "search": [(user, 0.0 if user < search else inf) for user in range(80)],
+            "feed": [(user, 0.0 if user < feed else inf) for user in range(60)],
+            "kiosk": [],
+        }
+
+    places = {"prepared": str(prepared), "fingerprint": fingerprint}
+    return [
+        ranked_run("popularity", ranks(40, 30), model="popularity", parameters=None, **places),
+        ranked_run("dnn", ranks(70, 30), model="dnn", **places),
+        ranked_run("adi-se", ranks(72, 4), model="adi-se", **places),
+    ]
+
+
+def page_of(tmp_path: Path, runs: list[Path], **options: Any) -> str:
+    write_report(runs, tmp_path / "report.html", **options)
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def charts_of(page: str) -> dict[str, Any]:
+    found = re.search(r"^const charts = (.*);$", page, flags=re.MULTILINE)
+    assert found is not None
+    charts: dict[str, Any] = json.loads(found[1])
+    return charts
+
+
+def section_of(page: str) -> str:
+    """The text of the section, tags left out."""
+    found = re.search(r"<h2>Differences.*?(?=<h2>)", page, flags=re.DOTALL)
+    assert found is not None
+    return " ".join(re.sub(r"<[^>]*>", " ", found[0]).split())
+
+
+def test_a_chart_has_the_intervals_the_margin_and_zero(runs: list[Path]) -> None:
+    groups = group_runs(read_runs(runs))
+    comparison = compare_groups(groups, measure="recall@10")
+    specification = difference_intervals(groups, comparison, domain="feed", extent=(-0.8, 0.6))
+    band, zero, intervals, points = specification["layer"]
+    data = {name: specification["datasets"][layer["data"]["name"]] for name, layer in (("band", band), ("zero", zero))}
+    assert data == {"band": [{"low": -0.005, "high": 0.005}], "zero": [{"low": 0.0}]}
+    rows = specification["datasets"][intervals["data"]["name"]]
+    found = {one.model: one for one in comparison.differences if one.domain == "feed"}
+    assert [row["model"] for row in rows] == ["dnn", "adi-se"]
+    for row in rows:
+        one = found[row["model"]]
+        assert (row["difference"], row["low"], row["high"]) == (one.difference, one.low, one.high)
+    assert rows[1]["difference"] == pytest.approx(4 / 60 - 30 / 60)
+    assert intervals["encoding"]["x"]["scale"]["domain"] == [-0.8, 0.6]
+    assert points["encoding"]["color"] == intervals["encoding"]["color"]
+    assert points["encoding"]["color"]["scale"]["domain"] == ["popularity", "dnn", "adi-se"]
+
+
+def test_the_section_has_words_intervals_and_overlaps(tmp_path: Path, runs: list[Path]) -> None:
+    page = page_of(tmp_path, runs)
+    section = section_of(page)
+    assert section.startswith(
+        "Differences in Recall@10 to popularity dnn helps in search, makes no difference in feed;"
+    )
+    assert "adi-se helps in search, hurts in feed; not decided in kiosk." in section
+    assert "+0.3750 helps" in section
+    assert "One seed of dnn and adi-se: there the intervals cover other users, not another training." in section
+    assert "% of users and" in section
+    assert "Users search feed kiosk" in section
+    about = re.findall(r'aria-label="(Difference in Recall@10, [^"]*)"', page)
+    assert about == [f"Difference in Recall@10, {place}: intervals" for place in ("search", "feed", "kiosk", "mean")]
+    extents = {
+        tuple(chart["layer"][0]["encoding"]["x"]["scale"]["domain"])
+        for chart in charts_of(page).values()
+        if "layer" in chart and len(chart["layer"]) == 4
+    }
+    assert len(extents) == 1
+
+
+def test_a_baseline_can_be_chosen(tmp_path: Path, runs: list[Path]) -> None:
+    assert section_of(page_of(tmp_path, runs, baseline="dnn")).startswith("Differences in Recall@10 to dnn popularity")
+    with pytest.raises(AdiError, match=r"baseline: 'dn' is not one of the models given: .* Did you mean 'dnn'\?"):
+        write_report(runs, tmp_path / "other.html", baseline="dn")
+    assert not (tmp_path / "other.html").exists()
+
+
+def test_one_model_has_no_such_section(tmp_path: Path, runs: list[Path]) -> None:
+    assert "<h2>Differences" not in page_of(tmp_path, runs[:1])
+
+
+def test_runs_from_before_ranks_were_kept_are_reported_and_named(tmp_path: Path, runs: list[Path]) -> None:
+    metrics = json.loads((runs[1] / "metrics.json").read_text())
+    del metrics["ranks"]
+    (runs[1] / "metrics.json").write_text(json.dumps(metrics))
+    page = page_of(tmp_path, runs)
+    assert re.match(
+        r"Differences Not known here: .*dnn/metrics\.json: from before ranks were kept beside it\. Run &#x27;adi eval",
+        section_of(page),
+    )
+    assert "Recall@10 by domain" in page
+
+
+def test_without_the_data_the_overlap_is_said_to_be_unknown(tmp_path: Path, runs: list[Path]) -> None:
+    for run in runs:
+        card = json.loads((run / "run.json").read_text())
+        (run / "run.json").write_text(json.dumps(card | {"prepared": "../gone"}))
+    section = section_of(page_of(tmp_path, runs))
+    assert "Not known here: " in section
+    assert "gone: not a prepared dataset" in section
+    assert "dnn helps in search" in section
