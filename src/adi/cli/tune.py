@@ -1,0 +1,183 @@
+"""The command tune, and how a tuning shows itself: a bar, a line for each trial that is done, the best at the end."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.progress import Progress
+
+from adi.cli.show import ERR, bars, number, plain_table, say
+
+if TYPE_CHECKING:
+    from adi.tuning.study import Study
+
+BEST = 5
+"""Trials that the table at the end shows."""
+
+
+def tune(
+    prepared: Annotated[Path, typer.Argument(help="The folder that adi prepare wrote.")],
+    model: Annotated[str, typer.Option(help="A name from adi models.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The study's folder: new, or one to go on with. Needed, but for --show-space."),
+    ] = None,
+    trials: Annotated[int, typer.Option(help="Trials in all: those done before and the base settings count.")] = 20,
+    objective: Annotated[
+        Literal["mean", "worst"],
+        typer.Option(help="The mean over domains of recall, or the worst domain's, relative to the base settings."),
+    ] = "mean",
+    space: Annotated[Path | None, typer.Option(help="YAML file of what to search, as --show-space prints it.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file of base settings, as for adi train.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="One base setting, as in epochs=3; wins over --config; repeatable."),
+    ] = None,
+    k: Annotated[
+        int | None, typer.Option("-k", help="List length of the recall.", show_default="training.k, else 50")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the search and of every training.")] = 0,
+    timeout: Annotated[float | None, typer.Option(help="Seconds after which no further trial begins.")] = None,
+    show_space: Annotated[bool, typer.Option("--show-space", help="Print what is searched as YAML and exit.")] = False,
+) -> None:
+    """Search for better settings of a model, on the validation rows alone; the same command goes on where it stopped.
+
+    Example: [bold]adi tune prepared --model adi-se --out tuning --trials 30[/]
+    """
+    from adi.cli.settings import given_settings
+    from adi.errors import AdiError
+
+    given, wanted = given_settings(config, settings or []), None if space is None else _read(space)
+    if show_space:
+        say(_space_text(model, given, wanted))
+        return
+    if out is None:
+        raise AdiError("--out is missing: the folder of the study.")
+    from adi.tuning.tune import tune as run
+
+    try:
+        with bars("under_way") as progress:
+            study = run(
+                prepared,
+                model,
+                out,
+                trials=trials,
+                objective=objective,
+                space=wanted,
+                settings=given,
+                k=k,
+                seed=seed,
+                timeout=timeout,
+                observer=Trials(progress, trials),
+            )
+    except KeyboardInterrupt:
+        ERR.print(f"{out}: not finished; the same command goes on.", soft_wrap=True)
+        raise
+    _show(study, trials)
+    command = f"adi train {prepared} --model {model} --config {out}/best.yaml --out run"
+    say(f"Wrote {out}/best.yaml and trials.csv. Next: {command}")
+
+
+def _read(space: Path) -> Any:
+    import yaml
+
+    from adi.errors import AdiError
+
+    try:
+        content = yaml.safe_load(space.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AdiError(f"--space: {space}: cannot be read ({error.strerror}).") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise AdiError(f"--space: {space}: not readable as YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise AdiError(f"--space: {space}: a space is a mapping of settings, as --show-space prints it.")
+    return content
+
+
+def _space_text(model: str, given: Mapping[str, Any], wanted: Mapping[str, Any] | None) -> str:
+    import yaml
+
+    from adi.training.run import settings_for
+    from adi.tuning.space import as_mapping, search_space
+
+    space = as_mapping(search_space(model, settings_for(model, given), wanted))
+    lines = (yaml.safe_dump({name: values}, sort_keys=False, default_flow_style=True) for name, values in space.items())
+    return "\n".join(line.strip()[1:-1] for line in lines)
+
+
+class Trials:
+    """Told by a tuning of its trials (`adi.tuning.trial.Observer`), shows them on standard error."""
+
+    def __init__(self, progress: Progress, trials: int) -> None:
+        self.progress = progress
+        self.task = progress.add_task("trials", total=trials, under_way="")
+        self.has_head = False
+
+    def step(self, *, trial: int, epoch: int, step: int, steps: int) -> None:
+        doing = f"step {step} of {steps}" if step < steps else "validating"
+        self.progress.update(self.task, completed=trial, under_way=f"trial {trial}, epoch {epoch}, {doing}")
+
+    def finished(self, study: "Study") -> None:
+        trial = study.trials[-1]
+        if not self.has_head:
+            self._print(f"trial{study.objective:>8}  epochs  seconds")
+            self.has_head = True
+        note = " ".join(f"{name}={value}" for name, value in _shown(trial.settings).items())
+        if trial.number == 0:
+            note = "base settings"
+        elif trial.state != "complete":
+            note = f"{trial.state}  {note}"
+        elif trial == study.ranked()[0]:
+            note = f"best  {note}"
+        epochs = len(trial.validations) if "training" in study.config else "–"
+        self._print(f"{trial.number:>5}{number(study.value(trial)):>8}{epochs:>8}{trial.seconds:>9.1f}  {note}")
+        if trial.reason is not None:
+            self._print(f"{'':30}  {trial.reason}")
+        self.progress.update(self.task, completed=trial.number + 1, under_way="")
+
+    def _print(self, line: str) -> None:
+        self.progress.console.print(line, soft_wrap=True)
+
+
+def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Settings with no more digits than matter."""
+    return {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in settings.items()}
+
+
+def _show(study: "Study", trials: int) -> None:
+    """The best trials with the standard errors of the first, what its settings change, and how sure that is."""
+    from adi.tuning.objective import mean, standard_error_of_mean, standard_errors
+
+    ranked, names = study.ranked(), list(study.queries)
+    best, base = ranked[0], study.trials[0]
+    states = [trial.state for trial in study.trials]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    columns = ["mean", *names] if study.objective == "mean" else ["worst", "mean", *names]
+    table = plain_table(f"validation recall@{study.k}, best of {len(states)} trials ({counts})", "trial")
+    for column in (*columns, "epochs", "seconds"):
+        table.add_column(column, justify="right")
+    for trial in ranked[:BEST]:
+        recalls = trial.validations[-1]
+        values = [mean(recalls), *recalls.values()]
+        if study.objective == "worst":
+            values.insert(0, study.value(trial))
+        epochs = str(len(trial.validations)) if "training" in study.config else "–"
+        table.add_row(str(trial.number), *map(number, values), epochs, f"{trial.seconds:.1f}")
+    recalls = best.validations[-1]
+    error = standard_error_of_mean(recalls, study.queries)
+    errors = [error, *standard_errors(recalls, study.queries).values()]
+    table.add_section()
+    table.add_row("± s.e.", *[""] * (len(columns) - len(errors)), *map(number, errors))
+    say(table)
+    if len(states) < trials:
+        say(f"Stopped by --timeout after {len(states)} of {trials} trials; the same command goes on.")
+    if best.number == 0:
+        say("No trial was better than the base settings, which best.yaml holds.")
+        return
+    before, after = _shown(base.settings), _shown(best.settings)
+    changes = [f"{name} {before[name]} → {after[name]}" for name in before if before[name] != after[name]]
+    say(f"Trial {best.number} changes {', '.join(changes)}.")
+    gain = mean(recalls) - mean(base.validations[-1])
+    if gain < 2 * error:
+        say(f"Its mean is {gain:+.4f} from the base settings', which may be chance: the standard error is {error:.4f}.")

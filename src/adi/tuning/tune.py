@@ -1,0 +1,103 @@
+"""The tuning of a model: trial after trial on the validation rows, the base settings first."""
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from adi.data.dataset import Dataset
+from adi.errors import AdiError
+from adi.training.run import as_config, settings_for
+from adi.training.settings import TrainingSettings
+from adi.tuning.objective import Objective
+from adi.tuning.space import changed, search_space
+from adi.tuning.study import Study, open_study, write_study
+from adi.tuning.trial import Observer, run_trial
+
+RUN = ".trial"
+"""The folder of the training under way, within that of the study; gone when the trial is done."""
+
+
+def tune(
+    prepared: Path,
+    model: str,
+    out: Path,
+    *,
+    trials: int = 20,
+    objective: Objective = "mean",
+    space: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    k: int | None = None,
+    seed: int = 0,
+    timeout: float | None = None,
+    observer: Observer | None = None,
+) -> Study:
+    """Search for the settings of a model that do best on the validation rows; the test is never looked at.
+
+    Args:
+        prepared: the folder that `adi prepare` wrote.
+        model: a name of `adi.models.catalog.MODELS`.
+        out: the study's folder, new or empty; or that of a study of the same data, settings and space, which goes on.
+        trials: how many there are to be in all, those already done and trial 0, the base settings, included.
+        objective: what is maximised, see `adi.tuning.objective`.
+        space: what is searched, see `adi.tuning.space`; the model's default if None.
+        settings: the base settings, see `settings_for`; what is not searched keeps their value.
+        k: list length of the recall; ``training.k`` if None, which it replaces.
+        seed: of the search and of every training.
+        timeout: seconds after which no further trial begins; the first one does.
+
+    Raises `AdiError` for wrong settings and spaces before any trial, and for base settings that cannot be trained.
+    """
+    asked = _asked(prepared, model, objective, space, settings, k, seed)
+    if trials < 1:
+        raise AdiError(f"--trials: {trials}; give at least 1, the trial of the base settings.")
+    study = open_study(out, asked)
+    write_study(out, study)
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    while len(study.trials) < trials and (not study.trials or time.monotonic() < deadline):
+        study = study.model_copy(update={"trials": (*study.trials, run_trial(study, prepared, out / RUN, observer))})
+        write_study(out, study)
+        if observer is not None:
+            observer.finished(study)
+    return study
+
+
+def _asked(
+    prepared: Path,
+    model: str,
+    objective: Objective,
+    space: Mapping[str, Any] | None,
+    settings: Mapping[str, Any] | None,
+    k: int | None,
+    seed: int,
+) -> Study:
+    """The study before its first trial; raises `AdiError` for all that is wrong with what is asked."""
+    if objective not in get_args(Objective):
+        raise AdiError(f"--objective: '{objective}' is not one of {', '.join(get_args(Objective))}.")
+    if not 0 <= seed < 1 << 63:
+        raise AdiError(f"--seed: {seed}; give a whole number from 0 to {(1 << 63) - 1}.")
+    if k is not None and k < 1:
+        raise AdiError(f"-k: {k}; give a list length of at least 1.")
+    chosen = settings_for(model, settings)
+    if chosen.training is not None and k is not None:
+        chosen = settings_for(model, changed(as_config(chosen), {"k": k}))
+    dataset = Dataset(prepared)
+    rules = chosen.training or TrainingSettings()
+    counts = dataset.manifest.by_domain
+    queries = {name: min(counts[name].validation, rules.validation_rows) for name in dataset.domains}
+    if not any(queries.values()):
+        raise AdiError(
+            f"{prepared}: no validation rows to compare settings by. "
+            "Raise split.validation in the schema and prepare again."
+        )
+    return Study(
+        model=model,
+        fingerprint=dataset.manifest.fingerprint,
+        objective=objective,
+        k=rules.k if k is None else k,
+        seed=seed,
+        config=as_config(chosen),
+        space=search_space(model, chosen, space),
+        queries=queries,
+    )
