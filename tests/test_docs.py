@@ -168,11 +168,6 @@ def anchors_of(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("settings", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda path: path.name)
-def test_settings_of_the_examples_are_settings(settings: Path) -> None:
-    settings_for("adi-se", yaml.safe_load(settings.read_text(encoding="utf-8")))
-
-
 def test_there_was_something_to_check() -> None:
     """Renamed folders or another form of fence would make the tests above pass without checking anything."""
     docs = [snippet for snippet in SNIPPETS if snippet.page.parent.name == "docs"]

@@ -6,7 +6,9 @@ The steps of the command line as functions, loaded when first used:
     adi.convert     a public data set as tables and a schema
     adi.prepare     tables and a schema as a prepared dataset
     adi.train       a model on a prepared dataset
+    adi.tune        the settings of a model, on the validation rows
     adi.evaluate    a run on the held-out part
+    adi.compare     evaluated runs, domain by domain, with intervals
     adi.Retriever   top-K of a user in a domain
 """
 
@@ -19,31 +21,37 @@ if TYPE_CHECKING:
     from adi.data.marketplace.simulation import Marketplace, simulate
     from adi.data.prepare import prepare
     from adi.data.sources.catalog import convert
+    from adi.evaluation.comparison import compare
     from adi.report.page import write_report
     from adi.retriever import Retriever
     from adi.training.evaluation import evaluate_run as evaluate
     from adi.training.loop import train
+    from adi.tuning.tune import tune
 
 __all__ = [
     "AdiError",
     "Marketplace",
     "Retriever",
+    "compare",
     "convert",
     "evaluate",
     "prepare",
     "simulate",
     "train",
+    "tune",
     "write_report",
 ]
 
 _PLACES = {
     "Marketplace": "adi.data.marketplace.simulation:Marketplace",
     "Retriever": "adi.retriever:Retriever",
+    "compare": "adi.evaluation.comparison:compare",
     "convert": "adi.data.sources.catalog:convert",
     "evaluate": "adi.training.evaluation:evaluate_run",
     "prepare": "adi.data.prepare:prepare",
     "simulate": "adi.data.marketplace.simulation:simulate",
     "train": "adi.training.loop:train",
+    "tune": "adi.tuning.tune:tune",
     "write_report": "adi.report.page:write_report",
 }
 

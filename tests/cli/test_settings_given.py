@@ -58,7 +58,7 @@ def test_an_empty_file_changes_nothing(adi, tmp_path: Path) -> None:
         ("training={epoch: 3}", "setting 'training.epoch' does not exist"),
         ("epochs=many", "training.epochs: Input should be a valid integer"),
         ("epochs=0", "training.epochs: Input should be greater than or equal to 1 (got 0)"),
-        ("fusion=product", "model.fusion: Input should be 'concat' or 'sum' (got 'product')"),
+        ("fusion=product", "model.fusion: Input should be 'concat', 'sum' or 'network-mul' (got 'product')"),
         ("epochs", "--set: 'epochs' is not of the form KEY=VALUE."),
         ("=3", "--set: '=3' is not of the form KEY=VALUE."),
         ("networks=[3", "--set: 'networks=[3': the value is not readable as YAML."),
@@ -96,7 +96,7 @@ def test_a_wrong_config_is_named(adi, tmp_path: Path, content: str | None, messa
 def test_a_counted_model_has_no_training(adi) -> None:
     assert shown(adi, "popularity") == {"model": {}}
     done = adi("train", "anywhere", "--model", "popularity", "--show-config", "--set", "epochs=3")
-    assert "setting 'epochs' does not exist for --model popularity. Known: none." in done.stderr
+    assert "setting 'epochs' is one of training, and --model popularity is counted, not trained." in done.stderr
 
 
 def test_given_settings_are_flat_and_in_order(tmp_path: Path) -> None:

@@ -113,4 +113,6 @@ def prepare(
     say(counts_table(manifest))
     for sentence in left_out(manifest, place=str(out)):
         say(sentence)
-    say(f"Wrote {out}. Next: adi train {out} --model adi-se --out run")
+    lone = max(len(manifest.side("user", "context")), len(manifest.side("item"))) < 2
+    without = " --set adaptation=none" if lone else ""  # there is nothing to weigh a lone feature against
+    say(f"Wrote {out}. Next: adi train {out} --model adi-se --out run{without}")

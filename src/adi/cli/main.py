@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from adi.cli import data, runs
+from adi.cli import compare, data, reproduce, runs, tune
 from adi.errors import AdiError
 from adi.machine import yield_cores
 
@@ -38,9 +38,12 @@ app.command()(data.dataset)
 app.command()(data.prepare)
 app.command()(runs.models)
 app.command()(runs.train)
+app.command()(tune.tune)
 app.command()(runs.evaluate)
+app.command()(compare.compare)
 app.command()(runs.retrieve)
 app.command()(runs.report)
+app.command()(reproduce.reproduce)
 
 
 def _show_version(wanted: bool) -> None:
@@ -66,7 +69,10 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; exit code 2 for a fault in what the user gave, 1 for any other, 130 for Ctrl-C."""
+    """Run the command line.
+
+    Exit code 2 for a fault in what the user gave, 1 for any other, 130 for Ctrl-C, 3 where the gate of compare fails.
+    """
     yield_cores()
     try:
         app()

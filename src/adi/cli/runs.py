@@ -1,7 +1,7 @@
 """Commands on models and runs: models, train, evaluate, retrieve, report."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -11,17 +11,48 @@ Run = Annotated[Path, typer.Argument(help="The folder of a run that is complete.
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-def models() -> None:
-    """List the models that adi train knows.
+def models(
+    prepared: Annotated[
+        Path | None, typer.Argument(help="A prepared dataset, for which to count the parameters of each model.")
+    ] = None,
+) -> None:
+    """List the models that adi train knows; for a dataset, with the parameters that each would have by its defaults.
 
-    Example: [bold]adi models[/]
+    Parameters are those of the networks of both towers, and those of the embedding tables.
+
+    Example: [bold]adi models prepared[/]
     """
     from adi.models.catalog import MODELS
 
-    table = plain_table(None, "model", "what it is")
+    if prepared is None:
+        table = plain_table(None, "model", "what it is")
+        for name, model in MODELS.items():
+            table.add_row(name, model.summary)
+        say(table)
+        return
+    from adi.data.dataset import Dataset
+    from adi.errors import AdiError
+    from adi.models.catalog import TrainedModel, parameters_of
+    from adi.training.run import settings_for
+
+    dataset = Dataset(prepared)
+    table = plain_table(None, "model")
+    table.add_column("networks", justify="right")
+    table.add_column("embeddings", justify="right")
+    table.add_column("what it is")
+    refused: dict[str, list[str]] = {}
     for name, model in MODELS.items():
-        table.add_row(name, model.summary)
+        counts = ("–", "–")
+        if isinstance(model, TrainedModel):
+            try:
+                networks, tables = parameters_of(model, dataset, settings_for(name).model)  # type: ignore[arg-type]
+                counts = (f"{networks:,}", f"{tables:,}")
+            except AdiError as error:
+                refused.setdefault(str(error), []).append(name)
+        table.add_row(name, *counts, model.summary)
     say(table)
+    for reason, names in refused.items():
+        say(f"{', '.join(names)}: {reason}")
 
 
 def train(
@@ -35,6 +66,13 @@ def train(
         list[str] | None,
         typer.Option("--set", help="One setting, as in epochs=3 or training.lr=0.002; wins over --config; repeatable."),
     ] = None,
+    self_training: Annotated[
+        bool,
+        typer.Option(
+            "--self-training",
+            help="After a warm-up, also learn from what users took in other domains (--set self_training=true).",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of weights, order, negatives and dropout.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     show_config: Annotated[bool, typer.Option("--show-config", help="Print all settings as YAML and exit.")] = False,
@@ -48,12 +86,15 @@ def train(
     from adi.errors import AdiError
 
     given = given_settings(config, settings or [])
+    if self_training:
+        given["training.self_training"] = True
     if show_config:
         say(settings_text(model, given))
         return
     if out is None:
         raise AdiError("--out is missing: the folder of the run.")
     from adi.training.loop import train as run
+    from adi.training.pseudo_audit import read_audit
 
     try:
         with bars("loss", "speed") as progress:
@@ -63,8 +104,29 @@ def train(
         ERR.print(f"{out}: not finished; the same command with --resume goes on.", soft_wrap=True)
         raise
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"
-    kept = "" if epochs.best is None else f"; epoch {epochs.best} is kept"
+    kept = "" if info.kept is None else f"; {_kept(info.kept)}"
+    audit = read_audit(out)
+    if audit is not None:
+        say(_self_training(audit))
     say(f"Trained {model}{size}{kept}: {out}. Next: adi evaluate {out}")
+
+
+def _self_training(audit: dict[str, Any]) -> str:
+    """What self-training took and gave, in a sentence."""
+    accepted, scored = (sum(pair[name] for pair in audit["pairs"]) for name in ("accepted", "scored"))
+    seconds = audit["seconds"]
+    return (
+        f"Self-training, from step {audit['start_step']:,} of {audit['steps']:,}: {accepted:,} pseudo-positives of "
+        f"{scored:,} pairs. Of {seconds['total']:,.0f} s, {seconds['scoring']:,.0f} s went into scoring and "
+        f"{seconds['training_extra']:,.0f} s into training on them; self_training.json has them by domain."
+    )
+
+
+def _kept(epochs: dict[str, int]) -> str:
+    """Which epoch is kept, or which for each domain where they differ."""
+    if len(set(epochs.values())) == 1:
+        return f"epoch {next(iter(epochs.values()))} is kept"
+    return f"epochs kept: {', '.join(f'{name} {epoch}' for name, epoch in epochs.items())}"
 
 
 def evaluate(
@@ -108,7 +170,7 @@ def evaluate(
     keys += [f"{name}@{metrics['ks'][0]}" for name in ("ndcg", "mrr")]
     title = f"{metrics['model']} on {metrics['part']}, against the {metrics['against']}, history: {metrics['history']}"
     say(metrics_table(metrics, keys, title))
-    say(f"Wrote {run / 'metrics.json'}.")
+    say(f"Wrote {run / 'metrics.json'} and ranks.parquet.")
 
 
 def retrieve(
@@ -156,6 +218,10 @@ def retrieve(
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Folders of evaluated runs, to be compared.")],
     out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="The model that differences are to.", show_default="dnn-single, else the first"),
+    ] = None,
 ) -> None:
     """Write one HTML page that compares runs; it opens offline.
 
@@ -163,5 +229,5 @@ def report(
     """
     from adi.report.page import write_report
 
-    write_report(runs, out)
+    write_report(runs, out, baseline=baseline)
     say(f"Wrote {out}.")

@@ -1,0 +1,104 @@
+"""A grid of seconds: a tiny marketplace, tiny networks, and a watcher that notes what it is told."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adi.data.marketplace.simulation import Marketplace
+from adi.reproduce import cells, datasets, grid
+from adi.reproduce.cells import Cell
+from adi.reproduce.folder import Record
+
+MARKET = Marketplace(users=150, items=80, interactions=1500)
+SETTINGS = {"epochs": 2, "batch_size": 256, "embedding_dim": 8, "dim": 8, "uniform": 20}
+
+
+class Noted:
+    """A watcher, and the observer of every training; that of the cell `stop` is cut off in its second epoch."""
+
+    def __init__(self, stop: str | None = None) -> None:
+        self.stop = stop
+        self.cells: tuple[Cell, ...] = ()
+        self.left = -1
+        self.trained: list[str] = []
+        self.epochs: list[tuple[str, int]] = []
+        self.done: list[tuple[str, str]] = []
+
+    def stage(self, text: str) -> None:
+        assert text
+
+    def planned(self, *, cells: Sequence[Cell], left: int) -> None:
+        self.cells, self.left = tuple(cells), left
+
+    def training(self, cell: Cell) -> "Noted":
+        self.trained.append(cell.key)
+        return self
+
+    def evaluating(self, cell: Cell) -> None:
+        assert cell.key == self.trained[-1]
+
+    def finished(self, cell: Cell, record: Record, metrics: Mapping[str, Any] | None) -> None:
+        assert (metrics is not None) == (record.status == "done")
+        self.done.append((cell.key, record.status))
+
+    def step(self, *, epoch: int, step: int, **_: object) -> None:
+        if self.stop == self.trained[-1] and (epoch, step) == (2, 1):
+            raise KeyboardInterrupt
+
+    def validated(self, *, epoch: int, **_: object) -> None:
+        self.epochs.append((self.trained[-1], epoch))
+
+
+@pytest.fixture(scope="session")
+def watcher() -> type[Noted]:
+    return Noted
+
+
+@pytest.fixture
+def tiny() -> Iterator[pytest.MonkeyPatch]:
+    """A first look takes seconds; what is patched beside that ends with the test, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "SMALL", MARKET)
+        patch.setattr(cells, "QUICK", SETTINGS)
+        yield patch
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a grid of table 6 and figure 5, with all that it writes. Not to be written to."""
+    out = tmp_path_factory.mktemp("grid")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "SMALL", MARKET)
+        patch.setattr(cells, "QUICK", SETTINGS)
+        for name in ("table6", "figure5"):
+            grid.reproduce(name, out, Noted(), datasets=["marketplace"], quick=True)
+    return out / "quick"
+
+
+@pytest.fixture
+def copied(finished: Path, tiny: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An --out that holds a copy of the finished grid."""
+    shutil.copytree(finished, tmp_path / "out" / "quick")
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def pretended(finished: Path, tiny: pytest.MonkeyPatch) -> None:
+    """No data set is prepared, nothing trained, evaluated or written: only what decides on it is real."""
+
+    def make(name: str, data: Path | None, folder: Path, made_from: datasets.Origin, **_: object) -> None:
+        shutil.copytree(finished / "data" / name, folder)
+        path = folder / "prepared" / "manifest.json"
+        manifest = json.loads(path.read_text())
+        path.write_text(json.dumps(manifest | {"fingerprint": made_from.source}))
+        (folder / "origin.json").write_text(made_from.model_dump_json())
+
+    tiny.setattr(grid, "make_dataset", make)
+    tiny.setattr(grid, "train", lambda prepared, model, out, **_: out.mkdir(parents=True))
+    tiny.setattr(grid, "evaluate_run", lambda run: {})
+    tiny.setattr(grid, "check_interest", lambda *_: None)
+    tiny.setattr(grid, "write_outputs", lambda folder, version, *, quick: folder.root / "report.html")

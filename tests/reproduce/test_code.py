@@ -1,0 +1,78 @@
+"""The digest of the code: moved by what makes results, and by nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from adi.reproduce.code import SHOWING, code_digest
+
+SOURCE = '''"""What it is."""
+
+LIMIT = 3
+
+
+class Thing:
+    """A thing."""
+
+    size: int = 1
+    """How large."""
+
+    def grow(self, by: int) -> int:
+        """Grow it."""
+        # because
+        return self.size + by
+'''
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    for name in ("losses", "models/thing", "cli/main", "report/page", "__init__"):
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(SOURCE)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("A thing.", "Another thing."),
+        ("What it is.", "What it does."),
+        ("How large.", "How wide."),
+        ("# because", "# for a better reason"),
+        ("(self, by: int)", "(\n        self, by: int\n    )"),
+        ('    """Grow it."""\n', ""),
+    ],
+)
+def test_words_and_layout_do_not_count(package: Path, before: str, after: str) -> None:
+    digest = code_digest(package)
+    assert before in SOURCE
+    (package / "models" / "thing.py").write_text(SOURCE.replace(before, after))
+    assert code_digest(package) == digest
+
+
+@pytest.mark.parametrize(("before", "after"), [("= 3", "= 4"), ("+ by", "- by"), ("Thing", "Item"), ("by: int", "by")])
+def test_code_counts(package: Path, before: str, after: str) -> None:
+    digest = code_digest(package)
+    (package / "models" / "thing.py").write_text(SOURCE.replace(before, after))
+    assert code_digest(package) != digest
+
+
+def test_parts_that_only_show_do_not_count_and_a_new_part_does(package: Path) -> None:
+    digest = code_digest(package)
+    for name in ("cli/main", "report/page", "__init__"):
+        (package / f"{name}.py").write_text("LIMIT = 4\n")
+    assert code_digest(package) == digest
+    (package / "novelty.py").write_text("LIMIT = 4\n")
+    assert code_digest(package) != digest
+
+
+def test_moving_code_between_files_counts(package: Path) -> None:
+    digest = code_digest(package)
+    (package / "models" / "thing.py").rename(package / "models" / "think.py")
+    assert code_digest(package) != digest
+
+
+def test_the_parts_that_only_show_are_parts_of_the_package() -> None:
+    source = Path(__file__).parents[2] / "src" / "adi"
+    assert {path.stem for path in source.iterdir()} >= SHOWING

@@ -1,0 +1,84 @@
+"""What the tables run: every cell's settings hold, rows stand for the paper's, and nothing is left out."""
+
+import pytest
+
+from adi.data.sources.catalog import SOURCES
+from adi.errors import AdiError
+from adi.models.catalog import MODELS
+from adi.reproduce.cells import lines_of
+from adi.reproduce.tables import DOMAINS, MARKETPLACE, TABLES, tables_named
+from adi.training.run import settings_for
+
+PARTS = [(table, dataset) for table in TABLES.values() for dataset in table.datasets]
+
+
+@pytest.mark.parametrize(("table", "dataset"), PARTS, ids=lambda one: getattr(one, "name", one))
+@pytest.mark.parametrize("quick", [False, True])
+def test_the_settings_of_every_cell_hold(table, dataset, quick) -> None:
+    lines = lines_of(table, dataset, seeds=3, quick=quick)
+    assert len(lines) == len(table.rows) - sum(dataset in row.absent for row in table.rows)
+    for line in lines:
+        for cell in line.cells:
+            assert settings_for(cell.model, cell.config).model
+            assert ("training" in cell.config) == (len(line.cells) == 3)  # what draws nothing has one seed
+            if quick and "training" in cell.config:
+                assert cell.config["training"]["epochs"] == 1
+
+
+def test_table_2_runs_every_model_of_the_catalog() -> None:
+    assert {row.model for row in TABLES["table2"].rows} == set(MODELS)
+
+
+def test_every_data_set_is_known_and_its_domains_are_counted() -> None:
+    assert set(DOMAINS) == {dataset for _, dataset in PARTS}
+    assert set(DOMAINS) - {MARKETPLACE} <= set(SOURCES)
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES.values() if table.published], ids=lambda table: table.name)
+def test_every_row_of_the_papers_table_is_here(table) -> None:
+    assert {row.method for row in table.rows if row.method} == set(table.published.recall)
+    for form in {row.form for row in table.rows} - {"any"}:
+        methods = [row.method for row in table.rows if row.method and row.form in ("any", form)]
+        assert len(methods) == len(set(methods))
+
+
+def test_the_default_form_has_no_batch_norm_by_domain() -> None:
+    """Else Table 7 would lack a row of it."""
+    assert settings_for("adi-se").model.norm == "none"
+    assert settings_for("adi-paper").model.norm == "domain"
+    ours = [row.method for row in TABLES["table7"].rows if row.form == "ours"]
+    assert ours == ["ADI-SE", "w/o ST", "w/o ST & DIAL"]
+
+
+@pytest.mark.parametrize(("dataset", "domains"), [(MARKETPLACE, 3), ("globo-news", 4)])
+def test_figure_3_compares_as_many_networks_at_each_number(dataset, domains) -> None:
+    for line in lines_of(TABLES["figure3"], dataset, seeds=1, quick=False):
+        model = line.cells[0].config["model"]
+        own = 0 if line.row.model == "mmoe" else domains
+        shared = (model["experts"] or domains + 1) if line.row.model == "mmoe" else model["shared_networks"]
+        assert own + shared == domains + line.row.networks
+        assert tuple(model["networks"]) == settings_for(line.row.model).model.networks
+
+
+def test_adi_has_no_adaptation_on_data_of_ids_alone() -> None:
+    lines = lines_of(TABLES["table3"], "xmrec-wsdm22", seeds=1, quick=False)
+    adi = {line.row.label: line.cells[0].config["model"] for line in lines if line.row.family == "adi"}
+    assert {label: model["adaptation"] for label, model in adi.items()} == {"ADI": "none", "ADI, literal": "none"}
+    assert adi["ADI"]["embedding_dim"] == adi["ADI, literal"]["embedding_dim"] == 256
+
+
+def test_two_tower_models_of_a_data_set_have_one_size() -> None:
+    for dataset, table in (("xmrec-wsdm22", "table3"), ("globo-news", "table2")):
+        sizes = {
+            (line.cells[0].config["model"]["embedding_dim"], line.cells[0].config["model"]["dim"])
+            for line in lines_of(TABLES[table], dataset, seeds=1, quick=False)
+            if "training" in line.cells[0].config
+        }
+        assert len(sizes) == 1, dataset
+
+
+def test_names() -> None:
+    assert tables_named("all") == tuple(TABLES.values())
+    assert tables_named("figure5") == (TABLES["figure5"],)
+    with pytest.raises(AdiError, match=r"'table4' is no table .*figure5, all\)\. Did you mean 'table"):
+        tables_named("table4")
