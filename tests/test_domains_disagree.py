@@ -96,6 +96,14 @@ def test_a_blind_network_cannot(disagreeing, tmp_path):
     assert 0.4 < np.mean(recalls) <= 0.5  # it does know the group: without it, recall would be 1 in 6
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_networks_that_share_nothing_need_not_be_told(disagreeing, tmp_path, told):
+    settings = QUICK | {"domain_indicator": told, "epochs": 20, "patience": 20}  # each has half the rows to learn from
+    search, feed = recall_at_1(disagreeing, tmp_path / "run", "dnn-single", settings)
+    assert search > 0.95
+    assert feed > 0.95
+
+
 def test_pooled_item_knn_cannot(disagreeing, tmp_path):
     assert 0.4 < np.mean(recall_at_1(disagreeing, tmp_path / "run", "item-knn", {"scope": "all"})) <= 0.5
 

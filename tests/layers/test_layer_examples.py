@@ -7,7 +7,7 @@ import pytest
 
 MODULES = (
     *("domain_parameter", "domain_linear", "domain_norm", "mlp", "interest_adaptation", "gating", "fusion"),
-    *("network_mul", "cross_stitch"),
+    *("network_mul", "cross_stitch", "behaviours"),
 )
 
 

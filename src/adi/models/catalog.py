@@ -81,7 +81,7 @@ MODELS: dict[str, CountedModel | TrainedModel] = {
         LightGcnBackbone,
     ),
     "mind": TrainedModel(
-        "dnn with a user vector for each of several interests (multi-interest)", MindSettings, DnnBackbone, towers=Mind
+        "dnn with a user vector for each of several interests", MindSettings, DnnBackbone, towers=Mind
     ),
     "shared-bottom": TrainedModel(
         "one network for all domains, a small one by domain on top", SharedBottomSettings, SharedBottomBackbone

@@ -165,7 +165,7 @@ def score_histogram(pair: Taught) -> Specification:
         alt.Chart(alt.InlineData(values=rows))
         .mark_bar(opacity=0.7, binSpacing=0)
         .encode(
-            x=alt.X("low:Q", title="Score", axis=alt.Axis(tickCount=4), scale=alt.Scale(zero=False, nice=False)),
+            x=alt.X("low:Q", bin="binned", title="Score", axis=alt.Axis(tickCount=4), scale=alt.Scale(nice=False)),
             x2="high:Q",
             y=alt.Y("share:Q", title="Share of pairs", stack=None, axis=alt.Axis(tickCount=3, format="%")),
             color=alt.Color("pairs:N", scale=colours, legend=None),

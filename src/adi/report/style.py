@@ -24,6 +24,8 @@ thead th:first-child { background: var(--fill); }
 th[scope="colgroup"] { text-align: center; }
 th[scope="colgroup"] ~ th[scope="colgroup"] { border-left: 1px solid var(--line); }
 td .spread { color: var(--soft); font-size: .85em; }
+.dense { font-size: .85rem; }
+.dense :is(th, td) { padding: .3rem .4rem; }
 .words td { white-space: normal; overflow-wrap: anywhere; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: 1.5rem; }
 figure.chart, figure.chart.has-actions { min-width: 0; width: 100%; margin: 0; padding: 0; }

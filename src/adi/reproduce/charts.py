@@ -62,7 +62,7 @@ def dots(results: Results, *, domain: str | None) -> Specification:
     )
     scale = alt.Scale(zero=False, nice=False, padding=26)
     points = base.mark_point(size=60, filled=True, opacity=1).encode(
-        x=alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=4, labelFlush=True)),
+        x=alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=4, labelBound=True)),
         **_looks("family", FAMILIES),
     )
     spreads = base.mark_rule(strokeWidth=1.5).encode(

@@ -67,7 +67,7 @@ def side_by_side(results: Results) -> Html:
     if published is not None:
         head += [*published.domains, "Mean"]
         spans.append((f"The paper's {published.measure}, {published.data}", len(published.domains) + 1))
-    return table(head, rows, caption=f"{shown.title}, {results.dataset}", spans=spans)
+    return table(head, rows, caption=f"{shown.title}, {results.dataset}", kind="numbers dense", spans=spans)
 
 
 def _cells(published: Published) -> dict[str | None, tuple[Html, ...]]:
