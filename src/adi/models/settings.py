@@ -103,7 +103,7 @@ class MindSettings(DnnSettings):
 
     behaviours: Literal["attention", "transformer"] = "attention"
     interests: int = Field(4, ge=1)
-    sharpness: float = Field(1.0, ge=0.0)
+    sharpness: float = Field(4.0, ge=0.0)
 
 
 class SharedBottomSettings(TowerSettings):
