@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from adi.errors import AdiError
 from adi.models.similarity import SHRINK, cosine_similarity, item_neighbours
 
 # users 0 … 4 took: 0: a b; 1: a b c; 2: b; 3: b c (c twice); 4: d
@@ -68,6 +69,9 @@ def test_by_domain_a_copy_of_the_table_has_its_own_domains_neighbours(dataset):
             assert other in codes[domains == 1]
 
 
-def test_without_an_item_id_there_are_no_neighbours(dataset, monkeypatch):
+def test_without_an_item_id_there_is_nothing_to_smooth(dataset, monkeypatch):
     monkeypatch.setattr(type(dataset.manifest), "side", lambda *_: ())
-    assert item_neighbours(dataset, 2) is None
+    with pytest.raises(
+        AdiError, match=r"neighbours 2: .* is of kind id\. Add one to the schema, or set neighbours to 0"
+    ):
+        item_neighbours(dataset, 2)

@@ -12,10 +12,12 @@ import yaml
 
 from adi.errors import AdiError
 
+SETTINGS = "settings are a mapping, as --show-config prints them."
+
 
 def given_settings(config: Path | None, pairs_given: Sequence[str]) -> dict[str, Any]:
     """The settings of a file, then those of ``--set``, which win; values are read as YAML, so 3 is a number."""
-    given = [] if config is None else list(_read(config).items())
+    given = [] if config is None else list(read_mapping(config, option="--config", meaning=SETTINGS).items())
     for key, value in pairs(pairs_given, "--set").items():
         try:
             given.append((key, yaml.safe_load(value)))
@@ -30,17 +32,18 @@ def given_settings(config: Path | None, pairs_given: Sequence[str]) -> dict[str,
     return settings
 
 
-def _read(config: Path) -> dict[str, Any]:
+def read_mapping(path: Path, *, option: str, meaning: str) -> dict[str, Any]:
+    """A YAML file whose keys are text, empty or not; `meaning` says in an error what it should hold."""
     try:
-        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise AdiError(f"--config: {config}: cannot be read ({error.strerror}).") from None
+        raise AdiError(f"{option}: {path}: cannot be read ({error.strerror}).") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AdiError(f"--config: {config}: not readable as YAML: {error}") from None
+        raise AdiError(f"{option}: {path}: not readable as YAML: {error}") from None
     if content is None:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise AdiError(f"--config: {config}: settings are a mapping, as --show-config prints them.")
+        raise AdiError(f"{option}: {path}: {meaning}")
     return content
 
 

@@ -45,10 +45,13 @@ def tune(
 
     Example: [bold]adi tune prepared --model adi-se --out tuning --trials 30[/]
     """
-    from adi.cli.settings import given_settings
+    from adi.cli.settings import given_settings, read_mapping
     from adi.errors import AdiError
 
-    given, wanted = given_settings(config, settings or []), None if space is None else _read(space)
+    given, wanted = given_settings(config, settings or []), None
+    if space is not None:
+        meaning = "a space is a mapping of settings, as --show-space prints it."
+        wanted = read_mapping(space, option="--space", meaning=meaning)
     if show_space:
         say(_space_text(model, given, wanted))
         return
@@ -77,22 +80,6 @@ def tune(
     _show(study, trials)
     command = f"adi train {prepared} --model {model} --config {out}/best.yaml --out run"
     say(f"Wrote {out}/best.yaml and trials.csv. Next: {command}")
-
-
-def _read(space: Path) -> Any:
-    import yaml
-
-    from adi.errors import AdiError
-
-    try:
-        content = yaml.safe_load(space.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AdiError(f"--space: {space}: cannot be read ({error.strerror}).") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AdiError(f"--space: {space}: not readable as YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise AdiError(f"--space: {space}: a space is a mapping of settings, as --show-space prints it.")
-    return content
 
 
 def _space_text(model: str, given: Mapping[str, Any], wanted: Mapping[str, Any] | None) -> str:

@@ -6,6 +6,7 @@ import torch
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
+from adi.errors import AdiError
 from adi.layers.embedding import Neighbours
 
 ROWS_AT_ONCE = 512
@@ -46,16 +47,18 @@ def _largest(rows: sp.csr_array, keep: int) -> sp.csr_array:
     return sp.csr_array((rows.data[index], rows.indices[index], offsets), shape=rows.shape)
 
 
-def item_neighbours(dataset: Dataset, count: int, *, by_domain: bool = False) -> Neighbours | None:
+def item_neighbours(dataset: Dataset, count: int, *, by_domain: bool = False) -> Neighbours:
     """The `count` most similar items of each item, as rows of the table of the item's id, weighted by similarity.
 
     Counted are the training rows of all domains; `by_domain` those of each domain alone, for tables that have a copy
-    for each. None where the schema has no item feature of kind id.
+    for each. Raises `AdiError` where the schema has no item feature of kind id.
     """
-    ids = [feature for feature in dataset.manifest.side("item") if feature.kind == "id"]
-    if not ids:
-        return None
-    (feature,) = ids[:1]
+    feature = next((feature for feature in dataset.manifest.side("item") if feature.kind == "id"), None)
+    if feature is None:
+        raise AdiError(
+            f"neighbours {count}: items are smoothed in the table of their id, and no item feature of {dataset.folder} "
+            "is of kind id. Add one to the schema, or set neighbours to 0."
+        )
     users, items, domains = dataset.targets("train", dataset.rows("train"))
     codes = dataset.feature("item", feature.name)[items]
     parts = [domains == domain for domain in range(len(dataset.domains))] if by_domain else [slice(None)]

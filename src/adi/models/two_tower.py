@@ -1,5 +1,6 @@
 """Two towers over shared embeddings: a vector for a user in a domain, and one for an item in a domain (ADI eq. 5)."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -125,7 +126,7 @@ def _encoder(length: int, heads: int, settings: TowerSettings) -> nn.Module:
     )
 
 
-class TwoTower(nn.Module):
+class TwoTower(nn.Module, ABC):
     """What training, evaluation and serving know of a model: vectors that rank a domain's corpus, over its `tables`.
 
     A score is the inner product of a user's vector and an item's, which training divides by `temperature`.
@@ -140,11 +141,11 @@ class TwoTower(nn.Module):
     tables: EmbeddingTables
     temperature: float
 
-    def encode_users(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def encode_users(self, bags: FeatureBags, offsets: Offsets) -> Tensor: ...
 
-    def encode_items(self, bags: FeatureBags, offsets: Offsets, log_popularity: Tensor) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def encode_items(self, bags: FeatureBags, offsets: Offsets, log_popularity: Tensor) -> Tensor: ...
 
     def queries(self, users: Tensor, items: Tensor) -> Tensor:
         """The vectors that stand for users whose positives are `items`: their own, where they have one each."""
