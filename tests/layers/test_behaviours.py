@@ -74,6 +74,21 @@ def test_recency_weights_start_as_the_mean_and_fade_by_place_from_the_end():
     torch.testing.assert_close(recency(offsets, 6), expected)
 
 
+def test_recency_weights_get_the_same_gradient_each_time_from_several_threads():
+    recency, lengths = RecencyWeights(50), torch.randint(1, 51, (4000,), generator=torch.Generator().manual_seed(0))
+    offsets = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])
+    values = torch.randn(int(offsets[-1]), generator=torch.Generator().manual_seed(1))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        gradients = [
+            torch.autograd.grad((recency(offsets, len(values)) * values).sum(), recency.scores)[0] for _ in range(10)
+        ]
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(gradient, gradients[0]) for gradient in gradients)
+
+
 def test_recency_weights_learn():
     recency = RecencyWeights(3)
     offsets, values = torch.tensor([0, 2, 3]), torch.tensor([1.0, 5.0, 9.0])

@@ -41,9 +41,10 @@ class RecencyWeights(nn.Module):
 
     def forward(self, offsets: Tensor, count: int) -> Tensor:
         bag = bag_of_each(offsets, count)  # (T,)
-        weight = self.scores.exp()[ages(offsets, bag)]
+        # Not by [...]: threads would add up its gradient in whichever order they come, and no two runs would be equal.
+        weight = self.scores.exp().index_select(0, ages(offsets, bag))
         total = weight.new_zeros(len(offsets) - 1).index_add(0, bag, weight)  # (R,)
-        return weight / total[bag]
+        return weight / total.index_select(0, bag)
 
 
 class HistoryAttention(nn.Module):
