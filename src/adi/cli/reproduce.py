@@ -1,11 +1,11 @@
-"""The command reproduce, and how its grid shows itself: a bar with the cell under way, a line for each that is done."""
+"""The command reproduce, and how its grid shows itself: a bar for each cell under way, a line for each that is done."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from adi.cli.show import ERR, bars, number, say
 
@@ -30,6 +30,7 @@ def reproduce(
     datasets: Annotated[
         str | None, typer.Option(help="Data sets to run on, as in globo-news,marketplace.", show_default="all")
     ] = None,
+    jobs: Annotated[int, typer.Option(help="Cells to run at once, each with its share of the cores.")] = 1,
     quick: Annotated[
         bool, typer.Option("--quick", help="A first look, in OUT/quick: one seed, one epoch, a small marketplace.")
     ] = False,
@@ -56,6 +57,7 @@ def reproduce(
                 seeds=seeds,
                 only=_names(only),
                 datasets=_names(datasets),
+                jobs=jobs,
                 quick=quick,
                 redo=redo,
             )
@@ -79,6 +81,7 @@ class Grid:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.task = progress.add_task("", total=None, doing="")
+        self.rows: dict[Cell, TaskID] = {}
         self.cells = self.done = 0
         self.widths = (0, 0)
 
@@ -96,16 +99,17 @@ class Grid:
             self._line("data set", "cell", "seed", "recall", "time")
 
     def training(self, cell: "Cell") -> "CellEpochs":
-        named = f"{cell.dataset} {cell.name}, seed {cell.seed}"
-        self.stage(named)
-        return CellEpochs(self, named)
+        self.rows[cell] = self.progress.add_task(f"  {cell.dataset} {cell.name}, seed {cell.seed}", doing="")
+        self.stage("")
+        return CellEpochs(self.progress, self.rows[cell])
 
     def evaluating(self, cell: "Cell") -> None:
-        self.stage(f"{cell.dataset} {cell.name}, seed {cell.seed}: evaluating")
+        self.progress.update(self.rows[cell], doing="evaluating")
 
     def finished(self, cell: "Cell", record: "Record", metrics: Mapping[str, Any] | None) -> None:
         self.done += 1
         self._count()
+        self.progress.remove_task(self.rows.pop(cell))
         reached = "failed"
         if metrics is not None:
             reached = number(metrics["mean"]["recall@10" if metrics["against"] == "candidates" else "recall@50"])
@@ -124,14 +128,14 @@ class Grid:
 
 
 class CellEpochs:
-    """Told by the training of one cell of its steps and epochs, shows where it stands in the grid's bar."""
+    """Told by the training of one cell of its steps and epochs, shows them in the cell's bar, full once an epoch."""
 
-    def __init__(self, grid: Grid, named: str) -> None:
-        self.grid, self.named, self.reached = grid, named, ""
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self.progress, self.task, self.reached = progress, task, ""
 
     def step(self, *, epoch: int, step: int, steps: int, loss: float, samples_per_second: float) -> None:
-        doing = f"step {step}/{steps}" if step < steps else "validating"
-        self.grid.stage(f"{self.named}: epoch {epoch}, {doing}, loss {loss:.4f}{self.reached}")
+        doing = f"epoch {epoch}, {'validating, ' if step == steps else ''}loss {loss:.4f}{self.reached}"
+        self.progress.update(self.task, completed=step, total=steps, doing=doing)
 
     def validated(self, *, epoch: int, metrics: Mapping[str, Any], best: bool) -> None:
         key = next(iter(metrics["mean"]))

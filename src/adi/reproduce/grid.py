@@ -4,32 +4,23 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from adi.errors import AdiError
-from adi.evaluation.evaluate import Metrics
 from adi.reproduce.cells import Cell, distinct, lines_of, only_models
 from adi.reproduce.code import this_code
 from adi.reproduce.datasets import check_sources, datasets_of, make_dataset, origin
 from adi.reproduce.folder import GridFolder, Record
 from adi.reproduce.interest import check_interest
 from adi.reproduce.outputs import write_outputs
+from adi.reproduce.side_by_side import run_side_by_side
 from adi.reproduce.tables import TABLES, tables_named
 from adi.reproduce.versions import Version, clear_stale, manifests_in
+from adi.reproduce.watcher import CellWatcher, Watcher
 from adi.training.evaluation import evaluate_run
 from adi.training.loop import Observer, train
 from adi.training.run import read_run
-
-
-class Watcher(Protocol):
-    """Is told how the grid goes, such as by progress bars."""
-
-    def stage(self, text: str) -> None: ...
-    def planned(self, *, cells: Sequence[Cell], left: int) -> None: ...
-    def training(self, cell: Cell) -> Observer: ...
-    def evaluating(self, cell: Cell) -> None: ...
-    def finished(self, cell: Cell, record: Record, metrics: Metrics | None) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -49,6 +40,7 @@ def reproduce(
     seeds: int = 3,
     only: Sequence[str] | None = None,
     datasets: Sequence[str] | None = None,
+    jobs: int = 1,
     quick: bool = False,
     redo: bool = False,
 ) -> Reproduced:
@@ -61,6 +53,8 @@ def reproduce(
         data: a folder with the published files of each public data set, in one of its name, as `adi dataset` reads it.
         seeds: how many, from 0 on. A model that draws nothing has one.
         only, datasets: the models and the data sets to run; None: all.
+        jobs: how many cells to run at once. Several, each in a process of its own with its share of the cores, take
+            less time than one after the other on all of them.
         quick: a first look, with one seed, one epoch and a small marketplace; kept apart in ``<out>/quick``.
         redo: remove what is of another version, and what has failed, and run it again.
 
@@ -69,6 +63,8 @@ def reproduce(
     """
     if seeds < 1:
         raise AdiError(f"--seeds: {seeds}; give 1 or more.")
+    if jobs < 1:
+        raise AdiError(f"--jobs: {jobs}; give 1 or more.")
     tables, seeds = tables_named(name), 1 if quick else seeds
     asked = datasets_of(tables, datasets)
     parts = only_models(
@@ -93,7 +89,7 @@ def reproduce(
         clear_stale(folder, origins, cells, code=code, redo=redo)  # again: a data set may be new under known cells
         folder.ask(parts, seeds)
         version = Version(code, manifests_in(folder))
-        failed = _run_all(folder, version, cells, watcher)
+        failed = _run_all(folder, version, cells, watcher, jobs)
         weighing = {
             cell
             for (table, _), lines in parts.items()
@@ -108,21 +104,26 @@ def reproduce(
     return Reproduced(report, failed)
 
 
-def _run_all(folder: GridFolder, version: Version, cells: Sequence[Cell], watcher: Watcher) -> dict[str, str]:
+def _run_all(
+    folder: GridFolder, version: Version, cells: Sequence[Cell], watcher: Watcher, jobs: int
+) -> dict[str, str]:
     """Run the cells that are not done; returns the reasons of those that failed, now or earlier."""
-    failed = {}
     records = {cell: folder.record(cell) for cell in cells}
     left = [cell for cell, record in records.items() if record is None or record.status == "started"]
     watcher.planned(cells=cells, left=len(left))
-    for cell in left:
-        records[cell] = _run(folder, version, cell, watcher)
-    for cell, record in records.items():
-        if record is not None and record.status == "failed":
-            failed[f"{cell.dataset}/{cell.key}"] = record.reason or ""
-    return failed
+    run = partial(run_cell, folder, version)
+    if jobs == 1:
+        records |= {cell: run(cell, watcher) for cell in left}
+    else:
+        records |= run_side_by_side(run, left, watcher, jobs=jobs)
+    return {
+        f"{cell.dataset}/{cell.key}": record.reason or ""
+        for cell, record in records.items()
+        if record is not None and record.status == "failed"
+    }
 
 
-def _run(folder: GridFolder, version: Version, cell: Cell, watcher: Watcher) -> Record:
+def run_cell(folder: GridFolder, version: Version, cell: Cell, watcher: CellWatcher) -> Record:
     """Train and evaluate a cell, from where it stands, and record how that ended."""
     record = folder.record(cell) or version.record(cell)
     folder.write(cell, record)
