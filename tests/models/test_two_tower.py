@@ -13,6 +13,7 @@ from adi.models.vectors import VectorScorer
 from adi.training.run import settings_for
 
 SMALL = {"embedding_dim": 4, "dim": 4, "networks": (6,), "embedding_std": 1.0, "dropout": 0.0, "embedding_dropout": 0.0}
+SMALL |= {"behaviours_power": 0.5}
 SEARCH, FEED, KIOSK = range(3)
 
 
@@ -42,7 +43,7 @@ def test_embedded_features_by_hand(dataset):
     table = {
         name: model.tables.weight[model.tables.first[name] :] for name in ("item_id", "age", "langs", "level", "domain")
     }
-    ana = [table["item_id"][[6, 2, 4, 3]].mean(0), table["item_id"][[2, 3]].mean(0), table["age"][2]]
+    ana = [table["item_id"][[6, 2, 4, 3]].sum(0) / 4**0.5, table["item_id"][[2, 3]].sum(0) / 2**0.5, table["age"][2]]
     ana += [table["langs"][[2, 4]].mean(0), table["level"][3]]
     torch.testing.assert_close(x[0, :5], torch.stack(ana))
     nothing = torch.zeros(4)
@@ -60,7 +61,7 @@ def test_recency_weighs_each_behaviours_feature(dataset):
     queries = dataset.latest(np.array([dataset.users.find("ana")]), np.array([FEED]), {"device": [0], "hour": [0]})
     x = model.user_tower.embed(FeatureReader(dataset).user_bags(queries))
     rows = model.tables.weight[model.tables.first["item_id"] :][[6, 2, 4, 3]]  # oldest first
-    torch.testing.assert_close(x[0, 0], (rows * torch.tensor([[1.0], [2.0], [4.0], [8.0]])).sum(0) / 15)
+    torch.testing.assert_close(x[0, 0], (rows * torch.tensor([[1.0], [2.0], [4.0], [8.0]])).sum(0) / 15 * 4**0.5)
 
 
 def test_encoders_get_the_embedded_history_and_the_domain(dataset):
@@ -83,7 +84,7 @@ def test_encoders_get_the_embedded_history_and_the_domain(dataset):
     rows = model.tables.weight[model.tables.first["item_id"] :][[6, 2, 4, 3]]  # oldest first
     f = model.tables.weight[model.tables.first["domain"] + FEED]
     weights = (attention.age.weight.flip(0) @ f + rows @ (attention.content.weight @ f)).softmax(0)
-    torch.testing.assert_close(x[0, 0], weights @ rows)
+    torch.testing.assert_close(x[0, 0], weights @ rows * 4**0.5)
     assert not x[1, :2].any()
     pooled = two_tower(dataset, behaviours="mean").user_tower.embed(bags)  # the same tables
     torch.testing.assert_close(x[:, 1:], pooled[:, 1:])

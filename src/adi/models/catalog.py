@@ -116,6 +116,7 @@ MODELS: dict[str, CountedModel | TrainedModel] = {
             "norm": "domain",
             "residual": False,
             "behaviours": "mean",
+            "behaviours_power": 0.0,
             "popularity_prior": False,
             "embedding_dropout": 0.0,
             "dropout": 0.0,

@@ -51,7 +51,8 @@ class TowerSettings(Strict):
 
     `behaviours` says how a history becomes one vector: the mean of its items; a mean weighted by how recent each is, or
     by attention, to how recent it is and what it is, as the domain wants it; or what a transformer of so many layers
-    and heads makes of them, read out by that attention.
+    and heads makes of them, read out by that attention. The vector of n items is then multiplied by n to the power
+    `behaviours_power`: at 0 a long history says as much as a short one, above 0 more.
     """
 
     embedding_dim: int = Field(64, ge=1)
@@ -64,6 +65,7 @@ class TowerSettings(Strict):
     dropout: float = Field(0.3, ge=0.0, lt=1.0)
     neighbours: int = Field(0, ge=0)
     behaviours: Literal["mean", "recency", "attention", "transformer"] = "recency"
+    behaviours_power: float = Field(0.3, ge=0.0, le=1.0)
     behaviours_layers: int = Field(1, ge=1)
     behaviours_heads: int = Field(2, ge=1, validate_default=True)
     behaviours_dropout: float = Field(0.1, ge=0.0, lt=1.0)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from adi.batch import FeatureBags, Offsets
+from adi.batch import Bags, FeatureBags, Offsets
 from adi.layers.behaviours import HistoryAttention, HistoryTransformer, RecencyWeights
 from adi.layers.embedding import EmbeddingTables, Neighbours
 from adi.models.settings import TowerSettings
@@ -39,7 +39,8 @@ class Tower(nn.Module):
     """One side: embeds its features, the domain indicator last, and runs its backbone on them.
 
     Behaviours of more than one item are encoded as `settings.behaviours` says. Their mean, and their sum weighted by
-    recency, are pooled straight from the tables; an encoder gets the embedded items themselves.
+    recency, are pooled straight from the tables; an encoder gets the embedded items themselves. What comes of n items
+    is multiplied by n ** `settings.behaviours_power`.
     """
 
     def __init__(
@@ -64,6 +65,8 @@ class Tower(nn.Module):
         self.recency = nn.ModuleDict({key: RecencyWeights(length) for key, length in by_recency.items()})
         encoded = lengths if settings.behaviours in ("attention", "transformer") else {}
         self.encoders = nn.ModuleDict({key: _encoder(length, heads, settings) for key, length in encoded.items()})
+        self.histories = frozenset(lengths if settings.behaviours_power else ())
+        self.power = settings.behaviours_power
         self.dropout = nn.Dropout(settings.embedding_dropout)
         self.backbone = backbone(len(self.names), num_domains)
         self.domain_indicator, self.heads = settings.domain_indicator, heads
@@ -78,7 +81,10 @@ class Tower(nn.Module):
             for name, bag in zip(self.names, chosen, strict=True)
         ]
         x: Tensor = self.tables[0](self.sources, [(bag.values, bag.offsets) for bag in chosen], weights)
-        return x
+        if not self.histories:
+            return x
+        scales = [self._scale(name, bag, x) for name, bag in zip(self.names, chosen, strict=True)]
+        return x * torch.stack(scales, dim=1)[:, :, None]
 
     def columns(self, bags: FeatureBags) -> list[Tensor]:
         """Each feature's embedding (R, 1, E), that of behaviours by their encoder (R, heads, E)."""
@@ -91,10 +97,17 @@ class Tower(nn.Module):
         columns = []
         for name, bag, own in zip(self.names, chosen, index, strict=True):
             if _key(name) in self.encoders:
-                columns.append(self.encoders[_key(name)](functional.embedding(own, source), bag.offsets, f_domain))
+                encoded = self.encoders[_key(name)](functional.embedding(own, source), bag.offsets, f_domain)
+                columns.append(encoded * self._scale(name, bag, encoded)[:, None, None])
             else:
                 columns.append(tables.pool(source, [own], [bag.offsets], [None]))
         return columns
+
+    def _scale(self, name: str, bag: Bags, x: Tensor) -> Tensor:
+        """What a feature's vectors are multiplied by (R,): by how many items a history has, else 1."""
+        if bag.offsets is None or _key(name) not in self.histories:
+            return x.new_ones(len(x))
+        return bag.offsets.diff().to(x.dtype) ** self.power
 
     def forward(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
         return self.run(self.embed(bags), offsets)

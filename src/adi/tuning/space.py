@@ -40,6 +40,7 @@ DEFAULT_SPACES: dict[type[Strict], dict[str, dict[str, Any] | None]] = {
         "networks": {"choices": [[64], [128], [256], [256, 128]]},
         "embedding_dropout": {"low": 0.0, "high": 0.7},
         "behaviours": {"choices": ["mean", "recency", "attention"]},
+        "behaviours_power": {"low": 0.0, "high": 0.5},
         "neighbours": {"choices": [0, 20, 50]},
     },
     LightGcnSettings: {
