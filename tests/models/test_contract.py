@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from adi.batch import Bags, Batch, DomainCandidates
+from adi.bundle.slots import Slots, fill
+from adi.bundle.user_tower import PaddedTower
 from adi.data.manifest import FeatureInfo
 from adi.layers.domain_parameter import DomainParameter
 from adi.layers.embedding import Neighbours
@@ -391,3 +393,18 @@ def test_the_loss_falls_for_every_model():
             losses.append(float(loss.detach()))
         assert losses[-1] < 0.3 * losses[0], name
         assert math.isfinite(losses[-1])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_user_tower_of_a_domain_on_padded_rows_gives_the_same(variant) -> None:
+    model = build(*VARIANTS[variant]).eval()
+    given = batch({0: (4, 1), 2: (1, 1), 3: (6, 1)})
+    tables = model.tables.found(torch.arange(len(model.tables.weight)))
+    with torch.no_grad():
+        for domain in (0, 2, 3):
+            bags, offsets = of_domain(given.user, given.user_offsets, domain)
+            one = model.of_one_domain(domain)
+            slots = [Slots(feature=name, first=first, width=4) for name, first in one.first.items()]
+            filled = fill(bags, slots)
+            vectors = PaddedTower(one, slots)(tables[filled.rows], torch.from_numpy(filled.given))
+            torch.testing.assert_close(vectors.squeeze(1), model.encode_users(bags, offsets).squeeze(1))

@@ -100,6 +100,11 @@ class EmbeddingTables(nn.Module):
         )  # (n, E)
         return torch.cat([before, torch.lerp(inside, means, 0.5), after])
 
+    @torch.no_grad()
+    def found(self, rows: Tensor) -> Tensor:
+        """What a lookup of rows of the packed tables, in ascending order, finds (n, E)."""
+        return self._rows(rows) if self.smoothed is None else self._smooth(rows)
+
     def pool(
         self,
         source: Tensor,

@@ -35,7 +35,7 @@ class FeatureSum(nn.Module):
 
     def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
         if self.num_domains == 1:
-            offsets = (0, len(x))
+            offsets = (0, x.shape[0])
         parts = split_by_domain(x, offsets)
         summed = by_domain(offsets, lambda domain, _: torch.einsum("f,rfe->re", self.weight(domain), parts[domain]))
         projected: Tensor = self.project(summed)

@@ -1,6 +1,7 @@
 """DNN-Single: a network for each domain, trained on its samples alone (one YouTubeDNN each; ADI section 5.1.2)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from adi.batch import Bags, FeatureBags, Offsets
 from adi.layers.domain_parameter import by_domain
 from adi.layers.embedding import Neighbours
 from adi.models.settings import TowerSettings
-from adi.models.two_tower import DOMAIN, Backbone, Feature, SharedTowers, TwoTower, embedding_tables
+from adi.models.two_tower import DOMAIN, Backbone, Feature, OneDomain, SharedTowers, TwoTower, embedding_tables
 
 
 class DnnSingle(TwoTower):
@@ -58,6 +59,10 @@ class DnnSingle(TwoTower):
             offsets,
             lambda d, rows: self._towers(d).encode_items(parts[d], (0, rows.stop - rows.start), log_popularity[rows]),
         )
+
+    def of_one_domain(self, domain: int) -> OneDomain:
+        own = self._towers(domain).of_one_domain(0)
+        return replace(own, first={name: first + domain * self.rows[name] for name, first in own.first.items()})
 
     def _towers(self, domain: int) -> SharedTowers:
         return self.of_domain[domain]  # type: ignore[return-value]

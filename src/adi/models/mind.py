@@ -44,7 +44,10 @@ class InterestTower(Tower):
             )
 
     def forward(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
-        readings = [column.expand(-1, self.heads, -1) for column in self.columns(bags)]
+        return self.from_columns(self.columns(bags), offsets)
+
+    def from_columns(self, columns: Sequence[Tensor], offsets: Offsets) -> Tensor:
+        readings = [column.expand(-1, self.heads, -1) for column in columns]
         x = torch.stack(readings, dim=2)  # (R, interests, F, E)
         vectors = self.run(x.flatten(0, 1), tuple(self.heads * offset for offset in offsets))
         return vectors.view(-1, self.heads, vectors.shape[1])

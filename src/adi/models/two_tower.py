@@ -1,7 +1,8 @@
 """Two towers over shared embeddings: a vector for a user in a domain, and one for an item in a domain (ADI eq. 5)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -60,7 +61,7 @@ class Tower(nn.Module):
             self.names.append(DOMAIN)
             self.sources.append(DOMAIN)
         self.tables = (tables,)  # in a tuple: the model owns the tables, a tower only reads them
-        lengths = {_key(f.name): f.length for f in features if f.length is not None and f.length > 1}
+        lengths = {feature_key(f.name): f.length for f in features if f.length is not None and f.length > 1}
         by_recency = lengths if settings.behaviours == "recency" else {}
         self.recency = nn.ModuleDict({key: RecencyWeights(length) for key, length in by_recency.items()})
         encoded = lengths if settings.behaviours in ("attention", "transformer") else {}
@@ -77,7 +78,7 @@ class Tower(nn.Module):
             return torch.cat(self.columns(bags), dim=1)
         chosen = [bags[name] for name in self.names]
         weights = [
-            self.recency[_key(name)](bag.offsets, len(bag.values)) if _key(name) in self.recency else None
+            self.recency[feature_key(name)](bag.offsets, len(bag.values)) if feature_key(name) in self.recency else None
             for name, bag in zip(self.names, chosen, strict=True)
         ]
         x: Tensor = self.tables[0](self.sources, [(bag.values, bag.offsets) for bag in chosen], weights)
@@ -96,8 +97,8 @@ class Tower(nn.Module):
             f_domain = source.new_zeros(len(bags[DOMAIN].values), source.shape[1])
         columns = []
         for name, bag, own in zip(self.names, chosen, index, strict=True):
-            if _key(name) in self.encoders:
-                encoded = self.encoders[_key(name)](functional.embedding(own, source), bag.offsets, f_domain)
+            if feature_key(name) in self.encoders:
+                encoded = self.encoders[feature_key(name)](functional.embedding(own, source), bag.offsets, f_domain)
                 columns.append(encoded * self._scale(name, bag, encoded)[:, None, None])
             else:
                 columns.append(tables.pool(source, [own], [bag.offsets], [None]))
@@ -105,12 +106,16 @@ class Tower(nn.Module):
 
     def _scale(self, name: str, bag: Bags, x: Tensor) -> Tensor:
         """What a feature's vectors are multiplied by (R,): by how many items a history has, else 1."""
-        if bag.offsets is None or _key(name) not in self.histories:
+        if bag.offsets is None or feature_key(name) not in self.histories:
             return x.new_ones(len(x))
         return bag.offsets.diff().to(x.dtype) ** self.power
 
     def forward(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
         return self.run(self.embed(bags), offsets)
+
+    def from_columns(self, columns: Sequence[Tensor], offsets: Offsets) -> Tensor:
+        """What `forward` makes of a batch, from what `columns` makes of it."""
+        return self.run(torch.cat([*columns], dim=1), offsets)
 
     def run(self, x: Tensor, offsets: Offsets) -> Tensor:
         """The backbone on embedded features: x (R, F, E) -> (R, dim)."""
@@ -119,7 +124,7 @@ class Tower(nn.Module):
         return output
 
 
-def _key(name: str) -> str:
+def feature_key(name: str) -> str:
     """A feature's key in a `ModuleDict`, which refuses those that are its own attributes, such as "items"."""
     return f"of_{name}"
 
@@ -160,6 +165,10 @@ class TwoTower(nn.Module, ABC):
     @abstractmethod
     def encode_items(self, bags: FeatureBags, offsets: Offsets, log_popularity: Tensor) -> Tensor: ...
 
+    @abstractmethod
+    def of_one_domain(self, domain: int) -> "OneDomain":
+        """What serves one domain."""
+
     def queries(self, users: Tensor, items: Tensor) -> Tensor:
         """The vectors that stand for users whose positives are `items`: their own, where they have one each."""
         return users
@@ -167,6 +176,23 @@ class TwoTower(nn.Module, ABC):
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
         """The score of every item for every user."""
         return users @ items.T
+
+
+@dataclass(frozen=True)
+class OneDomain:
+    """The pair of towers that a domain goes through, its number among those that they know, which are `num_domains`.
+
+    `first` is where the rows of each user feature, and of the domain indicator, begin in the packed tables.
+    """
+
+    towers: "SharedTowers"
+    number: int
+    num_domains: int
+    first: Mapping[str, int]
+
+    def offsets(self, rows: int) -> Offsets:
+        """The offsets of a batch of so many rows, all of this domain."""
+        return (*[0] * (self.number + 1), *[rows] * (self.num_domains - self.number))
 
 
 class SharedTowers(TwoTower):
@@ -192,13 +218,22 @@ class SharedTowers(TwoTower):
             tables = self.tables = embedding_tables(features, num_domains, settings, neighbours)
         self.user_tower = self.user_side(user_features, num_domains, tables, backbone, settings)
         self.item_tower = Tower(item_features, num_domains, tables, backbone, settings)
-        self.temperature = settings.temperature
+        self.num_domains, self.temperature = num_domains, settings.temperature
         self.prior = nn.Parameter(torch.full((), settings.temperature)) if settings.popularity_prior else None
         self.cosine = settings.similarity == "cosine"
 
     def encode_users(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
-        vectors = self._finish(self.user_tower(bags, offsets))
+        return self.finish_users(self.user_tower(bags, offsets))
+
+    def finish_users(self, output: Tensor) -> Tensor:
+        """The vectors of users, from the output of their tower."""
+        vectors = self._finish(output)
         return vectors if self.prior is None else functional.pad(vectors, (0, 1), value=1.0)
+
+    def of_one_domain(self, domain: int) -> OneDomain:
+        tower = self.user_tower
+        first = {name: tower.tables[0].first[source] for name, source in zip(tower.names, tower.sources, strict=True)}
+        return OneDomain(self, domain, self.num_domains, first)
 
     def encode_items(self, bags: FeatureBags, offsets: Offsets, log_popularity: Tensor) -> Tensor:
         vectors = self._finish(self.item_tower(bags, offsets))
