@@ -68,11 +68,11 @@ def read_array(path: Path) -> Array:
     return array
 
 
-def fingerprint(folder: Path) -> str:
-    """A digest of every file's name and bytes below `folder`, the identity of a prepared dataset."""
+def fingerprint(folder: Path, leave_out: str | None = None) -> str:
+    """A digest of every file's name and bytes below `folder`, but for what is below ``<folder>/<leave_out>``."""
     digest = blake2b(digest_size=16)
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.relative_to(folder).parts[0] != leave_out:
             digest.update(str(path.relative_to(folder)).encode())
             with path.open("rb") as file:
                 while block := file.read(1 << 20):

@@ -1,6 +1,6 @@
 """A prepared dataset, opened: arrays mapped from disk, the rows of each part, and the history before each row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from adi.data.arrays import Array, read_array
 from adi.data.manifest import Manifest, read_manifest
-from adi.errors import AdiError
+from adi.errors import AdiError, suggestion
 
 Part = Literal["train", "validation", "test"]
 
@@ -98,8 +98,12 @@ class Dataset:
         self.domains = self.manifest.domains
         self._context = [feature.name for feature in self.manifest.side("context")]
         self._log = self._columns("interactions", "held_out")
-        self._test = self._columns("test", "before")
         self.user_offsets = self._read("interactions/user_offsets")
+
+    @cached_property
+    def _test(self) -> dict[str, Array]:
+        """Read when it is asked for: a bundle has no test rows."""
+        return self._columns("test", "before")
 
     def _columns(self, part: str, own: str) -> dict[str, Array]:
         names = ["user", "item", "domain", own, *(f"context_{name}" for name in self._context)]
@@ -200,6 +204,27 @@ class Dataset:
         """The codes of a feature, see `adi.data.encoding`."""
         return self._read(f"features/{side}/{name}")
 
+    def attributes(self, domain: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """The items' own columns as they are in a domain, all or those named: one row for each item, by number.
+
+        Raises `AdiError` for a column that is not there, and for a dataset that was prepared before they were kept.
+        """
+        folder = self.folder / "attributes"
+        paths = [folder / "item.parquet"]
+        if (folder / "item_domain").is_dir():
+            paths.append(folder / "item_domain" / f"{domain}.parquet")
+        try:
+            files = [pq.ParquetFile(path, memory_map=True) for path in paths]
+        except FileNotFoundError:
+            raise AdiError(f"{folder}: the items' attributes are missing there. Prepare the dataset again.") from None
+        place = {name: file for file in files for name in file.schema_arrow.names}
+        for name in columns or ():
+            if name not in place:
+                known = f"{suggestion(name, place)} Attributes: {', '.join(place)}."
+                raise AdiError(f"{self.folder}: items have no attribute '{name}'.{known}")
+        wanted = list(place) if columns is None else columns
+        return pa.table({name: place[name].read([name])[name] for name in wanted})
+
     @cached_property
     def users(self) -> "Entities":
         return Entities(self.folder / "entities" / "user.parquet")
@@ -221,6 +246,11 @@ class Entities:
     def key(self, index: int) -> str:
         text: str = self.keys[index].as_py()
         return text
+
+    def keys_of(self, indices: Array) -> list[str]:
+        """The ids of several numbers."""
+        texts: list[str] = self.keys.take(pa.array(indices)).to_pylist()
+        return texts
 
     def find(self, key: str) -> int | None:
         """The number of an id by binary search, or None."""

@@ -1,4 +1,10 @@
-"""A feature table of the schema: checked, then read with its keys as text."""
+"""A feature table of the schema: checked, then read with its keys as text.
+
+An item table is read with all its columns, for they are the items' attributes (`adi.data.attributes`). A column that a
+feature names is of the feature's kind: text where it is categorical, whatever the file has ("007" is not 7), a list of
+text where it is multi. Others are what the file has, as text, whole or floating-point numbers, booleans, dates,
+timestamps and lists of these; any other type becomes text. An empty text, NaN and infinities are missing values.
+"""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -9,7 +15,7 @@ import ibis
 from ibis import _
 from ibis.backends.duckdb import Backend
 
-from adi.data.cleaning import columns_in_each, require_number, require_single
+from adi.data.cleaning import columns_in_each, is_number, require_number, require_single
 from adi.data.manifest import RowCounts
 from adi.data.tables import FILE, ROW, files_of, quoted, reading, relation_sql, shown
 from adi.errors import AdiError
@@ -50,8 +56,17 @@ class FeatureTable:
         """The columns of the table as read that hold its key."""
         return ["key", "domain"][: len(self.key)]
 
+    @property
+    def attributes(self) -> list[str]:
+        """The columns that are kept as they are: of an item table, all but the key."""
+        return [column for column in self.columns if column not in self.key] if self.side == "item" else []
+
     def read(self) -> ibis.Table:
-        """The table with its keys as text in the columns `key` and `domain`; refuses a key that comes twice."""
+        """The table with its keys as text in the columns `key` and `domain`; refuses a key that comes twice.
+
+        Each feature's value is in the column ``value_<feature>``, each attribute in the one that `attribute_column`
+        names.
+        """
         selected = [f"{FILE} AS file", f"{ROW} + 1 AS file_row"]
         selected += [
             f"nullif({quoted(column)}::VARCHAR, '') AS {role}"
@@ -59,6 +74,8 @@ class FeatureTable:
         ]
         for feature in self.features:
             selected.append(f"{_value_sql(feature)} AS {quoted('value_' + feature.name)}")
+        for column in self.attributes:
+            selected.append(f"{self._attribute_sql(column)} AS {quoted(attribute_column(column))}")
         text = {feature.source_column for feature in self.features if isinstance(feature, CategoricalFeature)}
         source = relation_sql(self.files, text=frozenset({*self.key, *text}))
         stored = f"table_{self.name}"
@@ -85,6 +102,17 @@ class FeatureTable:
             if feature.separator is not None and kind.endswith("]"):
                 raise AdiError(f"{place}: {kind} is a list already, and {use} has a separator. Remove the separator.")
 
+    def _attribute_sql(self, column: str) -> str:
+        """A column as the type that it is kept in; one for which several features stand is a number, else text."""
+        features = [feature for feature in self.features if feature.source_column == column]
+        text = any(isinstance(feature, CategoricalFeature) for feature in features)
+        for feature in features:
+            if isinstance(feature, MultiFeature) and not text:
+                return f"list_filter({_value_sql(feature)}, lambda part: part <> '')"
+            if isinstance(feature, NumericFeature) and text:  # the file is read with the column as text
+                return _kept_sql(f"{quoted(column)}::DOUBLE", "DOUBLE")
+        return _kept_sql(quoted(column), "VARCHAR" if text else self.columns[column])
+
     def _refuse_repeated_key(self, table: ibis.Table) -> None:
         whole = table.drop_null(self.key_roles)
         repeated = whole.group_by(self.key_roles).agg(rows=_.count()).filter(_.rows > 1).order_by(self.key_roles)
@@ -97,6 +125,11 @@ class FeatureTable:
                 f"{second['file']}, row {second['file_row']}: the key {values} is on {key['rows']} rows, first on "
                 f"{again}row {first['file_row']}. tables.{self.name} needs one row for each key; drop the others."
             )
+
+
+def attribute_column(name: str) -> str:
+    """The column of an attribute in a table as read, apart from the table's key and features."""
+    return f"attribute_{name}"
 
 
 def features_of(table: str, features: Sequence[object]) -> list[Sourced]:
@@ -128,3 +161,18 @@ def _value_sql(feature: Sourced) -> str:
     if feature.separator is None:
         return f"{column}::VARCHAR[]"
     return f"string_split({column}::VARCHAR, '{feature.separator.replace(chr(39), chr(39) * 2)}')"
+
+
+def _kept_sql(value: str, kind: str) -> str:
+    """SQL for `value`, of a DuckDB type, in one of the few types that attributes have."""
+    if kind.endswith("[]"):
+        element = kind.removesuffix("[]")
+        plain = is_number(element) and not element.startswith(("DECIMAL", "HUGE", "UHUGE"))
+        return value if plain else f"({value})::VARCHAR[]"
+    if kind in ("FLOAT", "DOUBLE"):
+        return f"CASE WHEN isfinite({value}) THEN {value} END"
+    if kind.startswith("DECIMAL") or kind in ("HUGEINT", "UHUGEINT"):
+        return f"({value})::DOUBLE"
+    if is_number(kind) or kind == "DATE" or kind.startswith("TIMESTAMP"):
+        return value
+    return f"nullif(({value})::VARCHAR, '')"

@@ -7,6 +7,7 @@ test/*.npy                       the rows of the test, by (domain, user)
 candidates/*.npy                 the items that each test row is ranked among, where the split gives them
 corpus/*.npy                     the items of each domain, with their training counts
 features/{user,item}/*.npy       the codes of each feature, see `adi.data.encoding`
+attributes/**/*.parquet          the items' own columns, see `adi.data.attributes`
 vocabulary/*.parquet             value, count and code of each feature's values
 set_aside.parquet                the rows of the log that were not used, and why
 manifest.json, schema.yaml
@@ -26,6 +27,7 @@ from ibis import _
 from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import fingerprint
+from adi.data.attributes import write_attributes
 from adi.data.cleaning import Log, open_log, read_log
 from adi.data.corpus import read_candidates, read_eligible, write_candidates, write_corpus
 from adi.data.encoding import Encoder, encode_features
@@ -63,7 +65,7 @@ def prepare(schema_path: Path, out: Path, *, memory: str = "2GB", progress: Prog
             }
             manifest = _prepare(connection, schema, source, logs, tables, folder, say)
         say("checksum", 0, 1)
-        manifest = manifest.model_copy(update={"fingerprint": fingerprint(folder)})
+        manifest = manifest.model_copy(update={"fingerprint": fingerprint(folder, leave_out="attributes")})
         (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
         shutil.copyfile(schema_path, folder / "schema.yaml")
         say("checksum", 1, 1)
@@ -113,6 +115,8 @@ def _prepare(
 
     encoder = Encoder(connection, out / "features", domains, entities, sizes)
     features = encode_features(schema, encoder, tables, read, parted, say)
+    of_items = [table for table in tables.values() if table.side == "item"]
+    write_attributes(of_items, read, entities["item"], schema.interactions.item, domains, out / "attributes", say)
     context = []
     for feature in schema.features.context:
         parted, info = encode_context(parted, feature, encoder, logs[0])
