@@ -18,6 +18,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "machine": {"errors"},
     "schema": {"errors"},
     "batch": {"errors", "schema"},
+    "filter_grammar": {"errors"},
+    "filters": {"errors", "filter_grammar"},
     "data": DATA,
     "layers": TENSORS,
     "losses": TENSORS,
