@@ -157,7 +157,7 @@ def test_a_corrupt_parquet_is_named(adi, place: Place) -> None:
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(adi, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: Path) -> str:
+    def full(_: Path, **options: str) -> str:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("adi.data.prepare.fingerprint", full)
