@@ -1,0 +1,79 @@
+"""What an index is, as the small JSON file beside it tells."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from adi.errors import AdiError
+from adi.schema import Strict, describe
+
+FORMAT = 1
+"""Raised whenever the layout of an index changes; older ones are refused, never half understood."""
+
+CARD, VECTORS = "index.json", "vectors.faiss"
+
+
+class Point(Strict):
+    """Reading `nprobe` lists: recall@k on the queries it was tuned on, and milliseconds of one query on one thread."""
+
+    nprobe: int
+    recall: float
+    p50_ms: float
+    p99_ms: float
+
+
+class Reach(Strict):
+    """The top `depth` of a ranking is found as well by reading `nprobe` lists as the top k by the tuned number.
+
+    `probes` lists hold each of the shares `adi.index.reach.SHARES` of it.
+    """
+
+    depth: int
+    nprobe: int
+    probes: tuple[int, ...]
+
+
+class IndexCard(Strict):
+    """What an index holds and what was measured of it.
+
+    `recall` of the top `k` against exact search was found on `confirmed_on` queries, none of the `tuned_on` that chose
+    `nprobe`. An exact index has no lists and recall 1. `bytes` is the size of the vectors' file.
+    """
+
+    format: int
+    kind: Literal["exact", "ivf"]
+    items: int
+    dim: int
+    k: int
+    target: float
+    recall: float
+    nlist: int | None
+    nprobe: int | None
+    tuned_on: int
+    confirmed_on: int
+    curve: tuple[Point, ...]
+    reach: tuple[Reach, ...]
+    seed: int
+    faiss: str
+    bytes: int
+
+
+def read_card(folder: Path) -> IndexCard:
+    """Read an index's card; raises `AdiError` if the folder is no index of this format, or its vectors were cut."""
+    path, vectors = folder / CARD, folder / VECTORS
+    try:
+        card = IndexCard.model_validate_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise AdiError(f"{folder}: not an index (no {CARD}). Build the index again.") from None
+    except (ValidationError, UnicodeDecodeError) as error:
+        why = describe(error, IndexCard) if isinstance(error, ValidationError) else str(error)
+        raise AdiError(f"{path}: not what this adi writes in format {FORMAT}: {why}. Build the index again.") from None
+    if card.format != FORMAT:
+        raise AdiError(f"{path}: format {card.format}, and this adi reads format {FORMAT}. Build the index again.")
+    # Checked before anything is mapped: reading past the end of a cut file ends the process.
+    size = vectors.stat().st_size if vectors.is_file() else None
+    if size != card.bytes:
+        found = "is missing" if size is None else f"has {size} bytes"
+        raise AdiError(f"{vectors}: {found}, and {CARD} says {card.bytes}. Copy the file again, or build the index.")
+    return card
