@@ -29,7 +29,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation.metrics": set(),
     "training": DATA | TENSORS | {"machine", "models", "evaluation", "training"},
     "tuning": DATA | {"models", "evaluation", "training", "tuning"},
-    "retriever": DATA | {"models", "training"},
+    "index": DATA | {"index"},
+    "serving": DATA | {"models", "training", "serving"},
+    "bundle": DATA | {"layers", "models", "training", "index", "serving", "bundle"},
+    "retriever": DATA | {"serving", "bundle"},
     "report": {"errors", "schema", "data", "evaluation", "report"},
     "reproduce": DATA | {"models", "evaluation", "training", "report", "reproduce"},
 }

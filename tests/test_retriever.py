@@ -149,8 +149,8 @@ def test_a_given_history_is_one_of_the_domain_oldest_first(popularity, monkeypat
         def against(self, domain, items):
             return lambda queries: asked.append(queries) or torch.zeros(1, len(items))
 
-    monkeypatch.setattr(popularity, "scorer", Recorder())
-    monkeypatch.setattr(popularity, "_corpora", {})
+    monkeypatch.setattr(popularity.engine, "scorer", Recorder())
+    monkeypatch.setattr(popularity.engine, "_scores", {})
     popularity.retrieve("feed", user="cy", history=["pen", "x", "bag"])
     popularity.retrieve("feed", history=["pen"])
     known, unknown = asked
@@ -174,7 +174,7 @@ def test_a_request_changes_nothing_for_later_ones(request, model):
 def test_a_domain_is_prepared_once(towers, monkeypatch):
     for domain in DOMAINS:
         towers.retrieve(domain, user="cy")
-    monkeypatch.setattr(towers.scorer, "against", None)
+    monkeypatch.setattr(towers.engine.scorer, "against", None)
     assert len(towers.retrieve("search", user="ana", k=2).items) == 2
 
 
@@ -186,7 +186,7 @@ def test_the_order_is_that_of_the_evaluation(towers, tables, domain):
     contexts = {(row["user"], row["domain"], row["item"]): (row["device"], str(row["hour"])) for row in log}
     index, rows = data.domains.index(domain), data.rows("test")
     rows = rows[data.targets("test", rows)[2] == index]
-    found = rank(towers.scorer, data, "test", index, rows, candidates=None, causal=False, ks=(1,))
+    found = rank(towers.engine.scorer, data, "test", index, rows, candidates=None, causal=False, ks=(1,))
     users, items, _ = data.targets("test", rows)
     compared = 0
     for row, user, item, expected in zip(rows, users, items, found.ranks, strict=True):
@@ -207,7 +207,7 @@ def test_scores_that_are_not_finite_are_refused(popularity, monkeypatch):
         def against(self, domain, items):
             return lambda queries: torch.full((len(queries), len(items)), torch.nan)
 
-    monkeypatch.setattr(popularity, "scorer", Diverged())
-    monkeypatch.setattr(popularity, "_corpora", {})
+    monkeypatch.setattr(popularity.engine, "scorer", Diverged())
+    monkeypatch.setattr(popularity.engine, "_scores", {})
     with pytest.raises(AdiError, match="the model's scores are not finite"):
         popularity.retrieve("feed", user="ana")

@@ -1,18 +1,16 @@
-"""Top-K of a user in a domain, from a run: the Python side of `adi retrieve`."""
+"""Top-K of a user in a domain, from a run or a bundle: the Python side of `adi retrieve`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from adi.data.arrays import Array
 from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
-from adi.models.scorer import Score, finite
-from adi.training.run import open_run
+from adi.serving.engine import Engine, RunEngine, places
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Retrieved:
 
 @dataclass(frozen=True)
 class TopK:
-    """The answer to a request, best first; `ignored` are the items of the given history that the data does not know."""
+    """The answer to a request, best first; `ignored` are the given items that the data does not know."""
 
     domain: str
     items: tuple[Retrieved, ...]
@@ -33,19 +31,18 @@ class TopK:
 
 
 class Retriever:
-    """Opens a run and answers requests exactly, over the whole corpus of the domain.
+    """Opens a run or a bundle and answers requests over the whole corpus of the domain.
 
-    A domain's first request prepares the scores of its corpus (with a two-tower model: every item's vector), which stay
-    in memory for the later ones.
+    A run answers exactly, with any model; a bundle (`adi export`) in milliseconds from millions of items.
 
-    retriever = Retriever(Path("runs/adi-se"))
+    retriever = Retriever(Path("bundle"))
     retriever.retrieve("search", user="u17", k=10)
     retriever.retrieve("feed", history=["i3", "i99"], k=10)    # a user never seen
     """
 
-    def __init__(self, run: Path) -> None:
-        self.info, self.dataset, self.scorer = open_run(run)
-        self._corpora: dict[int, tuple[Array, Score]] = {}
+    def __init__(self, path: Path) -> None:
+        self.engine: Engine = open_engine(path)
+        self.dataset = self.engine.dataset
 
     def retrieve(
         self,
@@ -55,12 +52,15 @@ class Retriever:
         history: Sequence[str] | None = None,
         context: Mapping[str, str] | None = None,
         k: int = 10,
+        exclude_seen: bool | None = None,
+        exclude: Sequence[str] = (),
     ) -> TopK:
         """The `k` best items of the domain's corpus for a user.
 
         A known user brings features and history from the prepared dataset; `history` (oldest first, taken as behaviours
-        in `domain`) replaces the latter, or describes a user who is not known. Items of the history are left out unless
-        the data has repeats. `context` has the values of context features, as text; those not given are missing.
+        in `domain`) replaces the latter, or describes a user who is not known. `exclude_seen` leaves the items of the
+        history out; by default that is done unless the data has repeats. `exclude` are items to leave out, too.
+        `context` has the values of context features, as text; those not given are missing.
 
         Raises `AdiError` for an unknown domain or context feature, a context value that is no number where the feature
         is one, k below 1, an unknown user without a history, and scores that are not finite.
@@ -72,30 +72,26 @@ class Retriever:
             raise AdiError(f"k = {k}: ask for at least one item.")
         index = self.dataset.domains.index(domain)
         queries, ignored = self._queries(index, user, history, context or {})
-        corpus, score = self._corpus(index)
-        scores = finite(score(queries))[0]  # (m,)
-        if not self.dataset.manifest.repeats:
-            scores[torch.from_numpy(np.isin(corpus, queries.histories.items))] = -torch.inf
-        best = scores.topk(min(k, len(corpus)))
-        items = tuple(
-            Retrieved(self.dataset.items.key(int(corpus[position])), score)
-            for position, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-            if score > -np.inf
-        )
-        return TopK(domain, items, ignored)
+        left_out, unknown = self._numbers(exclude, "exclude")
+        if exclude_seen or (exclude_seen is None and not self.dataset.manifest.repeats):
+            left_out = np.union1d(left_out, queries.histories.items)
+        corpus = self.engine.items(index)
+        (found,) = self.engine.search(index, queries, k, allowed=None, excluded=[places(corpus, left_out)])
+        keys = self.dataset.items.keys_of(corpus[found.positions])
+        items = tuple(Retrieved(*one) for one in zip(keys, found.scores.tolist(), strict=True))
+        return TopK(domain, items, (*ignored, *unknown))
 
-    def _corpus(self, domain: int) -> tuple[Array, Score]:
-        """The items that can be retrieved in a domain, and the function that scores them."""
-        if domain not in self._corpora:
-            items = self.dataset.corpora.retrievable(domain)
-            self._corpora[domain] = items, self.scorer.against(domain, items)
-        return self._corpora[domain]
+    def _numbers(self, keys: Sequence[str], name: str) -> tuple[Array, tuple[str, ...]]:
+        """The numbers of the items that the data knows, in the order given, and those that it does not know."""
+        if isinstance(keys, str):
+            raise AdiError(f"{name}: '{keys}' is one text; give a list of item ids.")
+        found = [self.dataset.items.find(key) for key in keys]
+        numbers = np.asarray([number for number in found if number is not None], dtype=np.int64)
+        return numbers, tuple(key for key, number in zip(keys, found, strict=True) if number is None)
 
     def _queries(
         self, domain: int, user: str | None, history: Sequence[str] | None, context: Mapping[str, str]
     ) -> tuple[Queries, tuple[str, ...]]:
-        if isinstance(history, str):
-            raise AdiError(f"history: '{history}' is one text; give a list of item ids, oldest first.")
         number = None if user is None else self.dataset.users.find(user)
         if number is None and history is None:
             who = "no user" if user is None else f"user '{user}' is not in the prepared dataset"
@@ -105,8 +101,15 @@ class Retriever:
         queries = self.dataset.latest(users, domains, context_codes(self.dataset, context))
         if history is None:
             return queries, ()
-        found = [self.dataset.items.find(item) for item in history]
-        items = np.asarray([item for item in found if item is not None], dtype=np.int64)
+        items, ignored = self._numbers(history, "history")
         given = Histories(items, np.full(len(items), domain), np.asarray([0, len(items)]))
-        ignored = tuple(item for item, known in zip(history, found, strict=True) if known is None)
         return Queries(users, domains, given, queries.context), ignored
+
+
+def open_engine(path: Path) -> Engine:
+    """The engine of a run's or a bundle's folder; raises `AdiError` as opening either does."""
+    if not (path / "bundle.json").exists():
+        return RunEngine(path)
+    from adi.bundle.engine import BundleEngine  # needs packages that a run does not
+
+    return BundleEngine(path)

@@ -116,15 +116,15 @@ def test_a_run_is_evaluated_and_retrieved_from(prepared, tmp_path):
     items, jar = data.corpora.retrievable(feed), data.items.find("jar")  # of another domain, so that none is left out
     history = Histories(np.array([jar]), np.array([feed]), np.array([0, 1]))
     queries = Queries(np.array([-1]), np.array([feed]), history, context_codes(data, {}))
-    users = retriever.scorer.user_vectors(feed, queries)[0]
-    scores = (retriever.scorer.item_vectors(feed, items) @ users.T).amax(1)  # (m, interests) -> (m,)
+    users = retriever.engine.scorer.user_vectors(feed, queries)[0]
+    scores = (retriever.engine.scorer.item_vectors(feed, items) @ users.T).amax(1)  # (m, interests) -> (m,)
     expected = [data.items.key(items[place]) for place in scores.argsort(descending=True)]
     found = retriever.retrieve("feed", history=["jar"], k=9).items
     assert [each.item for each in found] == expected
     assert [each.score for each in found] == pytest.approx(scores.sort(descending=True).values.tolist())
     assert len(retriever.retrieve("search", history=[], k=3).items) == 3
 
-    result = evaluate(retriever.scorer, data, ks=(1, 8))
+    result = evaluate(retriever.engine.scorer, data, ks=(1, 8))
     assert result["domains"]["search"]["recall@8"] == 1.0
     assert result["domains"]["search"]["recall@1"] < 1.0
 

@@ -63,6 +63,7 @@ def export_graph(tower: PaddedTower, embedding_dim: int, path: Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # names packages that are not needed
     with warnings.catch_warnings():
         # From within torch 2.13's exporter, of torch's own classes.
+        warnings.filterwarnings("ignore", r"# The axis name: queries will not be used", UserWarning)
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
         program = torch.onnx.export(
             tower.eval(),
@@ -73,8 +74,8 @@ def export_graph(tower: PaddedTower, embedding_dim: int, path: Path) -> None:
             input_names=["rows", "given"],
             output_names=["vectors"],
         )
-    assert program is not None
-    program.save(path)
+        assert program is not None
+        program.save(path)
 
 
 class TowerInfo(Strict):

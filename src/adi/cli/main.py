@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from adi.cli import compare, data, reproduce, runs, tune
+from adi.cli import bundle, compare, data, reproduce, runs, tune
 from adi.errors import AdiError
 from adi.machine import yield_cores
 
@@ -41,7 +41,8 @@ app.command()(runs.train)
 app.command()(tune.tune)
 app.command()(runs.evaluate)
 app.command()(compare.compare)
-app.command()(runs.retrieve)
+app.command()(bundle.export)
+app.command()(bundle.retrieve)
 app.command()(runs.report)
 app.command()(reproduce.reproduce)
 

@@ -1,4 +1,4 @@
-"""Commands on models and runs: models, train, evaluate, retrieve, report."""
+"""Commands on models and runs: models, train, evaluate, report."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -171,48 +171,6 @@ def evaluate(
     title = f"{metrics['model']} on {metrics['part']}, against the {metrics['against']}, history: {metrics['history']}"
     say(metrics_table(metrics, keys, title))
     say(f"Wrote {run / 'metrics.json'} and ranks.parquet.")
-
-
-def retrieve(
-    run: Run,
-    domain: Annotated[str, typer.Option(help="The domain whose corpus is searched.")],
-    user: Annotated[str | None, typer.Option(help="A user's id.")] = None,
-    history: Annotated[
-        str | None,
-        typer.Option(help="Items of a user never seen, oldest first, as in 3,99; or replaces a known one's."),
-    ] = None,
-    context: Annotated[
-        list[str] | None, typer.Option(help="A context feature, as in device=mobile; repeatable.")
-    ] = None,
-    k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
-    as_json: AsJson = False,
-) -> None:
-    """The top-K of a user in a domain.
-
-    Example: [bold]adi retrieve run --domain search --user 1 -k 5[/]
-    """
-    from adi.cli.settings import pairs
-    from adi.retriever import Retriever
-
-    items = None if history is None else [item for item in history.split(",") if item]
-    values = pairs(context or [], "--context")
-    top = Retriever(run).retrieve(domain, user=user, history=items, context=values, k=k)
-    if as_json:
-        found = [{"item": one.item, "score": one.score} for one in top.items]
-        say_json({"domain": top.domain, "user": user, "items": found, "ignored": list(top.ignored)})
-        return
-    who = "a new user" if user is None else f"user {user}"
-    if top.items:
-        table = plain_table(f"{domain}, {who}", "rank")
-        table.add_column("item", overflow="fold", max_width=60)
-        table.add_column("score", justify="right")
-        for rank, one in enumerate(top.items, 1):
-            table.add_row(str(rank), one.item, f"{one.score:.4f}")
-        say(table)
-    else:
-        say(f"Nothing to retrieve: {who} has had every item of {domain}.")
-    if top.ignored:
-        say(f"Not in the data, ignored: {', '.join(top.ignored)}")
 
 
 def report(

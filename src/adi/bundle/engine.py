@@ -1,0 +1,75 @@
+"""A bundle, opened to answer: the user tower of a domain, then the domain's index."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from adi.bundle.manifest import DATA, read_bundle_info
+from adi.bundle.user_tower import UserTower
+from adi.data.arrays import Array
+from adi.data.dataset import Dataset, Queries
+from adi.data.features import FeatureReader
+from adi.errors import AdiError
+from adi.index.vector_index import VectorIndex
+from adi.serving.engine import Found
+
+NOTHING: Array = np.empty(0, dtype=np.int64)
+
+
+class BundleEngine:
+    """Opens a bundle; the vectors stay on disk and come through the page cache.
+
+    Raises `AdiError` for a folder that is no whole bundle of this format (`adi.bundle.manifest.read_bundle_info`).
+    """
+
+    def __init__(self, folder: Path, *, verify: bool = False, threads: int = 1) -> None:
+        self.info = read_bundle_info(folder, verify=verify)
+        self.folder, self.version = folder, self.info.version
+        self.dataset = Dataset(folder / DATA)
+        self.reader = FeatureReader(self.dataset)
+        domains = self.info.domains.values()
+        self.towers = [UserTower(folder, own.tower, threads=threads) for own in domains]
+        self.indexes = [VectorIndex.open(folder / own.index) for own in domains]
+        self._items = [self.dataset.corpora.retrievable(domain) for domain in range(len(self.towers))]
+        for name, own, items, index in zip(self.info.domains, domains, self._items, self.indexes, strict=True):
+            if not own.items == len(items) == len(index):
+                raise AdiError(
+                    f"{folder}: domain '{name}' has {len(items)} items, its index {len(index)} and the manifest "
+                    f"{own.items}: parts of different bundles. Export the bundle again."
+                )
+
+    def items(self, domain: int) -> Array:
+        return self._items[domain]
+
+    def vectors(self, domain: int, queries: Queries) -> Array:
+        """The vectors of queries, all in one domain (n, interests, dim)."""
+        vectors = self.towers[domain].vectors(self.reader.user_bags(queries))
+        if not np.isfinite(vectors).all():
+            raise AdiError("the model's user vectors are not finite. Export a run whose training has not diverged.")
+        return vectors
+
+    def search(
+        self, domain: int, queries: Queries, k: int, *, allowed: Array | None, excluded: Sequence[Array]
+    ) -> list[Found]:
+        return [
+            self._search_one(domain, interests, k, allowed, without)
+            for interests, without in zip(self.vectors(domain, queries), excluded, strict=True)
+        ]
+
+    def _search_one(self, domain: int, interests: Array, k: int, allowed: Array | None, without: Array) -> Found:
+        most = k + len(without)
+        scores, positions = self.indexes[domain].search(interests, most, allowed=allowed)
+        return best(scores, positions, k, without)
+
+
+def best(scores: Array, positions: Array, k: int, without: Array) -> Found:
+    """The best of what a query's interests have found (interests, most), each item once, by its best score."""
+    scores, positions = scores.ravel(), positions.ravel()
+    order = np.lexsort((positions, -scores))
+    first = np.sort(np.unique(positions[order], return_index=True)[1])
+    scores, positions = scores[order][first], positions[order][first]
+    keep = positions >= 0
+    if len(without):
+        keep &= ~np.isin(positions, without)
+    return Found(positions[keep][:k], scores[keep][:k])

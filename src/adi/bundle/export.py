@@ -1,0 +1,190 @@
+"""From a run to a bundle: a folder that answers requests without the run, checked against it before it is published."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adi.bundle.engine import NOTHING, BundleEngine, best
+from adi.bundle.manifest import DATA, FORMAT, MANIFEST, BundleInfo, DomainInfo, Parity, files_in, version_of
+from adi.bundle.packing import PackedTables, slots_of
+from adi.bundle.user_tower import PaddedTower, TowerInfo, UserTower, export_graph
+from adi.data.arrays import Array
+from adi.data.dataset import Dataset, Queries
+from adi.data.folder import new_folder
+from adi.data.manifest import NULL_ROW
+from adi.errors import AdiError
+from adi.index.build import build_index
+from adi.index.settings import IndexSettings
+from adi.index.vector_index import VectorIndex
+from adi.models.by_domain import ScorerByDomain
+from adi.models.vectors import VectorScorer
+from adi.training.run import RunInfo, open_run, write_json
+
+NOT_SERVED = ("test", "candidates", "set_aside.parquet")
+"""What of a prepared dataset a bundle does without."""
+
+TOLERANCE = 1e-5
+"""How far a vector of the graph may be from the model's, as a share of the largest component."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What the vectors of a bundle will take: `items` of all domains × `dim` × 2 bytes."""
+
+    domains: int
+    items: int
+    dim: int
+
+    @property
+    def bytes(self) -> int:
+        return self.items * self.dim * 2
+
+
+def planned_size(run: Path) -> Planned:
+    """How large the vectors of a bundle of a run will be; raises `AdiError` as `export` does for the run."""
+    _, dataset, scorers = _open(run)
+    items = [dataset.corpora.retrievable(domain) for domain in range(len(dataset.domains))]
+    return Planned(len(items), sum(map(len, items)), scorers[0].item_vectors(0, items[0][:1]).shape[1])
+
+
+def export(
+    run: Path,
+    out: Path,
+    *,
+    settings: IndexSettings | None = None,
+    queries: int = 2000,
+    progress: Progress | None = None,
+) -> BundleInfo:
+    """Write a bundle of a run to the new folder `out`, which is complete, checked and published, or absent.
+
+    Args:
+        settings: of the indexes.
+        queries: how many of each domain's test rows, or of its users where it has none, an index is tuned by and the
+            domain is checked on.
+        progress: told (stage, done, of).
+
+    Raises `AdiError` for a run of a model without vectors, an index under its target, and a bundle that does not answer
+    as the run does.
+    """
+    info, dataset, scorers = _open(run)
+    settings, tell = settings or IndexSettings(), progress or (lambda stage, done, total: None)
+    with new_folder(out) as folder:
+        shutil.copytree(dataset.folder, folder / DATA, ignore=_not_served(dataset.folder))
+        tables = PackedTables(folder, dataset)
+        domains = {}
+        for domain, (name, scorer) in enumerate(zip(dataset.domains, scorers, strict=True)):
+            tell("exporting domains", domain, len(scorers))
+            try:
+                domains[name] = _export_domain(
+                    folder, tables, scorer, domain, _sample(dataset, domain, queries), settings
+                )
+            except AdiError as error:
+                raise AdiError(f"domain '{name}': {error}") from None
+        tell("exporting domains", len(scorers), len(scorers))
+        files = files_in(folder)
+        bundle = BundleInfo(
+            format=FORMAT,
+            version=version_of(files),
+            adi=version("adi-retrieval"),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            model=info.model,
+            fingerprint=info.fingerprint,
+            domains=domains,
+            versions={name: version(name) for name in ("faiss-cpu", "numpy", "onnxruntime", "torch")},
+            files=files,
+        )
+        write_json(folder / MANIFEST, bundle.model_dump_json(indent=1))
+        BundleEngine(folder)  # refuses what could not be opened
+    return bundle
+
+
+def _open(run: Path) -> tuple[RunInfo, Dataset, list[VectorScorer]]:
+    info, dataset, scorer = open_run(run)
+    parts = scorer.scorers if isinstance(scorer, ScorerByDomain) else [scorer] * len(dataset.domains)
+    scorers = [part for part in parts if isinstance(part, VectorScorer)]
+    if len(scorers) < len(parts):
+        raise AdiError(
+            f"{run}: a run of {info.model}, which has no vectors that an index could find. "
+            "Export a run of a two-tower model, such as adi-se."
+        )
+    return info, dataset, scorers
+
+
+def _not_served(root: Path) -> Callable[[str, list[str]], list[str]]:
+    return lambda folder, names: [name for name in names if Path(folder) == root and name in NOT_SERVED]
+
+
+def _sample(dataset: Dataset, domain: int, most: int) -> Queries:
+    """Real queries of a domain: some of its test rows, spread evenly; where there are none, of all users."""
+    rows = dataset.rows("test")
+    rows = rows[dataset.targets("test", rows)[2] == domain]
+    if len(rows):
+        return dataset.queries("test", rows[_spread(len(rows), most)])
+    users = _spread(dataset.manifest.users, most)
+    context = {feature.name: np.full(len(users), NULL_ROW) for feature in dataset.manifest.side("context")}
+    return dataset.latest(users, np.full(len(users), domain), context)
+
+
+def _spread(count: int, most: int) -> Array:
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
+
+
+def _export_domain(
+    folder: Path,
+    tables: PackedTables,
+    scorer: VectorScorer,
+    domain: int,
+    sample: Queries,
+    settings: IndexSettings,
+) -> DomainInfo:
+    """Write a domain's user tower and index; raises `AdiError` where they do not answer as the model does."""
+    one = scorer.model.of_one_domain(domain)
+    file, first = tables.write(scorer.model, one.first)
+    slots = slots_of(scorer.reader.user_features, first, tables.dataset)
+    tower = TowerInfo(tables=file, graph=f"towers/{domain}.onnx", slots=slots)
+    export_graph(PaddedTower(one, slots), scorer.model.tables.embedding_dim, folder / tower.graph)
+    users = UserTower(folder, tower).vectors(scorer.reader.user_bags(sample))  # (n, interests, dim)
+    expected = scorer.user_vectors(domain, sample)
+    difference = float(np.abs(users - expected.numpy().reshape(users.shape)).max() / expected.abs().max())
+    if not difference <= TOLERANCE:
+        raise AdiError(
+            f"the exported user tower differs from the model by {difference:.2g} of the largest component, and "
+            f"{TOLERANCE:g} is the most. Nothing was published; this is a fault of adi, please report it."
+        )
+    items = scorer.item_vectors(domain, tables.dataset.corpora.retrievable(domain)).numpy()
+    place = f"indexes/{domain}"
+    index = build_index(folder / place, items, users.reshape(-1, users.shape[2]), settings)
+    parity = Parity(
+        queries=len(sample),
+        k=min(settings.k, len(items)),
+        vectors=difference,
+        recall=_recall(
+            index, users, scorer.model.scores(expected, torch.from_numpy(items)), min(settings.k, len(items))
+        ),
+    )
+    if not parity.recall >= settings.target:
+        raise AdiError(
+            f"the index finds {parity.recall:.4f} of the model's own top {parity.k}, and {settings.target} is the "
+            "target. Raise index settings, or lower --target. Nothing was published."
+        )
+    return DomainInfo(items=len(items), kind=index.card.kind, tower=tower, index=place, parity=parity)
+
+
+def _recall(index: VectorIndex, users: Array, scores: Tensor, k: int) -> float:
+    """The mean share of the model's top k of each query (n, m) that the index finds.
+
+    An item that the index returned counts if its score is not below the k-th best, but for the rounding of one.
+    """
+    kth = scores.topk(k, dim=1).values[:, -1:]
+    enough = kth - TOLERANCE * kth.abs().clamp(min=1.0)
+    found = np.stack([best(*index.search(own, k), k, NOTHING).positions for own in users])
+    return float((scores.gather(1, torch.from_numpy(found)) >= enough).float().mean())

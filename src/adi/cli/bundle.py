@@ -1,0 +1,124 @@
+"""The commands on bundles: export makes one of a run, retrieve asks it, or a run, for a top-K."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adi.cli.show import plain_table, progress_bar, say, say_json
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="The folder of a run that is complete.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; must not hold anything yet.")],
+    target: Annotated[float, typer.Option(help="Recall that each index must reach against exact search.")] = 0.99,
+    k: Annotated[int, typer.Option("-k", help="Of how many items that recall is.")] = 100,
+    exact_below: Annotated[
+        int, typer.Option(help="Domains of fewer items get an exact index, others an approximate one.")
+    ] = 100_000,
+    as_json: AsJson = False,
+) -> None:
+    """Write a bundle of a run: all that it takes to serve it, checked against the run before it is published.
+
+    Example: [bold]adi export run --out bundle[/]
+    """
+    from adi.bundle.export import export as write
+    from adi.bundle.export import planned_size
+    from adi.index.settings import IndexSettings
+
+    settings = IndexSettings(target=target, k=k, exact_below=exact_below)
+    planned = planned_size(run)
+    if not as_json:
+        say(
+            f"{out}: {planned.items:,} items of {planned.domains} domains × {planned.dim} numbers: "
+            f"{size(planned.bytes)} of vectors."
+        )
+    with progress_bar() as progress:
+        info = write(run, out, settings=settings, progress=progress)
+    if as_json:
+        say_json(info.model_dump(mode="json"))
+        return
+    table = plain_table(None, "domain")
+    for column in ("items", "index", "recall", "vectors off by"):
+        table.add_column(column, justify="right")
+    for name, own in info.domains.items():
+        parity = own.parity
+        table.add_row(name, f"{own.items:,}", own.kind, f"{parity.recall:.4f}", f"{parity.vectors:.1e}")
+    say(table)
+    say(
+        f"Wrote {out}, version {info.version}. Next: adi retrieve {out} --domain {next(iter(info.domains))} --user USER"
+    )
+
+
+def size(count: float) -> str:
+    """``3.4 MB``, for people."""
+    for unit in ("bytes", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def retrieve(
+    path: Annotated[Path, typer.Argument(help="The folder of a run that is complete, or of a bundle.")],
+    domain: Annotated[str, typer.Option(help="The domain whose corpus is searched.")],
+    user: Annotated[str | None, typer.Option(help="A user's id.")] = None,
+    history: Annotated[
+        str | None,
+        typer.Option(help="Items of a user never seen, oldest first, as in 3,99; or replaces a known one's."),
+    ] = None,
+    context: Annotated[
+        list[str] | None, typer.Option(help="A context feature, as in device=mobile; repeatable.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
+    exclude: Annotated[str | None, typer.Option(help="Items to leave out, as in 3,99.")] = None,
+    exclude_seen: Annotated[
+        bool | None,
+        typer.Option(
+            "--exclude-seen/--include-seen",
+            help="Leave out the items of the history.",
+            show_default="unless the data has repeats",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The top-K of a user in a domain.
+
+    A run is searched exactly, a bundle by its index.
+
+    Example: [bold]adi retrieve bundle --domain search --user 1 -k 5[/]
+    """
+    from adi.cli.settings import pairs
+    from adi.retriever import Retriever
+
+    top = Retriever(path).retrieve(
+        domain,
+        user=user,
+        history=None if history is None else _ids(history),
+        context=pairs(context or [], "--context"),
+        k=k,
+        exclude_seen=exclude_seen,
+        exclude=_ids(exclude or ""),
+    )
+    if as_json:
+        found = [{"item": one.item, "score": one.score} for one in top.items]
+        say_json({"domain": top.domain, "user": user, "items": found, "ignored": list(top.ignored)})
+        return
+    who = "a new user" if user is None else f"user {user}"
+    if top.items:
+        table = plain_table(f"{domain}, {who}", "rank")
+        table.add_column("item", overflow="fold", max_width=60)
+        table.add_column("score", justify="right")
+        for rank, one in enumerate(top.items, 1):
+            table.add_row(str(rank), one.item, f"{one.score:.4f}")
+        say(table)
+    else:
+        say(f"Nothing to retrieve: {who} has had every item of {domain}.")
+    if top.ignored:
+        say(f"Not in the data, ignored: {', '.join(top.ignored)}")
+
+
+def _ids(text: str) -> list[str]:
+    return [one for one in text.split(",") if one]
