@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": DATA | TENSORS | {"machine", "models", "evaluation", "training"},
     "tuning": DATA | {"models", "evaluation", "training", "tuning"},
     "index": DATA | {"index"},
-    "serving": DATA | {"models", "training", "serving"},
+    "serving": DATA | {"models", "training", "filters", "serving"},
     "bundle": DATA | {"layers", "models", "training", "index", "serving", "bundle"},
     "retriever": DATA | {"serving", "bundle"},
     "report": {"errors", "schema", "data", "evaluation", "report"},

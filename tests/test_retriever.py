@@ -211,3 +211,26 @@ def test_scores_that_are_not_finite_are_refused(popularity, monkeypatch):
     monkeypatch.setattr(popularity.engine, "_scores", {})
     with pytest.raises(AdiError, match="the model's scores are not finite"):
         popularity.retrieve("feed", user="ana")
+
+
+def test_a_filter_admits_items_by_their_attributes_in_the_domain(popularity):
+    data = popularity.dataset
+    for domain, name in enumerate(data.domains):
+        table = data.attributes(domain)
+        bids = dict(zip((data.items.key(n) for n in range(len(data.items))), table["bid"].to_pylist(), strict=True))
+        everything = ids(popularity.retrieve(name, history=[], k=100))
+        wanted = [item for item in everything if bids[item] is not None and bids[item] >= 0.5]
+        assert ids(popularity.retrieve(name, history=[], k=100, filter="bid >= 0.5")) == wanted
+        assert ids(popularity.retrieve(name, history=[], k=100, filter="bid is null and bid = 1")) == []
+    assert wanted
+    with pytest.raises(AdiError, match=r"no column 'bit'\. Did you mean 'bid'\?"):
+        popularity.retrieve("search", history=[], filter="bit > 1")
+
+
+def test_excluded_and_seen_items(popularity):
+    everything = ids(popularity.retrieve("search", history=[], k=100))
+    assert everything[0] not in ids(popularity.retrieve("search", history=everything[:1], k=100))
+    assert ids(popularity.retrieve("search", history=everything[:1], k=100, exclude_seen=False)) == everything
+    answer = popularity.retrieve("search", history=[], k=100, exclude=[everything[1], "no such item"])
+    assert ids(answer) == [everything[0], *everything[2:]]
+    assert answer.ignored == ("no such item",)

@@ -8,7 +8,7 @@ docs/filters.md has the language. A comparison with a null is neither true nor f
 not true is not selected: SQL's rule. N is the number of rows of the attributes, one for each item of a domain.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache, reduce
@@ -32,6 +32,11 @@ class Filter:
     text: str
     expression: Expression = field(compare=False, repr=False)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it asks for, each once."""
+        return tuple(dict.fromkeys(_columns(self.expression)))
+
     def check(self, schema: pa.Schema) -> None:
         """Raise `AdiError` for a column that the schema lacks, or one of a type that its condition does not take."""
         self.mask(schema.empty_table())
@@ -54,6 +59,17 @@ def parse_filter(text: str) -> Filter:
     Raises `AdiError` with the character at which something else was expected; which columns there are is for `check`.
     """
     return Filter(text, parse(text))
+
+
+def _columns(expression: Expression) -> Iterator[str]:
+    match expression:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _columns(part)
+        case Not(part):
+            yield from _columns(part)
+        case Compare() | In() | Has() | IsNull():
+            yield expression.column
 
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {

@@ -10,6 +10,7 @@ from adi.data.arrays import Array
 from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
+from adi.serving.admission import Admission
 from adi.serving.engine import Engine, RunEngine, places
 
 
@@ -43,6 +44,7 @@ class Retriever:
     def __init__(self, path: Path) -> None:
         self.engine: Engine = open_engine(path)
         self.dataset = self.engine.dataset
+        self._admission = Admission(self.engine)
 
     def retrieve(
         self,
@@ -54,16 +56,19 @@ class Retriever:
         k: int = 10,
         exclude_seen: bool | None = None,
         exclude: Sequence[str] = (),
+        filter: str | None = None,  # noqa: A002 - the field's word, on the command line and over HTTP too
     ) -> TopK:
         """The `k` best items of the domain's corpus for a user.
 
         A known user brings features and history from the prepared dataset; `history` (oldest first, taken as behaviours
         in `domain`) replaces the latter, or describes a user who is not known. `exclude_seen` leaves the items of the
         history out; by default that is done unless the data has repeats. `exclude` are items to leave out, too.
-        `context` has the values of context features, as text; those not given are missing.
+        `filter` is a condition on the items' attributes in the domain (docs/filters.md), as in "category = 'toys' and
+        bid > 1". `context` has the values of context features, as text; those not given are missing.
 
         Raises `AdiError` for an unknown domain or context feature, a context value that is no number where the feature
-        is one, k below 1, an unknown user without a history, and scores that are not finite.
+        is one, k below 1, an unknown user without a history, a filter that is none or asks for attributes that are not
+        there, and scores that are not finite.
         """
         if domain not in self.dataset.domains:
             known = ", ".join(self.dataset.domains)
@@ -76,7 +81,8 @@ class Retriever:
         if exclude_seen or (exclude_seen is None and not self.dataset.manifest.repeats):
             left_out = np.union1d(left_out, queries.histories.items)
         corpus = self.engine.items(index)
-        (found,) = self.engine.search(index, queries, k, allowed=None, excluded=[places(corpus, left_out)])
+        admitted = None if filter is None else self._admission.admitted(index, filter)
+        (found,) = self.engine.search(index, queries, k, admitted=admitted, excluded=[places(corpus, left_out)])
         keys = self.dataset.items.keys_of(corpus[found.positions])
         items = tuple(Retrieved(*one) for one in zip(keys, found.scores.tolist(), strict=True))
         return TopK(domain, items, (*ignored, *unknown))

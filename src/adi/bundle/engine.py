@@ -11,8 +11,9 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
 from adi.data.features import FeatureReader
 from adi.errors import AdiError
+from adi.index.filters import Filter
 from adi.index.vector_index import VectorIndex
-from adi.serving.engine import Found
+from adi.serving.engine import Admitted, Found
 
 NOTHING: Array = np.empty(0, dtype=np.int64)
 
@@ -49,17 +50,20 @@ class BundleEngine:
             raise AdiError("the model's user vectors are not finite. Export a run whose training has not diverged.")
         return vectors
 
+    def admit(self, domain: int, positions: Array) -> Admitted:
+        return self.indexes[domain].filter(positions)
+
     def search(
-        self, domain: int, queries: Queries, k: int, *, allowed: Array | None, excluded: Sequence[Array]
+        self, domain: int, queries: Queries, k: int, *, admitted: Admitted | None, excluded: Sequence[Array]
     ) -> list[Found]:
         return [
-            self._search_one(domain, interests, k, allowed, without)
+            self._search_one(domain, interests, k, admitted, without)
             for interests, without in zip(self.vectors(domain, queries), excluded, strict=True)
         ]
 
-    def _search_one(self, domain: int, interests: Array, k: int, allowed: Array | None, without: Array) -> Found:
-        most = k + len(without)
-        scores, positions = self.indexes[domain].search(interests, most, allowed=allowed)
+    def _search_one(self, domain: int, interests: Array, k: int, admitted: Admitted | None, without: Array) -> Found:
+        assert admitted is None or isinstance(admitted, Filter)
+        scores, positions = self.indexes[domain].search(interests, k + len(without), allowed=admitted)
         return best(scores, positions, k, without)
 
 

@@ -82,6 +82,10 @@ def retrieve(
             show_default="unless the data has repeats",
         ),
     ] = None,
+    condition: Annotated[
+        str | None,
+        typer.Option("--filter", help="A condition on the items' attributes, as in \"category = 'toys' and bid > 1\"."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """The top-K of a user in a domain.
@@ -101,6 +105,7 @@ def retrieve(
         k=k,
         exclude_seen=exclude_seen,
         exclude=_ids(exclude or ""),
+        filter=condition,
     )
     if as_json:
         found = [{"item": one.item, "score": one.score} for one in top.items]
@@ -115,7 +120,8 @@ def retrieve(
             table.add_row(str(rank), one.item, f"{one.score:.4f}")
         say(table)
     else:
-        say(f"Nothing to retrieve: {who} has had every item of {domain}.")
+        left = "the filter admits" if condition else "there is"
+        say(f"Nothing to retrieve: {who} has had every item that {left} in {domain}.")
     if top.ignored:
         say(f"Not in the data, ignored: {', '.join(top.ignored)}")
 

@@ -209,6 +209,21 @@ class Dataset:
 
         Raises `AdiError` for a column that is not there, and for a dataset that was prepared before they were kept.
         """
+        place = self._attribute_files(domain)
+        for name in columns or ():
+            if name not in place:
+                known = f"{suggestion(name, place)} Attributes: {', '.join(place)}."
+                raise AdiError(f"{self.folder}: items have no attribute '{name}'.{known}")
+        wanted = list(place) if columns is None else columns
+        return pa.table({name: place[name].read([name])[name] for name in wanted})
+
+    def attributes_schema(self, domain: int) -> pa.Schema:
+        """Names and types of the items' own columns in a domain. Raises `AdiError` as `attributes` does."""
+        files = self._attribute_files(domain)
+        return pa.schema([file.schema_arrow.field(name) for name, file in files.items()])
+
+    def _attribute_files(self, domain: int) -> dict[str, pq.ParquetFile]:
+        """The file that each of the items' columns is in."""
         folder = self.folder / "attributes"
         paths = [folder / "item.parquet"]
         if (folder / "item_domain").is_dir():
@@ -217,13 +232,7 @@ class Dataset:
             files = [pq.ParquetFile(path, memory_map=True) for path in paths]
         except FileNotFoundError:
             raise AdiError(f"{folder}: the items' attributes are missing there. Prepare the dataset again.") from None
-        place = {name: file for file in files for name in file.schema_arrow.names}
-        for name in columns or ():
-            if name not in place:
-                known = f"{suggestion(name, place)} Attributes: {', '.join(place)}."
-                raise AdiError(f"{self.folder}: items have no attribute '{name}'.{known}")
-        wanted = list(place) if columns is None else columns
-        return pa.table({name: place[name].read([name])[name] for name in wanted})
+        return {name: file for file in files for name in file.schema_arrow.names}
 
     @cached_property
     def users(self) -> "Entities":

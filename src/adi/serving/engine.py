@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
@@ -22,6 +23,10 @@ class Found:
     scores: Array
 
 
+Admitted = object
+"""What an engine has made of the places that a filter admits, for its own searches."""
+
+
 class Engine(Protocol):
     """`version` names what answers: a bundle's version, or the run's folder."""
 
@@ -32,13 +37,17 @@ class Engine(Protocol):
         """The numbers of the items that can be retrieved in a domain, ascending."""
         ...
 
+    def admit(self, domain: int, positions: Array) -> Admitted:
+        """Make ready to find only items at the given places, ascending, of a domain."""
+        ...
+
     def search(
-        self, domain: int, queries: Queries, k: int, *, allowed: Array | None, excluded: Sequence[Array]
+        self, domain: int, queries: Queries, k: int, *, admitted: Admitted | None, excluded: Sequence[Array]
     ) -> list[Found]:
         """The best `k` items for each of n queries, all in one domain.
 
         Args:
-            allowed: places in the domain's items, ascending, that may be found; None: all.
+            admitted: what `admit` made of the places that may be found; None: all.
             excluded: for each query the places that it must not find.
         """
         ...
@@ -62,19 +71,30 @@ class RunEngine:
             self._items[domain] = self.dataset.corpora.retrievable(domain)
         return self._items[domain]
 
+    def admit(self, domain: int, positions: Array) -> Admitted:
+        return torch.from_numpy(positions)
+
     def search(
-        self, domain: int, queries: Queries, k: int, *, allowed: Array | None, excluded: Sequence[Array]
+        self, domain: int, queries: Queries, k: int, *, admitted: Admitted | None, excluded: Sequence[Array]
     ) -> list[Found]:
         if domain not in self._scores:
             self._scores[domain] = self.scorer.against(domain, self.items(domain))
         found = []
         for scores, without in zip(finite(self._scores[domain](queries)), excluded, strict=True):
             scores[torch.from_numpy(without)] = -torch.inf
-            within = torch.arange(len(scores)) if allowed is None else torch.from_numpy(allowed)
-            best = scores[within].topk(min(k, len(within)))
-            kept = best.values > -torch.inf
-            found.append(Found(within[best.indices[kept]].numpy(), best.values[kept].numpy()))
+            within = admitted if isinstance(admitted, Tensor) else torch.arange(len(scores))
+            within = within[best(scores[within], k)]
+            within = within[scores[within] > -torch.inf]
+            found.append(Found(within.numpy(), scores[within].numpy()))
         return found
+
+
+def best(scores: Tensor, k: int) -> Tensor:
+    """The places of the `k` highest of scores (m,), best first; of those that score alike, lower places first."""
+    if k < len(scores):
+        among = torch.nonzero(scores >= scores.topk(k).values[-1]).flatten()
+        return among[scores[among].sort(descending=True, stable=True).indices[:k]]
+    return scores.sort(descending=True, stable=True).indices
 
 
 def places(items: Array, wanted: Array) -> Array:
