@@ -99,7 +99,7 @@ def test_an_unknown_domain_is_refused_with_the_nearest(popularity):
 
 
 def test_an_unknown_user_needs_a_history(popularity):
-    with pytest.raises(AdiError, match=r"user 'Ana' is not in the prepared dataset: give the history of a new user"):
+    with pytest.raises(AdiError, match=r"user 'Ana' is not known: give the history of a new user"):
         popularity.retrieve("feed", user="Ana")
     with pytest.raises(AdiError, match=r"no user: give the history"):
         popularity.retrieve("feed")

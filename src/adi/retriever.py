@@ -100,8 +100,8 @@ class Retriever:
     ) -> tuple[Queries, tuple[str, ...]]:
         number = None if user is None else self.dataset.users.find(user)
         if number is None and history is None:
-            who = "no user" if user is None else f"user '{user}' is not in the prepared dataset"
-            raise AdiError(f"{who}: give the history of a new user, such as --history ITEM,ITEM.")
+            who = "no user" if user is None else f"user '{user}' is not known"
+            raise AdiError(f"{who}: give the history of a new user.")
         users = np.asarray([-1 if number is None else number])
         domains = np.asarray([domain])
         queries = self.dataset.latest(users, domains, context_codes(self.dataset, context))

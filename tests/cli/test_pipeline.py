@@ -151,7 +151,7 @@ def test_the_report_holds_the_run(adi, pipeline, tmp_path: Path) -> None:
         (["evaluate", "PREPARED"], "not a run (no run.json)"),
         (["evaluate", "nowhere"], "nowhere: not a run (no run.json)"),
         (["retrieve", "RUN", "--domain", "serch", "--user", "3"], "'serch' is not one of"),
-        (["retrieve", "RUN", "--domain", "feed", "--user", "nobody"], "user 'nobody' is not in the prepared dataset"),
+        (["retrieve", "RUN", "--domain", "feed", "--user", "nobody"], "user 'nobody' is not known"),
         (["retrieve", "RUN", "--domain", "feed"], "give the history of a new user"),
         (["retrieve", "RUN", "--domain", "feed", "--user", "3", "-k", "0"], "k = 0: ask for at least one item."),
         (["retrieve", "RUN", "--domain", "feed", "--user", "3", "-k", "x"], "Invalid value for '-k'"),

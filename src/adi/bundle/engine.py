@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,14 @@ class BundleEngine:
                     f"{folder}: domain '{name}' has {len(items)} items, its index {len(index)} and the manifest "
                     f"{own.items}: parts of different bundles. Export the bundle again."
                 )
+
+    def about(self) -> dict[str, Any]:
+        return self.info.model_dump(mode="json", exclude={"files", "version", "domains"}) | {
+            "indexes": {
+                name: index.card.model_dump(mode="json") | own.parity.model_dump(mode="json")
+                for (name, own), index in zip(self.info.domains.items(), self.indexes, strict=True)
+            }
+        }
 
     def items(self, domain: int) -> Array:
         return self._items[domain]

@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from adi.cli import bundle, compare, data, reproduce, runs, tune
+from adi.cli import bundle, compare, data, reproduce, runs, serve, tune
 from adi.errors import AdiError
 from adi.machine import yield_cores
 
@@ -43,6 +43,7 @@ app.command()(runs.evaluate)
 app.command()(compare.compare)
 app.command()(bundle.export)
 app.command()(bundle.retrieve)
+app.command()(serve.serve)
 app.command()(runs.report)
 app.command()(reproduce.reproduce)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -32,6 +32,10 @@ class Engine(Protocol):
 
     dataset: Dataset
     version: str
+
+    def about(self) -> dict[str, Any]:
+        """What answers, in plain values."""
+        ...
 
     def items(self, domain: int) -> Array:
         """The numbers of the items that can be retrieved in a domain, ascending."""
@@ -65,6 +69,9 @@ class RunEngine:
         self.version = str(run)
         self._scores: dict[int, Score] = {}
         self._items: dict[int, Array] = {}
+
+    def about(self) -> dict[str, Any]:
+        return {"model": self.info.model, "created": self.info.created, "fingerprint": self.info.fingerprint}
 
     def items(self, domain: int) -> Array:
         if domain not in self._items:

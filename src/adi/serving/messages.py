@@ -1,9 +1,8 @@
-"""What goes over HTTP: the requests as they are checked, and the faults as RFC 9457 problem details."""
+"""What goes over HTTP: requests as they are checked, answers, and faults as problem details (RFC 9457)."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from adi.schema import Strict
 
@@ -16,12 +15,12 @@ Id = Annotated[str, Field(min_length=1, max_length=512)]
 
 
 class Ask(Strict):
-    """A request for the top-K of one user.
+    """A request for the top-K of one user, in every domain or in those of `domains`.
 
-    Without `domains` in every domain. `user` is an id that the bundle knows, or any with a `history` (item ids, oldest
-    first; in the domain that is asked), which takes the place of a known user's. `context` has what is known at the
-    moment, by the names of the context features. The items of the history are left out if `exclude_seen`, by default
-    unless the data has repeats; those of `exclude` always.
+    `user` is an id that the bundle knows, or any with a `history` (item ids, oldest first, taken as behaviours in the
+    domain that is asked), which takes the place of a known user's. `context` has what is known at the moment, by the
+    names of the context features. The items of the history are left out if `exclude_seen`, by default unless the data
+    has repeats; those of `exclude` always. `filter` is a condition on the items' attributes in the domain.
     """
 
     model_config = ConfigDict(
@@ -30,11 +29,20 @@ class Ask(Strict):
 
     user: Id | None = None
     domains: Annotated[list[Id], Field(min_length=1, max_length=1000)] | None = None
-    k: int = Field(10, ge=1, le=MOST_ITEMS)
+    k: int = Field(10, ge=1, le=MOST_ITEMS, description="How many items of each domain.")
     history: Annotated[list[Id], Field(max_length=MOST_HISTORY)] | None = None
-    context: dict[str, str | int | float | bool] = Field(default_factory=dict, max_length=1000)
+    context: dict[str, str] = Field(default_factory=dict, max_length=1000)
     exclude: list[Id] = Field(default_factory=list, max_length=MOST_EXCLUDED)
     exclude_seen: bool | None = None
+    filter: Annotated[str, Field(max_length=2000)] | None = None
+
+    @field_validator("context", mode="before")
+    @classmethod
+    def _as_text(cls, values: object) -> object:
+        """Numbers are taken as their text, which is what the log holds."""
+        if not isinstance(values, dict):
+            return values
+        return {key: str(own) if type(own) in (int, float) else own for key, own in values.items()}
 
 
 class AskMany(Strict):
@@ -44,34 +52,53 @@ class AskMany(Strict):
 
 
 class Answer(Strict):
-    """The best items of a domain, best first; a score is an inner product, to compare within one list alone."""
+    """The best items of a domain, best first; scores are inner products, to compare within one list alone."""
 
     items: list[str]
     scores: list[float]
 
 
 class Answers(Strict):
-    """The answer to one request by domain; `ignored` are the ids of items that the bundle does not know."""
+    """The answer to one request, by domain; `ignored` are the ids of items that the bundle does not know."""
 
     domains: dict[str, Answer]
     ignored: list[str]
 
 
 class Retrieved(Strict):
-    """`version` is the bundle's that answered; one of `results` for each request."""
+    """`version` is that of the bundle which answered; `results` has one for each request."""
 
     version: str
     results: list[Answers]
 
 
-@dataclass(frozen=True)
 class ProblemError(Exception):
-    """A request that cannot be answered (RFC 9457): `status` and `title` are of the kind, `detail` of this one."""
+    """A request that is not answered: `title` names the kind of fault, `detail` says what and how to mend it."""
 
-    status: int
-    title: str
-    detail: str
-    retry_after: int | None = None
+    def __init__(self, status: int, title: str, detail: str, *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.title, self.detail, self.headers = status, title, detail, headers or {}
 
     def body(self) -> dict[str, Any]:
-        return {"type": "about:blank", "status": self.status, "title": self.title, "detail": self.detail}
+        return {"type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail}
+
+
+def read_asks(body: bytes) -> list[Ask]:
+    """The requests of a body, which is one (`Ask`) or several (`AskMany`); raises `ProblemError` for any other."""
+    many = b'"requests"' in body  # cheap, and wrong only for a text that says so: then the message is of the other kind
+    try:
+        if many:
+            return _MANY.validate_json(body).requests
+        return [_ONE.validate_json(body)]
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        if faults[0]["type"] == "json_invalid":
+            raise ProblemError(400, "Not JSON", f"{faults[0]['msg']}.") from None
+        told = [f"{'.'.join(map(str, fault['loc'])) or 'the body'}: {fault['msg']}" for fault in faults[:5]]
+        more = f" And {len(faults) - 5} more." if len(faults) > 5 else ""
+        raise ProblemError(
+            422, "Not a request", f"{'. '.join(told)}.{more} GET /openapi.json has the schema."
+        ) from None
+
+
+_ONE, _MANY = TypeAdapter(Ask), TypeAdapter(AskMany)

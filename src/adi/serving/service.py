@@ -1,0 +1,93 @@
+"""What answers requests: the bundle that is live, which a new one may replace between two of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from adi.errors import AdiError
+from adi.retriever import Retriever
+from adi.serving.messages import Ask, ProblemError
+from adi.serving.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class Live:
+    """A bundle at work; requests that have begun keep the one that they began with."""
+
+    path: Path
+    retriever: Retriever
+
+    @property
+    def version(self) -> str:
+        return self.retriever.engine.version
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return self.retriever.dataset.domains
+
+    def about(self) -> dict[str, Any]:
+        """What it is, in words and numbers."""
+        return {"version": self.version, "domains": list(self.domains), **self.retriever.engine.about()}
+
+
+class Service:
+    """Answers requests with the live bundle. Several threads may ask at once."""
+
+    def __init__(self, path: Path, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self.live = self._opened(path)
+        metrics.live(self.live.version)
+
+    def swap(self, path: Path) -> None:
+        """Open and warm another bundle, then let it answer from the next request on.
+
+        Raises `AdiError` for one that is not whole or cannot answer; the live one then stays.
+        """
+        live = self._opened(path)
+        self.live = live
+        self.metrics.live(live.version)
+
+    def answer(self, asks: Sequence[Ask]) -> dict[str, Any]:
+        """The answers to requests, all from one bundle, as `adi.serving.messages.Retrieved` describes them.
+
+        Raises `ProblemError` for a request that cannot be answered, by its place among several.
+        """
+        live = self.live
+        results = []
+        for number, ask in enumerate(asks):
+            try:
+                results.append(self._one(live, ask))
+            except AdiError as error:
+                place = f"requests.{number}: " if len(asks) > 1 else ""
+                raise ProblemError(422, "Cannot be answered", f"{place}{error}") from None
+        return {"version": live.version, "results": results}
+
+    def _one(self, live: Live, ask: Ask) -> dict[str, Any]:
+        domains: dict[str, Any] = {}
+        ignored: dict[str, None] = {}
+        for domain in ask.domains or live.domains:
+            started = perf_counter()
+            found = live.retriever.retrieve(
+                domain,
+                user=ask.user,
+                history=ask.history,
+                context=ask.context,
+                k=ask.k,
+                exclude=ask.exclude,
+                exclude_seen=ask.exclude_seen,
+                filter=ask.filter,
+            )
+            domains[domain] = {"items": [o.item for o in found.items], "scores": [o.score for o in found.items]}
+            ignored |= dict.fromkeys(found.ignored)
+            self.metrics.retrieved(domain, perf_counter() - started)
+        return {"domains": domains, "ignored": list(ignored)}
+
+    @staticmethod
+    def _opened(path: Path) -> Live:
+        """A bundle that has answered once in each domain, so that its files are mapped and its code has run."""
+        live = Live(path, Retriever(path))
+        for domain in live.domains:
+            live.retriever.retrieve(domain, history=[], k=1)
+        return live

@@ -1,0 +1,202 @@
+"""The HTTP interface: what it answers, and what it says to everything that it does not."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from adi.errors import AdiError
+from adi.retriever import Retriever
+
+
+def as_answer(top):
+    return {"items": [one.item for one in top.items], "scores": pytest.approx([one.score for one in top.items])}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"context": {"device": "mobile", "hour": 9}},
+        {"exclude": ["pen", "no such item"], "exclude_seen": False},
+        {"filter": "bid >= 0.5"},
+        {"history": ["pen", "nothing", "mug"]},
+    ],
+)
+def test_a_user_gets_in_each_domain_what_the_retriever_gives(served, bundles, more) -> None:
+    reply = served.ask("/v1/retrieve", {"user": "ana", "k": 4, **more})
+    assert reply.status == 200
+    retriever = Retriever(bundles[0])
+    told = more | ({"context": {"device": "mobile", "hour": "9"}} if "context" in more else {})
+    tops = {domain: retriever.retrieve(domain, user="ana", k=4, **told) for domain in retriever.dataset.domains}
+    (result,) = reply.body["results"]
+    assert result["domains"] == {domain: as_answer(top) for domain, top in tops.items()}
+    assert result["ignored"] == list(tops["search"].ignored)
+    assert reply.body["version"] == retriever.engine.version
+    few = served.ask("/v1/retrieve", {"user": "ana", "k": 4, "domains": ["feed"], **more})
+    assert few.body["results"][0]["domains"] == {"feed": result["domains"]["feed"]}
+
+
+def test_several_requests_are_answered_in_order(served) -> None:
+    asks = [{"user": "ana", "k": 2}, {"history": ["mug"], "domains": ["kiosk"]}, {"user": "bo b", "k": 1}]
+    reply = served.ask("/v1/retrieve", {"requests": asks})
+    assert reply.body["results"] == [served.ask("/v1/retrieve", ask).body["results"][0] for ask in asks]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (422, {"user": "ana", "domains": ["serch"]}, "domain 'serch' is not one of search, feed, kiosk. Did you mean"),
+        (422, {"user": "nobody"}, "user 'nobody' is not known: give the history of a new user"),
+        (422, {}, "no user: give the history"),
+        (422, {"user": "ana", "k": 0}, "k: Input should be greater than or equal to 1"),
+        (422, {"user": "ana", "k": 1001}, "k: Input should be less than or equal to 1000"),
+        (422, {"user": 7}, "user: Input should be a valid string"),
+        (422, {"user": "ana", "kk": 3}, "kk: Extra inputs are not permitted"),
+        (422, {"user": "ana", "domains": []}, "domains: List should have at least 1 item"),
+        (422, {"user": "ana", "history": "pen"}, "history: Input should be a valid array"),
+        (422, {"user": "ana", "context": {"hour": [1]}}, "context.hour: Input should be a valid string"),
+        (422, {"user": "ana", "context": {"hour": "noon"}}, "context 'hour': 'noon' is not a number"),
+        (422, {"user": "ana", "context": {"sky": "blue"}}, "context 'sky' is not a context feature"),
+        (422, {"user": "ana", "filter": "bit > 1"}, "no column 'bit'. Did you mean 'bid'?"),
+        (422, {"user": "ana", "filter": "bid > 1; drop table items"}, "filter, character 8"),
+        (422, {"user": "ana", "filter": "(" * 1500}, "filter, character"),
+        (422, {"requests": []}, "requests: List should have at least 1 item"),
+        (422, {"requests": [{"user": "ana"}] * 65}, "requests: List should have at most 64 items"),
+        (422, {"requests": [{"user": "ana"}, {"user": "nobody"}]}, "requests.1: user 'nobody'"),
+        (422, [], "the body: Input should be an object"),
+        (400, b'{"user": "ana"', "Invalid JSON"),
+        (400, b"", "Invalid JSON"),
+        (400, b"\xff\xfe", "Invalid JSON"),
+        (413, {"user": "ana", "history": ["x" * 100] * 20_000}, "more than 1,048,576 bytes"),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem_that_says_why(served, status, body, words) -> None:
+    reply = served.ask("/v1/retrieve", body)
+    assert reply.status == status
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert set(reply.body) == {"type", "title", "status", "detail"}
+    assert reply.body["status"] == status
+    assert words in reply.body["detail"]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v2", 404), ("DELETE", "/v1/retrieve", 405)])
+def test_what_is_not_there_is_a_problem_too(served, method, path, status) -> None:
+    reply = served.ask(path, method=method)
+    assert (reply.status, reply.headers["content-type"]) == (status, "application/problem+json")
+
+
+def test_a_filter_that_matches_nothing_gives_nothing(served) -> None:
+    reply = served.ask("/v1/retrieve", {"user": "ana", "filter": "bid > 1e9", "domains": ["search"]})
+    assert reply.body["results"][0]["domains"] == {"search": {"items": [], "scores": []}}
+
+
+def test_what_the_server_says_of_itself(served, bundles) -> None:
+    engine = Retriever(bundles[0]).engine
+    assert served.ask("/healthz").body == {"status": "up"}
+    assert served.ask("/readyz").body == {"status": "ready", "version": engine.version}
+    domains = served.ask("/v1/domains").body
+    assert domains["items"] == {name: own.items for name, own in engine.info.domains.items()}
+    about = served.ask("/v1/bundle").body
+    assert (about["model"], about["version"]) == ("dnn", engine.version)
+    assert {name: own["recall"] for name, own in about["indexes"].items()} == dict.fromkeys(domains["items"], 1.0)
+    schema = served.ask("/openapi.json").body
+    assert "/v1/retrieve" in schema["paths"]
+
+
+def test_requests_are_counted(serving, bundles) -> None:
+    server = serving(bundles[0])
+    for ask in ({"user": "ana", "domains": ["feed"]}, {"user": "bo b", "domains": ["feed"]}, {"user": "nobody"}):
+        server.ask("/v1/retrieve", ask)
+    text = server.ask("/metrics").body
+    for line in (
+        'adi_requests_total{status="200"} 2.0',
+        'adi_requests_total{status="422"} 1.0',
+        'adi_retrieve_seconds_count{domain="feed"} 2.0',
+        'adi_stage_seconds_count{stage="work"} 3.0',
+        f'adi_bundle{{version="{server.service.live.version}"}} 1.0',
+        "adi_requests_in_flight 0.0",
+    ):
+        assert line in text.splitlines()
+
+
+def test_with_a_token_only_its_bearers_are_answered(serving, bundles) -> None:
+    server = serving(bundles[0], token="sesame")
+    ask = {"user": "ana", "k": 1}
+    for headers in ({}, {"Authorization": "Bearer open"}, {"Authorization": "Bearer Sesame"}):
+        for path, body in (("/v1/retrieve", ask), ("/v1/bundle", None), ("/v1/domains", None), ("/metrics", None)):
+            reply = server.ask(path, body, headers=headers)
+            assert (reply.status, reply.headers["www-authenticate"]) == (401, "Bearer")
+    assert server.ask("/v1/retrieve", ask, headers={"Authorization": "Bearer sesame"}).status == 200
+    assert server.ask("/healthz").status == server.ask("/readyz").status == 200
+
+
+def held(server, monkeypatch):
+    """Requests wait for the returned event."""
+    go, answer = threading.Event(), server.service.answer
+
+    def wait(asks):
+        assert go.wait(20)
+        return answer(asks)
+
+    monkeypatch.setattr(server.service, "answer", wait)
+    return go
+
+
+def test_past_its_limits_it_says_when_to_come_back(serving, bundles, monkeypatch) -> None:
+    server = serving(bundles[0], workers=1, waiting=1)
+    go = held(server, monkeypatch)
+    with ThreadPoolExecutor(2) as pool:
+        accepted = [pool.submit(server.ask, "/v1/retrieve", {"user": "ana"}) for _ in range(2)]
+        while server.ask("/metrics").body.find("adi_requests_in_flight 2.0") < 0:
+            time.sleep(0.01)
+        turned_away = server.ask("/v1/retrieve", {"user": "ana"})
+        go.set()
+        assert [each.result().status for each in accepted] == [200, 200]
+    assert (turned_away.status, turned_away.headers["retry-after"]) == (503, "1")
+    assert "2 requests are waiting or at work" in turned_away.body["detail"]
+    assert server.ask("/v1/retrieve", {"user": "ana"}).status == 200
+
+
+def test_what_takes_too_long_is_given_up_and_its_place_is_free_again(serving, bundles, monkeypatch) -> None:
+    server = serving(bundles[0], workers=1, waiting=0, timeout=0.2)
+    go = held(server, monkeypatch)
+    slow = server.ask("/v1/retrieve", {"user": "ana"})
+    assert (slow.status, slow.body["title"]) == (503, "Too slow")
+    assert server.ask("/v1/retrieve", {"user": "ana"}).body["title"] == "Busy"  # it is still at work
+    go.set()
+    while (reply := server.ask("/v1/retrieve", {"user": "ana"})).status == 503:
+        time.sleep(0.01)
+    assert reply.status == 200
+
+
+def test_bundles_change_under_load_without_a_lost_request_or_a_mix(serving, bundles, tmp_path: Path) -> None:
+    server = serving(bundles[0])
+    ask = {"user": "ana", "k": 5, "domains": ["search", "feed"]}
+    expected = {}
+    for path in bundles:
+        retriever = Retriever(path)
+        tops = {domain: retriever.retrieve(domain, user="ana", k=5) for domain in ask["domains"]}
+        expected[retriever.engine.version] = {domain: as_answer(top) for domain, top in tops.items()}
+    assert len(expected) == 2
+    done, replies = threading.Event(), []
+
+    def load() -> None:
+        while not done.is_set():
+            replies.append(server.ask("/v1/retrieve", ask))
+
+    with ThreadPoolExecutor(3) as pool:
+        loads = [pool.submit(load) for _ in range(3)]
+        for number in range(10):
+            server.service.swap(bundles[(number + 1) % 2])
+            with pytest.raises(AdiError, match="not a run"):
+                server.service.swap(tmp_path)
+        done.set()
+        for each in loads:
+            each.result()
+    assert {reply.status for reply in replies} == {200}
+    assert {reply.body["version"] for reply in replies} == set(expected)
+    for reply in replies:
+        assert reply.body["results"][0]["domains"] == expected[reply.body["version"]]
