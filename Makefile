@@ -19,7 +19,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo lint test clean
+.PHONY: help setup demo serve lint test clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r target text; do \
@@ -43,6 +43,10 @@ $(INSTALLED): pyproject.toml Makefile
 demo: $(INSTALLED) ## Simulate a marketplace, train four models, compare them: demo/report.html
 	@rm -rf demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh demo
+
+serve: $(INSTALLED) ## Serve the demo's model on http://127.0.0.1:8000; makes the demo where there is none
+	@test -e demo/bundle || $(MAKE) --no-print-directory demo
+	@$(BIN)/adi serve demo/bundle
 
 lint: $(INSTALLED) ## Check format, style and types
 	$(BIN)/ruff format --check src tests

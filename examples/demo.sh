@@ -32,10 +32,12 @@ for model in popularity item-knn dnn adi-se; do
     runs+=("$run")
 done
 
+# What it takes to serve it: user towers, an index of each domain's items, checked against the run.
+step adi export "$out/runs/adi-se" --out "$out/bundle"
 
 # The same user in each domain: other corpora, other interests, other items.
 for domain in search feed cart; do
-    step adi retrieve "$out/runs/adi-se" --domain "$domain" --user 1 -k 5
+    step adi retrieve "$out/bundle" --domain "$domain" --user 1 -k 5
 done
 
 # All of it side by side.

@@ -1,7 +1,7 @@
 """Top-K of a user in a domain, from a run or a bundle: the Python side of `adi retrieve`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,7 @@ class Retriever:
         *,
         user: str | None = None,
         history: Sequence[str] | None = None,
+        recent: Sequence[tuple[str, str]] = (),
         context: Mapping[str, str] | None = None,
         k: int = 10,
         exclude_seen: bool | None = None,
@@ -61,7 +62,8 @@ class Retriever:
         """The `k` best items of the domain's corpus for a user.
 
         A known user brings features and history from the prepared dataset; `history` (oldest first, taken as behaviours
-        in `domain`) replaces the latter, or describes a user who is not known. `exclude_seen` leaves the items of the
+        in `domain`) replaces the latter, or describes a user who is not known. `recent` is what came after the history,
+        as (item, domain), oldest first. `exclude_seen` leaves the items of the
         history out; by default that is done unless the data has repeats. `exclude` are items to leave out, too.
         `filter` is a condition on the items' attributes in the domain (docs/filters.md), as in "category = 'toys' and
         bid > 1". `context` has the values of context features, as text; those not given are missing.
@@ -76,7 +78,7 @@ class Retriever:
         if k < 1:
             raise AdiError(f"k = {k}: ask for at least one item.")
         index = self.dataset.domains.index(domain)
-        queries, ignored = self._queries(index, user, history, context or {})
+        queries, ignored = self._queries(index, user, history, recent, context or {})
         left_out, unknown = self._numbers(exclude, "exclude")
         if exclude_seen or (exclude_seen is None and not self.dataset.manifest.repeats):
             left_out = np.union1d(left_out, queries.histories.items)
@@ -89,27 +91,43 @@ class Retriever:
 
     def _numbers(self, keys: Sequence[str], name: str) -> tuple[Array, tuple[str, ...]]:
         """The numbers of the items that the data knows, in the order given, and those that it does not know."""
-        if isinstance(keys, str):
-            raise AdiError(f"{name}: '{keys}' is one text; give a list of item ids.")
-        found = [self.dataset.items.find(key) for key in keys]
+        found = [self.dataset.items.find(key) for key in _ids(keys, name)]
         numbers = np.asarray([number for number in found if number is not None], dtype=np.int64)
         return numbers, tuple(key for key, number in zip(keys, found, strict=True) if number is None)
 
     def _queries(
-        self, domain: int, user: str | None, history: Sequence[str] | None, context: Mapping[str, str]
+        self,
+        domain: int,
+        user: str | None,
+        history: Sequence[str] | None,
+        recent: Sequence[tuple[str, str]],
+        context: Mapping[str, str],
     ) -> tuple[Queries, tuple[str, ...]]:
         number = None if user is None else self.dataset.users.find(user)
-        if number is None and history is None:
+        if number is None and history is None and not recent:
             who = "no user" if user is None else f"user '{user}' is not known"
             raise AdiError(f"{who}: give the history of a new user.")
         users = np.asarray([-1 if number is None else number])
-        domains = np.asarray([domain])
-        queries = self.dataset.latest(users, domains, context_codes(self.dataset, context))
-        if history is None:
-            return queries, ()
-        items, ignored = self._numbers(history, "history")
-        given = Histories(items, np.full(len(items), domain), np.asarray([0, len(items)]))
-        return Queries(users, domains, given, queries.context), ignored
+        queries = self.dataset.latest(users, np.asarray([domain]), context_codes(self.dataset, context))
+        given = [(item, domain) for item in _ids(history or (), "history")]
+        given += [(item, self.dataset.domains.index(name)) for item, name in recent if name in self.dataset.domains]
+        numbers = [self.dataset.items.find(item) for item, _ in given]
+        later = Histories(
+            np.asarray([number for number in numbers if number is not None], dtype=np.int64),
+            np.asarray(
+                [own for (_, own), number in zip(given, numbers, strict=True) if number is not None], dtype=np.int64
+            ),
+            np.asarray([0, len(numbers) - numbers.count(None)]),
+        )
+        histories = later if history is not None else queries.histories.then(later)
+        unknown = tuple(item for (item, _), number in zip(given, numbers, strict=True) if number is None)
+        return replace(queries, histories=histories), unknown
+
+
+def _ids(keys: Sequence[str], name: str) -> Sequence[str]:
+    if isinstance(keys, str):
+        raise AdiError(f"{name}: '{keys}' is one text; give a list of item ids.")
+    return keys
 
 
 def open_engine(path: Path) -> Engine:

@@ -106,6 +106,40 @@ def test_what_the_server_says_of_itself(served, bundles) -> None:
     assert "/v1/retrieve" in schema["paths"]
 
 
+def test_what_a_user_does_counts_at_the_next_request(serving, bundles) -> None:
+    server, retriever = serving(bundles[0]), Retriever(bundles[0])
+    events = [{"item": "pen", "domain": "feed"}, {"item": "new here", "domain": "search"}]
+    assert server.ask("/v1/events", {"user": "ana", "events": events}).status == 204
+    assert server.ask("/v1/events", {"user": "who", "events": events[:1]}).status == 204
+    recent = [("pen", "feed"), ("new here", "search")]
+    for user, own in (("ana", recent), ("who", recent[:1])):
+        (result,) = server.ask("/v1/retrieve", {"user": user, "domains": ["search"]}).body["results"]
+        top = retriever.retrieve("search", user=user, recent=own)
+        assert result == {"domains": {"search": as_answer(top)}, "ignored": list(top.ignored)}
+    assert "pen" not in result["domains"]["search"]["items"]
+    (given,) = server.ask("/v1/retrieve", {"user": "ana", "history": ["mug"], "domains": ["feed"]}).body["results"]
+    assert given["domains"]["feed"] == as_answer(retriever.retrieve("feed", user="ana", history=["mug"]))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (
+            422,
+            {"user": "ana", "events": [{"item": "pen", "domain": "serch"}]},
+            "events.0.domain: 'serch' is not one of",
+        ),
+        (422, {"user": "ana", "events": []}, "events: List should have at least 1 item"),
+        (422, {"events": [{"item": "pen", "domain": "feed"}]}, "user: Field required"),
+        (400, b"{", "Invalid JSON"),
+    ],
+)
+def test_events_that_are_none_are_refused(served, status, body, words) -> None:
+    reply = served.ask("/v1/events", body)
+    assert reply.status == status
+    assert words in reply.body["detail"]
+
+
 def test_requests_are_counted(serving, bundles) -> None:
     server = serving(bundles[0])
     for ask in ({"user": "ana", "domains": ["feed"]}, {"user": "bo b", "domains": ["feed"]}, {"user": "nobody"}):
@@ -191,7 +225,7 @@ def test_bundles_change_under_load_without_a_lost_request_or_a_mix(serving, bund
         loads = [pool.submit(load) for _ in range(3)]
         for number in range(10):
             server.service.swap(bundles[(number + 1) % 2])
-            with pytest.raises(AdiError, match="not a run"):
+            with pytest.raises(AdiError, match="not a bundle"):
                 server.service.swap(tmp_path)
         done.set()
         for each in loads:

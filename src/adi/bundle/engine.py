@@ -29,7 +29,7 @@ class BundleEngine:
         self.info = read_bundle_info(folder, verify=verify)
         self.folder, self.version = folder, self.info.version
         self.dataset = Dataset(folder / DATA)
-        self.reader = FeatureReader(self.dataset)
+        self.reader, self.threads = FeatureReader(self.dataset), threads
         domains = self.info.domains.values()
         self.towers = [UserTower(folder, own.tower, threads=threads) for own in domains]
         self.indexes = [VectorIndex.open(folder / own.index) for own in domains]
@@ -65,20 +65,21 @@ class BundleEngine:
     def search(
         self, domain: int, queries: Queries, k: int, *, admitted: Admitted | None, excluded: Sequence[Array]
     ) -> list[Found]:
+        assert admitted is None or isinstance(admitted, Filter)
+        vectors = self.vectors(domain, queries)
+        most = k + max((len(without) for without in excluded), default=0)
+        scores, positions = self.indexes[domain].search(
+            vectors.reshape(-1, vectors.shape[2]), most, allowed=admitted, threads=self.threads
+        )
+        by_query = len(queries), vectors.shape[1] * most
         return [
-            self._search_one(domain, interests, k, admitted, without)
-            for interests, without in zip(self.vectors(domain, queries), excluded, strict=True)
+            best(*found, k)
+            for found in zip(scores.reshape(by_query), positions.reshape(by_query), excluded, strict=True)
         ]
 
-    def _search_one(self, domain: int, interests: Array, k: int, admitted: Admitted | None, without: Array) -> Found:
-        assert admitted is None or isinstance(admitted, Filter)
-        scores, positions = self.indexes[domain].search(interests, k + len(without), allowed=admitted)
-        return best(scores, positions, k, without)
 
-
-def best(scores: Array, positions: Array, k: int, without: Array) -> Found:
-    """The best of what a query's interests have found (interests, most), each item once, by its best score."""
-    scores, positions = scores.ravel(), positions.ravel()
+def best(scores: Array, positions: Array, without: Array, k: int) -> Found:
+    """The best `k` of what a query's interests have found, each item once, by its best score; none of `without`."""
     order = np.lexsort((positions, -scores))
     first = np.sort(np.unique(positions[order], return_index=True)[1])
     scores, positions = scores[order][first], positions[order][first]

@@ -186,5 +186,8 @@ def _recall(index: VectorIndex, users: Array, scores: Tensor, k: int) -> float:
     """
     kth = scores.topk(k, dim=1).values[:, -1:]
     enough = kth - TOLERANCE * kth.abs().clamp(min=1.0)
-    found = np.stack([best(*index.search(own, k), k, NOTHING).positions for own in users])
-    return float((scores.gather(1, torch.from_numpy(found)) >= enough).float().mean())
+    found = []
+    for own in users:
+        top, places = index.search(own, k)
+        found.append(best(top.ravel(), places.ravel(), NOTHING, k).positions)
+    return float((scores.gather(1, torch.from_numpy(np.stack(found))) >= enough).float().mean())

@@ -44,6 +44,7 @@ app.command()(compare.compare)
 app.command()(bundle.export)
 app.command()(bundle.retrieve)
 app.command()(serve.serve)
+app.command()(serve.rollback)
 app.command()(runs.report)
 app.command()(reproduce.reproduce)
 

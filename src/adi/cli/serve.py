@@ -1,4 +1,4 @@
-"""The command serve: a bundle over HTTP."""
+"""The commands serve, a bundle over HTTP, and rollback, for the folder of bundles that it follows."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +14,12 @@ def serve(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(help="The port to listen on; 0 for any that is free.")] = 8000,
+    watch: Annotated[
+        Path | None, typer.Option(help="A folder of bundles to follow: its newest goes live once it is checked.")
+    ] = None,
+    events: Annotated[
+        Path | None, typer.Option(help="File to keep what users do in.", show_default="in memory")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Requests at work at once.")] = 2,
     waiting: Annotated[int, typer.Option(help="Requests that may wait behind them; more are turned away.")] = 64,
     timeout: Annotated[float, typer.Option(help="Seconds after which a request is given up.")] = 5.0,
@@ -29,10 +35,13 @@ def serve(
 
     from adi.serving.app import Limits, create_app
     from adi.serving.metrics import Metrics
+    from adi.serving.recent import SqliteRecent
     from adi.serving.service import Service
+    from adi.serving.watch import Follower
 
     limits = Limits(workers=workers, waiting=waiting, timeout=timeout, token=token)
-    service = Service(bundle, Metrics())
+    service = Service(bundle, Metrics(), SqliteRecent(events))
+    follower = None if watch is None else Follower(service, watch, say)
     config = uvicorn.Config(
         create_app(service, limits),
         host=host,
@@ -43,4 +52,24 @@ def serve(
     listening = config.bind_socket()
     where = f"http://{host}:{listening.getsockname()[1]}"
     say(f"Serving {bundle}, version {service.live.version}, on {where}. Ctrl-C ends it.")
+    if follower is not None:
+        follower.start()
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def rollback(
+    folder: Annotated[Path, typer.Argument(help="The folder of bundles that adi serve --watch follows.")],
+    to: Annotated[str | None, typer.Option(help="The bundle to choose.", show_default="the one before")] = None,
+    newest: Annotated[bool, typer.Option("--newest", help="Follow the newest again.")] = False,
+) -> None:
+    """Choose the bundle that is live: the one before, or one by name; it stays until --newest.
+
+    Example: [bold]adi rollback bundles[/]
+    """
+    from adi.serving.watch import follow_newest, roll_back
+
+    if newest:
+        follow_newest(folder)
+        say(f"{folder}: the newest bundle goes live.")
+    else:
+        say(f"{folder}: {roll_back(folder, to).name} goes live, and stays until adi rollback {folder} --newest.")

@@ -32,6 +32,16 @@ class Histories:
     def lengths(self) -> Array:
         return np.diff(self.offsets)
 
+    def then(self, later: "Histories") -> "Histories":
+        """Each history, and after it what came later."""
+        lengths = np.stack([self.lengths, later.lengths], axis=1).ravel()
+        cuts = np.concatenate([[0], np.cumsum(lengths)])
+        items, domains = np.empty(cuts[-1], dtype=np.int64), np.empty(cuts[-1], dtype=np.int64)
+        for part, own in enumerate((self, later)):
+            places, _ = ranges(cuts[part:-1:2], cuts[part + 1 :: 2])
+            items[places], domains[places] = own.items, own.domains
+        return Histories(items, domains, cuts[::2])
+
     def last(self, length: int) -> "Histories":
         """The last `length` of each history."""
         positions, offsets = ranges(np.maximum(self.offsets[:-1], self.offsets[1:] - length), self.offsets[1:])

@@ -14,7 +14,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from adi.schema import Strict
-from adi.serving.messages import Ask, AskMany, ProblemError, Retrieved, read_asks
+from adi.serving.messages import Ask, AskMany, Events, ProblemError, Retrieved, read_asks, read_events
 from adi.serving.service import Service
 
 JSON, PROBLEM = "application/json", "application/problem+json"
@@ -32,6 +32,24 @@ class Limits(Strict):
     timeout: float = Field(5.0, gt=0.0)
     body_bytes: int = Field(1 << 20, ge=1)
     token: str | None = Field(None, min_length=1)
+
+
+def _body(*kinds: type[Strict]) -> dict[str, Any]:
+    """The schema of a body that is one of `kinds`."""
+    schemas = [kind.model_json_schema() for kind in kinds]
+    return {"requestBody": {"required": True, "content": {JSON: {"schema": {"anyOf": schemas}}}}}
+
+
+_FAULTS: dict[int | str, dict[str, Any]] = {
+    status: {"description": description, "content": {PROBLEM: {}}}
+    for status, description in {
+        400: "The body is no JSON.",
+        401: "The bearer token is missing or another.",
+        413: "The body is too large.",
+        422: "No such request, or one that cannot be answered; the detail says why.",
+        503: "Busy, or too slow; Retry-After says when to ask again.",
+    }.items()
+}
 
 
 def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
@@ -60,13 +78,27 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
             request, ProblemError(error.status_code, str(error.detail), f"{request.method} {request.url.path}")
         )
 
-    @app.post("/v1/retrieve", response_model=None, openapi_extra=_BODY, responses=_ANSWERS)
+    @app.post(
+        "/v1/retrieve",
+        response_model=None,
+        openapi_extra=_body(Ask, AskMany),
+        responses={200: {"model": Retrieved}, **_FAULTS},
+    )
     async def retrieve(request: Request) -> Response:
         """The top-K of one user or several."""
         gate.check_token(request)
         content = orjson.dumps(await gate.run(await gate.body(request)))
         service.metrics.answered(200)
         return Response(content, media_type=JSON)
+
+    @app.post("/v1/events", response_model=None, status_code=204, openapi_extra=_body(Events), responses=_FAULTS)
+    async def events(request: Request) -> Response:
+        """What a user did, to be taken into account from the next request on."""
+        gate.check_token(request)
+        told = read_events(await gate.body(request))
+        await asyncio.get_running_loop().run_in_executor(pool, service.add, told)
+        service.metrics.answered(204)
+        return Response(status_code=204)
 
     @app.get("/v1/domains", response_model=None)
     async def domains(request: Request) -> Response:
@@ -168,24 +200,3 @@ class _Gate:
     def _leave(self) -> None:
         self.inside -= 1
         self.service.metrics.in_flight.set(self.inside)
-
-
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {JSON: {"schema": {"anyOf": [Ask.model_json_schema(), AskMany.model_json_schema()]}}},
-    }
-}
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"model": Retrieved},
-    **{
-        status: {"description": description, "content": {PROBLEM: {}}}
-        for status, description in {
-            400: "The body is no JSON.",
-            401: "The bearer token is missing or another.",
-            413: "The body is too large.",
-            422: "No such request, or one that cannot be answered; the detail says why.",
-            503: "Busy, or too slow; Retry-After says when to ask again.",
-        }.items()
-    },
-}

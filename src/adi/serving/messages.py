@@ -1,6 +1,6 @@
 """What goes over HTTP: requests as they are checked, answers, and faults as problem details (RFC 9457)."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
@@ -10,6 +10,8 @@ MOST_ITEMS = 1000
 MOST_HISTORY = 1000
 MOST_EXCLUDED = 10_000
 MOST_AT_ONCE = 64
+
+Message = TypeVar("Message")
 
 Id = Annotated[str, Field(min_length=1, max_length=512)]
 
@@ -72,6 +74,24 @@ class Retrieved(Strict):
     results: list[Answers]
 
 
+class Event(Strict):
+    """A user took an item in a domain."""
+
+    item: Id
+    domain: Id
+
+
+class Events(Strict):
+    """What a user did, oldest first, since the bundle was made or the last call."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"user": "1", "events": [{"item": "3", "domain": "search"}]}]}
+    )
+
+    user: Id
+    events: Annotated[list[Event], Field(min_length=1, max_length=MOST_HISTORY)]
+
+
 class ProblemError(Exception):
     """A request that is not answered: `title` names the kind of fault, `detail` says what and how to mend it."""
 
@@ -85,20 +105,25 @@ class ProblemError(Exception):
 
 def read_asks(body: bytes) -> list[Ask]:
     """The requests of a body, which is one (`Ask`) or several (`AskMany`); raises `ProblemError` for any other."""
-    many = b'"requests"' in body  # cheap, and wrong only for a text that says so: then the message is of the other kind
+    # Cheap, and wrong only for a text that holds the word: the message is then of the other kind.
+    return _read(_MANY, body).requests if b'"requests"' in body else [_read(_ONE, body)]
+
+
+def read_events(body: bytes) -> Events:
+    """The events of a body; raises `ProblemError` for any other."""
+    return _read(_EVENTS, body)
+
+
+def _read(kind: TypeAdapter[Message], body: bytes) -> Message:
     try:
-        if many:
-            return _MANY.validate_json(body).requests
-        return [_ONE.validate_json(body)]
+        return kind.validate_json(body)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
-        if faults[0]["type"] == "json_invalid":
-            raise ProblemError(400, "Not JSON", f"{faults[0]['msg']}.") from None
-        told = [f"{'.'.join(map(str, fault['loc'])) or 'the body'}: {fault['msg']}" for fault in faults[:5]]
-        more = f" And {len(faults) - 5} more." if len(faults) > 5 else ""
-        raise ProblemError(
-            422, "Not a request", f"{'. '.join(told)}.{more} GET /openapi.json has the schema."
-        ) from None
+    if faults[0]["type"] == "json_invalid":
+        raise ProblemError(400, "Not JSON", f"{faults[0]['msg']}.")
+    told = [f"{'.'.join(map(str, fault['loc'])) or 'the body'}: {fault['msg']}" for fault in faults[:5]]
+    more = f" And {len(faults) - 5} more." if len(faults) > 5 else ""
+    raise ProblemError(422, "Not as the schema says", f"{'. '.join(told)}.{more} GET /openapi.json has the schema.")
 
 
-_ONE, _MANY = TypeAdapter(Ask), TypeAdapter(AskMany)
+_ONE, _MANY, _EVENTS = TypeAdapter(Ask), TypeAdapter(AskMany), TypeAdapter(Events)

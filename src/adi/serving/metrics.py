@@ -23,6 +23,7 @@ class Metrics:
             "adi_retrieve_seconds", "Time of one top-K by domain.", ["domain"], buckets=BUCKETS, registry=self.registry
         )
         self.in_flight = Gauge("adi_requests_in_flight", "Requests waiting or at work.", registry=self.registry)
+        self._refused = Counter("adi_bundles_refused", "New bundles that were not taken.", registry=self.registry)
         self._bundle = Gauge("adi_bundle", "1 for the version that is live.", ["version"], registry=self.registry)
 
     def answered(self, status: int) -> None:
@@ -33,6 +34,9 @@ class Metrics:
 
     def retrieved(self, domain: str, seconds: float) -> None:
         self._domains.labels(domain).observe(seconds)
+
+    def refused(self) -> None:
+        self._refused.inc()
 
     def live(self, version: str) -> None:
         self._bundle.clear()

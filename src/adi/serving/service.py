@@ -6,10 +6,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from adi.errors import AdiError
+from adi.bundle.manifest import read_bundle_info
+from adi.errors import AdiError, suggestion
 from adi.retriever import Retriever
-from adi.serving.messages import Ask, ProblemError
+from adi.serving.messages import Ask, Events, ProblemError
 from adi.serving.metrics import Metrics
+from adi.serving.recent import Recent, SqliteRecent
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class Live:
     """A bundle at work; requests that have begun keep the one that they began with."""
 
     path: Path
+    created: str
     retriever: Retriever
 
     @property
@@ -35,17 +38,22 @@ class Live:
 class Service:
     """Answers requests with the live bundle. Several threads may ask at once."""
 
-    def __init__(self, path: Path, metrics: Metrics) -> None:
-        self.metrics = metrics
-        self.live = self._opened(path)
+    def __init__(self, path: Path, metrics: Metrics, recent: Recent | None = None) -> None:
+        self.metrics, self.recent = metrics, recent or SqliteRecent()
+        self.live = self._opened(path, verify=False)
         metrics.live(self.live.version)
 
-    def swap(self, path: Path) -> None:
+    def swap(self, path: Path, *, verify: bool = True) -> None:
         """Open and warm another bundle, then let it answer from the next request on.
 
-        Raises `AdiError` for one that is not whole or cannot answer; the live one then stays.
+        With `verify` every byte of it is compared with its manifest. Raises `AdiError` for a bundle that is not whole
+        or cannot answer, and for one that lacks a domain of the live one; the live one then stays.
         """
-        live = self._opened(path)
+        live = self._opened(path, verify=verify)
+        if gone := [name for name in self.live.domains if name not in live.domains]:
+            raise AdiError(
+                f"{path}: lacks domain '{gone[0]}', which is being served. Start a server of its own for it."
+            )
         self.live = live
         self.metrics.live(live.version)
 
@@ -64,15 +72,29 @@ class Service:
                 raise ProblemError(422, "Cannot be answered", f"{place}{error}") from None
         return {"version": live.version, "results": results}
 
+    def add(self, events: Events) -> None:
+        """Take what a user did into account from the next request on.
+
+        Raises `ProblemError` for a domain that the live bundle does not have; items may be newer than it.
+        """
+        known = self.live.domains
+        for number, event in enumerate(events.events):
+            if event.domain not in known:
+                detail = f"events.{number}.domain: '{event.domain}' is not one of {', '.join(known)}."
+                raise ProblemError(422, "Not an event", detail + suggestion(event.domain, known))
+        self.recent.add(events.user, [(event.item, event.domain) for event in events.events])
+
     def _one(self, live: Live, ask: Ask) -> dict[str, Any]:
         domains: dict[str, Any] = {}
         ignored: dict[str, None] = {}
+        recent = self.recent.of(ask.user) if ask.user is not None and ask.history is None else ()
         for domain in ask.domains or live.domains:
             started = perf_counter()
             found = live.retriever.retrieve(
                 domain,
                 user=ask.user,
                 history=ask.history,
+                recent=recent,
                 context=ask.context,
                 k=ask.k,
                 exclude=ask.exclude,
@@ -85,9 +107,10 @@ class Service:
         return {"domains": domains, "ignored": list(ignored)}
 
     @staticmethod
-    def _opened(path: Path) -> Live:
+    def _opened(path: Path, *, verify: bool) -> Live:
         """A bundle that has answered once in each domain, so that its files are mapped and its code has run."""
-        live = Live(path, Retriever(path))
+        info = read_bundle_info(path, verify=verify)
+        live = Live(path, info.created, Retriever(path))
         for domain in live.domains:
             live.retriever.retrieve(domain, history=[], k=1)
         return live

@@ -1,0 +1,69 @@
+"""What users did since the bundle was made: their latest events, which the next request takes into account."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+from adi.errors import AdiError
+
+KEPT = 200
+"""Events of a user that are kept; a history looks no further back."""
+
+Event = tuple[str, str]
+"""An item, and the domain that it was taken in."""
+
+
+class Recent(Protocol):
+    """Several threads may add and ask at once."""
+
+    def add(self, user: str, events: Sequence[Event]) -> None:
+        """Append events to a user's, oldest first."""
+        ...
+
+    def of(self, user: str) -> list[Event]:
+        """A user's latest events, oldest first; none for a user who has none."""
+        ...
+
+
+class SqliteRecent:
+    """Events in a SQLite file, or in memory for as long as the process lives.
+
+    Raises `AdiError` for a file that cannot be opened or is no database.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._lock = Lock()
+        try:
+            self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS event (number INTEGER PRIMARY KEY, user TEXT, item TEXT, domain TEXT)"
+            )
+            self._db.execute("CREATE INDEX IF NOT EXISTS of_user ON event (user, number)")
+        except sqlite3.Error as error:
+            raise AdiError(f"{path}: no place to keep events ({error}). Give another file with --events.") from None
+
+    def add(self, user: str, events: Sequence[Event]) -> None:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "INSERT INTO event (user, item, domain) VALUES (?, ?, ?)", [(user, *event) for event in events]
+            )
+            self._db.execute(
+                "DELETE FROM event WHERE user = ? AND number <= "
+                "(SELECT number FROM event WHERE user = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
+                (user, user, KEPT),
+            )
+            self._db.execute("COMMIT")
+
+    def of(self, user: str) -> list[Event]:
+        with self._lock:
+            rows = self._db.execute("SELECT item, domain FROM event WHERE user = ? ORDER BY number", (user,))
+            return rows.fetchall()
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
