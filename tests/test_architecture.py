@@ -30,9 +30,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": DATA | TENSORS | {"machine", "models", "evaluation", "training"},
     "tuning": DATA | {"models", "evaluation", "training", "tuning"},
     "index": DATA | {"index"},
-    "serving": DATA | {"models", "training", "filters", "serving"},
-    "bundle": DATA | {"layers", "models", "training", "index", "serving", "bundle"},
-    "retriever": DATA | {"serving", "bundle"},
+    "retrieval": DATA | {"models", "training", "filters", "bundle", "retrieval"},
+    "retrieval.engine": DATA | {"models", "training"},
+    "bundle": DATA | {"layers", "models", "training", "index", "retrieval", "bundle"},
+    "serving": DATA | {"bundle", "retrieval", "serving"},
     "report": {"errors", "schema", "data", "evaluation", "report"},
     "reproduce": DATA | {"models", "evaluation", "training", "report", "reproduce"},
 }

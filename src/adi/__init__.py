@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from adi.data.sources.catalog import convert
     from adi.evaluation.comparison import compare
     from adi.report.page import write_report
-    from adi.retriever import Retriever
+    from adi.retrieval.retriever import Retriever
     from adi.training.evaluation import evaluate_run as evaluate
     from adi.training.loop import train
     from adi.tuning.tune import tune
@@ -44,7 +44,7 @@ __all__ = [
 
 _PLACES = {
     "Marketplace": "adi.data.marketplace.simulation:Marketplace",
-    "Retriever": "adi.retriever:Retriever",
+    "Retriever": "adi.retrieval.retriever:Retriever",
     "compare": "adi.evaluation.comparison:compare",
     "convert": "adi.data.sources.catalog:convert",
     "evaluate": "adi.training.evaluation:evaluate_run",

@@ -14,7 +14,7 @@ from adi.bundle.manifest import files_in, read_bundle_info
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.index.settings import IndexSettings
-from adi.retriever import Retriever
+from adi.retrieval.retriever import Retriever
 from adi.training.loop import train
 
 SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 8, "embedding_std": 1.0}

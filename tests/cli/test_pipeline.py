@@ -9,7 +9,7 @@ import pytest
 
 from adi.data.dataset import Dataset
 from adi.data.manifest import read_manifest
-from adi.retriever import Retriever
+from adi.retrieval.retriever import Retriever
 from adi.schema import load_schema
 
 DOMAINS = ("search", "feed", "cart")

@@ -14,7 +14,7 @@ from adi.models.catalog import MODELS, build
 from adi.models.mind import Mind
 from adi.models.settings import MindSettings
 from adi.models.vectors import VectorScorer
-from adi.retriever import Retriever
+from adi.retrieval.retriever import Retriever
 from adi.training.loop import train
 from adi.training.run import settings_for
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adi.errors import AdiError
-from adi.retriever import Retriever
+from adi.retrieval.retriever import Retriever
 
 
 def as_answer(top):

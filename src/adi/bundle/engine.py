@@ -14,7 +14,7 @@ from adi.data.features import FeatureReader
 from adi.errors import AdiError
 from adi.index.filters import Filter
 from adi.index.vector_index import VectorIndex
-from adi.serving.engine import Admitted, Found
+from adi.retrieval.engine import Admitted, Found
 
 NOTHING: Array = np.empty(0, dtype=np.int64)
 

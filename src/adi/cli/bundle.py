@@ -95,7 +95,7 @@ def retrieve(
     Example: [bold]adi retrieve bundle --domain search --user 1 -k 5[/]
     """
     from adi.cli.settings import pairs
-    from adi.retriever import Retriever
+    from adi.retrieval.retriever import Retriever
 
     top = Retriever(path).retrieve(
         domain,

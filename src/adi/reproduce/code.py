@@ -9,7 +9,7 @@ import adi
 
 SHOWING = frozenset(
     {"__init__", "cli", "report", "reproduce", "tuning"}
-    | {"bundle", "filter_grammar", "filters", "index", "retriever", "serving"}
+    | {"bundle", "filter_grammar", "filters", "index", "retrieval", "serving"}
 )
 """The parts of the package that only call, show, serve or search for what others compute; any other part counts."""
 

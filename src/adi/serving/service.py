@@ -8,7 +8,7 @@ from typing import Any
 
 from adi.bundle.manifest import read_bundle_info
 from adi.errors import AdiError, suggestion
-from adi.retriever import Retriever
+from adi.retrieval.retriever import Retriever
 from adi.serving.messages import Ask, Events, ProblemError
 from adi.serving.metrics import Metrics
 from adi.serving.recent import Recent, SqliteRecent

@@ -10,8 +10,8 @@ from adi.data.arrays import Array
 from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
-from adi.serving.admission import Admission
-from adi.serving.engine import Engine, RunEngine, places
+from adi.retrieval.admission import Admission
+from adi.retrieval.engine import Engine, RunEngine, places
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from threading import Lock
 import pyarrow as pa
 
 from adi.filters import parse_filter
-from adi.serving.engine import Admitted, Engine
+from adi.retrieval.engine import Admitted, Engine
 
 LATEST = 64
 """How many filters, each in one domain, are remembered."""

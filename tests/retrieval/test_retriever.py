@@ -10,7 +10,7 @@ import torch
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.evaluation.ranking import rank
-from adi.retriever import Retriever
+from adi.retrieval.retriever import Retriever
 from adi.training.loop import train
 
 DOMAINS = ("search", "feed", "kiosk")
