@@ -1,4 +1,4 @@
-"""The commands on bundles: export makes one of a run, retrieve asks it, or a run, for a top-K."""
+"""The commands on bundles: export makes one of a run; retrieve and retrieve-all ask it, or a run, for top-Ks."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,19 @@ import typer
 from adi.cli.show import plain_table, progress_bar, say, say_json
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+ExcludeSeen = Annotated[
+    bool | None,
+    typer.Option(
+        "--exclude-seen/--include-seen",
+        help="Leave out the items of the history.",
+        show_default="unless the data has repeats",
+    ),
+]
+Condition = Annotated[
+    str | None,
+    typer.Option("--filter", help="A condition on the items' attributes, as in \"category = 'toys' and bid > 1\"."),
+]
 
 
 def export(
@@ -74,18 +87,8 @@ def retrieve(
     ] = None,
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
     exclude: Annotated[str | None, typer.Option(help="Items to leave out, as in 3,99.")] = None,
-    exclude_seen: Annotated[
-        bool | None,
-        typer.Option(
-            "--exclude-seen/--include-seen",
-            help="Leave out the items of the history.",
-            show_default="unless the data has repeats",
-        ),
-    ] = None,
-    condition: Annotated[
-        str | None,
-        typer.Option("--filter", help="A condition on the items' attributes, as in \"category = 'toys' and bid > 1\"."),
-    ] = None,
+    exclude_seen: ExcludeSeen = None,
+    condition: Condition = None,
     as_json: AsJson = False,
 ) -> None:
     """The top-K of a user in a domain.
@@ -124,6 +127,39 @@ def retrieve(
         say(f"Nothing to retrieve: {who} has had every item that {left} in {domain}.")
     if top.ignored:
         say(f"Not in the data, ignored: {', '.join(top.ignored)}")
+
+
+def retrieve_all(
+    path: Annotated[Path, typer.Argument(help="The folder of a bundle, or of a run that is complete.")],
+    out: Annotated[Path, typer.Option("--out", help="The Parquet file to write.")],
+    users: Annotated[
+        Path | None, typer.Option(help="A text file of user ids, one to a line.", show_default="every user")
+    ] = None,
+    domains: Annotated[str | None, typer.Option(help="As in search,feed.", show_default="all")] = None,
+    k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
+    exclude_seen: ExcludeSeen = None,
+    condition: Condition = None,
+) -> None:
+    """Write the top-K of many users in each domain to a Parquet file: a row for each user and domain, with two lists.
+
+    Example: [bold]adi retrieve-all bundle -k 100 --out top.parquet[/]
+    """
+    from adi.retrieval.batch import retrieve_all as run
+    from adi.retrieval.retriever import Retriever
+
+    asked = None if users is None else [line for line in users.read_text(encoding="utf-8").splitlines() if line]
+    with progress_bar() as progress:
+        written = run(
+            Retriever(path),
+            out,
+            users=asked,
+            domains=None if domains is None else _ids(domains),
+            k=k,
+            exclude_seen=exclude_seen,
+            filter=condition,
+            progress=progress,
+        )
+    say(f"Wrote {out}: {written:,} rows.")
 
 
 def _ids(text: str) -> list[str]:

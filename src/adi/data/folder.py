@@ -48,6 +48,26 @@ def new_folder(out: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def new_file(out: Path) -> Iterator[Path]:
+    """Yield a place to write a file, which becomes `out` when the block ends without an exception.
+
+    Raises `AdiError` before the block runs when there is something at `out`, or no folder to write it in.
+    """
+    if out.exists():
+        raise AdiError(f"{out}: exists. Remove it, or choose another place with --out.")
+    if not out.resolve().parent.is_dir():
+        raise AdiError(f"{out}: no such folder. Make it, or choose another place with --out.")
+    beside = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
+    try:
+        yield beside
+        _flush_one(beside)
+        beside.rename(out)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file at once: a reader sees the old or the new, never half, and after a failure the old one."""
     beside = path.with_name(f".{path.name}.partial")

@@ -44,7 +44,7 @@ class Retriever:
     def __init__(self, path: Path) -> None:
         self.engine: Engine = open_engine(path)
         self.dataset = self.engine.dataset
-        self._admission = Admission(self.engine)
+        self.admission = Admission(self.engine)
 
     def retrieve(
         self,
@@ -72,22 +72,26 @@ class Retriever:
         is one, k below 1, an unknown user without a history, a filter that is none or asks for attributes that are not
         there, and scores that are not finite.
         """
-        if domain not in self.dataset.domains:
-            known = ", ".join(self.dataset.domains)
-            raise AdiError(f"domain '{domain}' is not one of {known}.{suggestion(domain, self.dataset.domains)}")
         if k < 1:
             raise AdiError(f"k = {k}: ask for at least one item.")
-        index = self.dataset.domains.index(domain)
+        index = self.domain(domain)
         queries, ignored = self._queries(index, user, history, recent, context or {})
         left_out, unknown = self._numbers(exclude, "exclude")
         if exclude_seen or (exclude_seen is None and not self.dataset.manifest.repeats):
             left_out = np.union1d(left_out, queries.histories.items)
         corpus = self.engine.items(index)
-        admitted = None if filter is None else self._admission.admitted(index, filter)
+        admitted = None if filter is None else self.admission.admitted(index, filter)
         (found,) = self.engine.search(index, queries, k, admitted=admitted, excluded=[places(corpus, left_out)])
         keys = self.dataset.items.keys_of(corpus[found.positions])
         items = tuple(Retrieved(*one) for one in zip(keys, found.scores.tolist(), strict=True))
         return TopK(domain, items, (*ignored, *unknown))
+
+    def domain(self, name: str) -> int:
+        """The number of a domain; raises `AdiError` for one that is not there, with the nearest that is."""
+        domains = self.dataset.domains
+        if name not in domains:
+            raise AdiError(f"domain '{name}' is not one of {', '.join(domains)}.{suggestion(name, domains)}")
+        return domains.index(name)
 
     def _numbers(self, keys: Sequence[str], name: str) -> tuple[Array, tuple[str, ...]]:
         """The numbers of the items that the data knows, in the order given, and those that it does not know."""
