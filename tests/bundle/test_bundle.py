@@ -101,10 +101,11 @@ def test_the_same_run_gives_the_same_version(run: Path, whole: Path, tmp_path: P
 
 
 def test_the_planned_size_is_that_of_the_vectors(run: Path, whole: Path) -> None:
-    planned = planned_size(run)
-    indexes = BundleEngine(whole).indexes
-    assert planned.items == sum(len(index) for index in indexes)
-    assert planned.bytes == 2 * sum(len(index) * index.card.dim for index in indexes)
+    planned = planned_size(run, IndexSettings())
+    cards = [index.card for index in BundleEngine(whole).indexes]
+    assert planned.items == sum(card.items for card in cards)
+    assert planned.bytes == sum(4 * card.items * card.dim for card in cards)
+    assert planned_size(run, IndexSettings(exact_below=0)).bytes == planned.bytes / 2
 
 
 def test_a_model_without_vectors_is_refused(prepared: Path, tmp_path: Path) -> None:

@@ -38,22 +38,21 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Planned:
-    """What the vectors of a bundle will take: `items` of all domains × `dim` × 2 bytes."""
+    """What the vectors of a bundle will take: those of `items` of all `domains`, of `dim` numbers each."""
 
     domains: int
     items: int
     dim: int
-
-    @property
-    def bytes(self) -> int:
-        return self.items * self.dim * 2
+    bytes: int
 
 
-def planned_size(run: Path) -> Planned:
-    """How large the vectors of a bundle of a run will be; raises `AdiError` as `export` does for the run."""
+def planned_size(run: Path, settings: IndexSettings) -> Planned:
+    """How large the indexes of a bundle of a run will be; raises `AdiError` as `export` does for the run."""
     _, dataset, scorers = _open(run)
-    items = [dataset.corpora.retrievable(domain) for domain in range(len(dataset.domains))]
-    return Planned(len(items), sum(map(len, items)), scorers[0].item_vectors(0, items[0][:1]).shape[1])
+    items = [len(dataset.corpora.retrievable(domain)) for domain in range(len(dataset.domains))]
+    dim = scorers[0].item_vectors(0, dataset.corpora.retrievable(0)[:1]).shape[1]
+    size = sum(count * dim * (4 if count < settings.exact_below else 2) for count in items)  # float32, or fp16
+    return Planned(len(items), sum(items), dim, size)
 
 
 def export(

@@ -42,7 +42,7 @@ def export(
     from adi.index.settings import IndexSettings
 
     settings = IndexSettings(target=target, k=k, exact_below=exact_below)
-    planned = planned_size(run)
+    planned = planned_size(run, settings)
     if not as_json:
         say(
             f"{out}: {planned.items:,} items of {planned.domains} domains × {planned.dim} numbers: "
