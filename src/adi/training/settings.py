@@ -37,7 +37,7 @@ class TrainingSettings(Strict):
     causal: bool = True
     k: int = Field(50, ge=1)
     keep: Literal["mean", "domain"] = "mean"
-    patience: int = Field(2, ge=1)
+    patience: int = Field(4, ge=1)
     average: float = Field(0.99, ge=0.0, lt=1.0)
     validation_rows: int = Field(10_000, ge=1)
     checkpoint_steps: int = Field(5000, ge=1)
