@@ -14,7 +14,8 @@ import pytest
 import uvicorn
 
 from adi.bundle.export import export
-from adi.serving.app import Limits, create_app
+from adi.serving.app import create_app
+from adi.serving.gate import Limits
 from adi.serving.metrics import Metrics
 from adi.serving.service import Service
 from adi.training.loop import train
@@ -82,3 +83,20 @@ def serving() -> Iterator[Callable[..., Server]]:
 @pytest.fixture(scope="session")
 def served(bundles: tuple[Path, Path], serving: Callable[..., Server]) -> Server:
     return serving(bundles[0])
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[Server], threading.Event]:
+    """A function that makes the requests of a server wait for the event that it returns."""
+
+    def hold(server: Server) -> threading.Event:
+        go, answer = threading.Event(), server.service.answer
+
+        def wait(asks: Any) -> Any:
+            assert go.wait(20)
+            return answer(asks)
+
+        monkeypatch.setattr(server.service, "answer", wait)
+        return go
+
+    return hold

@@ -167,21 +167,9 @@ def test_with_a_token_only_its_bearers_are_answered(serving, bundles) -> None:
     assert server.ask("/healthz").status == server.ask("/readyz").status == 200
 
 
-def held(server, monkeypatch):
-    """Requests wait for the returned event."""
-    go, answer = threading.Event(), server.service.answer
-
-    def wait(asks):
-        assert go.wait(20)
-        return answer(asks)
-
-    monkeypatch.setattr(server.service, "answer", wait)
-    return go
-
-
-def test_past_its_limits_it_says_when_to_come_back(serving, bundles, monkeypatch) -> None:
+def test_past_its_limits_it_says_when_to_come_back(serving, bundles, held) -> None:
     server = serving(bundles[0], workers=1, waiting=1)
-    go = held(server, monkeypatch)
+    go = held(server)
     with ThreadPoolExecutor(2) as pool:
         accepted = [pool.submit(server.ask, "/v1/retrieve", {"user": "ana"}) for _ in range(2)]
         while server.ask("/metrics").body.find("adi_requests_in_flight 2.0") < 0:
@@ -194,9 +182,9 @@ def test_past_its_limits_it_says_when_to_come_back(serving, bundles, monkeypatch
     assert server.ask("/v1/retrieve", {"user": "ana"}).status == 200
 
 
-def test_what_takes_too_long_is_given_up_and_its_place_is_free_again(serving, bundles, monkeypatch) -> None:
+def test_what_takes_too_long_is_given_up_and_its_place_is_free_again(serving, bundles, held) -> None:
     server = serving(bundles[0], workers=1, waiting=0, timeout=0.2)
-    go = held(server, monkeypatch)
+    go = held(server)
     slow = server.ask("/v1/retrieve", {"user": "ana"})
     assert (slow.status, slow.body["title"]) == (503, "Too slow")
     assert server.ask("/v1/retrieve", {"user": "ana"}).body["title"] == "Busy"  # it is still at work

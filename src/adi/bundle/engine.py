@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from adi.bundle.manifest import DATA, read_bundle_info
+from adi.bundle.origin import read_origin
 from adi.bundle.user_tower import UserTower
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
@@ -28,6 +29,7 @@ class BundleEngine:
     def __init__(self, folder: Path, *, verify: bool = False, threads: int = 1) -> None:
         self.info = read_bundle_info(folder, verify=verify)
         self.folder, self.version = folder, self.info.version
+        self.origin = read_origin(folder)
         self.dataset = Dataset(folder / DATA)
         self.reader, self.threads = FeatureReader(self.dataset), threads
         domains = self.info.domains.values()
@@ -46,7 +48,8 @@ class BundleEngine:
             "indexes": {
                 name: index.card.model_dump(mode="json") | own.parity.model_dump(mode="json")
                 for (name, own), index in zip(self.info.domains.items(), self.indexes, strict=True)
-            }
+            },
+            "run": self.origin,
         }
 
     def items(self, domain: int) -> Array:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from adi.bundle.engine import NOTHING, BundleEngine, best
 from adi.bundle.manifest import DATA, FORMAT, MANIFEST, BundleInfo, DomainInfo, Parity, files_in, version_of
+from adi.bundle.origin import keep_origin
 from adi.bundle.packing import PackedTables, slots_of
 from adi.bundle.user_tower import PaddedTower, TowerInfo, UserTower, export_graph
 from adi.data.arrays import Array
@@ -78,6 +79,7 @@ def export(
     settings, tell = settings or IndexSettings(), progress or (lambda stage, done, total: None)
     with new_folder(out) as folder:
         shutil.copytree(dataset.folder, folder / DATA, ignore=_not_served(dataset.folder))
+        keep_origin(run, folder)
         tables = PackedTables(folder, dataset)
         domains = {}
         for domain, (name, scorer) in enumerate(zip(dataset.domains, scorers, strict=True)):

@@ -33,7 +33,8 @@ def serve(
     """
     import uvicorn
 
-    from adi.serving.app import Limits, create_app
+    from adi.serving.app import create_app
+    from adi.serving.gate import Limits
     from adi.serving.metrics import Metrics
     from adi.serving.recent import SqliteRecent
     from adi.serving.service import Service

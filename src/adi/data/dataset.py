@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from adi.data.arrays import Array, read_array
 from adi.data.manifest import Manifest, read_manifest
+from adi.data.parquet_rows import rows_of
 from adi.errors import AdiError, suggestion
 
 Part = Literal["train", "validation", "test"]
@@ -232,6 +233,15 @@ class Dataset:
         files = self._attribute_files(domain)
         return pa.schema([file.schema_arrow.field(name) for name, file in files.items()])
 
+    def attributes_of(self, domain: int, items: Array) -> pa.Table:
+        """The items' own columns in a domain, a row for each of `items`, in their order; no more is read than has them.
+
+        Raises `AdiError` as `attributes` does.
+        """
+        files = self._attribute_files(domain)
+        tables = {id(file): rows_of(file, items) for file in files.values()}
+        return pa.table({name: tables[id(file)][name] for name, file in files.items()})
+
     def _attribute_files(self, domain: int) -> dict[str, pq.ParquetFile]:
         """The file that each of the items' columns is in."""
         folder = self.folder / "attributes"
@@ -273,6 +283,16 @@ class Entities:
 
     def find(self, key: str) -> int | None:
         """The number of an id by binary search, or None."""
+        first = self._first(key)
+        return first if first < len(self.keys) and self.key(first) == key else None
+
+    def starting(self, prefix: str, most: int) -> list[str]:
+        """The first ids, at most `most`, that start with a text; found by binary search."""
+        texts: list[str] = self.keys.slice(self._first(prefix), most).to_pylist()
+        return [text for text in texts if text.startswith(prefix)]
+
+    def _first(self, key: str) -> int:
+        """The number of the first id that does not come before `key`."""
         low, high = 0, len(self.keys)
         wanted = key.encode()
         while low < high:
@@ -281,7 +301,7 @@ class Entities:
                 low = middle + 1
             else:
                 high = middle
-        return low if low < len(self.keys) and self.key(low) == key else None
+        return low
 
 
 def ranges(begin: Array, end: Array) -> tuple[Array, Array]:

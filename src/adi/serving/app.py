@@ -1,37 +1,20 @@
 """The HTTP interface of a service: what is asked, what is answered, and how much at once."""
 
 import asyncio
-import hmac
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from time import perf_counter
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
-from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from adi.schema import Strict
+from adi.serving.gate import JSON, PROBLEM, Gate, Limits
+from adi.serving.lookup_routes import add_lookups
 from adi.serving.messages import Ask, AskMany, Events, ProblemError, Retrieved, read_asks, read_events
 from adi.serving.service import Service
-
-JSON, PROBLEM = "application/json", "application/problem+json"
-
-
-class Limits(Strict):
-    """What a server takes on: `workers` requests at work, `waiting` more behind them, bodies of `body_bytes`.
-
-    A request that has not been answered after `timeout` seconds is given up. With a `token` requests need it as their
-    bearer token, but for those that ask whether the server is up.
-    """
-
-    workers: int = Field(2, ge=1)
-    waiting: int = Field(64, ge=0)
-    timeout: float = Field(5.0, gt=0.0)
-    body_bytes: int = Field(1 << 20, ge=1)
-    token: str | None = Field(None, min_length=1)
 
 
 def _body(*kinds: type[Strict]) -> dict[str, Any]:
@@ -65,7 +48,7 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
     app = FastAPI(
         title="adi", description="Each domain's top-K, from one bundle.", lifespan=life, docs_url=None, redoc_url=None
     )
-    gate = _Gate(service, limits, pool)
+    gate = Gate(service.metrics, limits, pool)
 
     @app.exception_handler(ProblemError)
     async def problem(request: Request, error: ProblemError) -> Response:
@@ -87,9 +70,8 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
     async def retrieve(request: Request) -> Response:
         """The top-K of one user or several."""
         gate.check_token(request)
-        content = orjson.dumps(await gate.run(await gate.body(request)))
-        service.metrics.answered(200)
-        return Response(content, media_type=JSON)
+        body = await gate.body(request)
+        return await gate.answer(lambda: service.answer(read_asks(body)))
 
     @app.post("/v1/events", response_model=None, status_code=204, openapi_extra=_body(Events), responses=_FAULTS)
     async def events(request: Request) -> Response:
@@ -112,7 +94,7 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
     async def bundle(request: Request) -> Response:
         """What the live bundle is: its manifest, without the list of its files."""
         gate.check_token(request)
-        return Response(orjson.dumps(service.live.about()), media_type=JSON)
+        return Response(orjson.dumps(service.live.about), media_type=JSON)
 
     @app.get("/healthz", response_model=None)
     async def health() -> Response:
@@ -130,73 +112,5 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
         gate.check_token(request)
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
+    add_lookups(app, service, gate, _FAULTS)
     return app
-
-
-class _Gate:
-    """Lets in what the limits allow, and turns the rest away at once."""
-
-    def __init__(self, service: Service, limits: Limits, pool: ThreadPoolExecutor) -> None:
-        self.service, self.limits, self.pool = service, limits, pool
-        self.inside = 0
-
-    def check_token(self, request: Request) -> None:
-        token = self.limits.token
-        given = request.headers.get("authorization", "")
-        if token is not None and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            raise ProblemError(
-                401,
-                "No access",
-                "Give the server's token: Authorization: Bearer TOKEN.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-
-    async def body(self, request: Request) -> bytes:
-        """The body of a request; raises `ProblemError` before more than the limit has been read."""
-        content = bytearray()
-        async for piece in request.stream():
-            content += piece
-            if len(content) > self.limits.body_bytes:
-                raise ProblemError(
-                    413, "Too large", f"The body has more than {self.limits.body_bytes:,} bytes. Ask for fewer at once."
-                )
-        return bytes(content)
-
-    async def run(self, body: bytes) -> dict[str, Any]:
-        if self.inside >= self.limits.workers + self.limits.waiting:
-            raise ProblemError(
-                503,
-                "Busy",
-                f"{self.inside} requests are waiting or at work. Ask again in a second.",
-                headers={"Retry-After": "1"},
-            )
-        asks = read_asks(body)
-        self.inside += 1
-        self.service.metrics.in_flight.set(self.inside)
-        asked = perf_counter()
-
-        def work() -> dict[str, Any]:
-            started = perf_counter()
-            self.service.metrics.stage("queue", started - asked)
-            try:
-                return self.service.answer(asks)
-            finally:
-                self.service.metrics.stage("work", perf_counter() - started)
-                loop.call_soon_threadsafe(self._leave)
-
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self.pool, work)
-        try:
-            return await asyncio.wait_for(asyncio.shield(future), self.limits.timeout)
-        except TimeoutError:
-            future.add_done_callback(lambda done: done.exception())  # nobody waits for it any more
-            raise ProblemError(
-                503,
-                "Too slow",
-                f"No answer within {self.limits.timeout:g} seconds. Ask for less.",
-                headers={"Retry-After": "1"},
-            ) from None
-
-    def _leave(self) -> None:
-        self.inside -= 1
-        self.service.metrics.in_flight.set(self.inside)

@@ -1,5 +1,6 @@
 """What goes over HTTP: requests as they are checked, answers, and faults as problem details (RFC 9457)."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator
@@ -10,6 +11,7 @@ MOST_ITEMS = 1000
 MOST_HISTORY = 1000
 MOST_EXCLUDED = 10_000
 MOST_AT_ONCE = 64
+MOST_SUGGESTED = 100
 
 Message = TypeVar("Message")
 
@@ -92,6 +94,22 @@ class Events(Strict):
     events: Annotated[list[Event], Field(min_length=1, max_length=MOST_HISTORY)]
 
 
+class Prefix(Strict):
+    """Asks for the first `limit` ids, in the order of their UTF-8 bytes, that start with `prefix`."""
+
+    prefix: str = Field("", max_length=512)
+    limit: int = Field(20, ge=1, le=MOST_SUGGESTED)
+
+
+class AskItems(Strict):
+    """Asks for the attributes of items as they are in a domain."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"domain": "search", "items": ["3", "99"]}]})
+
+    domain: Id
+    items: Annotated[list[Id], Field(max_length=MOST_ITEMS)]
+
+
 class ProblemError(Exception):
     """A request that is not answered: `title` names the kind of fault, `detail` says what and how to mend it."""
 
@@ -114,9 +132,23 @@ def read_events(body: bytes) -> Events:
     return _read(_EVENTS, body)
 
 
+def read_prefix(query: Mapping[str, str]) -> Prefix:
+    """The prefix of a URL's query; raises `ProblemError` for any other."""
+    return _checked(lambda: _PREFIX.validate_python(dict(query)))
+
+
+def read_items(body: bytes) -> AskItems:
+    """The items that a body asks for; raises `ProblemError` for any other."""
+    return _read(_ITEMS, body)
+
+
 def _read(kind: TypeAdapter[Message], body: bytes) -> Message:
+    return _checked(lambda: kind.validate_json(body))
+
+
+def _checked(read: Callable[[], Message]) -> Message:
     try:
-        return kind.validate_json(body)
+        return read()
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
     if faults[0]["type"] == "json_invalid":
@@ -127,3 +159,4 @@ def _read(kind: TypeAdapter[Message], body: bytes) -> Message:
 
 
 _ONE, _MANY, _EVENTS = TypeAdapter(Ask), TypeAdapter(AskMany), TypeAdapter(Events)
+_PREFIX, _ITEMS = TypeAdapter(Prefix), TypeAdapter(AskItems)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from adi.bundle.manifest import read_bundle_info
 from adi.errors import AdiError, suggestion
 from adi.retrieval.retriever import Retriever
+from adi.serving.lookups import attribute_names, context_features
 from adi.serving.messages import Ask, Events, ProblemError
 from adi.serving.metrics import Metrics
 from adi.serving.recent import Recent, SqliteRecent
@@ -30,9 +32,16 @@ class Live:
     def domains(self) -> tuple[str, ...]:
         return self.retriever.dataset.domains
 
+    @cached_property
     def about(self) -> dict[str, Any]:
         """What it is, in words and numbers."""
-        return {"version": self.version, "domains": list(self.domains), **self.retriever.engine.about()}
+        return {
+            "version": self.version,
+            "domains": list(self.domains),
+            **self.retriever.engine.about(),
+            "context": context_features(self.retriever.dataset),
+            "attributes": attribute_names(self.retriever.dataset),
+        }
 
 
 class Service:
@@ -113,4 +122,5 @@ class Service:
         live = Live(path, info.created, Retriever(path))
         for domain in live.domains:
             live.retriever.retrieve(domain, history=[], k=1)
+        _ = live.about  # read now, not in a request
         return live

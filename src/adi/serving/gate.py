@@ -1,0 +1,109 @@
+"""What stands before the answers: the token, the size of a body, and how much is taken on at once."""
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import Request, Response
+from pydantic import Field
+
+from adi.schema import Strict
+from adi.serving.messages import ProblemError
+from adi.serving.metrics import Metrics
+
+JSON, PROBLEM = "application/json", "application/problem+json"
+
+Result = TypeVar("Result")
+
+
+class Limits(Strict):
+    """What a server takes on: `workers` requests at work, `waiting` more behind them, bodies of `body_bytes`.
+
+    A request that has not been answered after `timeout` seconds is given up. With a `token` requests need it as their
+    bearer token, but for those that ask whether the server is up.
+    """
+
+    workers: int = Field(2, ge=1)
+    waiting: int = Field(64, ge=0)
+    timeout: float = Field(5.0, gt=0.0)
+    body_bytes: int = Field(1 << 20, ge=1)
+    token: str | None = Field(None, min_length=1)
+
+
+class Gate:
+    """Lets in what the limits allow, and turns the rest away at once."""
+
+    def __init__(self, metrics: Metrics, limits: Limits, pool: ThreadPoolExecutor) -> None:
+        self.metrics, self.limits, self.pool = metrics, limits, pool
+        self.inside = 0
+
+    def check_token(self, request: Request) -> None:
+        token = self.limits.token
+        given = request.headers.get("authorization", "")
+        if token is not None and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            raise ProblemError(
+                401,
+                "No access",
+                "Give the server's token: Authorization: Bearer TOKEN.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+    async def body(self, request: Request) -> bytes:
+        """The body of a request; raises `ProblemError` before more than the limit has been read."""
+        content = bytearray()
+        async for piece in request.stream():
+            content += piece
+            if len(content) > self.limits.body_bytes:
+                raise ProblemError(
+                    413, "Too large", f"The body has more than {self.limits.body_bytes:,} bytes. Ask for fewer at once."
+                )
+        return bytes(content)
+
+    async def answer(self, work: Callable[[], Any]) -> Response:
+        """What `run` gives, as JSON."""
+        content = orjson.dumps(await self.run(work), default=str)
+        self.metrics.answered(200)
+        return Response(content, media_type=JSON)
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """What work gives, done in a thread of the pool; raises `ProblemError` where that is too much, or too slow."""
+        if self.inside >= self.limits.workers + self.limits.waiting:
+            raise ProblemError(
+                503,
+                "Busy",
+                f"{self.inside} requests are waiting or at work. Ask again in a second.",
+                headers={"Retry-After": "1"},
+            )
+        self.inside += 1
+        self.metrics.in_flight.set(self.inside)
+        asked = perf_counter()
+
+        def timed() -> Result:
+            started = perf_counter()
+            self.metrics.stage("queue", started - asked)
+            try:
+                return work()
+            finally:
+                self.metrics.stage("work", perf_counter() - started)
+                loop.call_soon_threadsafe(self._leave)
+
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self.pool, timed)
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), self.limits.timeout)
+        except TimeoutError:
+            future.add_done_callback(lambda done: done.exception())  # nobody waits for it any more
+            raise ProblemError(
+                503,
+                "Too slow",
+                f"No answer within {self.limits.timeout:g} seconds. Ask for less.",
+                headers={"Retry-After": "1"},
+            ) from None
+
+    def _leave(self) -> None:
+        self.inside -= 1
+        self.metrics.in_flight.set(self.inside)
