@@ -19,7 +19,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve lint test clean
+.PHONY: help setup demo serve lint browser test clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r target text; do \
@@ -53,7 +53,19 @@ lint: $(INSTALLED) ## Check format, style and types
 	$(BIN)/ruff check src tests
 	$(BIN)/mypy
 
-test: lint ## Lint, then run every test
+# The explorer page's tests drive Debian's browser. Without one they fail, and say what is missing; the others run.
+browser:
+	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Debian's chromium, for the tests of the explorer page ..."; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	fi; \
+	if ! command -v chromium >/dev/null; then \
+		echo "The tests of the explorer page will fail: there is no chromium, and only root may install it, with apt-get." >&2; \
+		echo "Run 'sudo apt-get install chromium', or put a browser named chromium on the PATH." >&2; \
+	fi
+
+test: lint browser ## Lint, then run every test; installs Debian's chromium where it is missing and may be
 	$(BIN)/pytest
 
 clean: ## Remove .venv, demo/ and what the tools left

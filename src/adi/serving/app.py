@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from adi.schema import Strict
+from adi.serving.explorer_page import add_explorer
 from adi.serving.gate import JSON, PROBLEM, Gate, Limits
 from adi.serving.lookup_routes import add_lookups
 from adi.serving.messages import Ask, AskMany, Events, ProblemError, Retrieved, read_asks, read_events
@@ -113,4 +114,5 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
     add_lookups(app, service, gate, _FAULTS)
+    add_explorer(app)
     return app

@@ -1,0 +1,108 @@
+// The page: the fragment says what is shown, and each change of it is shown anew.
+
+import { ask, Problem, token } from "./api.js";
+import { bundle } from "./bundle.js";
+import { cards, summary } from "./cards.js";
+import { byId, make } from "./elements.js";
+import { Form } from "./form.js";
+import { Highlight } from "./highlight.js";
+import { pastOf } from "./past.js";
+import { retrieve } from "./retrieve.js";
+import { read, write } from "./state.js";
+import { showTab, tabs } from "./tabs.js";
+import { weights } from "./weights.js";
+
+const form = new Form(() => go(form.state()));
+let asked = read(""); // the latest state of the tab Retrieve, for the way back to it
+let latest = 0;
+
+function go(state) {
+  if (write(state) === location.hash) show();
+  else location.hash = write(state);
+}
+
+async function show() {
+  const own = ++latest;
+  const state = read(location.hash);
+  showTab(state.tab);
+  byId("page-error").textContent = "";
+  try {
+    const about = await ask("v1/bundle");
+    if (own !== latest) return;
+    byId("token-form").hidden = true;
+    byId("live").textContent = `${about.model}, bundle ${about.version}`;
+    if (state.tab === "weights") byId("panel-weights").replaceChildren(...weights(about));
+    else if (state.tab === "bundle") byId("panel-bundle").replaceChildren(...bundle(about));
+    else await showRetrieved(state, about, () => own === latest);
+  } catch (problem) {
+    if (own === latest) complain(problem);
+  }
+}
+
+async function showRetrieved(state, about, current) {
+  asked = state;
+  form.fit(about);
+  form.show(state);
+  if (!state.asked) {
+    byId("status").textContent = "";
+    byId("results").replaceChildren(...(await examples()));
+    return;
+  }
+  byId("status").textContent = "Asking …";
+  byId("results").setAttribute("aria-busy", "true");
+  try {
+    const found = await retrieve(state);
+    if (current()) present(state, found);
+  } catch (problem) {
+    if (!current()) return;
+    byId("status").textContent = "";
+    byId("results").replaceChildren();
+    if (!(problem instanceof Problem) || problem.status === 401) throw problem;
+    form.complain(problem);
+  } finally {
+    if (current()) byId("results").removeAttribute("aria-busy");
+  }
+}
+
+function present(state, found) {
+  const highlight = new Highlight();
+  const notes = [];
+  if (found.ignored.length) notes.push(`Not in the bundle, and ignored: ${found.ignored.join(", ")}.`);
+  if (found.without) notes.push(`Without attributes: ${found.without}`);
+  byId("results").replaceChildren(
+    ...notes.map((text) => make("p", { class: "warning" }, text)),
+    ...(found.past ? [pastOf(found, highlight)] : []),
+    cards(found, highlight));
+  byId("status").textContent = `${state.history === null ? `User ${state.user}` : "A new user"}: ${summary(found)}`;
+}
+
+// For somebody who has no id at hand.
+async function examples() {
+  const { users } = await ask("v1/users?limit=3");
+  const buttons = users.map((user) => {
+    const button = make("button", { type: "button", class: "example" }, user);
+    button.addEventListener("click", () => go({ ...form.state(), history: null, user }));
+    return button;
+  });
+  return buttons.length ? [make("p", { class: "note examples" }, "Type the start of a user's id, or take one of these: ", ...buttons)] : [];
+}
+
+function complain(problem) {
+  if (problem.status !== 401) {
+    byId("page-error").textContent = problem.message;
+    return;
+  }
+  byId("token-form").hidden = false;
+  byId("token-error").textContent = token.get() === null ? "" : "The server does not take this token.";
+  byId("token").focus();
+}
+
+byId("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  token.set(byId("token").value);
+  byId("token").value = "";
+  show();
+});
+tabs((tab) => go(tab === "retrieve" ? asked : { ...asked, asked: false, tab }));
+addEventListener("hashchange", show);
+show();

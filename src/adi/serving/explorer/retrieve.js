@@ -1,0 +1,36 @@
+// What the server answers to a state, with the attributes of the items and the history of the user.
+
+import { ask } from "./api.js";
+
+const MOST = 1000; // items whose attributes one request may ask for
+
+export async function retrieve(state) {
+  const who = state.history === null ? { user: state.user || null } : { history: state.history };
+  const body = { ...who, context: state.context, filter: state.filter || null };
+  if (state.k !== "") body.k = Number(state.k);
+  const answer = await ask("v1/retrieve", body);
+  const [{ domains, ignored }] = answer.results;
+  const past = state.history === null ? await pastOf(state.user) : null;
+  const attributes = {};
+  let without = null;
+  await Promise.all(Object.entries(domains).map(async ([domain, { items }]) => {
+    const own = (past?.history ?? []).filter((event) => event.domain === domain).map((event) => event.item);
+    const wanted = [...new Set([...items, ...own])].slice(0, MOST);
+    try {
+      attributes[domain] = (await ask("v1/items", { domain, items: wanted })).items;
+    } catch (problem) {
+      attributes[domain] = {};
+      without = problem.message;
+    }
+  }));
+  return { version: answer.version, domains, ignored, past, attributes, without };
+}
+
+async function pastOf(user) {
+  try {
+    return await ask(`v1/users/${encodeURIComponent(user)}`);
+  } catch (problem) {
+    if (problem.status !== 404) throw problem;
+    return null; // a user named . or .. has no path of their own, and is shown without a history
+  }
+}

@@ -1,0 +1,142 @@
+"""A browser, windows in it, and a server of data whose ids look like markup."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from adi.bundle.export import export
+from adi.data.prepare import prepare
+from adi.training.loop import train
+
+SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 8, "embedding_std": 1.0}
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MISSING = (
+    "The page's tests drive Debian's chromium, which is not on this machine. Install it as root, with 'apt-get install "
+    "chromium', or put a browser named chromium on the PATH. `make test` installs it where it may."
+)
+
+METRICS = {
+    "part": "test",
+    "against": "corpus",
+    "history": "earlier",
+    "ks": [2, 5],
+    "domains": {
+        "search": {"queries": 1234, "corpus": 9, "recall@2": 0.25, "recall@5": 0.5, "ndcg@2": 0.2, "mrr@2": None}
+    },
+    "mean": {"recall@2": 0.25},
+}
+INTEREST = {
+    "user": {"features": ["age", "langs"], "values": {"search": [0.1, 0.9], "feed": [None, 0.5], "kiosk": [0.2, -0.3]}},
+    "item": {"features": ["price"], "values": {"search": [1.5], "feed": [1.5], "kiosk": [1.5]}},
+}
+
+MARKUP = "<img src=x onerror=\"document.title='run'\">, a/b?#%"
+
+
+@pytest.fixture(scope="session")
+def markup() -> str:
+    """An item, a user and a tag of the hostile bundle: markup, a comma, and what means something in a URL."""
+    return MARKUP
+
+
+@dataclass
+class Window:
+    """A page in the browser, and what went over the wire."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def goto(self, server, fragment: str = "") -> None:
+        self.page.goto(f"http://127.0.0.1:{server.port}/{fragment}")
+
+    def lists(self) -> dict[str, list[str]]:
+        """The items of each card, top down."""
+        return {
+            card.locator("h2").inner_text(): card.locator(".item button.id").all_inner_texts()
+            for card in self.page.locator(".card").all()
+        }
+
+    def answered(self) -> None:
+        """Wait until there is an answer on the page."""
+        expect(self.page.locator(".card")).to_have_count(3)
+        expect(self.page.locator("#results")).not_to_have_attribute("aria-busy", "true")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.fail(MISSING)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def window(browser: Browser) -> Iterator[Callable[..., Window]]:
+    """Opens windows; whatever a test does in them, no request leaves the host and no script fails."""
+    opened: list[Window] = []
+
+    def new(width: int = 1280, scheme: Any = "light") -> Window:
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        context.set_default_timeout(10_000)
+        one = Window(context.new_page())
+        one.page.on("request", lambda request: one.requests.append(request.url))
+        one.page.on("pageerror", lambda error: one.errors.append(str(error)))
+        one.page.on("dialog", lambda dialog: one.errors.append(dialog.message))
+        opened.append(one)
+        return one
+
+    yield new
+    for one in opened:
+        one.page.context.close()
+    for one in opened:
+        assert one.errors == []
+        assert one.requests
+        assert [url for url in one.requests if not url.startswith("http://127.0.0.1:")] == []
+
+
+@pytest.fixture(scope="session")
+def hostile(tables: Path, tmp_path_factory: pytest.TempPathFactory, serving):
+    """A server of the tests' data with other ids, of a run with metrics and weights."""
+    folder = tmp_path_factory.mktemp("hostile")
+    shutil.copytree(tables, folder / "tables")
+    for path in (folder / "tables").glob("*.jsonl"):
+        text = path.read_text(encoding="utf-8")
+        for old in ("pen", "ana", "write"):
+            text = text.replace(json.dumps(old), json.dumps(MARKUP))
+        path.write_text(text, encoding="utf-8")
+    prepare(folder / "tables" / "schema.yaml", folder / "prepared")
+    train(folder / "prepared", "dnn", folder / "run", settings=SMALL)
+    (folder / "run" / "metrics.json").write_text(json.dumps(METRICS))
+    (folder / "run" / "interest.json").write_text(json.dumps(INTEREST))
+    export(folder / "run", folder / "bundle")
+    return serving(folder / "bundle")
+
+
+@pytest.fixture(scope="session")
+def top() -> Callable[[Any, dict[str, Any]], dict[str, list[str]]]:
+    """What the API itself answers: the items of each domain."""
+
+    def ask(server: Any, asked: dict[str, Any]) -> dict[str, list[str]]:
+        (result,) = server.ask("/v1/retrieve", asked).body["results"]
+        return {domain: own["items"] for domain, own in result["domains"].items()}
+
+    return ask
