@@ -123,8 +123,8 @@ def retrieve(
             table.add_row(str(rank), one.item, f"{one.score:.4f}")
         say(table)
     else:
-        left = "the filter admits" if condition else "there is"
-        say(f"Nothing to retrieve: {who} has had every item that {left} in {domain}.")
+        admitted = " that the filter admits" if condition else ""
+        say(f"Nothing to retrieve: {who} has had every item{admitted} of {domain}.")
     if top.ignored:
         say(f"Not in the data, ignored: {', '.join(top.ignored)}")
 
