@@ -187,9 +187,10 @@ def test_text_that_is_kept_as_a_dictionary():
 
 def test_as_deep_and_as_long_as_is_allowed():
     assert selected("(" * MAX_DEPTH + "bid = 2" + ")" * MAX_DEPTH) == [3]
-    longest = " or ".join(["bid=2"] * 222)
-    assert MAX_LENGTH - 9 < len(longest) <= MAX_LENGTH
+    longest = f"bid in ({', '.join(['2'] * 600)})".ljust(MAX_LENGTH)
     assert selected(longest) == [3]
+    with pytest.raises(AdiError, match=rf"{MAX_LENGTH + 1} characters, and {MAX_LENGTH} are the most"):
+        parse_filter(f"{longest} ")
 
 
 # The oracle: rows as dictionaries, three values as True, False and None.
@@ -329,3 +330,10 @@ def test_garbage_raises_nothing_but_the_error_for_users(text):
     except AdiError:
         return
     assert mask.shape == (5,)
+
+
+def test_many_conditions_are_refused_at_the_first_too_many() -> None:
+    most = " and ".join(["bid = 1"] * 32)
+    assert len(parse_filter(most).columns) == 1
+    with pytest.raises(AdiError, match=rf"character {len(most) + 6}: over 32 conditions\. Ask for several values"):
+        parse_filter(f"{most} and bid = 1")

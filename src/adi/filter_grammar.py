@@ -16,6 +16,9 @@ MAX_LENGTH = 2000
 MAX_DEPTH = 50
 """How many parentheses and ``not`` may be open at one place."""
 
+MAX_CONDITIONS = 32
+"""Conditions on a column. Each reads the column once for a domain's items: milliseconds for millions of them."""
+
 Literal = str | bool | int | float
 
 
@@ -104,7 +107,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.next = 0
+        self.next = self.conditions = 0
         self.advance()
 
     def advance(self) -> None:
@@ -143,6 +146,9 @@ class _Parser:
     def _condition(self) -> Expression:
         if self.kind not in ("word", "name"):
             self.fail("a column, 'not' or '('")
+        self.conditions += 1
+        if self.conditions > MAX_CONDITIONS:
+            raise fault(self.at, f"over {MAX_CONDITIONS} conditions. Ask for several values of a column with 'in'.")
         column = self.token if self.kind == "word" else self.token[1:-1].replace('""', '"')
         at = self.at
         self.advance()
