@@ -94,7 +94,7 @@ class InvertedFile:
     def _map_codes(self, lists: faiss.InvertedLists) -> None:
         """View the memory from the first list's codes to the last's as overlapping rows, one beginning at each byte.
 
-        It makes a gather of vectors one copy by numpy, twenty times faster than the library's `reconstruct_batch`.
+        It makes a gather of vectors one copy by numpy, much faster than the library's `reconstruct_batch`.
         """
         starts = {int(number): lists.get_codes(int(number)) for number in np.flatnonzero(self.sizes)}
         addresses = np.zeros(len(self.sizes), dtype=np.int64)
