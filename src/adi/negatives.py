@@ -59,9 +59,8 @@ class Candidates:
             items: item indices known to be liked by each sample's user in this domain, one sample after the other.
             offsets: (n + 1,) where each sample's items begin; the last is ``len(items)``.
         """
-        columns = np.searchsorted(self.items, items)
-        hits = self.items.take(columns, mode="clip") == items
-        return np.concatenate([[0], np.cumsum(hits)])[offsets], columns[hits]
+        hits = np.flatnonzero(np.isin(items, self.items))
+        return np.searchsorted(hits, offsets), np.searchsorted(self.items, items[hits])
 
 
 @dataclass(frozen=True)

@@ -191,11 +191,11 @@ class Dataset:
 
     def known_positives(self, users: Array, domains: Array) -> tuple[Array, Array]:
         """Items that each user is known to have taken in the domain, in training: items and offsets."""
-        everything = self._histories(
-            self.user_offsets[users], self.user_offsets[users + 1], exclude=None, with_held_out=False
-        )
-        items, offsets = everything.newest(len(everything.items) + 1, domains)
-        return items.astype(np.int64), offsets
+        positions, offsets = ranges(self.user_offsets[users], self.user_offsets[users + 1])
+        keep = self._log["domain"][positions] == np.repeat(domains.astype(np.int32), np.diff(offsets))
+        keep &= self._log["held_out"][positions] == 0
+        kept = np.flatnonzero(keep)
+        return self._log["item"][positions[kept]].astype(np.int64), np.searchsorted(kept, offsets)
 
     @cached_property
     def corpora(self) -> Corpora:

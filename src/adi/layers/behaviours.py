@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from adi.layers.dropout import Dropout
 from adi.layers.embedding import bag_of_each
 
 
@@ -169,7 +170,7 @@ class TransformerLayer(nn.Module):
         self.before_network = nn.LayerNorm(embedding_dim)
         self.widen = nn.Linear(embedding_dim, 2 * embedding_dim)
         self.narrow = nn.Linear(2 * embedding_dim, embedding_dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for last in (self.attended, self.narrow):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)

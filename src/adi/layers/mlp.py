@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from adi.errors import AdiError, suggestion
 from adi.layers.domain_linear import DomainLinear
 from adi.layers.domain_norm import DomainNorm
+from adi.layers.dropout import Dropout
 
 Norm = Literal["none", "batch", "domain"]
 NORMS = ("none", "batch", "domain")
@@ -75,7 +76,7 @@ class MLP(nn.Module):
         self.out_features = widths[-1]
         self.linears = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.norms = nn.ModuleList(Normalisation(norm, size, num_domains) for size in sizes)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
         for linear, norm in zip(self.linears, self.norms, strict=True):
@@ -122,7 +123,7 @@ class DomainMLP(nn.Module):
             linear(before, after, num_domains, shrinkage=shrinkage) for before, after in pairwise(widths)
         )
         self.norms = nn.ModuleList(Normalisation(norm, size, num_domains, shrinkage=shrinkage) for size in sizes)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
         for linear, norm in zip(self.linears, self.norms, strict=True):

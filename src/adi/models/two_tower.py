@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from adi.batch import Bags, FeatureBags, Offsets
 from adi.layers.behaviours import HistoryAttention, HistoryTransformer, RecencyWeights
+from adi.layers.dropout import Dropout
 from adi.layers.embedding import EmbeddingTables, Neighbours
 from adi.models.settings import TowerSettings
 
@@ -68,7 +69,7 @@ class Tower(nn.Module):
         self.encoders = nn.ModuleDict({key: _encoder(length, heads, settings) for key, length in encoded.items()})
         self.histories = frozenset(lengths if settings.behaviours_power else ())
         self.power = settings.behaviours_power
-        self.dropout = nn.Dropout(settings.embedding_dropout)
+        self.dropout = Dropout(settings.embedding_dropout)
         self.backbone = backbone(len(self.names), num_domains)
         self.domain_indicator, self.heads = settings.domain_indicator, heads
 
