@@ -12,26 +12,27 @@ LONGEST = 350
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 TENSORS = {"errors", "layers", "losses", "negatives"}
-DATA = {"errors", "schema", "batch", "data"}
+DATA = {"errors", "schema", "data"}
+BATCH = DATA | {"batch"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "machine": {"errors"},
     "schema": {"errors"},
-    "batch": {"errors", "schema"},
+    "batch": DATA,
     "filter_grammar": {"errors"},
     "filters": {"errors", "filter_grammar"},
     "data": DATA,
     "layers": TENSORS,
     "losses": TENSORS,
     "negatives": TENSORS,
-    "models": DATA | {"layers", "models"},
+    "models": BATCH | {"layers", "models"},
     "evaluation": DATA | {"models", "evaluation"},
     "evaluation.metrics": set(),
-    "training": DATA | TENSORS | {"machine", "models", "evaluation", "training"},
+    "training": BATCH | TENSORS | {"machine", "models", "evaluation", "training"},
     "tuning": DATA | {"models", "evaluation", "training", "tuning"},
     "index": DATA | {"index"},
     "retrieval": DATA | {"models", "training", "filters", "bundle", "retrieval"},
-    "retrieval.engine": DATA | {"models", "training"},
+    "retrieval.engine": DATA,
     "bundle": DATA | {"layers", "models", "training", "index", "retrieval", "bundle"},
     "serving": DATA | {"bundle", "retrieval", "serving"},
     "report": {"errors", "schema", "data", "evaluation", "report"},

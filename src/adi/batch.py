@@ -11,7 +11,10 @@ domain begins. So a domain-specific layer works on contiguous slices and a sampl
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+
+from adi.data.features import FeatureArrays
 
 Offsets = tuple[int, ...]
 """D + 1 row numbers; rows ``offsets[d]:offsets[d + 1]`` belong to domain d."""
@@ -31,6 +34,14 @@ class Bags:
 
 FeatureBags = dict[str, Bags]
 """A tower's input: the bags of each feature, in the order of the features."""
+
+
+def tensors(arrays: FeatureArrays) -> FeatureBags:
+    """A tower's input from what `adi.data.features.FeatureReader` read; the memory is shared."""
+    return {
+        name: Bags(torch.from_numpy(bags.values), None if bags.offsets is None else torch.from_numpy(bags.offsets))
+        for name, bags in arrays.items()
+    }
 
 
 @dataclass(frozen=True)

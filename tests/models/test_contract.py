@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from adi.batch import Bags, Batch, DomainCandidates
+from adi.bundle.graph import PaddedTower
 from adi.bundle.slots import Slots, fill
-from adi.bundle.user_tower import PaddedTower
+from adi.data.features import ArrayBags
 from adi.data.manifest import FeatureInfo
 from adi.layers.domain_parameter import DomainParameter
 from adi.layers.embedding import Neighbours
@@ -189,6 +190,14 @@ def batch(sizes, seed=0):
         item_log_popularity=-torch.rand(len(items), generator=generator),
         candidates=candidates,
     )
+
+
+def arrays(bags):
+    """Bags as they were before they became tensors."""
+    return {
+        name: ArrayBags(own.values.numpy(), None if own.offsets is None else own.offsets.numpy())
+        for name, own in bags.items()
+    }
 
 
 def of_domain(bags, offsets, domain):
@@ -405,6 +414,6 @@ def test_the_user_tower_of_a_domain_on_padded_rows_gives_the_same(variant) -> No
             bags, offsets = of_domain(given.user, given.user_offsets, domain)
             one = model.of_one_domain(domain)
             slots = [Slots(feature=name, first=first, width=4) for name, first in one.first.items()]
-            filled = fill(bags, slots)
+            filled = fill(arrays(bags), slots)
             vectors = PaddedTower(one, slots)(tables[filled.rows], torch.from_numpy(filled.given))
             torch.testing.assert_close(vectors.squeeze(1), model.encode_users(bags, offsets).squeeze(1))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from adi.batch import tensors
 from adi.models.by_domain import ScorerByDomain
 from adi.models.catalog import MODELS, build
 from adi.models.interest import interests, weighing_towers, zeroed
@@ -31,7 +32,7 @@ def test_weights_are_means_over_the_items_of_each_corpus_and_over_test_queries(d
     tower = scorer.model.item_tower
     for domain in range(3):
         items = dataset.corpora.retrievable(domain)
-        bags = scorer.reader.item_bags(items, np.full(len(items), domain))
+        bags = tensors(scorer.reader.item_bags(items, np.full(len(items), domain)))
         with torch.no_grad():
             x = tower.embed(bags)  # (m, F, E)
             layer, offsets = tower.backbone.adaptation, [0] * (domain + 1) + [len(items)] * (3 - domain)

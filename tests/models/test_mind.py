@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from adi.batch import tensors
 from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.data.features import FeatureReader
@@ -54,7 +55,7 @@ def test_the_backbone_is_told_the_domain_of_each_interest(dataset):
     model = mind(dataset, interests=3)
     seen = []
     model.user_tower.backbone.register_forward_hook(lambda _, inputs, __: seen.append(inputs))
-    bags = FeatureReader(dataset).user_bags(dataset.latest(np.array([0, 1, -1]), np.array([0, 2, 2]), CONTEXT))
+    bags = tensors(FeatureReader(dataset).user_bags(dataset.latest(np.array([0, 1, -1]), np.array([0, 2, 2]), CONTEXT)))
     model.encode_users(bags, (0, 1, 1, 3))
     ((x, f_domain, offsets),) = seen
     assert offsets == (0, 3, 3, 9)
@@ -67,7 +68,7 @@ def test_the_backbone_is_told_the_domain_of_each_interest(dataset):
 def test_an_interest_is_a_reading_of_the_behaviours_all_else_equal(dataset, behaviours):
     model = mind(dataset, interests=3, behaviours=behaviours, popularity_prior=False)
     rows = dataset.rows("test")[:5]
-    bags = FeatureReader(dataset).user_bags(dataset.queries("test", rows))
+    bags = tensors(FeatureReader(dataset).user_bags(dataset.queries("test", rows)))
     offsets = (0, 4, 4, 5)
     found = model.encode_users(bags, offsets)
     assert found.shape == (5, 3, 5)

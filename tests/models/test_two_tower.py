@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from adi.batch import tensors
 from adi.data.features import FeatureReader
 from adi.models.catalog import MODELS, build
 from adi.models.settings import TowerSettings
@@ -38,7 +39,7 @@ def test_embedded_features_by_hand(dataset):
     queries = dataset.latest(
         np.array([dataset.users.find("ana"), -1]), np.array([FEED, SEARCH]), {"device": [3, 0], "hour": [2, 0]}
     )
-    x = model.user_tower.embed(FeatureReader(dataset).user_bags(queries))
+    x = model.user_tower.embed(tensors(FeatureReader(dataset).user_bags(queries)))
     assert x.shape == (2, 8, 4)
     table = {
         name: model.tables.weight[model.tables.first[name] :] for name in ("item_id", "age", "langs", "level", "domain")
@@ -59,7 +60,7 @@ def test_recency_weighs_each_behaviours_feature(dataset):
     with torch.no_grad():
         model.user_tower.recency["of_items"].scores.copy_(torch.tensor([8.0, 4.0, 2.0, 1.0]).log())
     queries = dataset.latest(np.array([dataset.users.find("ana")]), np.array([FEED]), {"device": [0], "hour": [0]})
-    x = model.user_tower.embed(FeatureReader(dataset).user_bags(queries))
+    x = model.user_tower.embed(tensors(FeatureReader(dataset).user_bags(queries)))
     rows = model.tables.weight[model.tables.first["item_id"] :][[6, 2, 4, 3]]  # oldest first
     torch.testing.assert_close(x[0, 0], (rows * torch.tensor([[1.0], [2.0], [4.0], [8.0]])).sum(0) / 15 * 4**0.5)
 
@@ -79,7 +80,7 @@ def test_encoders_get_the_embedded_history_and_the_domain(dataset):
     queries = dataset.latest(
         np.array([dataset.users.find("ana"), -1]), np.array([FEED, SEARCH]), {"device": [3, 0], "hour": [2, 0]}
     )
-    bags = FeatureReader(dataset).user_bags(queries)
+    bags = tensors(FeatureReader(dataset).user_bags(queries))
     x = model.user_tower.embed(bags)
     rows = model.tables.weight[model.tables.first["item_id"] :][[6, 2, 4, 3]]  # oldest first
     f = model.tables.weight[model.tables.first["domain"] + FEED]
@@ -95,7 +96,9 @@ def test_all_rows_of_a_tower_are_one_lookup(dataset, behaviours):
     """Of histories too, so that a step gathers and writes each row of the tables once."""
     model = two_tower(dataset, behaviours=behaviours)
     rows = dataset.rows("test")[:5]
-    model.encode_users(FeatureReader(dataset).user_bags(dataset.queries("test", rows)), (0, 5, 5, 5)).sum().backward()
+    model.encode_users(
+        tensors(FeatureReader(dataset).user_bags(dataset.queries("test", rows))), (0, 5, 5, 5)
+    ).sum().backward()
     ((touched, source),) = model.tables.touched
     assert len(set(touched.tolist())) == len(touched)
     items = {int(dataset.feature("item", "item_id")[i]) for i in dataset.queries("test", rows).histories.items}
@@ -114,7 +117,7 @@ def test_a_tower_may_have_behaviours_alone(dataset):
         settings=TowerSettings(embedding_dim=4, behaviours="transformer", domain_indicator=False),
     )
     queries = dataset.queries("test", dataset.rows("test")[:3])
-    assert model.user_tower(FeatureReader(dataset).user_bags(queries), (0, 3, 3, 3)).shape == (3, 4)
+    assert model.user_tower(tensors(FeatureReader(dataset).user_bags(queries)), (0, 3, 3, 3)).shape == (3, 4)
 
 
 class Spy(nn.Module):
@@ -130,7 +133,7 @@ def test_a_backbone_is_told_the_domain_or_not(dataset, told):
     model = two_tower(dataset, domain_indicator=told)
     items, domains = np.array([1, 2, 4]), np.array([SEARCH, SEARCH, KIOSK])
     model.item_tower.backbone = Spy()
-    model.encode_items(FeatureReader(dataset).item_bags(items, domains), (0, 2, 2, 3), torch.zeros(3))
+    model.encode_items(tensors(FeatureReader(dataset).item_bags(items, domains)), (0, 2, 2, 3), torch.zeros(3))
     x, f_domain, offsets = model.item_tower.backbone.seen
     assert offsets == (0, 2, 2, 3)
     assert x.shape == (3, 4 + told, 4)
@@ -159,8 +162,8 @@ def test_the_inner_product_of_the_vectors_is_the_score(dataset, name, prior, sim
 
     reader = FeatureReader(dataset)
     with torch.no_grad():
-        u = model.user_tower(reader.user_bags(queries), (0, 5, 5, 5))
-        v = model.item_tower(reader.item_bags(items, items * 0), (0, *[len(items)] * 3))
+        u = model.user_tower(tensors(reader.user_bags(queries)), (0, 5, 5, 5))
+        v = model.item_tower(tensors(reader.item_bags(items, items * 0)), (0, *[len(items)] * 3))
     expected = u @ v.T
     if similarity == "cosine":
         expected = expected / (u.norm(dim=1)[:, None] * v.norm(dim=1))
@@ -193,7 +196,7 @@ def test_dropout_of_embeddings_spares_what_tells_the_domain(dataset):
     model = two_tower(dataset, embedding_dropout=0.9).train()
     model.item_tower.backbone = Spy()
     items = np.array([1, 2, 4])
-    model.encode_items(FeatureReader(dataset).item_bags(items, items * 0), (0, 3, 3, 3), torch.zeros(3))
+    model.encode_items(tensors(FeatureReader(dataset).item_bags(items, items * 0)), (0, 3, 3, 3), torch.zeros(3))
     x, f_domain, _ = model.item_tower.backbone.seen
     assert (x == 0).float().mean() > 0.5
     assert not (f_domain == 0).any()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from adi.batch import tensors
 from adi.data.features import FeatureReader
 from adi.training.loader import Loader, PseudoPositives, negative_sampler, shuffled
 
@@ -117,7 +118,7 @@ def test_samples_are_sorted_by_domain_and_keep_their_features(dataset):
     assert batch.user_offsets == (0, *np.cumsum(np.bincount(domains, minlength=3)).tolist())
     assert batch.user["domain"].values.tolist() == sorted(domains)
     queries = dataset.queries("train", rows[order])
-    assert same(batch.user, FeatureReader(dataset).user_bags(queries))
+    assert same(batch.user, tensors(FeatureReader(dataset).user_bags(queries)))
     items = candidate_items(dataset, batch)
     expected = dataset.targets("train", rows[order])[1]
     for domain, own in batch.candidates.items():
@@ -180,7 +181,7 @@ def test_pseudo_positives_follow_the_rows_of_their_domain(dataset):
     assert (batch.size, batch.user_offsets) == (7, (0, 4, 7, 7))
     order = np.array([35, 1, 22, 16, 5, 0, 25])
     queries = made.queries(order, np.array([0, 0, 0, 0, 1, 1, 1]))
-    assert same(batch.user, FeatureReader(dataset).user_bags(queries))
+    assert same(batch.user, tensors(FeatureReader(dataset).user_bags(queries)))
     assert batch.user["domain"].values.tolist() == [0, 0, 0, 0, 1, 1, 1]
     items, positives = candidate_items(dataset, batch), dataset.targets("train", order)[1]
     for domain, own in batch.candidates.items():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from adi.batch import tensors
 from adi.data.dataset import Corpora, Dataset
 from adi.errors import AdiError
 from adi.models.catalog import MODELS, build
@@ -110,8 +111,8 @@ def test_a_score_is_that_of_the_pair_in_the_other_domain(dataset, name, options)
     for place, (row, item, target) in enumerate(zip(pairs.rows, pairs.items, pairs.targets, strict=True)):
         offsets = tuple(int(domain > target) for domain in range(4))
         queries = made.loader.queries(np.array([row]), np.array([target]))
-        user = model.encode_users(made.loader.reader.user_bags(queries), offsets)
-        bags = made.loader.reader.item_bags(np.array([item]), np.array([target]))
+        user = model.encode_users(tensors(made.loader.reader.user_bags(queries)), offsets)
+        bags = tensors(made.loader.reader.item_bags(np.array([item]), np.array([target])))
         popularity = torch.from_numpy(dataset.corpora.log_popularity(target, np.array([item])))
         vector = model.encode_items(bags, offsets, popularity)
         expected = (model.queries(user, vector) * vector).sum().item()
@@ -214,9 +215,9 @@ def test_the_loss_of_a_pseudo_positive_by_hand(dataset):
     more, _ = gradients(model, loader, rows, PseudoPositives(mug, np.array([FEED])))
     offsets = (0, 0, 1, 1)
     with torch.no_grad():
-        user = model.encode_users(loader.reader.user_bags(loader.queries(mug, np.array([FEED]))), offsets)
+        user = model.encode_users(tensors(loader.reader.user_bags(loader.queries(mug, np.array([FEED])))), offsets)
         items = dataset.corpora.items[FEED]  # bag, mug, pen; with 3 uniform negatives all of them, log Q = 0
-        bags = loader.reader.item_bags(items, np.full(3, FEED))
+        bags = tensors(loader.reader.item_bags(items, np.full(3, FEED)))
         popularity = torch.from_numpy(dataset.corpora.log_popularity(FEED, items))
         logits = (user @ model.encode_items(bags, (0, 0, 3, 3), popularity).T)[0] / model.temperature
     assert more - plain == pytest.approx(-float(logits.log_softmax(0)[1]), rel=1e-4)

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from adi.bundle.engine import NOTHING, BundleEngine, best
+from adi.bundle.graph import PaddedTower, export_graph
 from adi.bundle.manifest import DATA, FORMAT, MANIFEST, BundleInfo, DomainInfo, Parity, files_in, version_of
 from adi.bundle.origin import keep_origin
 from adi.bundle.packing import PackedTables, slots_of
-from adi.bundle.user_tower import PaddedTower, TowerInfo, UserTower, export_graph
+from adi.bundle.user_tower import TowerInfo, UserTower
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
 from adi.data.folder import new_folder

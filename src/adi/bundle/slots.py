@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adi.batch import Bags, FeatureBags
 from adi.data.arrays import Array
+from adi.data.features import ArrayBags, FeatureArrays
 from adi.schema import Strict
 
 
@@ -26,7 +26,7 @@ class Filled:
     given: Array
 
 
-def fill(bags: FeatureBags, slots: Sequence[Slots]) -> Filled:
+def fill(bags: FeatureArrays, slots: Sequence[Slots]) -> Filled:
     """Put each feature's values into its slots, the last value in the last one; more values than slots lose the first.
 
     Shapes:
@@ -40,16 +40,16 @@ def fill(bags: FeatureBags, slots: Sequence[Slots]) -> Filled:
         end += own.width
         bag = bags[own.feature]
         if bag.offsets is None:
-            rows[:, end - 1], given[:, end - 1] = bag.values.numpy() + own.first, 1
+            rows[:, end - 1], given[:, end - 1] = bag.values + own.first, 1
             continue
-        offsets = bag.offsets.numpy()
+        offsets = bag.offsets
         query = np.repeat(np.arange(count), np.diff(offsets))
         age = offsets[query + 1] - 1 - np.arange(len(query))
         kept = age < own.width
         place = query[kept], end - 1 - age[kept]
-        rows[place], given[place] = bag.values.numpy()[kept] + own.first, 1
+        rows[place], given[place] = bag.values[kept] + own.first, 1
     return Filled(rows, given)
 
 
-def _count(bag: Bags) -> int:
+def _count(bag: ArrayBags) -> int:
     return len(bag.values) if bag.offsets is None else len(bag.offsets) - 1

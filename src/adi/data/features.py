@@ -1,17 +1,28 @@
 """The features of queries and of candidates as bags of table rows, read from a prepared dataset."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 
-from adi.batch import Bags, FeatureBags
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries, ranges
 from adi.data.manifest import NULL_ROW, FeatureInfo
 
 DOMAIN = "domain"
 """The domain indicator, a feature of both towers beside those of the schema."""
+
+
+@dataclass(frozen=True)
+class ArrayBags:
+    """What `adi.batch.Bags` holds, before it is tensors: int64 `values` (T,), and `offsets` (R + 1,) or None."""
+
+    values: Array
+    offsets: Array | None = None
+
+
+FeatureArrays = dict[str, ArrayBags]
+"""The bags of each feature of a side, in the order of the features."""
 
 
 class FeatureReader:
@@ -32,7 +43,7 @@ class FeatureReader:
         # Own-domain behaviours are looked for further back than the newest of all domains.
         self.lookback = max((f.length * (4 if f.same_domain else 1) for f in self.user_features if f.length), default=0)
 
-    def user_bags(self, queries: Queries) -> FeatureBags:
+    def user_bags(self, queries: Queries) -> FeatureArrays:
         """Bags of every user and context feature, then of the domain indicator."""
         histories = queries.histories.last(self.lookback)  # no further back than training looks
         bags = {}
@@ -48,13 +59,15 @@ class FeatureReader:
         bags[DOMAIN] = _bags(queries.domains)
         return bags
 
-    def item_bags(self, items: Array, domains: Array) -> FeatureBags:
+    def item_bags(self, items: Array, domains: Array) -> FeatureArrays:
         """Bags of every item feature of `items` (N,) in `domains` (N,), then of the domain indicator."""
         bags = {feature.name: self._look_up("item", feature, items, domains) for feature in self.item_features}
         bags[DOMAIN] = _bags(domains)
         return bags
 
-    def _look_up(self, side: Literal["user", "item"], feature: FeatureInfo, entities: Array, domains: Array) -> Bags:
+    def _look_up(
+        self, side: Literal["user", "item"], feature: FeatureInfo, entities: Array, domains: Array
+    ) -> ArrayBags:
         """Codes of entities; an unknown one (-1) has every feature missing."""
         known = np.maximum(entities, 0)
         if feature.kind == "multi":
@@ -75,6 +88,6 @@ def _files(features: tuple[FeatureInfo, ...]) -> list[str]:
     return names + [f"{f.name}.{part}" for f in features if f.kind == "multi" for part in ("values", "offsets")]
 
 
-def _bags(values: Array, offsets: Array | None = None) -> Bags:
-    tensor = torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64))
-    return Bags(tensor, None if offsets is None else torch.from_numpy(np.ascontiguousarray(offsets, dtype=np.int64)))
+def _bags(values: Array, offsets: Array | None = None) -> ArrayBags:
+    cuts = None if offsets is None else np.ascontiguousarray(offsets, dtype=np.int64)
+    return ArrayBags(np.ascontiguousarray(values, dtype=np.int64), cuts)

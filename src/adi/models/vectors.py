@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adi.batch import tensors
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
 from adi.data.features import FeatureReader
@@ -28,7 +29,7 @@ class VectorScorer:
         blocks = []
         for first in range(0, len(items), ITEMS_AT_ONCE):
             block = items[first : first + ITEMS_AT_ONCE]
-            bags = self.reader.item_bags(block, np.full(len(block), domain))
+            bags = tensors(self.reader.item_bags(block, np.full(len(block), domain)))
             popularity = torch.from_numpy(self.corpora.log_popularity(domain, block))
             blocks.append(self.model.encode_items(bags, self._offsets(domain, len(block)), popularity))
         return torch.cat(blocks)
@@ -37,7 +38,7 @@ class VectorScorer:
     def user_vectors(self, domain: int, queries: Queries) -> Tensor:
         """Vectors of queries, all of one domain (n, dim)."""
         self.model.eval()
-        return self.model.encode_users(self.reader.user_bags(queries), self._offsets(domain, len(queries)))
+        return self.model.encode_users(tensors(self.reader.user_bags(queries)), self._offsets(domain, len(queries)))
 
     def against(self, domain: int, items: Array) -> Score:
         vectors = self.item_vectors(domain, items)

@@ -11,7 +11,7 @@ from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
 from adi.retrieval.admission import Admission
-from adi.retrieval.engine import Engine, RunEngine, places
+from adi.retrieval.engine import Engine, places
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,14 @@ def _ids(keys: Sequence[str], name: str) -> Sequence[str]:
 
 
 def open_engine(path: Path) -> Engine:
-    """The engine of a run's or a bundle's folder; raises `AdiError` as opening either does."""
-    if not (path / "bundle.json").exists():
-        return RunEngine(path)
-    from adi.bundle.engine import BundleEngine  # needs packages that a run does not
+    """The engine of a run's or a bundle's folder; raises `AdiError` as opening either does.
 
-    return BundleEngine(path)
+    Each needs packages that the other does without: a server of bundles starts sooner, and smaller, without torch.
+    """
+    if (path / "bundle.json").exists():
+        from adi.bundle.engine import BundleEngine
+
+        return BundleEngine(path)
+    from adi.retrieval.run_engine import RunEngine
+
+    return RunEngine(path)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from adi.batch import Batch, DomainCandidates
+from adi.batch import Batch, DomainCandidates, tensors
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
 from adi.data.features import FeatureReader
@@ -102,9 +102,9 @@ class Loader:
         item_domains = np.repeat(np.arange(num_domains), np.diff(item_offsets))
         return Batch(
             size=len(rows),
-            user=self.reader.user_bags(self.queries(rows, domains)),
+            user=tensors(self.reader.user_bags(self.queries(rows, domains))),
             user_offsets=tuple(offsets.tolist()),
-            item=self.reader.item_bags(np.concatenate(candidate_items), item_domains),
+            item=tensors(self.reader.item_bags(np.concatenate(candidate_items), item_domains)),
             item_offsets=tuple(item_offsets),
             item_log_popularity=torch.from_numpy(np.concatenate(popularity)),
             candidates=candidates,
