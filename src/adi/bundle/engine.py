@@ -35,7 +35,7 @@ class BundleEngine:
         domains = self.info.domains.values()
         self.towers = [UserTower(folder, own.tower, threads=threads) for own in domains]
         self.indexes = [VectorIndex.open(folder / own.index) for own in domains]
-        self._items = [self.dataset.corpora.retrievable(domain) for domain in range(len(self.towers))]
+        self._items = [self.dataset.corpora.stored_retrievable(domain) for domain in range(len(self.towers))]
         for name, own, items, index in zip(self.info.domains, domains, self._items, self.indexes, strict=True):
             if not own.items == len(items) == len(index):
                 raise AdiError(

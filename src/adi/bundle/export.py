@@ -26,6 +26,7 @@ from adi.index.build import build_index
 from adi.index.settings import IndexSettings
 from adi.index.vector_index import VectorIndex
 from adi.models.by_domain import ScorerByDomain
+from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
 from adi.training.run import RunInfo, open_run, write_json
 
@@ -34,6 +35,8 @@ NOT_SERVED = ("test", "candidates", "set_aside.parquet")
 
 TOLERANCE = 1e-5
 """How far a vector of the graph may be from the model's, as a share of the largest component."""
+
+SCORES_AT_ONCE = 1 << 26
 
 Progress = Callable[[str, int, int], None]
 
@@ -169,9 +172,7 @@ def _export_domain(
         queries=len(sample),
         k=min(settings.k, len(items)),
         vectors=difference,
-        recall=_recall(
-            index, users, scorer.model.scores(expected, torch.from_numpy(items)), min(settings.k, len(items))
-        ),
+        recall=_recall(index, users, scorer.model, expected, items, min(settings.k, len(items))),
     )
     if not parity.recall >= settings.target:
         raise AdiError(
@@ -181,15 +182,19 @@ def _export_domain(
     return DomainInfo(items=len(items), kind=index.card.kind, tower=tower, index=place, parity=parity)
 
 
-def _recall(index: VectorIndex, users: Array, scores: Tensor, k: int) -> float:
-    """The mean share of the model's top k of each query (n, m) that the index finds.
+def _recall(index: VectorIndex, users: Array, model: TwoTower, expected: Tensor, items: Array, k: int) -> float:
+    """The mean share of the model's top k of each query that the index finds, a few queries at a time.
 
     An item that the index returned counts if its score is not below the k-th best, but for the rounding of one.
     """
-    kth = scores.topk(k, dim=1).values[:, -1:]
-    enough = kth - TOLERANCE * kth.abs().clamp(min=1.0)
-    found = []
-    for own in users:
-        top, places = index.search(own, k)
-        found.append(best(top.ravel(), places.ravel(), NOTHING, k).positions)
-    return float((scores.gather(1, torch.from_numpy(np.stack(found))) >= enough).float().mean())
+    block = max(1, SCORES_AT_ONCE // len(items))
+    hits = 0
+    for first in range(0, len(users), block):
+        scores = model.scores(expected[first : first + block], torch.from_numpy(items))  # (block, m)
+        kth = scores.topk(k, dim=1).values[:, -1:]
+        enough = kth - TOLERANCE * kth.abs().clamp(min=1.0)
+        for own, row, least in zip(users[first : first + block], scores, enough, strict=True):
+            top, places = index.search(own, k)
+            found = torch.from_numpy(best(top.ravel(), places.ravel(), NOTHING, k).positions)
+            hits += int((row[found] >= least).sum())
+    return hits / (len(users) * k)

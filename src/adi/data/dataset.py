@@ -76,7 +76,10 @@ class Queries:
 
 @dataclass(frozen=True)
 class Corpora:
-    """The items of each domain, ascending, with training counts; `eligible` marks those that may be retrieved."""
+    """The items of each domain, ascending, with training counts; `eligible` marks those that may be retrieved.
+
+    The arrays are on disk, as the folder has them: item numbers int32, counts int64.
+    """
 
     items: list[Array]
     counts: list[Array]
@@ -84,13 +87,17 @@ class Corpora:
 
     def retrievable(self, domain: int) -> Array:
         """The items that may be retrieved in a domain, ascending."""
-        items: Array = self.items[domain][self.eligible[domain]]
-        return items
+        return self.stored_retrievable(domain).astype(np.int64)
+
+    def stored_retrievable(self, domain: int) -> Array:
+        """The same as stored, int32; where it is all items of the corpus, not in memory."""
+        items, eligible = self.items[domain], self.eligible[domain]
+        return items if eligible.all() else items[eligible]
 
     def counts_of(self, domain: int, items: Array) -> Array:
         """Training rows of each item in a domain; 0 for one that is not in its corpus."""
         own = self.items[domain]
-        positions = np.minimum(np.searchsorted(own, items), len(own) - 1)
+        positions = np.minimum(np.searchsorted(own, items.astype(own.dtype)), len(own) - 1)
         return np.where(own[positions] == items, self.counts[domain][positions], 0)
 
     def log_popularity(self, domain: int, items: Array) -> Array:
@@ -201,7 +208,7 @@ class Dataset:
     def corpora(self) -> Corpora:
         cuts = self._read("corpus/offsets")[1:-1]
         item, count, eligible = (np.split(self._read(f"corpus/{name}"), cuts) for name in ("item", "count", "eligible"))
-        return Corpora([part.astype(np.int64) for part in item], [part.astype(np.int64) for part in count], eligible)
+        return Corpora(item, count, eligible)
 
     def candidates(self, rows: Array) -> tuple[Array, Array] | None:
         """The candidates of test rows as items and offsets, where the split gave any."""

@@ -54,6 +54,7 @@ class Engine(Protocol):
 
 def places(items: Array, wanted: Array) -> Array:
     """Where those of `wanted` (n,) that are among ascending `items` (m,) are there, ascending."""
+    wanted = wanted.astype(items.dtype)  # else the search would copy all items into the other type
     found = np.searchsorted(items, wanted)
     found = found[found < len(items)]
     return np.unique(found[np.isin(items[found], wanted)])

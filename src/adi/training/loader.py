@@ -142,4 +142,5 @@ def negative_sampler(dataset: Dataset, *, in_batch: bool, uniform: int) -> Negat
     """A sampler over the dataset's corpora, those training saw and that are no longer eligible included."""
     corpora = dataset.corpora
     pairs = zip(corpora.items, corpora.counts, strict=True)
-    return NegativeSampler([DomainCorpus(items, counts) for items, counts in pairs], in_batch=in_batch, uniform=uniform)
+    own = [DomainCorpus(items.astype(np.int64), np.asarray(counts)) for items, counts in pairs]
+    return NegativeSampler(own, in_batch=in_batch, uniform=uniform)

@@ -183,7 +183,7 @@ def check_self_training(model: TwoTower, dataset: Dataset) -> None:
             "without self-training."
         )
     corpora = dataset.corpora
-    taken = [items[counts > 0] for items, counts in zip(corpora.items, corpora.counts, strict=True)]
+    taken = [items[counts > 0].astype(np.int64) for items, counts in zip(corpora.items, corpora.counts, strict=True)]
     shared = [
         len(np.intersect1d(taken[source], corpora.retrievable(target), assume_unique=True))
         for source in range(len(taken))
