@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from adi.data.vocabulary import hash_one
+from adi.data.codes import hash_one
 from adi.errors import AdiError
 
 

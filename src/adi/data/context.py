@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from adi.data.arrays import Array
+from adi.data.codes import bucket, hash_one
 from adi.data.dataset import Dataset
 from adi.data.manifest import NULL_ROW, UNSEEN_ROW, FeatureInfo
-from adi.data.vocabulary import bucket, hash_one
 from adi.errors import AdiError, suggestion
 
 
@@ -38,6 +36,6 @@ def _code(dataset: Dataset, feature: FeatureInfo, value: str | None) -> int:
             raise AdiError(f"context '{feature.name}': '{value}' is not a number.") from None
     if feature.hash_size is not None:
         return hash_one(value, feature.hash_size)
-    vocabulary = pq.read_table(dataset.folder / "vocabulary" / f"{feature.name}.parquet")
-    found = vocabulary.filter(pc.equal(vocabulary["value"], value))
-    return int(found["code"][0].as_py()) if len(found) else UNSEEN_ROW
+    vocabulary = dataset.vocabulary(feature.name)
+    place = vocabulary["value"].index(value).as_py()
+    return UNSEEN_ROW if place < 0 else int(vocabulary["code"][place].as_py())

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adi.data.arrays import Array, read_array
+from adi.data.arrays import Array, arrow_numbers, read_array
 from adi.data.manifest import Manifest, read_manifest
 from adi.data.parquet_rows import rows_of
 from adi.errors import AdiError, suggestion
@@ -114,6 +114,7 @@ class Dataset:
         self.folder = folder
         self.manifest: Manifest = read_manifest(folder)
         self.domains = self.manifest.domains
+        self._vocabularies: dict[str, pa.Table] = {}
         self._context = [feature.name for feature in self.manifest.side("context")]
         self._log = self._columns("interactions", "held_out")
         self.user_offsets = self._read("interactions/user_offsets")
@@ -261,6 +262,12 @@ class Dataset:
             raise AdiError(f"{folder}: the items' attributes are missing there. Prepare the dataset again.") from None
         return {name: file for file in files for name in file.schema_arrow.names}
 
+    def vocabulary(self, feature: str) -> pa.Table:
+        """The values of a feature and their codes (value, count, code), the frequent first; read once."""
+        if feature not in self._vocabularies:
+            self._vocabularies[feature] = pq.ParquetFile(self.folder / "vocabulary" / f"{feature}.parquet").read()
+        return self._vocabularies[feature]
+
     @cached_property
     def users(self) -> "Entities":
         return Entities(self.folder / "entities" / "user.parquet")
@@ -274,7 +281,7 @@ class Entities:
     """The ids behind the numbers of users or items; ids are in ascending order of their UTF-8 bytes."""
 
     def __init__(self, path: Path) -> None:
-        self.keys: pa.ChunkedArray = pq.read_table(path, columns=["key"], memory_map=True)["key"]
+        self.keys: pa.ChunkedArray = pq.ParquetFile(path, memory_map=True).read(["key"])["key"]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -285,7 +292,7 @@ class Entities:
 
     def keys_of(self, indices: Array) -> list[str]:
         """The ids of several numbers."""
-        texts: list[str] = self.keys.take(pa.array(indices)).to_pylist()
+        texts: list[str] = self.keys.take(arrow_numbers(indices)).to_pylist()
         return texts
 
     def find(self, key: str) -> int | None:

@@ -15,11 +15,12 @@ from ibis import _
 from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import Array, ArrayWriter
+from adi.data.codes import bucket
 from adi.data.feature_table import FeatureTable
 from adi.data.manifest import FIRST_VALUE_ROW, FeatureInfo
 from adi.data.splitting import TRAIN
 from adi.data.tables import shown
-from adi.data.vocabulary import bucket, bucket_edges, count_values, hash_values, look_up
+from adi.data.vocabulary import bucket_edges, count_values, hash_values, look_up
 from adi.errors import AdiError
 from adi.schema import BehavioursFeature, CategoricalFeature, IdFeature, MultiFeature, NumericFeature, Schema, Sourced
 

@@ -11,11 +11,12 @@ from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import write_columns
 from adi.data.cleaning import Log, context_column
+from adi.data.codes import bucket
 from adi.data.encoding import ROWS_PER_BATCH, Encoder
 from adi.data.manifest import FIRST_VALUE_ROW, FeatureInfo
 from adi.data.splitting import TEST, TRAIN, VALIDATION
 from adi.data.tables import shown
-from adi.data.vocabulary import bucket, bucket_edges, hash_values, look_up
+from adi.data.vocabulary import bucket_edges, hash_values, look_up
 from adi.errors import AdiError
 from adi.schema import ContextFeature, NumericFeature
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adi.data.arrays import Array
+from adi.data.arrays import Array, arrow_numbers
 
 
 def rows_of(file: pq.ParquetFile, rows: Array) -> pa.Table:
@@ -14,8 +14,8 @@ def rows_of(file: pq.ParquetFile, rows: Array) -> pa.Table:
     groups = np.searchsorted(begin, rows, side="right") - 1
     parts = [file.schema_arrow.empty_table()]
     for group in np.unique(groups).tolist():
-        parts.append(file.read_row_group(group).take(pa.array(rows[groups == group] - begin[group])))
+        parts.append(file.read_row_group(group).take(arrow_numbers(rows[groups == group] - begin[group])))
     order = np.argsort(
         np.argsort(groups, kind="stable"), kind="stable"
     )  # from the order of the groups to that of `rows`
-    return pa.concat_tables(parts).take(pa.array(order))
+    return pa.concat_tables(parts).take(arrow_numbers(order))

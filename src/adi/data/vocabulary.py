@@ -3,15 +3,11 @@
 Row 0 stands for a missing value and row 1 for a value that the vocabulary does not hold; values start at row 2.
 """
 
-from collections.abc import Callable
-from hashlib import md5
-
 import ibis
 import numpy as np
 from ibis import _
 from ibis.backends.duckdb import Backend
 
-from adi.data.arrays import Array
 from adi.data.manifest import FIRST_VALUE_ROW, NULL_ROW, UNSEEN_ROW
 from adi.data.splitting import md5_number_lower
 from adi.errors import AdiError
@@ -46,11 +42,6 @@ def hash_values(rows: ibis.Table, hash_size: int) -> ibis.Table:
     return rows.mutate(code=ibis.cases((_.value.isnull(), NULL_ROW), else_=hashed).cast("int32"))
 
 
-def hash_one(value: str, hash_size: int) -> int:
-    """`hash_values` for a single value, without an engine."""
-    return int.from_bytes(md5(value.encode()).digest()[8:], "little") % hash_size + FIRST_VALUE_ROW
-
-
 def bucket_edges(values: ibis.Table, buckets: int, scale: str, place: str) -> tuple[float, ...]:
     """Edges between buckets of the finite numbers in the `value` column: equally many rows, or equal log(1 + x) steps.
 
@@ -75,15 +66,3 @@ def bucket_edges(values: ibis.Table, buckets: int, scale: str, place: str) -> tu
         return ()
     above = finite.value.min(where=finite.value > low).to_pyarrow().as_py()
     return tuple(float(edge) for edge in np.unique(np.where(edges > low, edges, above)))
-
-
-def bucket(edges: tuple[float, ...]) -> Callable[[Array], Array]:
-    """An encoder from numbers to table rows: row 2 is below the first edge; NaN and infinities are missing."""
-    bounds = np.asarray(edges)
-
-    def encode(numbers: Array) -> Array:
-        numbers = np.asarray(numbers, dtype=np.float64)
-        codes = np.searchsorted(bounds, numbers, side="right") + FIRST_VALUE_ROW
-        return np.where(np.isfinite(numbers), codes, NULL_ROW)
-
-    return encode

@@ -5,6 +5,7 @@ from threading import Lock
 
 import pyarrow as pa
 
+from adi.data.arrays import arrow_numbers
 from adi.filters import parse_filter
 from adi.retrieval.engine import Admitted, Engine
 
@@ -44,5 +45,5 @@ class Admission:
     def _column(self, domain: int, name: str) -> pa.ChunkedArray:
         if (domain, name) not in self._columns:
             column = self.engine.dataset.attributes(domain, [name])[name]
-            self._columns[domain, name] = column.take(pa.array(self.engine.items(domain))).combine_chunks()
+            self._columns[domain, name] = column.take(arrow_numbers(self.engine.items(domain))).combine_chunks()
         return self._columns[domain, name]

@@ -24,11 +24,17 @@ class Retrieved:
 
 @dataclass(frozen=True)
 class TopK:
-    """The answer to a request, best first; `ignored` are the given items that the data does not know."""
+    """The answer to a request: item `ids` and their `scores`, best first; `ignored` are given items that the data does
+    not know."""
 
     domain: str
-    items: tuple[Retrieved, ...]
+    ids: tuple[str, ...]
+    scores: tuple[float, ...]
     ignored: tuple[str, ...] = ()
+
+    @property
+    def items(self) -> tuple[Retrieved, ...]:
+        return tuple(map(Retrieved, self.ids, self.scores))
 
 
 class Retriever:
@@ -82,9 +88,8 @@ class Retriever:
         corpus = self.engine.items(index)
         admitted = None if filter is None else self.admission.admitted(index, filter)
         (found,) = self.engine.search(index, queries, k, admitted=admitted, excluded=[places(corpus, left_out)])
-        keys = self.dataset.items.keys_of(corpus[found.positions])
-        items = tuple(Retrieved(*one) for one in zip(keys, found.scores.tolist(), strict=True))
-        return TopK(domain, items, (*ignored, *unknown))
+        ids = self.dataset.items.keys_of(corpus[found.positions])
+        return TopK(domain, tuple(ids), tuple(found.scores.tolist()), (*ignored, *unknown))
 
     def domain(self, name: str) -> int:
         """The number of a domain; raises `AdiError` for one that is not there, with the nearest that is."""

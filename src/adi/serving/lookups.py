@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from adi.data.dataset import Dataset
+from adi.data.manifest import FeatureInfo
 from adi.errors import AdiError
 from adi.serving.recent import Event
 
@@ -57,16 +57,15 @@ def attributes_of(dataset: Dataset, domain: int, items: Sequence[str]) -> dict[s
 def context_features(dataset: Dataset) -> list[dict[str, Any]]:
     """The context features that a request may give, with the first values of those that have a vocabulary."""
     return [
-        {"name": feature.name, "number": feature.edges is not None, "values": _values(dataset, feature.name)}
+        {"name": feature.name, "number": feature.edges is not None, "values": _values(dataset, feature)}
         for feature in dataset.manifest.side("context")
     ]
 
 
-def _values(dataset: Dataset, feature: str) -> list[str]:
-    path = dataset.folder / "vocabulary" / f"{feature}.parquet"
-    if not path.exists():
+def _values(dataset: Dataset, feature: FeatureInfo) -> list[str]:
+    if feature.edges is not None or feature.hash_size is not None:  # these have no vocabulary
         return []
-    values: list[str] = pq.read_table(path, columns=["value"])["value"].slice(0, MOST_VALUES).to_pylist()
+    values: list[str] = dataset.vocabulary(feature.name)["value"].slice(0, MOST_VALUES).to_pylist()
     return values
 
 

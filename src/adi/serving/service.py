@@ -110,7 +110,7 @@ class Service:
                 exclude_seen=ask.exclude_seen,
                 filter=ask.filter,
             )
-            domains[domain] = {"items": [o.item for o in found.items], "scores": [o.score for o in found.items]}
+            domains[domain] = {"items": found.ids, "scores": found.scores}
             ignored |= dict.fromkeys(found.ignored)
             self.metrics.retrieved(domain, perf_counter() - started)
         return {"domains": domains, "ignored": list(ignored)}

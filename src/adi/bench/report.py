@@ -1,0 +1,69 @@
+"""What a benchmark found: rows of a table, and the facts without which its numbers mean nothing."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+Value = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """`rows` have the same keys, in the order of the columns; `found` is what is of the benchmark as a whole."""
+
+    name: str
+    settings: Mapping[str, Any]
+    rows: Sequence[Mapping[str, Value]]
+    found: Mapping[str, Value] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "benchmark": self.name,
+            "settings": dict(self.settings),
+            "machine": machine_facts(),
+            "versions": versions(),
+            "found": dict(self.found),
+            "rows": [dict(row) for row in self.rows],
+        }
+
+
+def machine_facts() -> dict[str, Value]:
+    """The processor, its cores, memory and system; None for what the system does not say."""
+    return {
+        "processor": _first_after(Path("/proc/cpuinfo"), "model name") or platform.processor() or None,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": _memory_gb(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def versions() -> dict[str, Value]:
+    """Of adi and the packages whose speed is its own; None for one that is not installed."""
+    return {name: _version(name) for name in ("adi-retrieval", "torch", "numpy", "faiss-cpu", "onnxruntime", "duckdb")}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _memory_gb() -> float | None:
+    kilobytes = _first_after(Path("/proc/meminfo"), "MemTotal")
+    return None if kilobytes is None else round(int(kilobytes.split()[0]) / 1e6, 1)
+
+
+def _first_after(path: Path, name: str) -> str | None:
+    """What a file of the system says after a name and a colon, the first time."""
+    if not path.exists():
+        return None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith(name):
+            return line.partition(":")[2].strip()
+    return None
