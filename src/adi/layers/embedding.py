@@ -127,7 +127,8 @@ class EmbeddingTables(nn.Module):
         pooled = functional.embedding_bag(
             torch.cat([*index]), source, torch.cat(starts), mode="sum", per_sample_weights=torch.cat(scales)
         )  # (F * R, E), feature after feature
-        return pooled.view(len(index), -1, self.embedding_dim).transpose(0, 1)  # (R, F, E)
+        by_feature = pooled.view(len(index), -1, self.embedding_dim)
+        return by_feature.transpose(0, 1).contiguous()  # (R, F, E): once here, not in every layer that flattens it
 
 
 def bag_of_each(offsets: Tensor, count: int) -> Tensor:

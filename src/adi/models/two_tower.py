@@ -12,7 +12,7 @@ from torch.nn import functional
 from adi.batch import Bags, FeatureBags, Offsets
 from adi.layers.behaviours import HistoryAttention, HistoryTransformer, RecencyWeights
 from adi.layers.dropout import Dropout
-from adi.layers.embedding import EmbeddingTables, Neighbours
+from adi.layers.embedding import EmbeddingTables, Neighbours, bag_of_each
 from adi.models.settings import TowerSettings
 
 
@@ -78,15 +78,9 @@ class Tower(nn.Module):
         if self.encoders:
             return torch.cat(self.columns(bags), dim=1)
         chosen = [bags[name] for name in self.names]
-        weights = [
-            self.recency[feature_key(name)](bag.offsets, len(bag.values)) if feature_key(name) in self.recency else None
-            for name, bag in zip(self.names, chosen, strict=True)
-        ]
+        weights = [self._weights(name, bag) for name, bag in zip(self.names, chosen, strict=True)]
         x: Tensor = self.tables[0](self.sources, [(bag.values, bag.offsets) for bag in chosen], weights)
-        if not self.histories:
-            return x
-        scales = [self._scale(name, bag, x) for name, bag in zip(self.names, chosen, strict=True)]
-        return x * torch.stack(scales, dim=1)[:, :, None]
+        return x
 
     def columns(self, bags: FeatureBags) -> list[Tensor]:
         """Each feature's embedding (R, 1, E), that of behaviours by their encoder (R, heads, E)."""
@@ -100,16 +94,23 @@ class Tower(nn.Module):
         for name, bag, own in zip(self.names, chosen, index, strict=True):
             if feature_key(name) in self.encoders:
                 encoded = self.encoders[feature_key(name)](functional.embedding(own, source), bag.offsets, f_domain)
-                columns.append(encoded * self._scale(name, bag, encoded)[:, None, None])
+                if feature_key(name) in self.histories and bag.offsets is not None:
+                    encoded = encoded * (bag.offsets.diff() ** self.power)[:, None, None]
+                columns.append(encoded)
             else:
                 columns.append(tables.pool(source, [own], [bag.offsets], [None]))
         return columns
 
-    def _scale(self, name: str, bag: Bags, x: Tensor) -> Tensor:
-        """What a feature's vectors are multiplied by (R,): by how many items a history has, else 1."""
-        if bag.offsets is None or feature_key(name) not in self.histories:
-            return x.new_ones(len(x))
-        return bag.offsets.diff().to(x.dtype) ** self.power
+    def _weights(self, name: str, bag: Bags) -> Tensor | None:
+        """What the values of a feature are summed by (T,); None where that is their mean."""
+        key = feature_key(name)
+        weights = self.recency[key](bag.offsets, len(bag.values)) if key in self.recency else None  # these sum to 1
+        if bag.offsets is None or key not in self.histories:
+            return weights
+        lengths = bag.offsets.diff()
+        scale = lengths**self.power if weights is not None else lengths ** (self.power - 1)  # (R,)
+        scale = scale[bag_of_each(bag.offsets, len(bag.values))]
+        return scale if weights is None else weights * scale
 
     def forward(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
         return self.run(self.embed(bags), offsets)

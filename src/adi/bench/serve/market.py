@@ -29,6 +29,8 @@ ITEMS_OF_A_TOPIC = 560
 TOPICS_OF_A_FIELD = 60
 LIKED = 3
 CLICKS_OF_A_USER = 11
+TESTS = 3000
+"""Test rows of each domain; an index is tuned and checked by those whose users have a history."""
 
 
 class MarketSize(Strict):
@@ -61,32 +63,31 @@ def build_market(folder: Path, size: MarketSize) -> Path:
     return run
 
 
-def item_keys(size: MarketSize) -> pa.Array:
-    """Their ids, in the order of their numbers."""
-    return _keys("i", size.items)
-
-
 def _keys(letter: str, count: int) -> pa.Array:
     width = len(str(count - 1))
     return pa.array([f"{letter}{number:0{width}}" for number in range(count)])
 
 
 def _write_tables(folder: Path, size: MarketSize, topics: Array, weights: Array, rng: np.random.Generator) -> None:
-    """A click on each item, by one of the users that like its topic, in some domain; all items eligible everywhere."""
+    """A click on each item, by one of the users that like its topic, in some domain; all items eligible everywhere.
+
+    Later come a few more clicks, which are the test, so that every item is one of training.
+    """
     folder.mkdir(parents=True)
     liked = rng.choice(size.topics, (size.users, LIKED), p=weights / weights.sum())
     order = np.argsort(liked, axis=None, kind="stable")  # users, times LIKED, by topic
     cuts = np.searchsorted(liked.ravel()[order], np.arange(size.topics + 1))
-    place = cuts[topics] + (rng.random(size.items) * np.diff(cuts)[topics]).astype(np.int64)
+    clicked = np.concatenate([rng.permutation(size.items), rng.integers(size.items, size=TESTS * size.domains)])
+    own = topics[clicked]
+    place = cuts[own] + (rng.random(len(own)) * np.diff(cuts)[own]).astype(np.int64)
     fans = order[np.minimum(place, len(order) - 1)] // LIKED
-    users = np.where(np.diff(cuts)[topics] > 0, fans, rng.integers(size.users, size=size.items))
-    items, names = item_keys(size), pa.array([f"d{number}" for number in range(size.domains)])
-    shuffled = pa.array(rng.permutation(size.items))
+    users = np.where(np.diff(cuts)[own] > 0, fans, rng.integers(size.users, size=len(own)))
+    items, names = _keys("i", size.items), pa.array([f"d{number}" for number in range(size.domains)])
     log = {
-        "user": _keys("u", size.users).take(pa.array(users)).take(shuffled),
-        "item": items.take(shuffled),
-        "domain": names.take(pa.array(rng.integers(size.domains, size=size.items))),
-        "ts": pa.array(np.arange(size.items)),
+        "user": _keys("u", size.users).take(pa.array(users)),
+        "item": items.take(pa.array(clicked)),
+        "domain": names.take(pa.array(rng.integers(size.domains, size=len(own)))),
+        "ts": pa.array(np.arange(len(own))),
     }
     pq.write_table(pa.table(log), folder / "clicks.parquet")
     pq.write_table(
@@ -115,7 +116,7 @@ def _write_tables(folder: Path, size: MarketSize, topics: Array, weights: Array,
             ],
         },
         "corpus": {"path": "eligible.parquet", "item": "item", "domain": "domain"},
-        "split": {"kind": "last"},
+        "split": {"kind": "time", "at": size.items, "validation": 0},
     }
     (folder / "schema.yaml").write_text(yaml.safe_dump(schema, sort_keys=False), encoding="utf-8")
 
