@@ -19,7 +19,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve lint browser test clean
+.PHONY: help setup demo serve lint programs test clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r target text; do \
@@ -53,19 +53,23 @@ lint: $(INSTALLED) ## Check format, style and types
 	$(BIN)/ruff check src tests
 	$(BIN)/mypy
 
-# The explorer page's tests drive Debian's browser. Without one they fail, and say what is missing; the others run.
-browser:
-	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing Debian's chromium, for the tests of the explorer page ..."; \
+# Debian's packages of programs, each named as its program, that some tests drive: a browser, and a store of events.
+# Without one of them its tests fail, and say what is missing; the others run.
+PROGRAMS := chromium redis-server
+
+programs:
+	@missing() { for name in $(PROGRAMS); do command -v $$name >/dev/null || echo $$name; done; }; \
+	if [ -n "$$(missing)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Debian's" $$(missing) "for the tests that drive them ..."; \
 		export DEBIAN_FRONTEND=noninteractive; \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$(missing) fonts-dejavu-core >/dev/null; \
 	fi; \
-	if ! command -v chromium >/dev/null; then \
-		echo "The tests of the explorer page will fail: there is no chromium, and only root may install it, with apt-get." >&2; \
-		echo "Run 'sudo apt-get install chromium', or put a browser named chromium on the PATH." >&2; \
+	if [ -n "$$(missing)" ]; then \
+		echo "Some tests will fail: there is no" $$(missing)", and only root may install it, with apt-get." >&2; \
+		echo "Run 'sudo apt-get install" $$(missing)"', or put programs of these names on the PATH." >&2; \
 	fi
 
-test: lint browser ## Lint, then run every test; installs Debian's chromium where it is missing and may be
+test: lint programs ## Lint, then run every test; installs Debian's chromium and redis-server where they are missing
 	$(BIN)/pytest
 
 clean: ## Remove .venv, demo/ and what the tools left

@@ -2,25 +2,36 @@
 
 import http.client
 import json
+import shutil
+import signal
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import uvicorn
 
 from adi.bundle.export import export
 from adi.serving.app import create_app
 from adi.serving.gate import Limits
 from adi.serving.metrics import Metrics
+from adi.serving.recent import Recent
 from adi.serving.service import Service
 from adi.training.loop import train
 
 SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 8, "embedding_std": 1.0}
+
+NO_REDIS = (
+    "These tests run Debian's redis-server, which is not on this machine. Install it as root, with 'apt-get install "
+    "redis-server', or put one on the PATH. `make test` installs it where it may."
+)
 
 
 @dataclass
@@ -61,8 +72,8 @@ def serving() -> Iterator[Callable[..., Server]]:
     """A function that serves a bundle until the tests end."""
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def serve(bundle: Path, **limits: Any) -> Server:
-        service = Service(bundle, Metrics())
+    def serve(bundle: Path, recent: Recent | None = None, **limits: Any) -> Server:
+        service = Service(bundle, Metrics(), recent)
         config = uvicorn.Config(create_app(service, Limits(**limits)), port=0, log_level="error", lifespan="on")
         socket = config.bind_socket()
         server = uvicorn.Server(config)
@@ -100,3 +111,45 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[Server], threading.Event]
         return go
 
     return hold
+
+
+class RedisServer:
+    """A Redis server of a test's own, on a socket in a folder, which may hang, stop, and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.url = folder, f"unix://{folder}/redis.sock"
+        self.client = redis.Redis.from_url(self.url, decode_responses=True)
+        self.start()
+
+    def start(self, *options: str) -> None:
+        (self.folder / "redis.sock").unlink(missing_ok=True)
+        words = ["redis-server", "--port", "0", "--unixsocket", f"{self.folder}/redis.sock", "--save", "", *options]
+        self.process = subprocess.Popen(words, cwd=self.folder, stdout=subprocess.DEVNULL)
+        while True:
+            assert self.process.poll() is None, f"redis-server ended with {self.process.returncode}"
+            with suppress(redis.ConnectionError):
+                self.client.ping()
+                return
+            time.sleep(0.01)
+
+    def hang(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    if shutil.which("redis-server") is None:
+        pytest.fail(NO_REDIS)
+    # Not in tmp_path: the path of a socket may have no more than about a hundred characters.
+    with tempfile.TemporaryDirectory(prefix="adi-") as folder:
+        server = RedisServer(Path(folder))
+        yield server
+        server.client.close()
+        server.stop()

@@ -115,7 +115,7 @@ def test_what_a_user_does_counts_at_the_next_request(serving, bundles) -> None:
     for user, own in (("ana", recent), ("who", recent[:1])):
         (result,) = server.ask("/v1/retrieve", {"user": user, "domains": ["search"]}).body["results"]
         top = retriever.retrieve("search", user=user, recent=own)
-        assert result == {"domains": {"search": as_answer(top)}, "ignored": list(top.ignored)}
+        assert result == {"domains": {"search": as_answer(top)}, "ignored": list(top.ignored), "without_events": False}
     assert "pen" not in result["domains"]["search"]["items"]
     (given,) = server.ask("/v1/retrieve", {"user": "ana", "history": ["mug"], "domains": ["feed"]}).body["results"]
     assert given["domains"]["feed"] == as_answer(retriever.retrieve("feed", user="ana", history=["mug"]))

@@ -62,6 +62,7 @@ def test_a_history_is_newest_first(served) -> None:
         "known": True,
         "total": 5,
         "history": [{"item": item, "domain": domain, "since": False} for item, domain in events],
+        "without_events": False,
     }
     assert served.ask(f"/v1/users/{quote('李')}").body["total"] > 0
 
@@ -76,7 +77,7 @@ def test_a_history_has_what_came_since_first_and_no_more_than_is_shown(serving, 
     after = server.ask("/v1/users/ana").body
     assert after == before | {"total": before["total"] + 2, "history": since + before["history"]}
     new = server.ask(f"/v1/users/{quote('a/b ?#%.. new', safe='')}").body
-    assert new == {"user": "a/b ?#%.. new", "known": False, "total": 2, "history": since}
+    assert new == {"user": "a/b ?#%.. new", "known": False, "total": 2, "history": since, "without_events": False}
     server.ask("/v1/events", {"user": "ana", "events": events * 40})
     full = server.ask("/v1/users/ana").body
     assert (full["total"], len(full["history"])) == (before["total"] + 82, MOST_SHOWN)

@@ -1,16 +1,39 @@
-"""The latest events of users, kept in memory or in a file."""
+"""The latest events of users: what every store of them does, and what one in a file does."""
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from adi.errors import AdiError
-from adi.serving.recent import KEPT, SqliteRecent
+from adi.serving.recent import KEPT, Recent, SqliteRecent
+from adi.serving.recent_redis import RedisRecent
+
+Open = Callable[[], Recent]
 
 
-def test_the_latest_are_kept_in_order_for_each_user() -> None:
-    recent = SqliteRecent()
+@pytest.fixture(params=["memory", "file", "redis"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def opened(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
+    """A function that opens the store; what was opened before is kept by those that are not in memory."""
+    with ExitStack() as stack:
+
+        def open_store() -> Recent:
+            if kind == "redis":
+                return stack.enter_context(closing(RedisRecent(request.getfixturevalue("redis_server").url)))
+            return stack.enter_context(closing(SqliteRecent(tmp_path / "events.db" if kind == "file" else None)))
+
+        yield open_store
+
+
+def test_the_latest_are_kept_in_order_for_each_user(opened: Open) -> None:
+    recent = opened()
     assert recent.of("ana") == []
     for number in range(3):
         recent.add("bo", [("x", "feed")])
@@ -19,17 +42,30 @@ def test_the_latest_are_kept_in_order_for_each_user() -> None:
     assert recent.of("bo") == [("x", "feed")] * 3
 
 
-def test_a_file_keeps_them_for_the_next_server(tmp_path: Path) -> None:
-    first = SqliteRecent(tmp_path / "events.db")
-    first.add("'; DROP TABLE event; --", [("é", "feed")])
-    first.close()
-    again = SqliteRecent(tmp_path / "events.db")
-    assert again.of("'; DROP TABLE event; --") == [("é", "feed")]
-    again.close()
+def test_more_at_once_than_are_kept(opened: Open) -> None:
+    recent = opened()
+    recent.add("ana", [(str(each), "feed") for each in range(KEPT + 3)])
+    assert recent.of("ana") == [(str(each), "feed") for each in range(3, KEPT + 3)]
 
 
-def test_several_threads_lose_nothing() -> None:
-    recent = SqliteRecent()
+@pytest.mark.parametrize("text", ["'; DROP TABLE event; --", "a b\r\n*1", "*", '李:é\x00"]', "\U0001f600"])
+def test_any_text_may_be_an_id(opened: Open, text: str) -> None:
+    recent = opened()
+    recent.add(text, [(text, "feed"), ("pen", text)])
+    assert recent.of(text) == [(text, "feed"), ("pen", text)]
+    assert recent.of(f"{text}.") == []
+
+
+@pytest.mark.parametrize("kind", ["file", "redis"])
+def test_the_next_server_has_them(opened: Open) -> None:
+    opened().add("ana", [("é", "feed")])
+    again = opened()
+    again.add("ana", [("pen", "feed")])
+    assert again.of("ana") == [("é", "feed"), ("pen", "feed")]
+
+
+def test_several_threads_lose_nothing(opened: Open) -> None:
+    recent = opened()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: recent.add("ana", [(str(number), "feed")]), range(100)))
     assert sorted(int(item) for item, _ in recent.of("ana")) == list(range(100))

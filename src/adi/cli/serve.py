@@ -18,7 +18,12 @@ def serve(
         Path | None, typer.Option(help="A folder of bundles to follow: its newest goes live once it is checked.")
     ] = None,
     events: Annotated[
-        Path | None, typer.Option(help="File to keep what users do in.", show_default="in memory")
+        str | None,
+        typer.Option(
+            envvar="ADI_EVENTS",
+            help="Where to keep what users do: a file, or redis://HOST:PORT/DB, which several servers may share.",
+            show_default="in memory",
+        ),
     ] = None,
     workers: Annotated[int, typer.Option(help="Requests at work at once.")] = 2,
     waiting: Annotated[int, typer.Option(help="Requests that may wait behind them; more are turned away.")] = 64,
@@ -36,12 +41,19 @@ def serve(
     from adi.serving.app import create_app
     from adi.serving.gate import Limits
     from adi.serving.metrics import Metrics
-    from adi.serving.recent import SqliteRecent
+    from adi.serving.recent import Recent, SqliteRecent
     from adi.serving.service import Service
     from adi.serving.watch import Follower
 
     limits = Limits(workers=workers, waiting=waiting, timeout=timeout, token=token)
-    service = Service(bundle, Metrics(), SqliteRecent(events))
+    recent: Recent
+    if events is not None and "://" in events:
+        from adi.serving.recent_redis import RedisRecent  # imports a package that files do not need
+
+        recent = RedisRecent(events, say)
+    else:
+        recent = SqliteRecent(None if events is None else Path(events))
+    service = Service(bundle, Metrics(), recent)
     follower = None if watch is None else Follower(service, watch, say)
     config = uvicorn.Config(
         create_app(service, limits),

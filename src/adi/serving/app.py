@@ -1,6 +1,5 @@
 """The HTTP interface of a service: what is asked, what is answered, and how much at once."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -31,7 +30,7 @@ _FAULTS: dict[int | str, dict[str, Any]] = {
         401: "The bearer token is missing or another.",
         413: "The body is too large.",
         422: "No such request, or one that cannot be answered; the detail says why.",
-        503: "Busy, or too slow; Retry-After says when to ask again.",
+        503: "Busy, too slow, or no store of events; Retry-After says when to ask again.",
     }.items()
 }
 
@@ -79,7 +78,7 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
         """What a user did, to be taken into account from the next request on."""
         gate.check_token(request)
         told = read_events(await gate.body(request))
-        await asyncio.get_running_loop().run_in_executor(pool, service.add, told)
+        await gate.run(lambda: service.add(told))
         service.metrics.answered(204)
         return Response(status_code=204)
 

@@ -48,10 +48,12 @@ def add_lookups(app: FastAPI, service: Service, gate: Gate, faults: dict[int | s
         gate.check_token(request)
 
         def work() -> dict[str, Any]:
-            found = history_of(service.live.retriever.dataset, user, service.recent.of(user))
+            live = service.live
+            recent = service.recent_of(live, user)
+            found = history_of(live.retriever.dataset, user, recent or ())
             if found is None:
                 raise ProblemError(404, "Not known", f"user '{user}' is not known, and has no events.")
-            return found
+            return found | {"without_events": recent is None}
 
         return await gate.answer(work)
 

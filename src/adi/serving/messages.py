@@ -63,10 +63,14 @@ class Answer(Strict):
 
 
 class Answers(Strict):
-    """The answer to one request, by domain; `ignored` are the ids of items that the bundle does not know."""
+    """The answer to one request, by domain; `ignored` are the ids of items that the bundle does not know.
+
+    `without_events`: the store of users' events did not answer, so what the user did since the export was left out.
+    """
 
     domains: dict[str, Answer]
     ignored: list[str]
+    without_events: bool
 
 
 class Retrieved(Strict):

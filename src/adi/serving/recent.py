@@ -15,8 +15,12 @@ Event = tuple[str, str]
 """An item, and the domain that it was taken in."""
 
 
+class StoreError(Exception):
+    """The place where events are kept does not answer; the message names it, without its password, and says why."""
+
+
 class Recent(Protocol):
-    """Several threads may add and ask at once."""
+    """Several threads may add and ask at once. Both raise `StoreError` where the store does not answer."""
 
     def add(self, user: str, events: Sequence[Event]) -> None:
         """Append events to a user's, oldest first."""

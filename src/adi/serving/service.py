@@ -13,7 +13,7 @@ from adi.retrieval.retriever import Retriever
 from adi.serving.lookups import attribute_names, context_features
 from adi.serving.messages import Ask, Events, ProblemError
 from adi.serving.metrics import Metrics
-from adi.serving.recent import Recent, SqliteRecent
+from adi.serving.recent import Event, Recent, SqliteRecent, StoreError
 
 
 @dataclass(frozen=True)
@@ -84,26 +84,44 @@ class Service:
     def add(self, events: Events) -> None:
         """Take what a user did into account from the next request on.
 
-        Raises `ProblemError` for a domain that the live bundle does not have; items may be newer than it.
+        Raises `ProblemError` for a domain that the live bundle does not have; items may be newer than it. Also where
+        the store does not answer: they may have been kept all the same, if it was lost while they were on their way.
         """
         known = self.live.domains
         for number, event in enumerate(events.events):
             if event.domain not in known:
                 detail = f"events.{number}.domain: '{event.domain}' is not one of {', '.join(known)}."
                 raise ProblemError(422, "Not an event", detail + suggestion(event.domain, known))
-        self.recent.add(events.user, [(event.item, event.domain) for event in events.events])
+        try:
+            self.recent.add(events.user, [(event.item, event.domain) for event in events.events])
+        except StoreError:
+            self.metrics.no_store("add")
+            raise _no_store("Send the events again.") from None
+
+    def recent_of(self, live: Live, user: str) -> list[Event] | None:
+        """A user's events since the export; None where the store does not answer, which the answer has to say.
+
+        Raises `ProblemError` where that leaves nothing: for a user that the bundle does not know.
+        """
+        try:
+            return self.recent.of(user)
+        except StoreError:
+            self.metrics.no_store("read")
+            if live.retriever.dataset.users.find(user) is None:
+                raise _no_store(f"User '{user}' is not in the bundle, and may have some. Ask again.") from None
+            return None
 
     def _one(self, live: Live, ask: Ask) -> dict[str, Any]:
         domains: dict[str, Any] = {}
         ignored: dict[str, None] = {}
-        recent = self.recent.of(ask.user) if ask.user is not None and ask.history is None else ()
+        recent = self.recent_of(live, ask.user) if ask.user is not None and ask.history is None else []
         for domain in ask.domains or live.domains:
             started = perf_counter()
             found = live.retriever.retrieve(
                 domain,
                 user=ask.user,
                 history=ask.history,
-                recent=recent,
+                recent=recent or (),
                 context=ask.context,
                 k=ask.k,
                 exclude=ask.exclude,
@@ -113,7 +131,7 @@ class Service:
             domains[domain] = {"items": found.ids, "scores": found.scores}
             ignored |= dict.fromkeys(found.ignored)
             self.metrics.retrieved(domain, perf_counter() - started)
-        return {"domains": domains, "ignored": list(ignored)}
+        return {"domains": domains, "ignored": list(ignored), "without_events": recent is None}
 
     @staticmethod
     def _opened(path: Path, *, verify: bool) -> Live:
@@ -124,3 +142,8 @@ class Service:
             live.retriever.retrieve(domain, history=[], k=1)
         _ = live.about  # read now, not in a request
         return live
+
+
+def _no_store(remedy: str) -> ProblemError:
+    detail = f"The store of users' events does not answer. {remedy}"
+    return ProblemError(503, "No events", detail, headers={"Retry-After": "2"})

@@ -1,7 +1,11 @@
 """The tab Retrieve: what it shows is what the API gives, and what is wrong is said beside its field."""
 
+from contextlib import closing
+
 import pytest
 from playwright.sync_api import expect
+
+from adi.serving.recent_redis import RedisRecent
 
 
 def test_a_user_who_is_chosen_gets_in_each_domain_what_the_api_gives(window, served, top) -> None:
@@ -145,3 +149,14 @@ def test_events_since_the_export_are_in_the_history(window, serving, bundles) ->
     one.answered()
     assert one.page.locator(".event").inner_text().split() == ["pen", "in", "feed", "since", "export"]
     expect(one.page.locator(".past")).to_contain_text("The bundle does not know this user")
+
+
+def test_without_the_store_of_events_the_page_says_so(window, serving, bundles, redis_server) -> None:
+    with closing(RedisRecent(redis_server.url)) as recent:
+        server = serving(bundles[0], recent)
+        redis_server.stop()
+        one = window()
+        one.goto(server, "#retrieve?user=ana")
+        one.answered()
+        expect(one.page.locator(".warning")).to_contain_text("Without what the user did since the export")
+        expect(one.page.locator(".past")).to_contain_text("History, newest first (5)")

@@ -68,6 +68,7 @@ function present(state, found) {
   const highlight = new Highlight();
   const notes = [];
   if (found.ignored.length) notes.push(`Not in the bundle, and ignored: ${found.ignored.join(", ")}.`);
+  if (found.withoutEvents) notes.push("Without what the user did since the export: the store of events does not answer.");
   if (found.without) notes.push(`Without attributes: ${found.without}`);
   byId("results").replaceChildren(
     ...notes.map((text) => make("p", { class: "warning" }, text)),

@@ -9,7 +9,7 @@ export async function retrieve(state) {
   const body = { ...who, context: state.context, filter: state.filter || null };
   if (state.k !== "") body.k = Number(state.k);
   const answer = await ask("v1/retrieve", body);
-  const [{ domains, ignored }] = answer.results;
+  const [{ domains, ignored, without_events: withoutEvents }] = answer.results;
   const past = state.history === null ? await pastOf(state.user) : null;
   const attributes = {};
   let without = null;
@@ -23,7 +23,7 @@ export async function retrieve(state) {
       without = problem.message;
     }
   }));
-  return { version: answer.version, domains, ignored, past, attributes, without };
+  return { version: answer.version, domains, ignored, withoutEvents, past, attributes, without };
 }
 
 async function pastOf(user) {
