@@ -1,5 +1,6 @@
 """The HTTP interface: what it answers, and what it says to everything that it does not."""
 
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -154,6 +155,47 @@ def test_requests_are_counted(serving, bundles) -> None:
         "adi_requests_in_flight 0.0",
     ):
         assert line in text.splitlines()
+
+
+def test_stages_are_measured_by_domain_and_add_up(serving, bundles) -> None:
+    server = serving(bundles[0])
+    for more in (
+        {},
+        {"filter": "bid >= 0.5", "domains": ["feed"]},
+        {"history": ["mug"], "domains": ["feed", "search"]},
+    ):
+        assert server.ask("/v1/retrieve", {"user": "ana", **more}).status == 200
+    server.ask("/v1/events", {"user": "ana", "events": [{"item": "pen", "domain": "feed"}]})
+    server.ask("/v1/retrieve", b"{")
+    text = server.ask("/metrics").body
+    found = {key: float(value) for key, value in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")}
+
+    def of(kind: str, name: str) -> dict[str, float]:
+        """The values of a histogram's `_count` or `_sum`, by its labels."""
+        start = f"adi_{name}_seconds_{kind}{{"
+        return {key.removeprefix(start)[:-1]: value for key, value in found.items() if key.startswith(start)}
+
+    times = {"search": 2, "feed": 3, "kiosk": 1}
+    always = ("features", "tower", "index", "output")
+    expected = {f'domain="{name}",stage="{stage}"': own for name, own in times.items() for stage in always}
+    assert of("count", "retrieve_stage") == expected | {'domain="feed",stage="filter"': 1}
+    parts = of("sum", "retrieve_stage")
+    assert min(parts.values()) > 0
+    for domain, whole in of("sum", "retrieve").items():
+        assert sum(own for key, own in parts.items() if key.startswith(domain)) == pytest.approx(whole)
+    stages = {"queue": 5, "work": 5, "read": 5, "events": 3, "write": 3}
+    assert of("count", "stage") == {f'stage="{name}"': own for name, own in stages.items()}
+    told = of("sum", "stage")
+    assert told['stage="work"'] >= told['stage="read"'] + told['stage="events"'] + sum(parts.values())
+
+
+def test_every_metric_is_described(served) -> None:
+    described = re.findall(
+        r"`(adi_\w+)", (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
+    )
+    names = set(re.findall(r"^# TYPE (adi_\w+)(?<!_created) ", served.ask("/metrics").body, re.MULTILINE))
+    assert names - set(described) == set()
+    assert len(names) >= 8
 
 
 def test_with_a_token_only_its_bearers_are_answered(serving, bundles) -> None:

@@ -16,6 +16,7 @@ from adi.errors import AdiError
 from adi.index.filters import Filter
 from adi.index.vector_index import VectorIndex
 from adi.retrieval.engine import Admitted, Found
+from adi.retrieval.stages import lap
 
 NOTHING: Array = np.empty(0, dtype=np.int64)
 
@@ -57,7 +58,10 @@ class BundleEngine:
 
     def vectors(self, domain: int, queries: Queries) -> Array:
         """The vectors of queries, all in one domain (n, interests, dim)."""
-        vectors = self.towers[domain].vectors(self.reader.user_bags(queries))
+        bags = self.reader.user_bags(queries)
+        lap("features")
+        vectors = self.towers[domain].vectors(bags)
+        lap("tower")
         if not np.isfinite(vectors).all():
             raise AdiError("the model's user vectors are not finite. Export a run whose training has not diverged.")
         return vectors

@@ -12,6 +12,7 @@ from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
 from adi.retrieval.admission import Admission
 from adi.retrieval.engine import Engine, places
+from adi.retrieval.stages import lap
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,17 @@ class Retriever:
         if exclude_seen or (exclude_seen is None and not self.dataset.manifest.repeats):
             left_out = np.union1d(left_out, queries.histories.items)
         corpus = self.engine.items(index)
-        admitted = None if filter is None else self.admission.admitted(index, filter)
+        admitted = None
+        if filter is not None:
+            lap("features")
+            admitted = self.admission.admitted(index, filter)
+            lap("filter")
         (found,) = self.engine.search(index, queries, k, admitted=admitted, excluded=[places(corpus, left_out)])
+        lap("index")
         ids = self.dataset.items.keys_of(corpus[found.positions])
-        return TopK(domain, tuple(ids), tuple(found.scores.tolist()), (*ignored, *unknown))
+        top = TopK(domain, tuple(ids), tuple(found.scores.tolist()), (*ignored, *unknown))
+        lap("output")
+        return top
 
     def domain(self, name: str) -> int:
         """The number of a domain; raises `AdiError` for one that is not there, with the nearest that is."""

@@ -77,8 +77,8 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
     async def events(request: Request) -> Response:
         """What a user did, to be taken into account from the next request on."""
         gate.check_token(request)
-        told = read_events(await gate.body(request))
-        await gate.run(lambda: service.add(told))
+        body = await gate.body(request)
+        await gate.run(lambda: service.add(read_events(body)))
         service.metrics.answered(204)
         return Response(status_code=204)
 

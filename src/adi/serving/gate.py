@@ -11,6 +11,7 @@ import orjson
 from fastapi import Request, Response
 from pydantic import Field
 
+from adi.retrieval.stages import stopwatch
 from adi.schema import Strict
 from adi.serving.messages import ProblemError
 from adi.serving.metrics import Metrics
@@ -65,7 +66,10 @@ class Gate:
 
     async def answer(self, work: Callable[[], Any]) -> Response:
         """What `run` gives, as JSON."""
-        content = orjson.dumps(await self.run(work), default=str)
+        given = await self.run(work)
+        started = perf_counter()
+        content = orjson.dumps(given, default=str)
+        self.metrics.stages({"write": perf_counter() - started})
         self.metrics.answered(200)
         return Response(content, media_type=JSON)
 
@@ -84,12 +88,13 @@ class Gate:
 
         def timed() -> Result:
             started = perf_counter()
-            self.metrics.stage("queue", started - asked)
-            try:
-                return work()
-            finally:
-                self.metrics.stage("work", perf_counter() - started)
-                loop.call_soon_threadsafe(self._leave)
+            with stopwatch() as watch:
+                try:
+                    return work()
+                finally:
+                    parts = {"queue": started - asked, "work": perf_counter() - started}
+                    self.metrics.stages(parts | watch.seconds)
+                    loop.call_soon_threadsafe(self._leave)
 
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self.pool, timed)

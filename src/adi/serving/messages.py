@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from adi.retrieval.stages import lap
 from adi.schema import Strict
 
 MOST_ITEMS = 1000
@@ -155,6 +156,8 @@ def _checked(read: Callable[[], Message]) -> Message:
         return read()
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
+    finally:
+        lap("read")
     if faults[0]["type"] == "json_invalid":
         raise ProblemError(400, "Not JSON", f"{faults[0]['msg']}.")
     told = [f"{'.'.join(map(str, fault['loc'])) or 'the body'}: {fault['msg']}" for fault in faults[:5]]

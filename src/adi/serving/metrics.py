@@ -1,10 +1,11 @@
 """What a server counts, for Prometheus."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
+BUCKETS = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 """Upper ends of the histograms' buckets, in seconds."""
 
 
@@ -16,13 +17,20 @@ class Metrics:
         self._requests = Counter("adi_requests", "Requests by status.", ["status"], registry=self.registry)
         self._stages = Histogram(
             "adi_stage_seconds",
-            "Time of a request in the queue and at work.",
+            "Time of a request by stage: queue and work, within which read and events; and write.",
             ["stage"],
             buckets=BUCKETS,
             registry=self.registry,
         )
         self._domains = Histogram(
             "adi_retrieve_seconds", "Time of one top-K by domain.", ["domain"], buckets=BUCKETS, registry=self.registry
+        )
+        self._parts = Histogram(
+            "adi_retrieve_stage_seconds",
+            "Time of one top-K by domain and stage: features, filter, tower, index, output.",
+            ["domain", "stage"],
+            buckets=BUCKETS,
+            registry=self.registry,
         )
         self.in_flight = Gauge("adi_requests_in_flight", "Requests waiting or at work.", registry=self.registry)
         self._no_store = Counter(
@@ -39,11 +47,16 @@ class Metrics:
     def answered(self, status: int) -> None:
         self._requests.labels(str(status)).inc()
 
-    def stage(self, name: str, seconds: float) -> None:
-        self._stages.labels(name).observe(seconds)
+    def stages(self, seconds: Mapping[str, float]) -> None:
+        """Stages of one request, whatever it asks for."""
+        for name, own in seconds.items():
+            self._stages.labels(name).observe(own)
 
-    def retrieved(self, domain: str, seconds: float) -> None:
-        self._domains.labels(domain).observe(seconds)
+    def retrieved(self, domain: str, stages: Mapping[str, float]) -> None:
+        """One top-K, which took what its stages took together. A domain is one of the bundle's: there are no others."""
+        self._domains.labels(domain).observe(sum(stages.values()))
+        for name, seconds in stages.items():
+            self._parts.labels(domain, name).observe(seconds)
 
     def no_store(self, request: Literal["add", "read"]) -> None:
         self._no_store.labels(request).inc()

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 from adi.bundle.manifest import read_bundle_info
 from adi.errors import AdiError, suggestion
 from adi.retrieval.retriever import Retriever
+from adi.retrieval.stages import lap, stopwatch
 from adi.serving.lookups import attribute_names, context_features
 from adi.serving.messages import Ask, Events, ProblemError
 from adi.serving.metrics import Metrics
@@ -97,6 +97,8 @@ class Service:
         except StoreError:
             self.metrics.no_store("add")
             raise _no_store("Send the events again.") from None
+        finally:
+            lap("events")
 
     def recent_of(self, live: Live, user: str) -> list[Event] | None:
         """A user's events since the export; None where the store does not answer, which the answer has to say.
@@ -110,27 +112,29 @@ class Service:
             if live.retriever.dataset.users.find(user) is None:
                 raise _no_store(f"User '{user}' is not in the bundle, and may have some. Ask again.") from None
             return None
+        finally:
+            lap("events")
 
     def _one(self, live: Live, ask: Ask) -> dict[str, Any]:
         domains: dict[str, Any] = {}
         ignored: dict[str, None] = {}
         recent = self.recent_of(live, ask.user) if ask.user is not None and ask.history is None else []
         for domain in ask.domains or live.domains:
-            started = perf_counter()
-            found = live.retriever.retrieve(
-                domain,
-                user=ask.user,
-                history=ask.history,
-                recent=recent or (),
-                context=ask.context,
-                k=ask.k,
-                exclude=ask.exclude,
-                exclude_seen=ask.exclude_seen,
-                filter=ask.filter,
-            )
+            with stopwatch() as watch:
+                found = live.retriever.retrieve(
+                    domain,
+                    user=ask.user,
+                    history=ask.history,
+                    recent=recent or (),
+                    context=ask.context,
+                    k=ask.k,
+                    exclude=ask.exclude,
+                    exclude_seen=ask.exclude_seen,
+                    filter=ask.filter,
+                )
+            self.metrics.retrieved(domain, watch.seconds)
             domains[domain] = {"items": found.ids, "scores": found.scores}
             ignored |= dict.fromkeys(found.ignored)
-            self.metrics.retrieved(domain, perf_counter() - started)
         return {"domains": domains, "ignored": list(ignored), "without_events": recent is None}
 
     @staticmethod
