@@ -3,36 +3,39 @@
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any
+from importlib.metadata import version
 
 import orjson
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 
-from adi.schema import Strict
+from adi.serving.answers import About, DomainSizes, Ready, Up
 from adi.serving.explorer_page import add_explorer
 from adi.serving.gate import JSON, PROBLEM, Gate, Limits
 from adi.serving.lookup_routes import add_lookups
 from adi.serving.messages import Ask, AskMany, Events, ProblemError, Retrieved, read_asks, read_events
+from adi.serving.openapi import GUIDE, TAGS, answers, body, complete
+from adi.serving.reference_page import add_reference
 from adi.serving.service import Service
 
-
-def _body(*kinds: type[Strict]) -> dict[str, Any]:
-    """The schema of a body that is one of `kinds`."""
-    schemas = [kind.model_json_schema() for kind in kinds]
-    return {"requestBody": {"required": True, "content": {JSON: {"schema": {"anyOf": schemas}}}}}
-
-
-_FAULTS: dict[int | str, dict[str, Any]] = {
-    status: {"description": description, "content": {PROBLEM: {}}}
-    for status, description in {
-        400: "The body is no JSON.",
-        401: "The bearer token is missing or another.",
-        413: "The body is too large.",
-        422: "No such request, or one that cannot be answered; the detail says why.",
-        503: "Busy, too slow, or no store of events; Retry-After says when to ask again.",
-    }.items()
+LISTS: dict[str, object] = {
+    "A known user, in one domain": {"user": "1", "domains": ["search"], "k": 5},
+    "A new user, by history": {"history": ["3", "99"], "k": 5},
+    "Under a condition": {"user": "1", "k": 5, "filter": "bid >= 0.5"},
+    "Several users": {"requests": [{"user": "1", "k": 5}, {"user": "2", "k": 5}]},
 }
+LISTED = {
+    "version": "1c0218facc91",
+    "results": [
+        {
+            "domains": {"search": {"items": ["4086", "4356"], "scores": [2.71, 2.64]}},
+            "ignored": [],
+            "without_events": False,
+        }
+    ],
+}
+EVENTS: dict[str, object] = {"One event": {"user": "1", "events": [{"item": "3", "domain": "search"}]}}
 
 
 def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
@@ -46,7 +49,14 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
         pool.shutdown(wait=True)  # requests that have begun are answered
 
     app = FastAPI(
-        title="adi", description="Each domain's top-K, from one bundle.", lifespan=life, docs_url=None, redoc_url=None
+        title="adi",
+        version=version("adi-retrieval"),
+        description=GUIDE,
+        openapi_tags=TAGS,
+        generate_unique_id_function=lambda route: str(route.name),
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
     )
     gate = Gate(service.metrics, limits, pool)
 
@@ -63,26 +73,35 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
 
     @app.post(
         "/v1/retrieve",
+        tags=["Lists"],
         response_model=None,
-        openapi_extra=_body(Ask, AskMany),
-        responses={200: {"model": Retrieved}, **_FAULTS},
+        openapi_extra=body(LISTS, Ask, AskMany),
+        responses=answers(Retrieved, 400, 401, 413, 422, 503, example=LISTED),
     )
     async def retrieve(request: Request) -> Response:
         """The top-K of one user or several."""
         gate.check_token(request)
-        body = await gate.body(request)
-        return await gate.answer(lambda: service.answer(read_asks(body)))
+        content = await gate.body(request)
+        return await gate.answer(lambda: service.answer(read_asks(content)))
 
-    @app.post("/v1/events", response_model=None, status_code=204, openapi_extra=_body(Events), responses=_FAULTS)
+    @app.post(
+        "/v1/events",
+        tags=["Lists"],
+        response_model=None,
+        status_code=204,
+        response_description="They are kept.",
+        openapi_extra=body(EVENTS, Events),
+        responses=answers(None, 400, 401, 413, 422, 503),
+    )
     async def events(request: Request) -> Response:
         """What a user did, to be taken into account from the next request on."""
         gate.check_token(request)
-        body = await gate.body(request)
-        await gate.run(lambda: service.add(read_events(body)))
+        content = await gate.body(request)
+        await gate.run(lambda: service.add(read_events(content)))
         service.metrics.answered(204)
         return Response(status_code=204)
 
-    @app.get("/v1/domains", response_model=None)
+    @app.get("/v1/domains", tags=["The server"], response_model=None, responses=answers(DomainSizes, 401))
     async def domains(request: Request) -> Response:
         """The domains of the live bundle and how many items each has."""
         gate.check_token(request)
@@ -90,28 +109,37 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
         items = {name: len(live.retriever.engine.items(number)) for number, name in enumerate(live.domains)}
         return Response(orjson.dumps({"version": live.version, "items": items}), media_type=JSON)
 
-    @app.get("/v1/bundle", response_model=None)
+    @app.get("/v1/bundle", tags=["The server"], response_model=None, responses=answers(About, 401))
     async def bundle(request: Request) -> Response:
         """What the live bundle is: its manifest, without the list of its files."""
         gate.check_token(request)
         return Response(orjson.dumps(service.live.about), media_type=JSON)
 
-    @app.get("/healthz", response_model=None)
+    @app.get("/healthz", tags=["The server"], response_model=None, responses=answers(Up))
     async def health() -> Response:
         """The process is up."""
         return Response(b'{"status":"up"}', media_type=JSON)
 
-    @app.get("/readyz", response_model=None)
+    @app.get("/readyz", tags=["The server"], response_model=None, responses=answers(Ready))
     async def ready() -> Response:
         """A bundle is live."""
         return Response(orjson.dumps({"status": "ready", "version": service.live.version}), media_type=JSON)
 
-    @app.get("/metrics", response_model=None)
+    @app.get(
+        "/metrics",
+        tags=["The server"],
+        response_model=None,
+        response_class=PlainTextResponse,
+        response_description="In Prometheus's text format.",
+        responses=answers(None, 401),
+    )
     async def metrics(request: Request) -> Response:
         """Counts and times, for Prometheus."""
         gate.check_token(request)
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
-    add_lookups(app, service, gate, _FAULTS)
+    add_lookups(app, service, gate)
     add_explorer(app)
+    add_reference(app)
+    complete(app, token=limits.token is not None)
     return app

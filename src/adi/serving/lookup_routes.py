@@ -1,30 +1,38 @@
 """The routes that look up users and items, for a person who wants to see whom and what an answer is about."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Path, Request, Response
 
 from adi.errors import AdiError
-from adi.serving.gate import JSON, PROBLEM, Gate
+from adi.serving.answers import Attributes, History, ItemIds, UserIds
+from adi.serving.gate import Gate
 from adi.serving.lookups import attributes_of, history_of
 from adi.serving.messages import AskItems, Prefix, ProblemError, read_items, read_prefix
+from adi.serving.openapi import answers, body, query
 from adi.serving.service import Service
 
-_QUERY = {
-    "parameters": [
-        {"name": name, "in": "query", "schema": schema}
-        for name, schema in Prefix.model_json_schema()["properties"].items()
-    ]
+_ITEMS: dict[str, object] = {"Two items": {"domain": "search", "items": ["3", "99"]}}
+_PAST = {
+    "user": "1",
+    "known": True,
+    "total": 1,
+    "history": [{"item": "3", "domain": "search", "since": False}],
+    "without_events": False,
 }
+_SHOWN = {"items": {"3": {"category": "toys", "bid": 0.5}}, "unknown": ["99"]}
 
 
-_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "No such user.", "content": {PROBLEM: {}}}}
-
-
-def add_lookups(app: FastAPI, service: Service, gate: Gate, faults: dict[int | str, dict[str, Any]]) -> None:
+def add_lookups(app: FastAPI, service: Service, gate: Gate) -> None:
     """Add the routes to an application, behind its gate."""
 
-    @app.get("/v1/users", response_model=None, openapi_extra=_QUERY, responses=faults)
+    @app.get(
+        "/v1/users",
+        tags=["Users and items"],
+        response_model=None,
+        openapi_extra=query(Prefix),
+        responses=answers(UserIds, 401, 422, 503, example={"users": ["1", "10", "100"]}),
+    )
     async def users(request: Request) -> Response:
         """Ids of users that start with a text."""
         gate.check_token(request)
@@ -33,7 +41,13 @@ def add_lookups(app: FastAPI, service: Service, gate: Gate, faults: dict[int | s
             lambda: {"users": service.live.retriever.dataset.users.starting(ask.prefix, ask.limit)}
         )
 
-    @app.get("/v1/items", response_model=None, openapi_extra=_QUERY, responses=faults)
+    @app.get(
+        "/v1/items",
+        tags=["Users and items"],
+        response_model=None,
+        openapi_extra=query(Prefix),
+        responses=answers(ItemIds, 401, 422, 503, example={"items": ["3", "30"]}),
+    )
     async def items(request: Request) -> Response:
         """Ids of items that start with a text, of whatever domain."""
         gate.check_token(request)
@@ -42,8 +56,13 @@ def add_lookups(app: FastAPI, service: Service, gate: Gate, faults: dict[int | s
             lambda: {"items": service.live.retriever.dataset.items.starting(ask.prefix, ask.limit)}
         )
 
-    @app.get("/v1/users/{user:path}", response_model=None, responses=faults | _UNKNOWN)
-    async def history(request: Request, user: str) -> Response:
+    @app.get(
+        "/v1/users/{user:path}",
+        tags=["Users and items"],
+        response_model=None,
+        responses=answers(History, 401, 404, 422, 503, example=_PAST),
+    )
+    async def history(request: Request, user: Annotated[str, Path(description="The user's id.")]) -> Response:
         """What a user did, newest first: in the bundle's data, and since."""
         gate.check_token(request)
 
@@ -59,17 +78,18 @@ def add_lookups(app: FastAPI, service: Service, gate: Gate, faults: dict[int | s
 
     @app.post(
         "/v1/items",
+        tags=["Users and items"],
         response_model=None,
-        openapi_extra={"requestBody": {"required": True, "content": {JSON: {"schema": AskItems.model_json_schema()}}}},
-        responses=faults,
+        openapi_extra=body(_ITEMS, AskItems),
+        responses=answers(Attributes, 400, 401, 413, 422, 503, example=_SHOWN),
     )
     async def attributes(request: Request) -> Response:
         """The attributes of items in a domain, by id."""
         gate.check_token(request)
-        body = await gate.body(request)
+        content = await gate.body(request)
 
         def work() -> dict[str, Any]:
-            ask, retriever = read_items(body), service.live.retriever
+            ask, retriever = read_items(content), service.live.retriever
             try:
                 return attributes_of(retriever.dataset, retriever.domain(ask.domain), ask.items)
             except AdiError as error:

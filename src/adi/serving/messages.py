@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, WithJsonSchema, field_validator
 
 from adi.retrieval.stages import lap
 from adi.schema import Strict
@@ -17,29 +17,36 @@ MOST_SUGGESTED = 100
 Message = TypeVar("Message")
 
 Id = Annotated[str, Field(min_length=1, max_length=512)]
+Value = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]
 
 
 class Ask(Strict):
-    """A request for the top-K of one user, in every domain or in those of `domains`.
+    """A request for the top-K of one user, in every domain or in some."""
 
-    `user` is an id that the bundle knows, or any with a `history` (item ids, oldest first, taken as behaviours in the
-    domain that is asked), which takes the place of a known user's. `context` has what is known at the moment, by the
-    names of the context features. The items of the history are left out if `exclude_seen`, by default unless the data
-    has repeats; those of `exclude` always. `filter` is a condition on the items' attributes in the domain.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"user": "1", "domains": ["search"], "k": 5}, {"history": ["3", "99"], "k": 5}]}
+    user: Id | None = Field(None, description="An id that the bundle knows. Any other needs a `history`, or events.")
+    domains: Annotated[list[Id], Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="The domains to answer for; all where it is left out."
     )
-
-    user: Id | None = None
-    domains: Annotated[list[Id], Field(min_length=1, max_length=1000)] | None = None
     k: int = Field(10, ge=1, le=MOST_ITEMS, description="How many items of each domain.")
-    history: Annotated[list[Id], Field(max_length=MOST_HISTORY)] | None = None
-    context: dict[str, str] = Field(default_factory=dict, max_length=1000)
-    exclude: list[Id] = Field(default_factory=list, max_length=MOST_EXCLUDED)
-    exclude_seen: bool | None = None
-    filter: Annotated[str, Field(max_length=2000)] | None = None
+    history: Annotated[list[Id], Field(max_length=MOST_HISTORY)] | None = Field(
+        None,
+        description="Ids of items, oldest first, taken as behaviours in the domain that is asked. It takes the place "
+        "of a known user's history and events.",
+    )
+    context: dict[str, Value] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="Values of context features at the moment, by name; those left out are missing.",
+    )
+    exclude: list[Id] = Field(
+        default_factory=list, max_length=MOST_EXCLUDED, description="Ids of items to leave out of the lists."
+    )
+    exclude_seen: bool | None = Field(
+        None, description="Whether to leave out the items of the history; by default unless the data has repeats."
+    )
+    filter: Annotated[str, Field(max_length=2000)] | None = Field(
+        None, description="A condition on the items' attributes in the domain: `category = 'toys' and bid >= 0.5`."
+    )
 
     @field_validator("context", mode="before")
     @classmethod
@@ -53,66 +60,69 @@ class Ask(Strict):
 class AskMany(Strict):
     """Several requests, answered in order by the same bundle."""
 
-    requests: Annotated[list[Ask], Field(min_length=1, max_length=MOST_AT_ONCE)]
+    requests: Annotated[list[Ask], Field(min_length=1, max_length=MOST_AT_ONCE, description="Each of one user.")]
 
 
 class Answer(Strict):
-    """The best items of a domain, best first; scores are inner products, to compare within one list alone."""
+    """The best items of a domain, best first."""
 
-    items: list[str]
-    scores: list[float]
+    items: list[str] = Field(description="Their ids.")
+    scores: list[float] = Field(description="Their scores: inner products, to compare within this list alone.")
 
 
 class Answers(Strict):
-    """The answer to one request, by domain; `ignored` are the ids of items that the bundle does not know.
+    """The answer to one request."""
 
-    `without_events`: the store of users' events did not answer, so what the user did since the export was left out.
-    """
-
-    domains: dict[str, Answer]
-    ignored: list[str]
-    without_events: bool
+    domains: dict[str, Answer] = Field(description="By domain.")
+    ignored: list[str] = Field(description="Ids of items, in `history` and `exclude`, that the bundle does not know.")
+    without_events: bool = Field(
+        description="True where the store of users' events did not answer, so that what the user did since the export "
+        "was left out."
+    )
 
 
 class Retrieved(Strict):
-    """`version` is that of the bundle which answered; `results` has one for each request."""
+    """The answers to all requests of a body."""
 
-    version: str
-    results: list[Answers]
+    version: str = Field(description="That of the bundle which answered.")
+    results: list[Answers] = Field(description="One for each request, in their order.")
 
 
 class Event(Strict):
     """A user took an item in a domain."""
 
-    item: Id
-    domain: Id
+    item: Id = Field(description="The item's id; it may be newer than the bundle.")
+    domain: Id = Field(description="A domain of the live bundle.")
 
 
 class Events(Strict):
-    """What a user did, oldest first, since the bundle was made or the last call."""
+    """What a user did since the export, or since the last call."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"user": "1", "events": [{"item": "3", "domain": "search"}]}]}
-    )
-
-    user: Id
-    events: Annotated[list[Event], Field(min_length=1, max_length=MOST_HISTORY)]
+    user: Id = Field(description="An id, of a user whom the bundle knows or of another.")
+    events: Annotated[list[Event], Field(min_length=1, max_length=MOST_HISTORY, description="Oldest first.")]
 
 
 class Prefix(Strict):
-    """Asks for the first `limit` ids, in the order of their UTF-8 bytes, that start with `prefix`."""
+    """Asks for the first ids that start with a text."""
 
-    prefix: str = Field("", max_length=512)
-    limit: int = Field(20, ge=1, le=MOST_SUGGESTED)
+    prefix: str = Field("", max_length=512, description="How the ids start, to the letter.")
+    limit: int = Field(20, ge=1, le=MOST_SUGGESTED, description="How many ids, in the order of their UTF-8 bytes.")
 
 
 class AskItems(Strict):
     """Asks for the attributes of items as they are in a domain."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"domain": "search", "items": ["3", "99"]}]})
+    domain: Id = Field(description="A domain of the live bundle.")
+    items: Annotated[list[Id], Field(max_length=MOST_ITEMS, description="Ids of items.")]
 
-    domain: Id
-    items: Annotated[list[Id], Field(max_length=MOST_ITEMS)]
+
+class Problem(Strict):
+    """Why a request is not answered (RFC 9457)."""
+
+    type: str = Field(description="Always `about:blank`: the status says what kind of problem it is.")
+    title: str = Field(description="The kind of fault, in a few words.")
+    status: int = Field(description="The HTTP status, again.")
+    detail: str = Field(description="What is wrong with this request, and how to mend it.")
 
 
 class ProblemError(Exception):
