@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "retrieval.engine": DATA,
     "bundle": DATA | {"layers", "models", "training", "index", "retrieval", "bundle"},
     "serving": DATA | {"bundle", "retrieval", "serving"},
+    "bench": BATCH | {"bundle", "index", "models", "training", "bench"},
     "report": {"errors", "schema", "data", "evaluation", "report"},
     "reproduce": DATA | {"models", "evaluation", "training", "report", "reproduce"},
 }

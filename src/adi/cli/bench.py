@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
-app = typer.Typer(no_args_is_help=True, help="Measure adi, beside what bounds it and beside other ways.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Measure adi, beside what bounds it and beside other ways.\n\nExample: [bold]adi bench serve --folder market[/]",
+)
 
 
 @app.command()
