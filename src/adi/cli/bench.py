@@ -14,19 +14,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Measure adi, beside what bounds it and beside other ways.\n\nExample: [bold]adi bench serve --folder market[/]",
+    help="Measure adi, beside what bounds it and other ways.\n\nExample: [bold]adi bench serve --folder market[/]",
 )
 
 
 @app.command()
 def serve(
     folder: Annotated[Path, typer.Option(help="Keeps the bundle, of 1 GB by default, for the next call.")],
-    items: Annotated[int, typer.Option(help="Items in each domain.")] = 2_240_000,
-    domains: Annotated[int, typer.Option(help="Domains.")] = 3,
-    dim: Annotated[int, typer.Option(help="Size of the vectors.")] = 64,
-    k: Annotated[int, typer.Option("-k", help="Items of each request.")] = 500,
-    rounds: Annotated[int, typer.Option(help="Rounds that the ways take turns for.")] = 5,
-    calls: Annotated[int, typer.Option(help="Requests of each round.")] = 200,
+    items: Annotated[int, typer.Option(min=1000, help="Items in each domain.")] = 2_240_000,
+    domains: Annotated[int, typer.Option(min=1, help="Domains.")] = 3,
+    dim: Annotated[int, typer.Option(min=2, help="Size of the vectors.")] = 64,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Items of each request.")] = 500,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds that the ways take turns for.")] = 5,
+    calls: Annotated[int, typer.Option(min=1, help="Requests of each round.")] = 200,
     as_json: AsJson = False,
 ) -> None:
     """A simulated market as large as the paper's, served over HTTP: time, recall and memory, beside faiss alone.

@@ -4,8 +4,9 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
-from threading import local
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -85,9 +86,8 @@ def bench_serve(
             recall(single.top(own[:TRUTH], k, domain), exact)
             for domain, (own, exact) in enumerate(zip(vectors, truth, strict=True))
         ]
-    with serving(bundle, workers=2) as server, faiss_threads(1):
+    with serving(bundle, workers=2) as server, server.connect() as client, faiss_threads(1):
         tell("asking")
-        client = server.connect()
         bodies = [body_of([asked(key, names[call % len(names)], k)]) for call, key in enumerate(keys)]
         served = [_served(client, engine, domain, keys[:TRUTH], k) for domain in range(len(names))]
 
@@ -180,19 +180,21 @@ def _rates(
     asks = [asked(key, names[number % len(names)], k) for number, key in enumerate(keys)]
     one = [body_of([ask]) for ask in asks[:calls]]
     many = [body_of(asks[first : first + AT_ONCE]) for first in range(0, calls, AT_ONCE)]
-    connections = local()
+    free: SimpleQueue[Client] = SimpleQueue()
 
     def post(body: bytes) -> None:
-        if not hasattr(connections, "own"):
-            connections.own = server.connect()
-        connections.own.post(body)
+        client = free.get()
+        client.post(body)
+        free.put(client)
 
     def search(number: int) -> None:
         with faiss_threads(1):
             domain = number % len(names)
             alone[domain].top(vectors[domain][[number]], k)
 
-    with ThreadPoolExecutor(CLIENTS) as clients, ThreadPoolExecutor(2) as searchers:
+    with ExitStack() as open_clients, ThreadPoolExecutor(CLIENTS) as clients, ThreadPoolExecutor(2) as searchers:
+        for _ in range(CLIENTS):
+            free.put(open_clients.enter_context(server.connect()))
         times = in_turns(
             {
                 "served": lambda call: list(clients.map(post, one)),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, sleep
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -39,10 +39,16 @@ class Server:
 
 
 class Client:
-    """One connection; not for several threads."""
+    """One connection, not for several threads; a context manager that closes it."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
     def post(self, body: bytes) -> bytes:
         """The answer to POST /v1/retrieve; raises `AdiError` for any other than 200."""
@@ -79,19 +85,18 @@ def serving(bundle: Path, *, workers: int) -> Iterator[Server]:
     """Start a server, and end it when the block does. Raises `AdiError` where it does not come up."""
     command = [sys.executable, "-m", "adi.cli.main", "serve", str(bundle), "--port", "0", "--workers", str(workers)]
     started = perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        if "http://" not in said:
-            raise AdiError(f"{bundle}: the server did not start; what it said is above.")
-        port = int(said.partition("http://")[2].split(":")[1].split(".")[0])
-        client = Client(port)
-        while not client.ready():
-            if perf_counter() - started > PATIENCE:
-                raise AdiError(f"{bundle}: no server after {PATIENCE:g} seconds.")
-            sleep(0.005)
-        yield Server(process, port, perf_counter() - started)
-    finally:
-        process.terminate()
-        process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            if "http://" not in said:
+                raise AdiError(f"{bundle}: the server did not start; what it said is above.")
+            port = int(said.partition("http://")[2].split(":")[1].split(".")[0])
+            with Client(port) as client:
+                while not client.ready():
+                    if perf_counter() - started > PATIENCE:
+                        raise AdiError(f"{bundle}: no server after {PATIENCE:g} seconds.")
+                    sleep(0.005)
+            yield Server(process, port, perf_counter() - started)
+        finally:
+            process.terminate()
