@@ -168,7 +168,7 @@ class TestOpening:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            ({"format": 99}, r"format 99, and this adi reads format 1"),
+            ({"format": 99}, r"format 99, and this adi reads format 2"),
             ({"items": 4999}, r"5000 items of 12 dimensions \(ivf\), and the card beside it says 4999 of 12"),
             ({"nprobes": 3}, r"index\.json: not what this adi writes.*nprobes.*Did you mean 'nprobe'"),
             ({"kind": "hnsw"}, r"index\.json: not what this adi writes.*kind"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from adi.bundle.row_file import RowFile
 from adi.bundle.slots import Slots, fill
 from adi.data.arrays import Array
 from adi.data.features import FeatureArrays
@@ -20,11 +21,11 @@ class TowerInfo(Strict):
 
 
 class UserTower:
-    """The user tower of one domain, opened: the packed tables, mapped from disk, and the graph."""
+    """The user tower of one domain, opened: the packed tables, on disk, and the graph."""
 
     def __init__(self, folder: Path, info: TowerInfo, *, threads: int = 1) -> None:
         self.slots = info.slots
-        self.tables: Array = np.load(folder / info.tables, mmap_mode="r")
+        self.tables = RowFile(folder / info.tables)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -33,5 +34,9 @@ class UserTower:
     def vectors(self, bags: FeatureArrays) -> Array:
         """The vectors of queries, all of this domain (R, I, dim)."""
         filled = fill(bags, self.slots)
-        (vectors,) = self.graph.run(None, {"rows": self.tables[filled.rows], "given": filled.given})
+        rows = np.zeros((*filled.rows.shape, self.tables.shape[1]), dtype=np.float32)
+        given = filled.given > 0
+        distinct, places = np.unique(filled.rows[given], return_inverse=True)
+        rows[given] = self.tables.rows(distinct)[places]
+        (vectors,) = self.graph.run(None, {"rows": rows, "given": filled.given})
         return np.asarray(vectors)

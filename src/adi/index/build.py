@@ -7,8 +7,8 @@ import faiss
 import numpy as np
 
 from adi.errors import AdiError
-from adi.index.card import CARD, FORMAT, VECTORS, IndexCard
-from adi.index.inverted import InvertedFile, inverted_file
+from adi.index.card import CARD, FORMAT, PLACES, VECTORS, IndexCard
+from adi.index.inverted import InvertedFile, inverted_file, places_in
 from adi.index.settings import IndexSettings
 from adi.index.threads import faiss_threads
 from adi.index.tuning import tune
@@ -58,7 +58,9 @@ def build_index(
         if len(vectors) < settings.exact_below:
             card = _write_exact(folder, vectors, settings, told("writing the vectors"))
         else:
-            faiss.write_index(inverted_file(vectors, settings, told), str(folder / VECTORS))
+            index = inverted_file(vectors, settings, told)
+            faiss.write_index(index, str(folder / VECTORS))
+            np.save(folder / PLACES, places_in(index))
             card = _tuned_card(folder, vectors, queries, settings, told("searching exactly"))
     (folder / CARD).write_text(f"{card.model_dump_json(indent=2)}\n", encoding="utf-8")
     return VectorIndex.open(folder)
@@ -81,7 +83,7 @@ def _tuned_card(folder: Path, vectors: Array, queries: Array, settings: IndexSet
     index = read_mapped(folder / VECTORS)
     k = min(settings.k, len(vectors))
     tuned = tune(
-        InvertedFile(index, ()), vectors, queries[: settings.held_out],
+        InvertedFile(index, np.load(folder / PLACES, mmap_mode="r"), ()), vectors, queries[: settings.held_out],
         k=k, target=settings.target, seed=settings.seed, advance=advance,
     )  # fmt: skip
     return IndexCard(kind="ivf", nlist=index.nlist, **vars(tuned), **_common(folder, vectors, settings))

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from adi.errors import AdiError
 from adi.schema import Strict, describe
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the layout of an index changes; older ones are refused, never half understood."""
 
-CARD, VECTORS = "index.json", "vectors.faiss"
+CARD, VECTORS, PLACES = "index.json", "vectors.faiss", "places.npy"
 
 
 class Point(Strict):

@@ -48,8 +48,18 @@ def inverted_file(
         ids = np.arange(first, first + len(block))
         index.add_core(len(block), faiss.swig_ptr(block), faiss.swig_ptr(ids), faiss.swig_ptr(lists.ravel()))
         advance(first + len(block))
-    index.make_direct_map()
     return index
+
+
+def places_in(index: faiss.IndexIVFScalarQuantizer) -> Array:
+    """Where each item is: the number of its list << 32 | its place there (m,)."""
+    lists = faiss.downcast_InvertedLists(index.invlists)
+    places = np.empty(index.ntotal, dtype=np.int64)
+    for number in range(index.nlist):
+        if size := lists.list_size(number):
+            ids = faiss.rev_swig_ptr(lists.get_ids(number), size)
+            places[ids] = number << 32 | np.arange(size)
+    return places
 
 
 def _centroids(vectors: Array, nlist: int, settings: IndexSettings) -> Array:
@@ -79,16 +89,16 @@ class InvertedFile:
     """Reads the lists whose centroids promise most for a query.
 
     Args:
-        index: with a direct map; its codes stay where they are, in the mapped file.
+        index: its codes stay where they are, in the mapped file.
+        places: see `places_in`; perhaps mapped, too.
         reach: how many lists to read at which depth; empty while that is being found out.
     """
 
-    def __init__(self, index: faiss.IndexIVFScalarQuantizer, reach: Sequence[Reach]) -> None:
-        self.index = index
+    def __init__(self, index: faiss.IndexIVFScalarQuantizer, places: Array, reach: Sequence[Reach]) -> None:
+        self.index, self._places = index, places
         self.depths = Depths(reach, index.nlist) if reach else None
         lists = faiss.downcast_InvertedLists(index.invlists)
         self.sizes = np.asarray([lists.list_size(number) for number in range(index.nlist)])
-        self._places: Array = faiss.rev_swig_ptr(index.direct_map.array.data(), index.ntotal)  # list << 32 | offset
         self._map_codes(lists)
 
     def _map_codes(self, lists: faiss.InvertedLists) -> None:

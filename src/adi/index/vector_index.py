@@ -7,7 +7,7 @@ import faiss
 import numpy as np
 
 from adi.errors import AdiError
-from adi.index.card import VECTORS, IndexCard, read_card
+from adi.index.card import PLACES, VECTORS, IndexCard, read_card
 from adi.index.exact import ExactItems
 from adi.index.filters import Filter, checked_positions
 from adi.index.inverted import InvertedFile
@@ -48,7 +48,7 @@ class VectorIndex:
                 f"{folder / VECTORS}: holds {index.ntotal} items of {index.d} dimensions ({kind}), and the card beside "
                 f"it says {card.items} of {card.dim} ({card.kind}). Build the index again."
             )
-        return cls(card, InvertedFile(index, card.reach) if kind == "ivf" else ExactItems(index))
+        return cls(card, InvertedFile(index, _places(folder, card), card.reach) if kind == "ivf" else ExactItems(index))
 
     def __len__(self) -> int:
         return self.card.items
@@ -126,6 +126,18 @@ def _without(scores: Array, positions: Array, excluded: Array) -> tuple[Array, A
     scores, positions = np.where(out, np.float32(-np.inf), scores), np.where(out, -1, positions)
     order = np.argsort(out, axis=1, kind="stable")
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(positions, order, axis=1)
+
+
+def _places(folder: Path, card: IndexCard) -> Array:
+    """Where the items are in an inverted file, mapped; raises `AdiError` where that is missing or of another index."""
+    path = folder / PLACES
+    try:
+        places: Array = np.load(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise AdiError(f"{path}: cannot be read ({error}). Build the index again.") from None
+    if places.shape != (card.items,):
+        raise AdiError(f"{path}: of {len(places)} items, and the index has {card.items}. Build the index again.")
+    return places
 
 
 def read_mapped(path: Path) -> faiss.Index:
