@@ -73,8 +73,12 @@ class Workspace:
         return values
 
     def rows(self, table: str) -> list[Row]:
-        """A Parquet file of the prepared dataset."""
-        rows: list[Row] = pq.read_table(self.out / f"{table}.parquet").to_pylist()
+        """A Parquet or Arrow file of the prepared dataset."""
+        arrow = self.out / f"{table}.arrow"
+        if arrow.exists():
+            rows: list[Row] = pa.ipc.open_file(arrow).read_all().to_pylist()
+        else:
+            rows = pq.read_table(self.out / f"{table}.parquet").to_pylist()
         return rows
 
     def left_behind(self) -> list[str]:

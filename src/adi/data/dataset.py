@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adi.data.arrays import Array, arrow_numbers, read_array
+from adi.data.arrays import Array, read_array
+from adi.data.entity_ids import EntityIds
 from adi.data.manifest import Manifest, read_manifest
 from adi.data.parquet_rows import rows_of
 from adi.errors import AdiError, suggestion
@@ -269,53 +270,12 @@ class Dataset:
         return self._vocabularies[feature]
 
     @cached_property
-    def users(self) -> "Entities":
-        return Entities(self.folder / "entities" / "user.parquet")
+    def users(self) -> EntityIds:
+        return EntityIds(self.folder / "entities" / "user.arrow")
 
     @cached_property
-    def items(self) -> "Entities":
-        return Entities(self.folder / "entities" / "item.parquet")
-
-
-class Entities:
-    """The ids behind the numbers of users or items; ids are in ascending order of their UTF-8 bytes."""
-
-    def __init__(self, path: Path) -> None:
-        self.keys: pa.ChunkedArray = pq.ParquetFile(path, memory_map=True).read(["key"])["key"]
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def key(self, index: int) -> str:
-        text: str = self.keys[index].as_py()
-        return text
-
-    def keys_of(self, indices: Array) -> list[str]:
-        """The ids of several numbers."""
-        texts: list[str] = self.keys.take(arrow_numbers(indices)).to_pylist()
-        return texts
-
-    def find(self, key: str) -> int | None:
-        """The number of an id by binary search, or None."""
-        first = self._first(key)
-        return first if first < len(self.keys) and self.key(first) == key else None
-
-    def starting(self, prefix: str, most: int) -> list[str]:
-        """The first ids, at most `most`, that start with a text; found by binary search."""
-        texts: list[str] = self.keys.slice(self._first(prefix), most).to_pylist()
-        return [text for text in texts if text.startswith(prefix)]
-
-    def _first(self, key: str) -> int:
-        """The number of the first id that does not come before `key`."""
-        low, high = 0, len(self.keys)
-        wanted = key.encode()
-        while low < high:
-            middle = (low + high) // 2
-            if self.key(middle).encode() < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+    def items(self) -> EntityIds:
+        return EntityIds(self.folder / "entities" / "item.arrow")
 
 
 def ranges(begin: Array, end: Array) -> tuple[Array, Array]:

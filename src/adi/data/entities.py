@@ -8,12 +8,15 @@ from ibis import _
 from ibis.backends.duckdb import Backend
 
 SIDES = ("user", "item")
+SCHEMA = pa.schema({"index": pa.int32(), "key": pa.string()})
+ROWS_AT_ONCE = 1 << 20
 
 
 def number_entities(connection: Backend, side: str, sources: list[ibis.Table], out: Path) -> tuple[ibis.Table, int]:
     """Number the distinct ids in the `key` columns of `sources` from 0, in their own order.
 
-    Writes them to ``<out>/<side>.parquet`` and returns the table (index, key) and the number of its rows.
+    Writes them to ``<out>/<side>.arrow``, which `adi.data.entity_ids` maps into memory. Returns the table (index, key)
+    and the number of its rows.
     """
     keys = [source.select(key=_.key).filter(_.key.notnull()) for source in sources]
     every = ibis.union(*keys, distinct=True) if len(keys) > 1 else keys[0].distinct()
@@ -21,7 +24,10 @@ def number_entities(connection: Backend, side: str, sources: list[ibis.Table], o
     connection.create_table(f"entities_{side}", numbered)
     table: ibis.Table = connection.table(f"entities_{side}")
     out.mkdir(parents=True, exist_ok=True)
-    table.select("index", "key").order_by("index").to_parquet(out / f"{side}.parquet")
+    batches = table.select("index", "key").order_by("index").to_pyarrow_batches(chunk_size=ROWS_AT_ONCE)
+    with pa.ipc.new_file(out / f"{side}.arrow", SCHEMA) as writer:
+        for batch in batches:
+            writer.write_batch(batch.cast(SCHEMA))
     return table, int(table.count().to_pyarrow().as_py())
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adi.errors import AdiError
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the layout of a prepared dataset changes; older folders are refused, never half understood.
 
 A further file that nothing else depends on changes no layout: its reader says if it is missing, as for attributes.

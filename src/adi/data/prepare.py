@@ -1,6 +1,6 @@
 """From the user's tables to a prepared dataset: a folder of arrays that training maps into memory.
 
-entities/{user,item}.parquet     index and id of every user and item
+entities/{user,item}.arrow       index and id of every user and item
 interactions/*.npy               training and validation rows by (user, time), one file for each column
 interactions/user_offsets.npy    the slice of each user's rows
 test/*.npy                       the rows of the test, by (domain, user)
