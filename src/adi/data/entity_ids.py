@@ -4,6 +4,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from adi.data.arrays import Array, arrow_numbers
@@ -32,9 +33,15 @@ class EntityIds:
         return self._bytes(index).decode()
 
     def keys_of(self, indices: Array) -> list[str]:
-        """The ids of several numbers."""
-        texts: list[str] = self.keys.take(arrow_numbers(indices)).to_pylist()
-        return texts
+        """The ids of several numbers; of each part of the file at once, which is much faster than of all together."""
+        parts = np.searchsorted(self._starts, indices, side="right") - 1
+        texts = np.empty(len(indices), dtype=object)
+        for part in np.unique(parts):
+            own = parts == part
+            places = arrow_numbers(indices[own] - self._starts[part])
+            texts[own] = self.keys.chunk(part).take(places).to_pylist()
+        found: list[str] = texts.tolist()
+        return found
 
     def find(self, key: str) -> int | None:
         """The number of an id, or None."""
