@@ -78,7 +78,7 @@ class BundleEngine:
         scores, positions = self.indexes[domain].search(
             vectors.reshape(-1, vectors.shape[2]), most, allowed=admitted, threads=self.threads
         )
-        by_query = len(queries), vectors.shape[1] * most
+        by_query = len(queries), vectors.shape[1], most
         return [
             best(*found, k)
             for found in zip(scores.reshape(by_query), positions.reshape(by_query), excluded, strict=True)
@@ -86,10 +86,17 @@ class BundleEngine:
 
 
 def best(scores: Array, positions: Array, without: Array, k: int) -> Found:
-    """The best `k` of what a query's interests have found, each item once, by its best score; none of `without`."""
-    order = np.lexsort((positions, -scores))
-    first = np.sort(np.unique(positions[order], return_index=True)[1])
-    scores, positions = scores[order][first], positions[order][first]
+    """The best `k` of what a query's interests (I, n) have found, each item once, by its best score; none of `without`.
+
+    What one interest has found is in order, and has each item once.
+    """
+    if len(scores) > 1:
+        scores, positions = scores.ravel(), positions.ravel()
+        order = np.lexsort((positions, -scores))
+        first = np.sort(np.unique(positions[order], return_index=True)[1])
+        scores, positions = scores[order][first], positions[order][first]
+    else:
+        (scores,), (positions,) = scores, positions
     keep = positions >= 0
     if len(without):
         keep &= ~np.isin(positions, without)

@@ -195,6 +195,6 @@ def _recall(index: VectorIndex, users: Array, model: TwoTower, expected: Tensor,
         enough = kth - TOLERANCE * kth.abs().clamp(min=1.0)
         for own, row, least in zip(users[first : first + block], scores, enough, strict=True):
             top, places = index.search(own, k)
-            found = torch.from_numpy(best(top.ravel(), places.ravel(), NOTHING, k).positions)
+            found = torch.from_numpy(best(top, places, NOTHING, k).positions)
             hits += int((row[found] >= least).sum())
     return hits / (len(users) * k)

@@ -112,8 +112,10 @@ class VectorIndex:
         while True:
             scores, positions = self._items.top(queries, width, k, admitted)
             scores = np.where(positions < 0, -np.inf, scores)
-            order = np.lexsort((positions, -scores), axis=1)
-            scores, positions = np.take_along_axis(scores, order, axis=1), np.take_along_axis(positions, order, axis=1)
+            if (scores[:, :-1] <= scores[:, 1:]).any():  # else they are in order, none like another
+                order = np.lexsort((positions, -scores), axis=1)
+                scores = np.take_along_axis(scores, order, axis=1)
+                positions = np.take_along_axis(positions, order, axis=1)
             going_on = (scores[:, k - 1] == scores[:, -1]) & (positions[:, -1] >= 0)
             if width == available or not going_on.any():
                 return scores[:, :k], positions[:, :k]
