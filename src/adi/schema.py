@@ -6,7 +6,7 @@ error and not a default.
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -15,6 +15,9 @@ from adi.errors import AdiError, suggestion
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """A feature's or table's name: letters, digits and underscores, since it becomes a file name."""
+
+
+Content = TypeVar("Content", bound=BaseModel)
 
 
 class Strict(BaseModel):
@@ -243,18 +246,37 @@ def load_schema(path: Path) -> Schema:
     """Read and check a schema file. Raises `AdiError` naming the file, the key and the value at fault."""
     if path.is_dir():
         path = path / "schema.yaml"
+    if not path.exists():
+        raise AdiError(f"{path}: no such file. 'adi init TABLE...' writes a first schema for your tables.")
+    return read_yaml(path, Schema)
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that comes twice, of which YAML would keep the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for place, key in enumerate(keys):
+            if (key.tag, key.value) in [(other.tag, other.value) for other in keys[:place]]:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value}' comes twice", key.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path, kind: type[Content]) -> Content:
+    """A YAML file as what `kind` says. Raises `AdiError` naming the file, the key and the value at fault."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AdiError(f"{path}: no such file. 'adi init TABLE...' writes a first schema for your tables.") from None
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise AdiError(f"{path}: not readable as YAML: {error}") from None
     if not isinstance(content, dict):
-        raise AdiError(f"{path}: a schema is a mapping with the keys domains, interactions and features.")
+        needed = ", ".join(key for key, field in kind.model_fields.items() if field.is_required())
+        raise AdiError(f"{path}: is to be a mapping with the keys {needed}.")
     try:
-        return Schema.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
-        raise AdiError(f"{path}: {describe(error, Schema)}") from None
+        raise AdiError(f"{path}: {describe(error, kind)}") from None
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:

@@ -124,6 +124,10 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
     "unknown section": (lambda p: replace(p, "tables:", "table:"), "table: is not a known key. Did you mean 'tables'?"),
     "wrong kind of split": (lambda p: replace(p, "kind: last", "kind: newest"), "'newest'"),
     "not YAML": (lambda p: replace(p, "values: [", "values: [["), "schema.yaml: not readable as YAML"),
+    "key that comes twice": (
+        lambda p: replace(p, "values: [search, feed]", "values: [search], values: [feed]"),
+        "the key 'values' comes twice",
+    ),
     "wrong expression": (
         lambda p: replace(p, "time: ts}", 'time: ts, positive: "raiting > 3"}'),
         "interactions.positive: 'raiting > 3' cannot be evaluated",
