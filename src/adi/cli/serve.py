@@ -63,6 +63,7 @@ def serve(
         timeout_graceful_shutdown=int(timeout) + 1,
     )
     listening = config.bind_socket()
+    listening.listen(config.backlog)  # before the address is told: who asks now has to wait, and is not refused
     where = f"http://{host}:{listening.getsockname()[1]}"
     say(f"Serving {bundle}, version {service.live.version}, on {where}. Ctrl-C ends it.")
     if follower is not None:
