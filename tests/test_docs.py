@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from adi.cli.main import app
 from adi.schema import Schema
+from adi.serving.experiment import Experiment
 from adi.training.run import settings_for
 
 ROOT = Path(__file__).parents[1]
@@ -74,10 +75,13 @@ MENTIONED = sorted(
 
 
 @pytest.mark.parametrize("snippet", YAML, ids=lambda snippet: snippet.name)
-def test_a_yaml_snippet_is_a_schema_a_part_of_one_or_settings(snippet: Snippet) -> None:
+def test_a_yaml_snippet_is_a_schema_a_part_of_one_settings_or_an_experiment(snippet: Snippet) -> None:
     content = yaml.safe_load(snippet.text)
     if set(content) & {"model", "training"}:
         settings_for("adi-se", content)
+        return
+    if "arms" in content:
+        Experiment.model_validate(content)
         return
     whole = yaml.safe_load(AROUND)
     if "features" in content and set(content) != set(Schema.model_fields):

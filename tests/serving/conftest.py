@@ -20,6 +20,7 @@ import uvicorn
 
 from adi.bundle.export import export
 from adi.serving.app import create_app
+from adi.serving.experiment import Experiment
 from adi.serving.gate import Limits
 from adi.serving.metrics import Metrics
 from adi.serving.recent import Recent
@@ -47,6 +48,13 @@ class Server:
 
     service: Service
     port: int
+    running: uvicorn.Server
+    thread: threading.Thread
+
+    def stop(self) -> None:
+        """End it as SIGTERM does."""
+        self.running.should_exit = True
+        self.thread.join()
 
     def ask(self, path: str, body: object = None, *, method: str | None = None, headers: Any = None) -> Reply:
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
@@ -68,27 +76,37 @@ def bundles(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 
 
 @pytest.fixture(scope="session")
-def serving() -> Iterator[Callable[..., Server]]:
-    """A function that serves a bundle until the tests end."""
-    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+def between() -> Callable[[Path, Path], Experiment]:
+    """A function that makes an experiment of two bundles, half of the users each: `old`, the control, and `new`."""
 
-    def serve(bundle: Path, recent: Recent | None = None, **limits: Any) -> Server:
-        service = Service(bundle, Metrics(), recent)
+    def make(old: Path, new: Path) -> Experiment:
+        arms = {"old": {"bundle": old, "weight": 1}, "new": {"bundle": new, "weight": 1}}
+        return Experiment.model_validate({"name": "ranker-2", "control": "old", "arms": arms})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def serving() -> Iterator[Callable[..., Server]]:
+    """A function that serves a bundle or an experiment until the tests end."""
+    servers: list[Server] = []
+
+    def serve(source: Path | Experiment, recent: Recent | None = None, **limits: Any) -> Server:
+        service = Service(source, Metrics(), recent)
         config = uvicorn.Config(create_app(service, Limits(**limits)), port=0, log_level="error", lifespan="on")
         socket = config.bind_socket()
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
         thread.start()
-        running.append((server, thread))
+        servers.append(Server(service, socket.getsockname()[1], server, thread))
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
-        return Server(service, socket.getsockname()[1])
+        return servers[-1]
 
     yield serve
-    for server, thread in running:
-        server.should_exit = True
-        thread.join()
+    for each in servers:
+        each.stop()
 
 
 @pytest.fixture(scope="session")
@@ -103,9 +121,9 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[Server], threading.Event]
     def hold(server: Server) -> threading.Event:
         go, answer = threading.Event(), server.service.answer
 
-        def wait(asks: Any) -> Any:
+        def wait(*asked: Any) -> Any:
             assert go.wait(20)
-            return answer(asks)
+            return answer(*asked)
 
         monkeypatch.setattr(server.service, "answer", wait)
         return go

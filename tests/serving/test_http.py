@@ -35,7 +35,7 @@ def test_a_user_gets_in_each_domain_what_the_retriever_gives(served, bundles, mo
     (result,) = reply.body["results"]
     assert result["domains"] == {domain: as_answer(top) for domain, top in tops.items()}
     assert result["ignored"] == list(tops["search"].ignored)
-    assert reply.body["version"] == retriever.engine.version
+    assert (result["version"], result["arm"]) == (retriever.engine.version, None)
     few = served.ask("/v1/retrieve", {"user": "ana", "k": 4, "domains": ["feed"], **more})
     assert few.body["results"][0]["domains"] == {"feed": result["domains"]["feed"]}
 
@@ -116,7 +116,13 @@ def test_what_a_user_does_counts_at_the_next_request(serving, bundles) -> None:
     for user, own in (("ana", recent), ("who", recent[:1])):
         (result,) = server.ask("/v1/retrieve", {"user": user, "domains": ["search"]}).body["results"]
         top = retriever.retrieve("search", user=user, recent=own)
-        assert result == {"domains": {"search": as_answer(top)}, "ignored": list(top.ignored), "without_events": False}
+        assert result == {
+            "version": retriever.engine.version,
+            "arm": None,
+            "domains": {"search": as_answer(top)},
+            "ignored": list(top.ignored),
+            "without_events": False,
+        }
     assert "pen" not in result["domains"]["search"]["items"]
     (given,) = server.ask("/v1/retrieve", {"user": "ana", "history": ["mug"], "domains": ["feed"]}).body["results"]
     assert given["domains"]["feed"] == as_answer(retriever.retrieve("feed", user="ana", history=["mug"]))
@@ -149,9 +155,9 @@ def test_requests_are_counted(serving, bundles) -> None:
     for line in (
         'adi_requests_total{status="200"} 2.0',
         'adi_requests_total{status="422"} 1.0',
-        'adi_retrieve_seconds_count{domain="feed"} 2.0',
+        'adi_retrieve_seconds_count{arm="",domain="feed"} 2.0',
         'adi_stage_seconds_count{stage="work"} 3.0',
-        f'adi_bundle{{version="{server.service.live.version}"}} 1.0',
+        f'adi_bundle{{arm="",version="{server.service.live.version}"}} 1.0',
         "adi_requests_in_flight 0.0",
     ):
         assert line in text.splitlines()
@@ -177,8 +183,8 @@ def test_stages_are_measured_by_domain_and_add_up(serving, bundles) -> None:
 
     times = {"search": 2, "feed": 3, "kiosk": 1}
     always = ("features", "tower", "index", "output")
-    expected = {f'domain="{name}",stage="{stage}"': own for name, own in times.items() for stage in always}
-    assert of("count", "retrieve_stage") == expected | {'domain="feed",stage="filter"': 1}
+    expected = {f'arm="",domain="{name}",stage="{stage}"': own for name, own in times.items() for stage in always}
+    assert of("count", "retrieve_stage") == expected | {'arm="",domain="feed",stage="filter"': 1}
     parts = of("sum", "retrieve_stage")
     assert min(parts.values()) > 0
     for domain, whole in of("sum", "retrieve").items():
@@ -261,6 +267,7 @@ def test_bundles_change_under_load_without_a_lost_request_or_a_mix(serving, bund
         for each in loads:
             each.result()
     assert {reply.status for reply in replies} == {200}
-    assert {reply.body["version"] for reply in replies} == set(expected)
-    for reply in replies:
-        assert reply.body["results"][0]["domains"] == expected[reply.body["version"]]
+    results = [reply.body["results"][0] for reply in replies]
+    assert {result["version"] for result in results} == set(expected)
+    for result in results:
+        assert result["domains"] == expected[result["version"]]

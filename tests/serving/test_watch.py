@@ -110,7 +110,7 @@ def test_a_bundle_without_a_live_domain_is_refused(follower: Follower) -> None:
             return (*super().domains, "cart")
 
     live = follower.service.live
-    follower.service.live = Wider(live.path, live.created, live.retriever)
+    follower.service.lives = {None: Wider(live.path, live.created, live.retriever)}
     with pytest.raises(AdiError, match="lacks domain 'cart', which is being served"):
         follower.service.swap(follower.folder / "a")
     assert follower.service.live.version == live.version

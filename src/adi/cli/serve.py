@@ -1,15 +1,21 @@
-"""The commands serve, a bundle over HTTP, and rollback, for the folder of bundles that it follows."""
+"""The commands serve, a bundle or an experiment over HTTP, and rollback, for the folder of bundles that it follows."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adi.cli.show import say
 
+if TYPE_CHECKING:
+    from adi.serving.service import Service
+
 
 def serve(
-    bundle: Annotated[Path, typer.Argument(help="The folder that adi export wrote.")],
+    bundle: Annotated[
+        Path,
+        typer.Argument(help="The folder that adi export wrote, or the YAML file of an experiment between several."),
+    ],
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 for every one of this machine.")] = (
         "127.0.0.1"
     ),
@@ -32,13 +38,16 @@ def serve(
         str | None, typer.Option(envvar="ADI_TOKEN", help="A bearer token that requests then need.")
     ] = None,
 ) -> None:
-    """Serve a bundle over HTTP: every domain's top-K for users known and new.
+    """Serve a bundle over HTTP: every domain's top-K for users known and new. Or several bundles, in an experiment.
 
     Example: [bold]adi serve bundle --port 8000[/]
+
+    Of an experiment: [bold]adi serve ranker-2.yaml[/]
     """
     import uvicorn
 
     from adi.serving.app import create_app
+    from adi.serving.experiment import load_experiment
     from adi.serving.gate import Limits
     from adi.serving.metrics import Metrics
     from adi.serving.recent import Recent, SqliteRecent
@@ -53,7 +62,8 @@ def serve(
         recent = RedisRecent(events, say)
     else:
         recent = SqliteRecent(None if events is None else Path(events))
-    service = Service(bundle, Metrics(), recent)
+    source = load_experiment(bundle) if bundle.is_file() else bundle
+    service = Service(source, Metrics(), recent)
     follower = None if watch is None else Follower(service, watch, say)
     config = uvicorn.Config(
         create_app(service, limits),
@@ -65,10 +75,20 @@ def serve(
     listening = config.bind_socket()
     listening.listen(config.backlog)  # before the address is told: who asks now has to wait, and is not refused
     where = f"http://{host}:{listening.getsockname()[1]}"
-    say(f"Serving {bundle}, version {service.live.version}, on {where}. Ctrl-C ends it.")
+    say(f"Serving {bundle}, {_versions(service)}, on {where}. Ctrl-C ends it.")
     if follower is not None:
         follower.start()
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _versions(service: "Service") -> str:
+    """What is live, in words; of an experiment each arm with its share of the users."""
+    if service.experiment is None:
+        return f"version {service.live.version}"
+    shares = service.experiment.shares
+    return ", ".join(
+        f"{arm} {100 * share:.3g}% (version {service.live_in(arm).version})" for arm, share in shares.items()
+    )
 
 
 def rollback(

@@ -52,6 +52,7 @@ class DomainSizes(Strict):
     """The domains of the live bundle."""
 
     version: str = Field(description="The live bundle's version.")
+    arm: str | None = Field(description="Its arm in the experiment; null where none is served.")
     items: dict[str, int] = Field(description="By domain, how many items can be retrieved there.")
 
 
@@ -120,6 +121,7 @@ class About(Strict):
     """The live bundle."""
 
     version: str = Field(description="A digest of its files.")
+    arm: str | None = Field(description="Its arm in the experiment; null where none is served.")
     domains: list[str] = Field(description="In the order of the model.")
     format: int = Field(description="The layout of its files.")
     adi: str = Field(description="The version of adi that exported it.")
@@ -143,4 +145,4 @@ class Ready(Strict):
     """A bundle is live."""
 
     status: Literal["ready"] = Field(description="Always `ready`.")
-    version: str = Field(description="The live bundle's version.")
+    version: str = Field(description="The live bundle's version; the control's in an experiment.")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -14,8 +15,8 @@ from adi.serving.answers import About, DomainSizes, Ready, Up
 from adi.serving.explorer_page import add_explorer
 from adi.serving.gate import JSON, PROBLEM, Gate, Limits
 from adi.serving.lookup_routes import add_lookups
-from adi.serving.messages import Ask, AskMany, Events, ProblemError, Retrieved, read_asks, read_events
-from adi.serving.openapi import GUIDE, TAGS, answers, body, complete
+from adi.serving.messages import ARM_HEADER, Ask, AskMany, Events, ProblemError, Retrieved, read_asks, read_events
+from adi.serving.openapi import GUIDE, TAGS, answers, body, by_arm, complete
 from adi.serving.reference_page import add_reference
 from adi.serving.service import Service
 
@@ -25,10 +26,11 @@ LISTS: dict[str, object] = {
     "Under a condition": {"user": "1", "k": 5, "filter": "bid >= 0.5"},
     "Several users": {"requests": [{"user": "1", "k": 5}, {"user": "2", "k": 5}]},
 }
-LISTED = {
-    "version": "1c0218facc91",
+LISTED: dict[str, object] = {
     "results": [
         {
+            "version": "1c0218facc91",
+            "arm": "control",
             "domains": {"search": {"items": ["4086", "4356"], "scores": [2.71, 2.64]}},
             "ignored": [],
             "without_events": False,
@@ -75,14 +77,22 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
         "/v1/retrieve",
         tags=["Lists"],
         response_model=None,
-        openapi_extra=body(LISTS, Ask, AskMany),
+        openapi_extra=by_arm(body(LISTS, Ask, AskMany)),
         responses=answers(Retrieved, 400, 401, 413, 422, 503, example=LISTED),
     )
     async def retrieve(request: Request) -> Response:
         """The top-K of one user or several."""
         gate.check_token(request)
-        content = await gate.body(request)
-        return await gate.answer(lambda: service.answer(read_asks(content)))
+        content, named = await gate.body(request), request.headers.get(ARM_HEADER)
+
+        def work() -> tuple[list[Ask], dict[str, Any]]:
+            asks = read_asks(content)
+            return asks, service.answer(asks, named)
+
+        asks, answer = await gate.run(work)
+        response = gate.reply(answer)
+        service.served(asks, answer, named)
+        return response
 
     @app.post(
         "/v1/events",
@@ -101,19 +111,31 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
         service.metrics.answered(204)
         return Response(status_code=204)
 
-    @app.get("/v1/domains", tags=["The server"], response_model=None, responses=answers(DomainSizes, 401))
+    @app.get(
+        "/v1/domains",
+        tags=["The server"],
+        response_model=None,
+        openapi_extra=by_arm({}),
+        responses=answers(DomainSizes, 401, 422),
+    )
     async def domains(request: Request) -> Response:
         """The domains of the live bundle and how many items each has."""
         gate.check_token(request)
-        live = service.live
+        live = service.live_in(request.headers.get(ARM_HEADER))
         items = {name: len(live.retriever.engine.items(number)) for number, name in enumerate(live.domains)}
-        return Response(orjson.dumps({"version": live.version, "items": items}), media_type=JSON)
+        return Response(orjson.dumps({"version": live.version, "arm": live.arm, "items": items}), media_type=JSON)
 
-    @app.get("/v1/bundle", tags=["The server"], response_model=None, responses=answers(About, 401))
+    @app.get(
+        "/v1/bundle",
+        tags=["The server"],
+        response_model=None,
+        openapi_extra=by_arm({}),
+        responses=answers(About, 401, 422),
+    )
     async def bundle(request: Request) -> Response:
         """What the live bundle is: its manifest, without the list of its files."""
         gate.check_token(request)
-        return Response(orjson.dumps(service.live.about), media_type=JSON)
+        return Response(orjson.dumps(service.live_in(request.headers.get(ARM_HEADER)).about), media_type=JSON)
 
     @app.get("/healthz", tags=["The server"], response_model=None, responses=answers(Up))
     async def health() -> Response:

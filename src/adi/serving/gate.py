@@ -66,7 +66,10 @@ class Gate:
 
     async def answer(self, work: Callable[[], Any]) -> Response:
         """What `run` gives, as JSON."""
-        given = await self.run(work)
+        return self.reply(await self.run(work))
+
+    def reply(self, given: Any) -> Response:
+        """What is given, as JSON."""
         started = perf_counter()
         content = orjson.dumps(given, default=str)
         self.metrics.stages({"write": perf_counter() - started})

@@ -8,9 +8,9 @@ from adi.errors import AdiError
 from adi.serving.answers import Attributes, History, ItemIds, UserIds
 from adi.serving.gate import Gate
 from adi.serving.lookups import attributes_of, history_of
-from adi.serving.messages import AskItems, Prefix, ProblemError, read_items, read_prefix
-from adi.serving.openapi import answers, body, query
-from adi.serving.service import Service
+from adi.serving.messages import ARM_HEADER, AskItems, Prefix, ProblemError, read_items, read_prefix
+from adi.serving.openapi import answers, body, by_arm, query
+from adi.serving.service import Live, Service
 
 _ITEMS: dict[str, object] = {"Two items": {"domain": "search", "items": ["3", "99"]}}
 _PAST = {
@@ -26,11 +26,14 @@ _SHOWN = {"items": {"3": {"category": "toys", "bid": 0.5}}, "unknown": ["99"]}
 def add_lookups(app: FastAPI, service: Service, gate: Gate) -> None:
     """Add the routes to an application, behind its gate."""
 
+    def live_for(request: Request) -> Live:
+        return service.live_in(request.headers.get(ARM_HEADER))
+
     @app.get(
         "/v1/users",
         tags=["Users and items"],
         response_model=None,
-        openapi_extra=query(Prefix),
+        openapi_extra=by_arm(query(Prefix)),
         responses=answers(UserIds, 401, 422, 503, example={"users": ["1", "10", "100"]}),
     )
     async def users(request: Request) -> Response:
@@ -38,14 +41,14 @@ def add_lookups(app: FastAPI, service: Service, gate: Gate) -> None:
         gate.check_token(request)
         ask = read_prefix(request.query_params)
         return await gate.answer(
-            lambda: {"users": service.live.retriever.dataset.users.starting(ask.prefix, ask.limit)}
+            lambda: {"users": live_for(request).retriever.dataset.users.starting(ask.prefix, ask.limit)}
         )
 
     @app.get(
         "/v1/items",
         tags=["Users and items"],
         response_model=None,
-        openapi_extra=query(Prefix),
+        openapi_extra=by_arm(query(Prefix)),
         responses=answers(ItemIds, 401, 422, 503, example={"items": ["3", "30"]}),
     )
     async def items(request: Request) -> Response:
@@ -53,13 +56,14 @@ def add_lookups(app: FastAPI, service: Service, gate: Gate) -> None:
         gate.check_token(request)
         ask = read_prefix(request.query_params)
         return await gate.answer(
-            lambda: {"items": service.live.retriever.dataset.items.starting(ask.prefix, ask.limit)}
+            lambda: {"items": live_for(request).retriever.dataset.items.starting(ask.prefix, ask.limit)}
         )
 
     @app.get(
         "/v1/users/{user:path}",
         tags=["Users and items"],
         response_model=None,
+        openapi_extra=by_arm({}),
         responses=answers(History, 401, 404, 422, 503, example=_PAST),
     )
     async def history(request: Request, user: Annotated[str, Path(description="The user's id.")]) -> Response:
@@ -67,7 +71,7 @@ def add_lookups(app: FastAPI, service: Service, gate: Gate) -> None:
         gate.check_token(request)
 
         def work() -> dict[str, Any]:
-            live = service.live
+            live = live_for(request)
             recent = service.recent_of(live, user)
             found = history_of(live.retriever.dataset, user, recent or ())
             if found is None:
@@ -80,7 +84,7 @@ def add_lookups(app: FastAPI, service: Service, gate: Gate) -> None:
         "/v1/items",
         tags=["Users and items"],
         response_model=None,
-        openapi_extra=body(_ITEMS, AskItems),
+        openapi_extra=by_arm(body(_ITEMS, AskItems)),
         responses=answers(Attributes, 400, 401, 413, 422, 503, example=_SHOWN),
     )
     async def attributes(request: Request) -> Response:
@@ -89,7 +93,7 @@ def add_lookups(app: FastAPI, service: Service, gate: Gate) -> None:
         content = await gate.body(request)
 
         def work() -> dict[str, Any]:
-            ask, retriever = read_items(content), service.live.retriever
+            ask, retriever = read_items(content), live_for(request).retriever
             try:
                 return attributes_of(retriever.dataset, retriever.domain(ask.domain), ask.items)
             except AdiError as error:

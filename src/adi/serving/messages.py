@@ -14,6 +14,8 @@ MOST_EXCLUDED = 10_000
 MOST_AT_ONCE = 64
 MOST_SUGGESTED = 100
 
+ARM_HEADER = "X-Adi-Arm"
+
 Message = TypeVar("Message")
 
 Id = Annotated[str, Field(min_length=1, max_length=512)]
@@ -58,7 +60,7 @@ class Ask(Strict):
 
 
 class AskMany(Strict):
-    """Several requests, answered in order by the same bundle."""
+    """Several requests, answered in order, all of one arm by the same bundle."""
 
     requests: Annotated[list[Ask], Field(min_length=1, max_length=MOST_AT_ONCE, description="Each of one user.")]
 
@@ -73,6 +75,8 @@ class Answer(Strict):
 class Answers(Strict):
     """The answer to one request."""
 
+    version: str = Field(description="That of the bundle which answered. All results of one arm have the same.")
+    arm: str | None = Field(description="The arm of the experiment that answered; null where none is served.")
     domains: dict[str, Answer] = Field(description="By domain.")
     ignored: list[str] = Field(description="Ids of items, in `history` and `exclude`, that the bundle does not know.")
     without_events: bool = Field(
@@ -84,7 +88,6 @@ class Answers(Strict):
 class Retrieved(Strict):
     """The answers to all requests of a body."""
 
-    version: str = Field(description="That of the bundle which answered.")
     results: list[Answers] = Field(description="One for each request, in their order.")
 
 

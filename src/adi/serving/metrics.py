@@ -23,12 +23,16 @@ class Metrics:
             registry=self.registry,
         )
         self._domains = Histogram(
-            "adi_retrieve_seconds", "Time of one top-K by domain.", ["domain"], buckets=BUCKETS, registry=self.registry
+            "adi_retrieve_seconds",
+            "Time of one top-K by arm and domain.",
+            ["arm", "domain"],
+            buckets=BUCKETS,
+            registry=self.registry,
         )
         self._parts = Histogram(
             "adi_retrieve_stage_seconds",
-            "Time of one top-K by domain and stage: features, filter, tower, index, output.",
-            ["domain", "stage"],
+            "Time of one top-K by arm, domain and stage: features, filter, tower, index, output.",
+            ["arm", "domain", "stage"],
             buckets=BUCKETS,
             registry=self.registry,
         )
@@ -42,7 +46,15 @@ class Metrics:
         for request in ("add", "read"):
             self._no_store.labels(request)  # 0 from the start, so that a first one is an increase
         self._refused = Counter("adi_bundles_refused", "New bundles that were not taken.", registry=self.registry)
-        self._bundle = Gauge("adi_bundle", "1 for the version that is live.", ["version"], registry=self.registry)
+        self._bundle = Gauge(
+            "adi_bundle", "1 for the version that is live, in each arm.", ["arm", "version"], registry=self.registry
+        )
+        self._arms = Counter(
+            "adi_arm_requests",
+            "Requests that an arm answered, each of a body, by what chose the arm.",
+            ["arm", "assignment"],
+            registry=self.registry,
+        )
 
     def answered(self, status: int) -> None:
         self._requests.labels(str(status)).inc()
@@ -52,11 +64,17 @@ class Metrics:
         for name, own in seconds.items():
             self._stages.labels(name).observe(own)
 
-    def retrieved(self, domain: str, stages: Mapping[str, float]) -> None:
-        """One top-K, which took what its stages took together. A domain is one of the bundle's: there are no others."""
-        self._domains.labels(domain).observe(sum(stages.values()))
+    def retrieved(self, arm: str | None, domain: str, stages: Mapping[str, float]) -> None:
+        """One top-K, which took what its stages took together. A domain is one of the bundle's: there are no others.
+
+        The arm is None, an empty label and so the same as none, without an experiment.
+        """
+        self._domains.labels(arm or "", domain).observe(sum(stages.values()))
         for name, seconds in stages.items():
-            self._parts.labels(domain, name).observe(seconds)
+            self._parts.labels(arm or "", domain, name).observe(seconds)
+
+    def answered_by(self, arm: str, assignment: str) -> None:
+        self._arms.labels(arm, assignment).inc()
 
     def no_store(self, request: Literal["add", "read"]) -> None:
         self._no_store.labels(request).inc()
@@ -64,9 +82,11 @@ class Metrics:
     def refused(self) -> None:
         self._refused.inc()
 
-    def live(self, version: str) -> None:
+    def live(self, versions: Mapping[str | None, str]) -> None:
+        """Take note of the version that is live in each arm."""
         self._bundle.clear()
-        self._bundle.labels(version).set(1)
+        for arm, version in versions.items():
+            self._bundle.labels(arm or "", version).set(1)
 
     def text(self) -> bytes:
         """All of it, in Prometheus's text format."""

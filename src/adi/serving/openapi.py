@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from adi.schema import Strict
 from adi.serving.gate import JSON, PROBLEM
-from adi.serving.messages import Ask, AskItems, AskMany, Events, Problem
+from adi.serving.messages import ARM_HEADER, Ask, AskItems, AskMany, Events, Problem
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -18,7 +18,10 @@ OWN = (Ask, AskMany, AskItems, Events, Problem)
 
 REFERENCE = "#/components/schemas/{model}"
 
-GUIDE = "Each domain's top-K, from one bundle. What is not answered is a problem (RFC 9457) whose `detail` says why."
+GUIDE = (
+    "Each domain's top-K, from one bundle, or in an experiment from that of the user's arm. What is not answered is a "
+    "problem (RFC 9457) whose `detail` says why."
+)
 
 TAGS = [
     {"name": "Lists", "description": "The top-K of a user in each domain, and what users do."},
@@ -47,7 +50,7 @@ FAULTS = {
     404: Fault("Nobody of this id.", "Not known", "user 'nobody' is not known, and has no events."),
     413: Fault("The body is too large.", "Too large", "The body has more than 1,048,576 bytes. Ask for fewer at once."),
     422: Fault(
-        "Not as the schema says, or not to be answered, such as a domain, user, attribute or context feature that "
+        "Not as the schema says, or not to be answered, such as a domain, user, arm, attribute or context feature that "
         "there is not, or a filter that is none. The detail names the key, the value and the remedy.",
         "Cannot be answered",
         "domain 'serch' is not one of search, feed. Did you mean 'search'?",
@@ -101,6 +104,15 @@ def query(kind: type[Strict]) -> dict[str, Any]:
             for name, schema in fields.items()
         ]
     }
+
+
+def by_arm(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """What a route says of its request, with the header that names the arm whose bundle is to answer."""
+    words = (
+        "The arm of the experiment that is to answer, instead of the user's, or of the control where there is no user."
+    )
+    header = {"name": ARM_HEADER, "in": "header", "description": words, "schema": {"type": "string"}}
+    return {**extra, "parameters": [*extra.get("parameters", []), header]}
 
 
 def complete(app: FastAPI, *, token: bool) -> None:

@@ -1,8 +1,9 @@
-"""What answers requests: the bundle that is live, which a new one may replace between two of them."""
+"""What answers requests: the live bundle, which a new one may replace between two, or the bundles of an experiment."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from adi.bundle.manifest import read_bundle_info
 from adi.errors import AdiError, suggestion
 from adi.retrieval.retriever import Retriever
 from adi.retrieval.stages import lap, stopwatch
+from adi.serving.experiment import Experiment, assignment_of
 from adi.serving.lookups import attribute_names, context_features
-from adi.serving.messages import Ask, Events, ProblemError
+from adi.serving.messages import ARM_HEADER, Ask, Events, ProblemError
 from adi.serving.metrics import Metrics
 from adi.serving.recent import Event, Recent, SqliteRecent, StoreError
 
@@ -23,6 +25,7 @@ class Live:
     path: Path
     created: str
     retriever: Retriever
+    arm: str | None = None
 
     @property
     def version(self) -> str:
@@ -33,10 +36,16 @@ class Live:
         return self.retriever.dataset.domains
 
     @cached_property
+    def context(self) -> set[str]:
+        """The names of the context features."""
+        return {feature["name"] for feature in self.about["context"]}
+
+    @cached_property
     def about(self) -> dict[str, Any]:
         """What it is, in words and numbers."""
         return {
             "version": self.version,
+            "arm": self.arm,
             "domains": list(self.domains),
             **self.retriever.engine.about(),
             "context": context_features(self.retriever.dataset),
@@ -45,15 +54,34 @@ class Live:
 
 
 class Service:
-    """Answers requests with the live bundle. Several threads may ask at once."""
+    """Answers requests with the live bundle, or with that of the user's arm. Several threads may ask at once.
 
-    def __init__(self, path: Path, metrics: Metrics, recent: Recent | None = None) -> None:
+    Args:
+        source: a bundle, or an experiment between several, which are to have the same domains.
+    """
+
+    def __init__(self, source: Path | Experiment, metrics: Metrics, recent: Recent | None = None) -> None:
         self.metrics, self.recent = metrics, recent or SqliteRecent()
-        self.live = self._opened(path, verify=False)
-        metrics.live(self.live.version)
+        self.experiment = source if isinstance(source, Experiment) else None
+        self.lives: Mapping[str | None, Live] = (
+            self._opened_arms(source) if isinstance(source, Experiment) else {None: self._opened(source, verify=False)}
+        )
+        """The live bundle of each arm; without an experiment one, of no arm."""
+        self.context = set() if self.experiment is None else set().union(*(own.context for own in self.lives.values()))
+        """The context features of all arms."""
+        metrics.live({arm: live.version for arm, live in self.lives.items()})
+
+    @property
+    def live(self) -> Live:
+        """The bundle that answers what is asked for nobody: the control's in an experiment."""
+        return self.live_in(None)
+
+    def live_in(self, named: str | None) -> Live:
+        """The bundle of a named arm, or `live`; raises `ProblemError` for the name of no arm."""
+        return self.lives[self.arm_of(None, named)]
 
     def swap(self, path: Path, *, verify: bool = True) -> None:
-        """Open and warm another bundle, then let it answer from the next request on.
+        """Open and warm another bundle, then let it answer from the next request on; not for an experiment.
 
         With `verify` every byte of it is compared with its manifest. Raises `AdiError` for a bundle that is not whole
         or cannot answer, and for one that lacks a domain of the live one; the live one then stays.
@@ -63,23 +91,46 @@ class Service:
             raise AdiError(
                 f"{path}: lacks domain '{gone[0]}', which is being served. Start a server of its own for it."
             )
-        self.live = live
-        self.metrics.live(live.version)
+        self.lives = {None: live}
+        self.metrics.live({None: live.version})
 
-    def answer(self, asks: Sequence[Ask]) -> dict[str, Any]:
-        """The answers to requests, all from one bundle, as `adi.serving.messages.Retrieved` describes them.
+    def arm_of(self, user: str | None, named: str | None = None) -> str | None:
+        """The arm that answers: the `named` one, else the user's, for nobody the control; None without an experiment.
 
-        Raises `ProblemError` for a request that cannot be answered, by its place among several.
+        Raises `ProblemError` for the name of no arm.
         """
-        live = self.live
+        if named is not None and named not in self.lives:
+            if self.experiment is None:
+                fault = "is no arm, for no experiment is served. Leave the header out."
+            else:
+                arms = self.experiment.arms
+                fault = f"is not one of the arms {', '.join(arms)}.{suggestion(named, arms)}"
+            raise ProblemError(422, "No such arm", f"{ARM_HEADER}: '{named}' {fault}")
+        if named is not None or self.experiment is None:
+            return named
+        return self.experiment.control if user is None else self.experiment.arm_of(user)
+
+    def answer(self, asks: Sequence[Ask], named: str | None = None) -> dict[str, Any]:
+        """The answers to requests, as `adi.serving.messages.Retrieved` describes them.
+
+        An arm that is `named` gives all of them; those of one arm are all from one bundle. Raises `ProblemError` for a
+        request that cannot be answered, by its place among several, and for the name of no arm.
+        """
+        lives = self.lives
         results = []
         for number, ask in enumerate(asks):
             try:
-                results.append(self._one(live, ask))
+                results.append(self._one(lives[self.arm_of(ask.user, named)], ask))
             except AdiError as error:
                 place = f"requests.{number}: " if len(asks) > 1 else ""
                 raise ProblemError(422, "Cannot be answered", f"{place}{error}") from None
-        return {"version": live.version, "results": results}
+        return {"results": results}
+
+    def served(self, asks: Sequence[Ask], answer: Mapping[str, Any], named: str | None = None) -> None:
+        """Count an answer that is about to be sent: one that was given up is none."""
+        if self.experiment is not None:
+            for ask, result in zip(asks, answer["results"], strict=True):
+                self.metrics.answered_by(result["arm"], assignment_of(ask.user, named))
 
     def add(self, events: Events) -> None:
         """Take what a user did into account from the next request on.
@@ -118,6 +169,9 @@ class Service:
     def _one(self, live: Live, ask: Ask) -> dict[str, Any]:
         domains: dict[str, Any] = {}
         ignored: dict[str, None] = {}
+        # A client cannot tell which arm will answer: what another one asks for is no fault, and left out.
+        elsewhere = self.context - live.context
+        context = {name: value for name, value in ask.context.items() if name not in elsewhere}
         recent = self.recent_of(live, ask.user) if ask.user is not None and ask.history is None else []
         for domain in ask.domains or live.domains:
             with stopwatch() as watch:
@@ -126,26 +180,49 @@ class Service:
                     user=ask.user,
                     history=ask.history,
                     recent=recent or (),
-                    context=ask.context,
+                    context=context,
                     k=ask.k,
                     exclude=ask.exclude,
                     exclude_seen=ask.exclude_seen,
                     filter=ask.filter,
                 )
-            self.metrics.retrieved(domain, watch.seconds)
+            self.metrics.retrieved(live.arm, domain, watch.seconds)
             domains[domain] = {"items": found.ids, "scores": found.scores}
             ignored |= dict.fromkeys(found.ignored)
-        return {"domains": domains, "ignored": list(ignored), "without_events": recent is None}
+        return {
+            "version": live.version,
+            "arm": live.arm,
+            "domains": domains,
+            "ignored": list(ignored),
+            "without_events": recent is None,
+        }
 
     @staticmethod
-    def _opened(path: Path, *, verify: bool) -> Live:
+    def _opened(path: Path, *, verify: bool, arm: str | None = None) -> Live:
         """A bundle that has answered once in each domain, so that its files are mapped and its code has run."""
         info = read_bundle_info(path, verify=verify)
-        live = Live(path, info.created, Retriever(path))
+        live = Live(path, info.created, Retriever(path), arm)
         for domain in live.domains:
             live.retriever.retrieve(domain, history=[], k=1)
         _ = live.about  # read now, not in a request
         return live
+
+    @classmethod
+    def _opened_arms(cls, experiment: Experiment) -> dict[str | None, Live]:
+        """The bundles of all arms; raises `AdiError` for one that cannot answer, or that lacks a domain of another."""
+        where, lives = f"experiment {experiment.name}, arm", dict[str | None, Live]()
+        for name, arm in experiment.arms.items():
+            try:
+                lives[name] = cls._opened(arm.bundle, verify=False, arm=name)
+            except AdiError as error:
+                raise AdiError(f"{where} '{name}': {error}") from None
+        for live, other in permutations(lives.values(), 2):
+            if lacking := [domain for domain in other.domains if domain not in live.domains]:
+                raise AdiError(
+                    f"{where} '{live.arm}': {live.path} lacks domain '{lacking[0]}', which arm '{other.arm}' has. "
+                    "Every arm has to answer every request: give bundles of the same domains."
+                )
+        return lives
 
 
 def _no_store(remedy: str) -> ProblemError:

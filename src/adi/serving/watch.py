@@ -73,6 +73,11 @@ class Follower:
     """
 
     def __init__(self, service: Service, folder: Path, tell: Callable[[str], None], *, seconds: float = 2.0) -> None:
+        if service.experiment is not None:
+            raise AdiError(
+                "--watch: an experiment compares the bundles that its file names, so none may take another's place. "
+                "Leave --watch out, or serve one bundle."
+            )
         if not folder.is_dir():
             raise AdiError(f"--watch: {folder}: no such folder. Make it, and export bundles into it.")
         self.service, self.folder, self.tell, self.seconds = service, folder, tell, seconds

@@ -160,3 +160,17 @@ def test_without_the_store_of_events_the_page_says_so(window, serving, bundles, 
         one.answered()
         expect(one.page.locator(".warning")).to_contain_text("Without what the user did since the export")
         expect(one.page.locator(".past")).to_contain_text("History, newest first (5)")
+
+
+def test_in_an_experiment_the_arm_of_the_user_answers(window, serving, bundles, between, top) -> None:
+    experiment = between(*bundles)
+    server = serving(experiment)
+    versions = {arm: live.version for arm, live in server.service.lives.items()}
+    one = window()
+    for arm in ("old", "new"):
+        user = next(user for user in ("ana", "bo b", "cy", "dan") if experiment.arm_of(user) == arm)
+        one.goto(server, f"#retrieve?user={user}&k=4")
+        expect(one.page.get_by_role("status")).to_contain_text(f"User {user}, arm {arm}, bundle {versions[arm]}: ")
+        one.answered()
+        assert one.lists() == top(server, {"user": user, "k": 4})
+        expect(one.page.locator("#live")).to_have_text(f"arm old: dnn, bundle {versions['old']}")

@@ -14,9 +14,10 @@ export const token = {
   set: (value) => sessionStorage.setItem(KEY, value),
 };
 
-// The answer's JSON. Throws `Problem` with the server's words where it does not answer.
-export async function ask(path, body) {
-  const headers = {};
+// The answer's JSON, from an arm of the experiment if one is named. Throws `Problem` with the server's words where it does
+// not answer.
+export async function ask(path, body, arm = null) {
+  const headers = arm === null ? {} : { "X-Adi-Arm": arm };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (token.get() !== null) headers.Authorization = `Bearer ${token.get()}`;
   const method = body === undefined ? "GET" : "POST";

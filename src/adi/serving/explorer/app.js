@@ -30,7 +30,7 @@ async function show() {
     const about = await ask("v1/bundle");
     if (own !== latest) return;
     byId("token-form").hidden = true;
-    byId("live").textContent = `${about.model}, bundle ${about.version}`;
+    byId("live").textContent = `${about.arm === null ? "" : `arm ${about.arm}: `}${about.model}, bundle ${about.version}`;
     if (state.tab === "weights") byId("panel-weights").replaceChildren(...weights(about));
     else if (state.tab === "bundle") byId("panel-bundle").replaceChildren(...bundle(about));
     else await showRetrieved(state, about, () => own === latest);
@@ -74,7 +74,9 @@ function present(state, found) {
     ...notes.map((text) => make("p", { class: "warning" }, text)),
     ...(found.past ? [pastOf(found, highlight)] : []),
     cards(found, highlight));
-  byId("status").textContent = `${state.history === null ? `User ${state.user}` : "A new user"}: ${summary(found)}`;
+  const who = state.history === null ? `User ${state.user}` : "A new user";
+  const arm = found.arm === null ? "" : `, arm ${found.arm}, bundle ${found.version}`;
+  byId("status").textContent = `${who}${arm}: ${summary(found)}`;
 }
 
 // For somebody who has no id at hand.

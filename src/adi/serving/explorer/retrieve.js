@@ -1,4 +1,5 @@
-// What the server answers to a state, with the attributes of the items and the history of the user.
+// What the server answers to a state, with the attributes of the items and the history of the user, as the arm knows them
+// that answered.
 
 import { ask } from "./api.js";
 
@@ -9,26 +10,26 @@ export async function retrieve(state) {
   const body = { ...who, context: state.context, filter: state.filter || null };
   if (state.k !== "") body.k = Number(state.k);
   const answer = await ask("v1/retrieve", body);
-  const [{ domains, ignored, without_events: withoutEvents }] = answer.results;
-  const past = state.history === null ? await pastOf(state.user) : null;
+  const [{ version, arm, domains, ignored, without_events: withoutEvents }] = answer.results;
+  const past = state.history === null ? await pastOf(state.user, arm) : null;
   const attributes = {};
   let without = null;
   await Promise.all(Object.entries(domains).map(async ([domain, { items }]) => {
     const own = (past?.history ?? []).filter((event) => event.domain === domain).map((event) => event.item);
     const wanted = [...new Set([...items, ...own])].slice(0, MOST);
     try {
-      attributes[domain] = (await ask("v1/items", { domain, items: wanted })).items;
+      attributes[domain] = (await ask("v1/items", { domain, items: wanted }, arm)).items;
     } catch (problem) {
       attributes[domain] = {};
       without = problem.message;
     }
   }));
-  return { version: answer.version, domains, ignored, withoutEvents, past, attributes, without };
+  return { version, arm, domains, ignored, withoutEvents, past, attributes, without };
 }
 
-async function pastOf(user) {
+async function pastOf(user, arm) {
   try {
-    return await ask(`v1/users/${encodeURIComponent(user)}`);
+    return await ask(`v1/users/${encodeURIComponent(user)}`, undefined, arm);
   } catch (problem) {
     if (problem.status !== 404) throw problem;
     return null; // a user named . or .. has no path of their own, and is shown without a history
