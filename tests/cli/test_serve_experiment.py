@@ -10,6 +10,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 
@@ -23,8 +24,8 @@ def folder(pipeline, adi, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_an_experiment_is_served_until_it_is_told_to_end(folder: Path) -> None:
-    words = ["serve", folder / "a-a.yaml", "--port", 0]
+def test_an_experiment_is_served_and_logged_until_it_is_told_to_end(folder: Path, tmp_path: Path) -> None:
+    words = ["serve", folder / "a-a.yaml", "--port", 0, "--exposures", tmp_path / "log"]
     process = subprocess.Popen(
         [sys.executable, "-m", "adi.cli.main", *map(str, words)],
         stdout=subprocess.PIPE,
@@ -51,15 +52,20 @@ def test_an_experiment_is_served_until_it_is_told_to_end(folder: Path) -> None:
     finally:
         process.kill()
         process.communicate()
-    assert {(result["arm"], result["version"]) for result in results} == {
-        ("control", version),
-        ("treatment", version),
-    }
+    (path,) = (tmp_path / "log").iterdir()
+    rows = pq.read_table(path).to_pylist()
+    assert [(row["arm"], row["version"], row["items"]) for row in rows] == [
+        (result["arm"], version, own["items"]) for result in results for own in result["domains"].values()
+    ]
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (
+            ["{}/bundle", "--exposures", "{}/a-a.yaml"],
+            "--exposures: {}/a-a.yaml: cannot be written (File exists). Give",
+        ),
         (["{}/a-a.yaml", "--watch", "{}"], "--watch: an experiment compares the bundles that its file names"),
         (["{}/no.yaml"], "{}/no.yaml: not a bundle (no bundle.json)"),
         (["{}/bundle/bundle.json"], "{}/bundle/bundle.json: "),

@@ -21,6 +21,7 @@ import uvicorn
 from adi.bundle.export import export
 from adi.serving.app import create_app
 from adi.serving.experiment import Experiment
+from adi.serving.exposures import ExposureLog
 from adi.serving.gate import Limits
 from adi.serving.metrics import Metrics
 from adi.serving.recent import Recent
@@ -91,8 +92,12 @@ def serving() -> Iterator[Callable[..., Server]]:
     """A function that serves a bundle or an experiment until the tests end."""
     servers: list[Server] = []
 
-    def serve(source: Path | Experiment, recent: Recent | None = None, **limits: Any) -> Server:
-        service = Service(source, Metrics(), recent)
+    def serve(
+        source: Path | Experiment, recent: Recent | None = None, exposures: Path | None = None, **limits: Any
+    ) -> Server:
+        metrics = Metrics()
+        log = None if exposures is None else ExposureLog(exposures, metrics, print)
+        service = Service(source, metrics, recent, log)
         config = uvicorn.Config(create_app(service, Limits(**limits)), port=0, log_level="error", lifespan="on")
         socket = config.bind_socket()
         server = uvicorn.Server(config)

@@ -31,6 +31,9 @@ def serve(
             show_default="in memory",
         ),
     ] = None,
+    exposures: Annotated[
+        Path | None, typer.Option(help="Folder to log what is served in, as Parquet files.", show_default="no log")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Requests at work at once.")] = 2,
     waiting: Annotated[int, typer.Option(help="Requests that may wait behind them; more are turned away.")] = 64,
     timeout: Annotated[float, typer.Option(help="Seconds after which a request is given up.")] = 5.0,
@@ -42,12 +45,13 @@ def serve(
 
     Example: [bold]adi serve bundle --port 8000[/]
 
-    Of an experiment: [bold]adi serve ranker-2.yaml[/]
+    Of an experiment: [bold]adi serve ranker-2.yaml --exposures exposures[/]
     """
     import uvicorn
 
     from adi.serving.app import create_app
     from adi.serving.experiment import load_experiment
+    from adi.serving.exposures import ExposureLog
     from adi.serving.gate import Limits
     from adi.serving.metrics import Metrics
     from adi.serving.recent import Recent, SqliteRecent
@@ -63,7 +67,9 @@ def serve(
     else:
         recent = SqliteRecent(None if events is None else Path(events))
     source = load_experiment(bundle) if bundle.is_file() else bundle
-    service = Service(source, Metrics(), recent)
+    metrics = Metrics()
+    log = None if exposures is None else ExposureLog(exposures, metrics, say)
+    service = Service(source, metrics, recent, log)
     follower = None if watch is None else Follower(service, watch, say)
     config = uvicorn.Config(
         create_app(service, limits),

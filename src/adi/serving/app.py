@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 from typing import Any
 
@@ -47,8 +47,9 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        pool.shutdown(wait=True)  # requests that have begun are answered
+        with service.exposures or nullcontext():
+            yield
+            pool.shutdown(wait=True)  # requests that have begun are answered
 
     app = FastAPI(
         title="adi",

@@ -49,6 +49,7 @@ class Ask(Strict):
     filter: Annotated[str, Field(max_length=2000)] | None = Field(
         None, description="A condition on the items' attributes in the domain: `category = 'toys' and bid >= 0.5`."
     )
+    preview: bool = Field(False, description="For a list that no user is to see: it is not logged as an exposure.")
 
     @field_validator("context", mode="before")
     @classmethod

@@ -55,6 +55,15 @@ class Metrics:
             ["arm", "assignment"],
             registry=self.registry,
         )
+        self.exposures_written = Counter(
+            "adi_exposures_written", "Exposures that are in a file.", registry=self.registry
+        )
+        self.exposures_dropped = Counter(
+            "adi_exposures_dropped", "Exposures that are in none, for there was no room.", registry=self.registry
+        )
+        self.exposures_failed = Counter(
+            "adi_exposures_failed", "Files of exposures that could not be written.", registry=self.registry
+        )
 
     def answered(self, status: int) -> None:
         self._requests.labels(str(status)).inc()

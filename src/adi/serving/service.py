@@ -12,6 +12,7 @@ from adi.errors import AdiError, suggestion
 from adi.retrieval.retriever import Retriever
 from adi.retrieval.stages import lap, stopwatch
 from adi.serving.experiment import Experiment, assignment_of
+from adi.serving.exposures import ExposureLog, exposures_of
 from adi.serving.lookups import attribute_names, context_features
 from adi.serving.messages import ARM_HEADER, Ask, Events, ProblemError
 from adi.serving.metrics import Metrics
@@ -58,10 +59,17 @@ class Service:
 
     Args:
         source: a bundle, or an experiment between several, which are to have the same domains.
+        exposures: where to log what is served; nowhere if None.
     """
 
-    def __init__(self, source: Path | Experiment, metrics: Metrics, recent: Recent | None = None) -> None:
-        self.metrics, self.recent = metrics, recent or SqliteRecent()
+    def __init__(
+        self,
+        source: Path | Experiment,
+        metrics: Metrics,
+        recent: Recent | None = None,
+        exposures: ExposureLog | None = None,
+    ) -> None:
+        self.metrics, self.recent, self.exposures = metrics, recent or SqliteRecent(), exposures
         self.experiment = source if isinstance(source, Experiment) else None
         self.lives: Mapping[str | None, Live] = (
             self._opened_arms(source) if isinstance(source, Experiment) else {None: self._opened(source, verify=False)}
@@ -127,10 +135,13 @@ class Service:
         return {"results": results}
 
     def served(self, asks: Sequence[Ask], answer: Mapping[str, Any], named: str | None = None) -> None:
-        """Count an answer that is about to be sent: one that was given up is none."""
+        """Count and log an answer that is about to be sent: one that was given up is no exposure."""
+        results = answer["results"]
         if self.experiment is not None:
-            for ask, result in zip(asks, answer["results"], strict=True):
+            for ask, result in zip(asks, results, strict=True):
                 self.metrics.answered_by(result["arm"], assignment_of(ask.user, named))
+        if self.exposures is not None:
+            self.exposures.add(exposures_of(asks, results, self.experiment, named))
 
     def add(self, events: Events) -> None:
         """Take what a user did into account from the next request on.

@@ -105,7 +105,8 @@ def test_filter_and_context_are_asked_for(window, served, top) -> None:
     one.page.get_by_label("hour").fill("9")
     with one.page.expect_request("**/v1/retrieve") as sent:
         one.page.get_by_label("Filter").press("Enter")
-    assert sent.value.post_data_json == {"user": "ana", "context": {"hour": "9"}, "filter": "bid >= 0.5", "k": 5}
+    asked = {"user": "ana", "context": {"hour": "9"}, "filter": "bid >= 0.5", "k": 5, "preview": True}
+    assert sent.value.post_data_json == asked
     expect(one.page.locator(".card").first.locator(".item")).not_to_have_count(5)
     one.answered()
     assert one.lists() == top(served, {"user": "ana", "k": 5, "filter": "bid >= 0.5", "context": {"hour": 9}})
@@ -162,9 +163,11 @@ def test_without_the_store_of_events_the_page_says_so(window, serving, bundles, 
         expect(one.page.locator(".past")).to_contain_text("History, newest first (5)")
 
 
-def test_in_an_experiment_the_arm_of_the_user_answers(window, serving, bundles, between, top) -> None:
+def test_in_an_experiment_the_arm_of_the_user_answers_and_nothing_is_logged(
+    window, serving, bundles, between, top, tmp_path
+) -> None:
     experiment = between(*bundles)
-    server = serving(experiment)
+    server = serving(experiment, exposures=tmp_path)
     versions = {arm: live.version for arm, live in server.service.lives.items()}
     one = window()
     for arm in ("old", "new"):
@@ -172,5 +175,7 @@ def test_in_an_experiment_the_arm_of_the_user_answers(window, serving, bundles, 
         one.goto(server, f"#retrieve?user={user}&k=4")
         expect(one.page.get_by_role("status")).to_contain_text(f"User {user}, arm {arm}, bundle {versions[arm]}: ")
         one.answered()
-        assert one.lists() == top(server, {"user": user, "k": 4})
+        assert one.lists() == top(server, {"user": user, "k": 4, "preview": True})
         expect(one.page.locator("#live")).to_have_text(f"arm old: dnn, bundle {versions['old']}")
+    server.stop()
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,5 @@
 // What the server answers to a state, with the attributes of the items and the history of the user, as the arm knows them
-// that answered.
+// that answered. A person looks at it and no user does: a preview is not logged as an exposure.
 
 import { ask } from "./api.js";
 
@@ -7,7 +7,7 @@ const MOST = 1000; // items whose attributes one request may ask for
 
 export async function retrieve(state) {
   const who = state.history === null ? { user: state.user || null } : { history: state.history };
-  const body = { ...who, context: state.context, filter: state.filter || null };
+  const body = { ...who, context: state.context, filter: state.filter || null, preview: true };
   if (state.k !== "") body.k = Number(state.k);
   const answer = await ask("v1/retrieve", body);
   const [{ version, arm, domains, ignored, without_events: withoutEvents }] = answer.results;
