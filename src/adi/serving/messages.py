@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError, WithJsonSchema, field_validator
 
+from adi.data.bids import MOST_WEIGHT
 from adi.retrieval.stages import lap
 from adi.schema import Strict
 
@@ -47,6 +48,13 @@ class Ask(Strict):
     filter: Annotated[str, Field(max_length=2000)] | None = Field(
         None, description="A condition on the items' attributes in the domain: `category = 'toys' and bid >= 0.5`."
     )
+    bid_weight: float = Field(
+        0.0,
+        ge=0,
+        le=MOST_WEIGHT,
+        allow_inf_nan=False,
+        description="The items are the best by score + `bid_weight` · log bid in the domain, of a bundle with bids.",
+    )
 
     @field_validator("context", mode="before")
     @classmethod
@@ -67,7 +75,9 @@ class Answer(Strict):
     """The best items of a domain, best first."""
 
     items: list[str] = Field(description="Their ids.")
-    scores: list[float] = Field(description="Their scores: inner products, to compare within this list alone.")
+    scores: list[float] = Field(
+        description="Their scores: inner products, and what bids add; to compare within this list alone."
+    )
 
 
 class Answers(Strict):
