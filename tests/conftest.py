@@ -1,6 +1,7 @@
 """A small log written by hand, prepared once for all tests: unequal domains, one of a single item, awkward ids."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,11 @@ ITEM_DOMAIN = [
     {"item": "mug", "domain": "feed", "bid": 1.0},
     {"item": "map", "domain": "kiosk", "bid": 3.0},
 ]
+BIDS = {  # of every item that can be retrieved, as powers of two
+    "search": {"bag": 6, "cap": 0, "ink": 3, "jar": 1.5, "mug": 2, "pen": -1, "été": 5, "本": 8},
+    "feed": {"bag": 4, "mug": 0, "pen": 1},
+    "kiosk": {"map": 3},
+}
 SCHEMA = """
 domains: {column: domain, values: [search, feed, kiosk]}
 interactions: {path: clicks.jsonl, user: user, item: item, time: time}
@@ -123,6 +129,21 @@ def prepared(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("prepared") / "dataset"
     prepare(tables / "schema.yaml", out)
     return out
+
+
+@pytest.fixture(scope="session")
+def prepared_with_bids(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a bid for every item of each domain's corpus. Not to be written to."""
+    folder = shutil.copytree(tables, tmp_path_factory.mktemp("bids") / "tables")
+    rows = [
+        {"item": item, "domain": domain, "bid": 2.0**power}
+        for domain, own in BIDS.items()
+        for item, power in own.items()
+    ]
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    (folder / "item_domain.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    prepare(folder / "schema.yaml", folder.parent / "dataset")
+    return folder.parent / "dataset"
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
 from adi.data.features import FeatureReader
 from adi.errors import AdiError
+from adi.index.bids import Bids
 from adi.index.filters import Filter
 from adi.index.vector_index import VectorIndex
 from adi.retrieval.engine import Admitted, Found
@@ -36,6 +37,7 @@ class BundleEngine:
         domains = self.info.domains.values()
         self.towers = [UserTower(folder, own.tower, threads=threads) for own in domains]
         self.indexes = [VectorIndex.open(folder / own.index) for own in domains]
+        self.bids = [None if own.bids is None else Bids(np.load(folder / own.bids.file)) for own in domains]
         self._items = [self.dataset.corpora.stored_retrievable(domain) for domain in range(len(self.towers))]
         for name, own, items, index in zip(self.info.domains, domains, self._items, self.indexes, strict=True):
             if not own.items == len(items) == len(index):
@@ -47,7 +49,9 @@ class BundleEngine:
     def about(self) -> dict[str, Any]:
         return self.info.model_dump(mode="json", exclude={"files", "version", "domains"}) | {
             "indexes": {
-                name: index.card.model_dump(mode="json") | own.parity.model_dump(mode="json")
+                name: index.card.model_dump(mode="json")
+                | own.parity.model_dump(mode="json")
+                | {"bids": own.bids and own.bids.model_dump(mode="json", exclude={"file"})}
                 for (name, own), index in zip(self.info.domains.items(), self.indexes, strict=True)
             },
             "run": self.origin,
@@ -70,13 +74,31 @@ class BundleEngine:
         return self.indexes[domain].filter(positions)
 
     def search(
-        self, domain: int, queries: Queries, k: int, *, admitted: Admitted | None, excluded: Sequence[Array]
+        self,
+        domain: int,
+        queries: Queries,
+        k: int,
+        *,
+        admitted: Admitted | None,
+        excluded: Sequence[Array],
+        bid_weight: float = 0.0,
     ) -> list[Found]:
+        bids = self.bids[domain]
+        if bid_weight and bids is None:
+            raise AdiError(
+                f"bid_weight = {bid_weight:g}: this bundle has no bids. Export its run with --bid COLUMN, the items' "
+                "attribute that holds them."
+            )
         assert admitted is None or isinstance(admitted, Filter)
         vectors = self.vectors(domain, queries)
         most = k + max((len(without) for without in excluded), default=0)
         scores, positions = self.indexes[domain].search(
-            vectors.reshape(-1, vectors.shape[2]), most, allowed=admitted, threads=self.threads
+            vectors.reshape(-1, vectors.shape[2]),
+            most,
+            allowed=admitted,
+            bids=bids,
+            bid_weight=bid_weight,
+            threads=self.threads,
         )
         by_query = len(queries), vectors.shape[1], most
         return [

@@ -13,15 +13,17 @@ from torch import Tensor
 
 from adi.bundle.engine import NOTHING, BundleEngine, best
 from adi.bundle.graph import PaddedTower, export_graph
-from adi.bundle.manifest import DATA, FORMAT, MANIFEST, BundleInfo, DomainInfo, Parity, files_in, version_of
+from adi.bundle.manifest import DATA, FORMAT, MANIFEST, BidsInfo, BundleInfo, DomainInfo, Parity, files_in, version_of
 from adi.bundle.origin import keep_origin
 from adi.bundle.packing import PackedTables, slots_of
 from adi.bundle.user_tower import TowerInfo, UserTower
 from adi.data.arrays import Array
+from adi.data.bids import MOST_WEIGHT, log_bids
 from adi.data.dataset import Dataset, Queries
 from adi.data.folder import new_folder
 from adi.data.manifest import NULL_ROW
 from adi.errors import AdiError
+from adi.index.bids import Bids
 from adi.index.build import build_index
 from adi.index.settings import IndexSettings
 from adi.index.vector_index import VectorIndex
@@ -37,6 +39,10 @@ TOLERANCE = 1e-5
 """How far a vector of the graph may be from the model's, as a share of the largest component."""
 
 SCORES_AT_ONCE = 1 << 26
+
+WEIGHTS, WEIGHED = (0.25, 1.0, 4.0), 256
+"""Bid weights that are checked, in terms of the one at which bids spread scores as far as the model does; on how many
+queries."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -66,6 +72,7 @@ def export(
     *,
     settings: IndexSettings | None = None,
     queries: int = 2000,
+    bid: str | None = None,
     progress: Progress | None = None,
 ) -> BundleInfo:
     """Write a bundle of a run to the new folder `out`, which is complete, checked and published, or absent.
@@ -74,12 +81,14 @@ def export(
         settings: of the indexes.
         queries: how many of each domain's test rows, or of its users where it has none, an index is tuned by and the
             domain is checked on.
+        bid: the items' attribute that holds their bids, for requests with a bid weight.
         progress: told (stage, done, of).
 
-    Raises `AdiError` for a run of a model without vectors, an index under its target, and a bundle that does not answer
-    as the run does.
+    Raises `AdiError` for a run of a model without vectors, an item without a bid (`adi.data.bids.log_bids`), an index
+    under its target, and a bundle that does not answer as the run does.
     """
     info, dataset, scorers = _open(run)
+    bids = [None if bid is None else log_bids(dataset, domain, bid) for domain in range(len(dataset.domains))]
     settings, tell = settings or IndexSettings(), progress or (lambda stage, done, total: None)
     with new_folder(out) as folder:
         shutil.copytree(dataset.folder, folder / DATA, ignore=_not_served(dataset.folder))
@@ -90,7 +99,7 @@ def export(
             tell("exporting domains", domain, len(scorers))
             try:
                 domains[name] = _export_domain(
-                    folder, tables, scorer, domain, _sample(dataset, domain, queries), settings
+                    folder, tables, scorer, domain, _sample(dataset, domain, queries), settings, bids[domain]
                 )
             except AdiError as error:
                 raise AdiError(f"domain '{name}': {error}") from None
@@ -103,6 +112,7 @@ def export(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             model=info.model,
             fingerprint=info.fingerprint,
+            bid=bid,
             domains=domains,
             versions={name: version(name) for name in ("faiss-cpu", "numpy", "onnxruntime", "torch")},
             files=files,
@@ -150,8 +160,9 @@ def _export_domain(
     domain: int,
     sample: Queries,
     settings: IndexSettings,
+    logs: Array | None,
 ) -> DomainInfo:
-    """Write a domain's user tower and index; raises `AdiError` where they do not answer as the model does."""
+    """Write a domain's user tower, index and log bids; raises `AdiError` where they do not answer as the model does."""
     one = scorer.model.of_one_domain(domain)
     file, first = tables.write(scorer.model, one.first)
     slots = slots_of(scorer.reader.user_features, first, tables.dataset)
@@ -179,10 +190,55 @@ def _export_domain(
             f"the index finds {parity.recall:.4f} of the model's own top {parity.k}, and {settings.target} is the "
             "target. Raise index settings, or lower --target. Nothing was published."
         )
-    return DomainInfo(items=len(items), kind=index.card.kind, tower=tower, index=place, parity=parity)
+    bids = None
+    if logs is not None:
+        file = f"bids/{domain}.npy"
+        bids = _export_bids(folder, file, logs, index, users, scorer.model, expected, items, settings)
+    return DomainInfo(items=len(items), kind=index.card.kind, tower=tower, index=place, parity=parity, bids=bids)
 
 
-def _recall(index: VectorIndex, users: Array, model: TwoTower, expected: Tensor, items: Array, k: int) -> float:
+def _export_bids(
+    folder: Path,
+    file: str,
+    logs: Array,
+    index: VectorIndex,
+    users: Array,
+    model: TwoTower,
+    expected: Tensor,
+    items: Array,
+    settings: IndexSettings,
+) -> BidsInfo:
+    """Write a domain's log bids (m,); raises `AdiError` where with them the index misses its target."""
+    (folder / file).parent.mkdir(exist_ok=True)
+    np.save(folder / file, logs)
+    rows, k = _spread(len(users), WEIGHED), min(settings.k, len(items))
+    some = _spread(len(users), min(WEIGHED, max(1, SCORES_AT_ONCE // len(items))))
+    scores = model.scores(expected[torch.from_numpy(some)], torch.from_numpy(items))
+    spreads = float(scores.std(dim=1, correction=0).mean()), float(logs.std(dtype=np.float64))
+    even = spreads[0] / spreads[1] if min(spreads) else 1.0
+    weights, recalls, bids = [min(share * even, MOST_WEIGHT) for share in WEIGHTS], [], Bids(logs)
+    for weight in weights:
+        asked = users[rows], model, expected[torch.from_numpy(rows)], items, k
+        recalls.append(_recall(index, *asked, bids=bids, weight=weight))
+        if not recalls[-1] >= settings.target:
+            raise AdiError(
+                f"with a bid weight of {weight:.3g} the index finds {recalls[-1]:.4f} of the exact top {k}, and "
+                f"{settings.target} is the target. Raise index settings, or lower --target. Nothing was published."
+            )
+    return BidsInfo(file=file, queries=len(rows), weights=tuple(weights), recalls=tuple(recalls))
+
+
+def _recall(
+    index: VectorIndex,
+    users: Array,
+    model: TwoTower,
+    expected: Tensor,
+    items: Array,
+    k: int,
+    *,
+    bids: Bids | None = None,
+    weight: float = 0.0,
+) -> float:
     """The mean share of the model's top k of each query that the index finds, a few queries at a time.
 
     An item that the index returned counts if its score is not below the k-th best, but for the rounding of one.
@@ -191,10 +247,12 @@ def _recall(index: VectorIndex, users: Array, model: TwoTower, expected: Tensor,
     hits = 0
     for first in range(0, len(users), block):
         scores = model.scores(expected[first : first + block], torch.from_numpy(items))  # (block, m)
+        if bids is not None:
+            scores += weight * torch.from_numpy(bids.logs)
         kth = scores.topk(k, dim=1).values[:, -1:]
         enough = kth - TOLERANCE * kth.abs().clamp(min=1.0)
         for own, row, least in zip(users[first : first + block], scores, enough, strict=True):
-            top, places = index.search(own, k)
+            top, places = index.search(own, k, bids=bids, bid_weight=weight)
             found = torch.from_numpy(best(top, places, NOTHING, k).positions)
             hits += int((row[found] >= least).sum())
     return hits / (len(users) * k)

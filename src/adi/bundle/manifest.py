@@ -38,6 +38,17 @@ class Parity(Strict):
     recall: float
 
 
+class BidsInfo(Strict):
+    """The log bids of a domain's items, in `file`, and what was checked: on so many real `queries` of the domain, for
+    each of `weights`, the mean share of the exact top k by score + weight · log bid that the index returned.
+    """
+
+    file: str
+    queries: int
+    weights: tuple[float, ...]
+    recalls: tuple[float, ...]
+
+
 class DomainInfo(Strict):
     """A domain in a bundle: how many items can be retrieved there, its user tower, its index and what was checked."""
 
@@ -46,10 +57,14 @@ class DomainInfo(Strict):
     tower: TowerInfo
     index: str
     parity: Parity
+    bids: BidsInfo | None = None
 
 
 class BundleInfo(Strict):
-    """``bundle.json``. `version` is a digest of all other files: what has the same version is the same bundle."""
+    """``bundle.json``. `version` is a digest of all other files: what has the same version is the same bundle.
+
+    `bid` is the items' attribute that the bids are from, where the bundle has any.
+    """
 
     format: int
     version: str
@@ -57,6 +72,7 @@ class BundleInfo(Strict):
     created: str
     model: str
     fingerprint: str
+    bid: str | None = None
     domains: Mapping[str, DomainInfo]
     versions: Mapping[str, str]
     files: Mapping[str, FileInfo]

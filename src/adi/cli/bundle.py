@@ -21,6 +21,13 @@ Condition = Annotated[
     str | None,
     typer.Option("--filter", help="A condition on the items' attributes, as in \"category = 'toys' and bid > 1\"."),
 ]
+Bid = Annotated[
+    str | None,
+    typer.Option(help="Of a run: the items' attribute with their bids. A bundle has those it was exported with."),
+]
+BidWeight = Annotated[
+    float, typer.Option(help="Order by score + this · log bid of the item in the domain; 0 leaves bids out.")
+]
 
 
 def export(
@@ -31,6 +38,9 @@ def export(
     exact_below: Annotated[
         int, typer.Option(help="Domains of fewer items get an exact index, others an approximate one.")
     ] = 100_000,
+    bid: Annotated[
+        str | None, typer.Option(help="The items' attribute with their bids, for requests with a bid weight.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a bundle of a run: all that it takes to serve it, checked against the run before it is published.
@@ -49,16 +59,17 @@ def export(
             f"{size(planned.bytes)} of vectors."
         )
     with progress_bar() as progress:
-        info = write(run, out, settings=settings, progress=progress)
+        info = write(run, out, settings=settings, bid=bid, progress=progress)
     if as_json:
         say_json(info.model_dump(mode="json"))
         return
     table = plain_table(None, "domain")
-    for column in ("items", "index", "recall", "vectors off by"):
+    for column in ("items", "index", "recall", "vectors off by", *(["recall with bids"] if bid else [])):
         table.add_column(column, justify="right")
     for name, own in info.domains.items():
         parity = own.parity
-        table.add_row(name, f"{own.items:,}", own.kind, f"{parity.recall:.4f}", f"{parity.vectors:.1e}")
+        with_bids = [f"{min(own.bids.recalls):.4f}"] if own.bids else []
+        table.add_row(name, f"{own.items:,}", own.kind, f"{parity.recall:.4f}", f"{parity.vectors:.1e}", *with_bids)
     say(table)
     say(
         f"Wrote {out}, version {info.version}. Next: adi retrieve {out} --domain {next(iter(info.domains))} --user USER"
@@ -89,6 +100,8 @@ def retrieve(
     exclude: Annotated[str | None, typer.Option(help="Items to leave out, as in 3,99.")] = None,
     exclude_seen: ExcludeSeen = None,
     condition: Condition = None,
+    bid: Bid = None,
+    bid_weight: BidWeight = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """The top-K of a user in a domain.
@@ -100,7 +113,7 @@ def retrieve(
     from adi.cli.settings import pairs
     from adi.retrieval.retriever import Retriever
 
-    top = Retriever(path).retrieve(
+    top = Retriever(path, bid=bid).retrieve(
         domain,
         user=user,
         history=None if history is None else _ids(history),
@@ -109,6 +122,7 @@ def retrieve(
         exclude_seen=exclude_seen,
         exclude=_ids(exclude or ""),
         filter=condition,
+        bid_weight=bid_weight,
     )
     if as_json:
         found = [{"item": one.item, "score": one.score} for one in top.items]
@@ -139,6 +153,8 @@ def retrieve_all(
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
     exclude_seen: ExcludeSeen = None,
     condition: Condition = None,
+    bid: Bid = None,
+    bid_weight: BidWeight = 0.0,
 ) -> None:
     """Write the top-K of many users in each domain to a Parquet file: a row for each user and domain, with two lists.
 
@@ -150,13 +166,14 @@ def retrieve_all(
     asked = None if users is None else [line for line in users.read_text(encoding="utf-8").splitlines() if line]
     with progress_bar() as progress:
         written = run(
-            Retriever(path),
+            Retriever(path, bid=bid),
             out,
             users=asked,
             domains=None if domains is None else _ids(domains),
             k=k,
             exclude_seen=exclude_seen,
             filter=condition,
+            bid_weight=bid_weight,
             progress=progress,
         )
     say(f"Wrote {out}: {written:,} rows.")

@@ -21,10 +21,14 @@ class ExactItems:
         if admitted is None:
             scores, positions = self.index.search(queries, k)
         elif len(admitted) < NARROW * admitted.items:
-            vectors = self.vectors[admitted.positions]  # (a, dim)
-            scores, rows = faiss.knn(queries, vectors, k, faiss.METRIC_INNER_PRODUCT)
-            positions = admitted.positions[rows]
+            scores, positions = self.among(queries, k, admitted.positions)
         else:
             only = faiss.SearchParameters(sel=admitted.selector)
             scores, positions = self.index.search(queries, k, params=only)
         return scores, positions
+
+    def among(self, queries: Array, k: int, positions: Array) -> tuple[Array, Array]:
+        """As `Items.among`."""
+        vectors = self.vectors[positions]  # (p, dim)
+        scores, rows = faiss.knn(queries, vectors, k, faiss.METRIC_INNER_PRODUCT)
+        return scores, positions[rows]

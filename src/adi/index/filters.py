@@ -34,10 +34,20 @@ class Filter:
 
     @cached_property
     def selector(self) -> faiss.IDSelector:
+        """For the library's searches."""
+        return faiss.IDSelectorBitmap(self._bits)
+
+    def admits(self, positions: Array) -> Array:
+        """Whether the items at some positions are admitted, bool of the same shape."""
+        admitted: Array = (self._bits[positions >> 3] >> (positions & 7)) & 1 == 1
+        return admitted
+
+    @cached_property
+    def _bits(self) -> Array:
         """One bit for each item of the index."""
         admitted = np.zeros(self.items, dtype=np.uint8)
         admitted[self.positions] = 1
-        return faiss.IDSelectorBitmap(np.packbits(admitted, bitorder="little"))
+        return np.packbits(admitted, bitorder="little")
 
     @cached_property
     def sample(self) -> Array:

@@ -136,7 +136,7 @@ class InvertedFile:
         probes = self._probes_under(queries, depth, admitted)
         passed = len(queries) * probes / self.index.nlist * (PASS * admitted.items + PICK * len(admitted))
         if len(admitted) * (COPY + SCORE * len(queries)) < passed:
-            return self._scan(queries, k, admitted)
+            return self.among(queries, k, admitted.positions)
         return self.probe(queries, k, probes, admitted)
 
     def probe(self, queries: Array, k: int, nprobe: int, admitted: Filter | None = None) -> tuple[Array, Array]:
@@ -153,9 +153,9 @@ class InvertedFile:
         shares = sample * (len(admitted) / len(admitted.sample)) / np.maximum(self.sizes, 1)
         return max(self.depths.probes_among(depth, shares[order]) for order in self.order(queries))
 
-    def _scan(self, queries: Array, k: int, admitted: Filter) -> tuple[Array, Array]:
-        """The `k` best of the admitted items, exactly but for fp16: their codes side by side, all scored."""
-        places = self._places[admitted.positions]
+    def among(self, queries: Array, k: int, positions: Array) -> tuple[Array, Array]:
+        """As `Items.among`, exactly but for fp16: the codes of the items side by side, all scored."""
+        places = self._places[positions]
         codes = self._codes[self._starts[places >> 32] + (places & 0xFFFFFFFF) * self.index.code_size]
         side_by_side = faiss.IndexScalarQuantizer(
             self.index.d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
@@ -163,4 +163,4 @@ class InvertedFile:
         side_by_side.is_trained = True
         side_by_side.add_sa_codes(codes.view(np.uint8).reshape(len(codes), -1))
         scores, rows = side_by_side.search(queries, k)
-        return scores, admitted.positions[rows]
+        return scores, positions[rows]

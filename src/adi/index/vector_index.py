@@ -1,24 +1,21 @@
 """The index of one domain's items, opened: the best items for a query vector."""
 
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import faiss
 import numpy as np
 
+from adi.data.bids import check_weight
 from adi.errors import AdiError
+from adi.index.bids import Bids, top_with_bids
 from adi.index.card import PLACES, VECTORS, IndexCard, read_card
 from adi.index.exact import ExactItems
 from adi.index.filters import Filter, checked_positions
 from adi.index.inverted import InvertedFile
+from adi.index.items import Items
 from adi.index.threads import faiss_threads
 from adi.index.vectors import Array, checked_queries
-
-
-class Items(Protocol):
-    """Scores items against queries (n, dim): see `InvertedFile.top`."""
-
-    def top(self, queries: Array, k: int, depth: int, admitted: Filter | None) -> tuple[Array, Array]: ...
 
 
 class VectorIndex:
@@ -64,9 +61,13 @@ class VectorIndex:
         *,
         allowed: Array | Filter | None = None,
         excluded: Array | None = None,
+        bids: Bids | None = None,
+        bid_weight: float = 0.0,
         threads: int = 1,
     ) -> tuple[Array, Array]:
         """The `k` best items for each query, by inner product; of items that score alike, lower positions first.
+
+        With a bid weight above 0 they are the best by inner product + weight · log bid, and that is their score.
 
         Recall under a filter is that of the whole index: a narrow one is scanned, for a broad one more lists are read.
 
@@ -76,12 +77,14 @@ class VectorIndex:
             allowed: ascending positions (a,) that a filter admits, few or millions, or `filter` of them; None admits
                 every item.
             excluded: positions (e,) to leave out, such as items already seen; a few, for k + e are searched.
+            bids: of these items, for a `bid_weight` above 0.
             threads: how many faiss may use for this search.
 
         Returns:
             Scores (n, k) float32 and positions (n, k) int64, best first; -inf and -1 where there are fewer than k.
 
-        Raises `AdiError` for queries of another dimension or not finite, k below 1, and positions not in the index.
+        Raises `AdiError` for queries of another dimension or not finite, k below 1, positions not in the index, and a
+        weight that is no number from 0 on or has no bids of as many items.
         """
         queries = checked_queries(queries, self.card.dim)
         if k < 1:
@@ -91,14 +94,23 @@ class VectorIndex:
             raise AdiError(
                 f"allowed: a filter for {admitted.items} items, and this index has {len(self)}. Make its own."
             )
+        check_weight(bid_weight)
+        if bid_weight and (bids is None or len(bids) != len(self)):
+            raise AdiError(
+                f"bids of {0 if bids is None else len(bids)} items, and this index has {len(self)}. Make its own."
+            )
         none = np.empty(0, dtype=np.int64)
         left_out = np.unique(checked_positions(none if excluded is None else excluded, len(self), "excluded"))
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         positions = np.full((len(queries), k), -1, dtype=np.int64)
         available = len(self) if admitted is None else len(admitted)
         if available and len(queries):
+            most = min(k + len(left_out), available)
             with faiss_threads(threads):
-                best = self._ordered(queries, min(k + len(left_out), available), available, admitted)
+                if bids is not None and bid_weight:
+                    best = self._weighed(queries, most, available, admitted, bids, bid_weight)
+                else:
+                    best = self._ordered(queries, most, available, admitted)
             best = _without(*best, left_out) if len(left_out) else best
             width = min(k, best[0].shape[1])
             scores[:, :width], positions[:, :width] = best[0][:, :width], best[1][:, :width]
@@ -120,6 +132,13 @@ class VectorIndex:
             if width == available or not going_on.any():
                 return scores[:, :k], positions[:, :k]
             width = min(4 * width, available)
+
+    def _weighed(
+        self, queries: Array, k: int, available: int, admitted: Filter | None, bids: Bids, weight: float
+    ) -> tuple[Array, Array]:
+        """The top `k` with bids, one query at a time: how far down it looks is each one's own."""
+        found = [top_with_bids(self._items, query[None], k, available, bids, weight, admitted) for query in queries]
+        return np.stack([scores for scores, _ in found]), np.stack([positions for _, positions in found])
 
 
 def _without(scores: Array, positions: Array, excluded: Array) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adi.data.arrays import Array
+from adi.data.bids import check_weight
 from adi.data.folder import new_file
 from adi.data.manifest import NULL_ROW
 from adi.errors import AdiError
@@ -32,6 +33,7 @@ def retrieve_all(
     k: int = 10,
     exclude_seen: bool | None = None,
     filter: str | None = None,  # noqa: A002 - as of `Retriever.retrieve`
+    bid_weight: float = 0.0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> int:
     """Write the top `k` of users, all that are known where None, in domains, all where None; returns the rows written.
@@ -40,7 +42,7 @@ def retrieve_all(
 
     Args:
         out: the file, which is complete or absent. It has the columns of `SCHEMA`.
-        exclude_seen, filter: as of `Retriever.retrieve`.
+        exclude_seen, filter, bid_weight: as of `Retriever.retrieve`.
         progress: told (domain, users done, of).
 
     Raises `AdiError` as `Retriever.retrieve` does, and for a user that is not known.
@@ -48,6 +50,7 @@ def retrieve_all(
     dataset = retriever.dataset
     if k < 1:
         raise AdiError(f"k = {k}: ask for at least one item.")
+    check_weight(bid_weight)
     numbers = np.arange(len(dataset.users)) if users is None else _numbers(retriever, users)
     chosen = [retriever.domain(name) for name in domains or dataset.domains]
     without_seen = not dataset.manifest.repeats if exclude_seen is None else exclude_seen
@@ -57,7 +60,7 @@ def retrieve_all(
             admitted = None if filter is None else retriever.admission.admitted(domain, filter)
             for first in range(0, len(numbers), USERS_AT_ONCE):
                 block = numbers[first : first + USERS_AT_ONCE]
-                writer.write_table(_block(retriever, domain, block, k, admitted, without_seen))
+                writer.write_table(_block(retriever, domain, block, k, admitted, without_seen, bid_weight))
                 written += len(block)
                 if progress is not None:
                     progress(dataset.domains[domain], first + len(block), len(numbers))
@@ -73,7 +76,13 @@ def _numbers(retriever: Retriever, users: Sequence[str]) -> Array:
 
 
 def _block(
-    retriever: Retriever, domain: int, users: Array, k: int, admitted: Admitted | None, without_seen: bool
+    retriever: Retriever,
+    domain: int,
+    users: Array,
+    k: int,
+    admitted: Admitted | None,
+    without_seen: bool,
+    bid_weight: float,
 ) -> pa.Table:
     """The rows of some users in a domain."""
     dataset, corpus = retriever.dataset, retriever.engine.items(domain)
@@ -82,7 +91,7 @@ def _block(
     cuts = queries.histories.offsets
     seen = [queries.histories.items[a:b] for a, b in pairwise(cuts)] if without_seen else [corpus[:0]] * len(users)
     excluded = [places(corpus, own) for own in seen]
-    found = retriever.engine.search(domain, queries, k, admitted=admitted, excluded=excluded)
+    found = retriever.engine.search(domain, queries, k, admitted=admitted, excluded=excluded, bid_weight=bid_weight)
     offsets = pa.array(np.cumsum([0, *(len(own.positions) for own in found)]), pa.int32())
     items = dataset.items.keys.take(pa.array(corpus[np.concatenate([own.positions for own in found])]))
     scores = pa.array(np.concatenate([own.scores for own in found]), pa.float32())

@@ -41,13 +41,23 @@ class Engine(Protocol):
         ...
 
     def search(
-        self, domain: int, queries: Queries, k: int, *, admitted: Admitted | None, excluded: Sequence[Array]
+        self,
+        domain: int,
+        queries: Queries,
+        k: int,
+        *,
+        admitted: Admitted | None,
+        excluded: Sequence[Array],
+        bid_weight: float = 0.0,
     ) -> list[Found]:
         """The best `k` items for each of n queries, all in one domain.
 
         Args:
             admitted: what `admit` made of the places that may be found; None: all.
             excluded: for each query the places that it must not find.
+            bid_weight: the scores are those of the model + weight · log bid; 0 asks for no bids.
+
+        Raises `AdiError` for a weight where there are no bids.
         """
         ...
 

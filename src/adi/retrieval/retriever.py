@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from adi.data.arrays import Array
+from adi.data.bids import check_weight
 from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
@@ -46,10 +47,12 @@ class Retriever:
     retriever = Retriever(Path("bundle"))
     retriever.retrieve("search", user="u17", k=10)
     retriever.retrieve("feed", history=["i3", "i99"], k=10)    # a user never seen
+
+    `bid` names the attribute with the items' bids, of a run; a bundle knows since its export.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.engine: Engine = open_engine(path)
+    def __init__(self, path: Path, *, bid: str | None = None) -> None:
+        self.engine: Engine = open_engine(path, bid=bid)
         self.dataset = self.engine.dataset
         self.admission = Admission(self.engine)
 
@@ -65,6 +68,7 @@ class Retriever:
         exclude_seen: bool | None = None,
         exclude: Sequence[str] = (),
         filter: str | None = None,  # noqa: A002 - the field's word, on the command line and over HTTP too
+        bid_weight: float = 0.0,
     ) -> TopK:
         """The `k` best items of the domain's corpus for a user.
 
@@ -73,14 +77,16 @@ class Retriever:
         as (item, domain), oldest first. `exclude_seen` leaves the items of the
         history out; by default that is done unless the data has repeats. `exclude` are items to leave out, too.
         `filter` is a condition on the items' attributes in the domain (docs/filters.md), as in "category = 'toys' and
-        bid > 1". `context` has the values of context features, as text; those not given are missing.
+        bid > 1". `context` has the values of context features, as text; those not given are missing. With a
+        `bid_weight` above 0 the items are the best by score + weight · log bid in the domain, and that is their score.
 
         Raises `AdiError` for an unknown domain or context feature, a context value that is no number where the feature
         is one, k below 1, an unknown user without a history, a filter that is none or asks for attributes that are not
-        there, and scores that are not finite.
+        there, a bid weight where there are no bids or that is out of range, and scores that are not finite.
         """
         if k < 1:
             raise AdiError(f"k = {k}: ask for at least one item.")
+        check_weight(bid_weight)
         index = self.domain(domain)
         queries, ignored = self._queries(index, user, history, recent, context or {})
         left_out, unknown = self._numbers(exclude, "exclude")
@@ -92,7 +98,9 @@ class Retriever:
             lap("features")
             admitted = self.admission.admitted(index, filter)
             lap("filter")
-        (found,) = self.engine.search(index, queries, k, admitted=admitted, excluded=[places(corpus, left_out)])
+        (found,) = self.engine.search(
+            index, queries, k, admitted=admitted, excluded=[places(corpus, left_out)], bid_weight=bid_weight
+        )
         lap("index")
         ids = self.dataset.items.keys_of(corpus[found.positions])
         top = TopK(domain, tuple(ids), tuple(found.scores.tolist()), (*ignored, *unknown))
@@ -147,15 +155,17 @@ def _ids(keys: Sequence[str], name: str) -> Sequence[str]:
     return keys
 
 
-def open_engine(path: Path) -> Engine:
+def open_engine(path: Path, *, bid: str | None = None) -> Engine:
     """The engine of a run's or a bundle's folder; raises `AdiError` as opening either does.
 
     Each needs packages that the other does without: a server of bundles starts sooner, and smaller, without torch.
     """
     if (path / "bundle.json").exists():
+        if bid is not None:
+            raise AdiError(f"{path}: a bundle has the bids that it was exported with. Leave --bid {bid} out.")
         from adi.bundle.engine import BundleEngine
 
         return BundleEngine(path)
     from adi.retrieval.run_engine import RunEngine
 
-    return RunEngine(path)
+    return RunEngine(path, bid=bid)

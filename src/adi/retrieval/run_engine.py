@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from adi.data.arrays import Array
+from adi.data.bids import log_bids
 from adi.data.dataset import Queries
+from adi.errors import AdiError
 from adi.models.scorer import Score, finite
 from adi.retrieval.engine import Admitted, Found
 from adi.training.run import open_run
@@ -18,12 +20,15 @@ class RunEngine:
     """Scores every item of the corpus with the model of a run, whatever kind it is.
 
     A domain's first request prepares the scores of its corpus (with a two-tower model: every item's vector), which stay
-    in memory for the later ones.
+    in memory for the later ones. `bid` names the items' attribute that holds their bids.
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, *, bid: str | None = None) -> None:
         self.info, self.dataset, self.scorer = open_run(run)
-        self.version = str(run)
+        self.version, self.bid = str(run), bid
+        if bid is not None:
+            self.dataset.attributes(0, [bid])  # refuses one that is not there
+        self._log_bids: dict[int, Tensor] = {}
         self._scores: dict[int, Score] = {}
         self._items: dict[int, Array] = {}
 
@@ -38,13 +43,31 @@ class RunEngine:
     def admit(self, domain: int, positions: Array) -> Admitted:
         return torch.from_numpy(positions)
 
+    def log_bids(self, domain: int) -> Tensor:
+        if self.bid is None:
+            raise AdiError(
+                "bid_weight: which attribute holds the bids? Name it: --bid COLUMN, or Retriever(run, bid=…)."
+            )
+        if domain not in self._log_bids:
+            self._log_bids[domain] = torch.from_numpy(log_bids(self.dataset, domain, self.bid))
+        return self._log_bids[domain]
+
     def search(
-        self, domain: int, queries: Queries, k: int, *, admitted: Admitted | None, excluded: Sequence[Array]
+        self,
+        domain: int,
+        queries: Queries,
+        k: int,
+        *,
+        admitted: Admitted | None,
+        excluded: Sequence[Array],
+        bid_weight: float = 0.0,
     ) -> list[Found]:
+        lifts = bid_weight * self.log_bids(domain) if bid_weight else None
         if domain not in self._scores:
             self._scores[domain] = self.scorer.against(domain, self.items(domain))
+        scored = finite(self._scores[domain](queries))
         found = []
-        for scores, without in zip(finite(self._scores[domain](queries)), excluded, strict=True):
+        for scores, without in zip(scored if lifts is None else scored + lifts, excluded, strict=True):
             scores[torch.from_numpy(without)] = -torch.inf
             within = admitted if isinstance(admitted, Tensor) else torch.arange(len(scores))
             within = within[best(scores[within], k)]

@@ -73,6 +73,14 @@ class Reach(Strict):
     probes: list[int] = Field(description="Lists that hold rising shares of it.")
 
 
+class Bids(Strict):
+    """What was checked of a domain's bids: at each weight, the share of the exact top k that is found."""
+
+    queries: int = Field(description="Real queries that it was checked on.")
+    weights: list[float] = Field(description="At the second, bids spread the items' scores as far as the model does.")
+    recalls: list[float] = Field(description="At each weight, the mean share of the exact top k, 0 to 1.")
+
+
 class Index(Strict):
     """A domain's index, what was measured of it, and of the bundle against the run."""
 
@@ -96,6 +104,7 @@ class Index(Strict):
     vectors: float = Field(
         description="The largest difference of a user vector's component from the model's, over the largest component."
     )
+    bids: Bids | None = Field(description="What was checked of its bids; null where the bundle has none.")
 
 
 class Run(Strict):
@@ -128,6 +137,7 @@ class About(Strict):
     created: str = Field(description="When it was exported, ISO 8601.")
     model: str = Field(description="The kind of model.")
     fingerprint: str = Field(description="Of the prepared dataset.")
+    bid: str | None = Field(description="The attribute that its bids are from; null where it has none.")
     versions: dict[str, str] = Field(description="Of the packages that it was made with.")
     indexes: dict[str, Index] = Field(description="By domain.")
     run: Run = Field(description="What it was made of.")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError, WithJsonSchema, field_validator
 
+from adi.data.bids import MOST_WEIGHT
 from adi.retrieval.stages import lap
 from adi.schema import Strict
 
@@ -49,6 +50,13 @@ class Ask(Strict):
     filter: Annotated[str, Field(max_length=2000)] | None = Field(
         None, description="A condition on the items' attributes in the domain: `category = 'toys' and bid >= 0.5`."
     )
+    bid_weight: float = Field(
+        0.0,
+        ge=0,
+        le=MOST_WEIGHT,
+        allow_inf_nan=False,
+        description="The items are the best by score + `bid_weight` · log bid in the domain, of a bundle with bids.",
+    )
     preview: bool = Field(False, description="For a list that no user is to see: it is not logged as an exposure.")
 
     @field_validator("context", mode="before")
@@ -70,7 +78,9 @@ class Answer(Strict):
     """The best items of a domain, best first."""
 
     items: list[str] = Field(description="Their ids.")
-    scores: list[float] = Field(description="Their scores: inner products, to compare within this list alone.")
+    scores: list[float] = Field(
+        description="Their scores: inner products, and what bids add; to compare within this list alone."
+    )
 
 
 class Answers(Strict):

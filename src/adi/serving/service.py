@@ -196,6 +196,7 @@ class Service:
                     exclude=ask.exclude,
                     exclude_seen=ask.exclude_seen,
                     filter=ask.filter,
+                    bid_weight=ask.bid_weight,
                 )
             self.metrics.retrieved(live.arm, domain, watch.seconds)
             domains[domain] = {"items": found.ids, "scores": found.scores}
