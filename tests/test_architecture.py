@@ -33,9 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "index": DATA | {"index"},
     "retrieval": DATA | {"models", "training", "filters", "bundle", "retrieval"},
     "retrieval.engine": DATA,
-    "bundle": DATA | {"layers", "models", "training", "index", "retrieval", "bundle"},
+    "bundle": DATA | {"machine", "layers", "models", "training", "index", "retrieval", "bundle"},
     "serving": DATA | {"bundle", "retrieval", "serving"},
-    "bench": BATCH | {"bundle", "index", "models", "training", "bench"},
+    "bench": BATCH | {"machine", "bundle", "index", "models", "training", "bench"},
     "report": {"errors", "schema", "data", "evaluation", "report"},
     "reproduce": DATA | {"models", "evaluation", "training", "report", "reproduce"},
 }

@@ -30,3 +30,8 @@ def tune_allocator() -> None:
     for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
         libc.mallopt(option, _KEEP)
     libc.mallopt(M_TOP_PAD, 64 << 20)
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,12 +1,13 @@
 """What a benchmark found: rows of a table, and the facts without which its numbers mean nothing."""
 
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from adi.machine import available_cores
 
 Value = str | int | float | None
 
@@ -35,7 +36,7 @@ def machine_facts() -> dict[str, Value]:
     """The processor, its cores, memory and system; None for what the system does not say."""
     return {
         "processor": _first_after(Path("/proc/cpuinfo"), "model name") or platform.processor() or None,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": available_cores(),
         "memory_gb": _memory_gb(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -15,7 +15,9 @@ from adi.data.features import FeatureReader
 from adi.errors import AdiError
 from adi.index.bids import Bids
 from adi.index.filters import Filter
+from adi.index.threads import Cores
 from adi.index.vector_index import VectorIndex
+from adi.machine import available_cores
 from adi.retrieval.engine import Admitted, Found
 from adi.retrieval.stages import lap
 
@@ -28,14 +30,15 @@ class BundleEngine:
     Raises `AdiError` for a folder that is no whole bundle of this format (`adi.bundle.manifest.read_bundle_info`).
     """
 
-    def __init__(self, folder: Path, *, verify: bool = False, threads: int = 1) -> None:
+    def __init__(self, folder: Path, *, verify: bool = False, cores: int | None = None) -> None:
+        """With `verify` every byte is compared with the manifest; `cores` are for searches, by default all."""
         self.info = read_bundle_info(folder, verify=verify)
         self.folder, self.version = folder, self.info.version
         self.origin = read_origin(folder)
         self.dataset = Dataset(folder / DATA)
-        self.reader, self.threads = FeatureReader(self.dataset), threads
+        self.reader, self.cores = FeatureReader(self.dataset), Cores(cores or available_cores())
         domains = self.info.domains.values()
-        self.towers = [UserTower(folder, own.tower, threads=threads) for own in domains]
+        self.towers = [UserTower(folder, own.tower) for own in domains]
         self.indexes = [VectorIndex.open(folder / own.index) for own in domains]
         self.bids = [None if own.bids is None else Bids(np.load(folder / own.bids.file)) for own in domains]
         self._items = [self.dataset.corpora.stored_retrievable(domain) for domain in range(len(self.towers))]
@@ -92,14 +95,15 @@ class BundleEngine:
         assert admitted is None or isinstance(admitted, Filter)
         vectors = self.vectors(domain, queries)
         most = k + max((len(without) for without in excluded), default=0)
-        scores, positions = self.indexes[domain].search(
-            vectors.reshape(-1, vectors.shape[2]),
-            most,
-            allowed=admitted,
-            bids=bids,
-            bid_weight=bid_weight,
-            threads=self.threads,
-        )
+        with self.cores.share() as threads:
+            scores, positions = self.indexes[domain].search(
+                vectors.reshape(-1, vectors.shape[2]),
+                most,
+                allowed=admitted,
+                bids=bids,
+                bid_weight=bid_weight,
+                threads=threads,
+            )
         by_query = len(queries), vectors.shape[1], most
         return [
             best(*found, k)

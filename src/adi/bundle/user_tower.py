@@ -23,11 +23,11 @@ class TowerInfo(Strict):
 class UserTower:
     """The user tower of one domain, opened: the packed tables, on disk, and the graph."""
 
-    def __init__(self, folder: Path, info: TowerInfo, *, threads: int = 1) -> None:
+    def __init__(self, folder: Path, info: TowerInfo) -> None:
         self.slots = info.slots
         self.tables = RowFile(folder / info.tables)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1  # one query is too little work to share
         options.inter_op_num_threads = 1
         self.graph = onnxruntime.InferenceSession(folder / info.graph, options, providers=["CPUExecutionProvider"])
 

@@ -13,6 +13,8 @@ from adi.index.settings import IndexSettings
 from adi.index.vectors import Advance, Array, blocks
 
 FP16_MAX = 65504.0
+WITHIN_A_QUERY = 1
+"""The library's number for threads that share the lists of one query, where by default they share queries."""
 COPY, SCORE, PASS, PICK = 70.0, 10.0, 4.0, 40.0
 """Nanoseconds for one item, measured at 2.24 M × 64, of which only the proportions matter: copying a vector out of its
 list and scoring it among copies; passing over an id in a list under a filter and scoring an item that is admitted."""
@@ -96,6 +98,7 @@ class InvertedFile:
 
     def __init__(self, index: faiss.IndexIVFScalarQuantizer, places: Array, reach: Sequence[Reach]) -> None:
         self.index, self._places = index, places
+        index.parallel_mode = WITHIN_A_QUERY
         self.depths = Depths(reach, index.nlist) if reach else None
         lists = faiss.downcast_InvertedLists(index.invlists)
         self.sizes = np.asarray([lists.list_size(number) for number in range(index.nlist)])

@@ -1,6 +1,6 @@
 """A server of a bundle in a process of its own, asked over a connection that stays open."""
 
-import http.client
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,36 +39,61 @@ class Server:
 
 
 class Client:
-    """One connection, not for several threads; a context manager that closes it."""
+    """One connection, not for several threads; a context manager that closes it.
+
+    It reads HTTP as far as this server speaks it: a client of full size would take a fifth of a request's time.
+    """
 
     def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self._address = ("127.0.0.1", port)
+        self._socket: socket.socket | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def post(self, body: bytes) -> bytes:
         """The answer to POST /v1/retrieve; raises `AdiError` for any other than 200."""
-        self._connection.request("POST", "/v1/retrieve", body, {"Content-Type": "application/json"})
-        response = self._connection.getresponse()
-        content = response.read()
-        if response.status != 200:
-            raise AdiError(f"the server answered {response.status}: {content.decode()}")
+        status, content = self._ask(b"POST /v1/retrieve", body)
+        if status != 200:
+            raise AdiError(f"the server answered {status}: {content.decode()}")
         return content
 
     def ready(self) -> bool:
         """Whether the server is; no connection that fails is kept."""
         try:
-            self._connection.request("GET", "/readyz")
-            response = self._connection.getresponse()
-            response.read()
+            return self._ask(b"GET /readyz", b"")[0] == 200
         except OSError:
-            self._connection.close()
+            self.__exit__()
             return False
-        return response.status == 200
+
+    def _ask(self, what: bytes, body: bytes) -> tuple[int, bytes]:
+        """Status and content."""
+        if self._socket is None:
+            self._socket = socket.create_connection(self._address, timeout=PATIENCE)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.sendall(
+            b"%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (what, len(body), body)
+        )
+        answer = bytearray()
+        while (end := answer.find(b"\r\n\r\n")) < 0:
+            answer += self._received()
+        head = bytes(answer[:end]).lower()
+        length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+        while len(answer) < end + 4 + length:
+            answer += self._received()
+        return int(head.split(b" ", 2)[1]), bytes(answer[end + 4 :])
+
+    def _received(self) -> bytes:
+        assert self._socket is not None
+        piece = self._socket.recv(1 << 16)
+        if not piece:
+            raise ConnectionError("the server closed the connection")
+        return piece
 
 
 def asked(user: str, domain: str, k: int) -> dict[str, Any]:
