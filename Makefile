@@ -19,7 +19,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve lint programs test clean
+.PHONY: help setup demo serve bench lint programs test clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r target text; do \
@@ -48,6 +48,9 @@ serve: $(INSTALLED) ## Serve the demo's model on http://127.0.0.1:8000; makes th
 	@test -e demo/bundle || $(MAKE) --no-print-directory demo
 	@$(BIN)/adi serve demo/bundle
 
+bench: $(INSTALLED) ## Measure serving at the paper's size, beside faiss alone; the first time takes minutes
+	@$(BIN)/adi bench serve --folder bench/serve
+
 lint: $(INSTALLED) ## Check format, style and types
 	$(BIN)/ruff format --check src tests
 	$(BIN)/ruff check src tests
@@ -73,5 +76,5 @@ test: lint programs ## Lint, then run every test; installs Debian's chromium and
 	$(BIN)/pytest
 
 clean: ## Remove .venv, demo/ and what the tools left
-	rm -rf $(VENV) demo build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) demo bench build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
