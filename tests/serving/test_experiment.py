@@ -259,13 +259,13 @@ def test_context_that_only_another_arm_knows_is_left_out(serving, bundles, betwe
     control = service.lives["old"]
     monkeypatch.setitem(vars(control), "context", {"device"})
     asked: list[dict[str, str]] = []
-    retrieve = Retriever.retrieve
+    read = Retriever.read
 
     def noted(self: Retriever, domain: str, **words: Any) -> Any:
         asked.append(words["context"])
-        return retrieve(self, domain, **words)
+        return read(self, domain, **words)
 
-    monkeypatch.setattr(Retriever, "retrieve", noted)
+    monkeypatch.setattr(Retriever, "read", noted)
     ask = {"history": ["pen"], "domains": ["feed"], "context": {"device": "phone", "hour": "9"}}
     service.answer([Ask.model_validate(ask)], "old")
     service.answer([Ask.model_validate(ask)], "new")

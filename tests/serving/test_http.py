@@ -242,6 +242,28 @@ def test_what_takes_too_long_is_given_up_and_its_place_is_free_again(serving, bu
     assert reply.status == 200
 
 
+def test_of_several_requests_each_is_answered_as_alone(served) -> None:
+    asks = [
+        {"user": "ana", "k": 4},
+        {"user": "eve", "k": 4, "domains": ["feed", "search", "feed"]},
+        {"history": ["mug", "gold"], "k": 2, "domains": ["kiosk"]},
+        {"user": "ana", "k": 4, "domains": ["search"], "exclude": ["ink"], "filter": "price > 0"},
+    ]
+    together = served.ask("/v1/retrieve", {"requests": asks}).body["results"]
+    for ask, result in zip(asks, together, strict=True):
+        alone = served.ask("/v1/retrieve", ask).body["results"][0]
+        assert list(result["domains"]) == list(alone["domains"])
+        for domain, answer in alone["domains"].items():
+            assert result["domains"][domain] == {"items": answer["items"], "scores": pytest.approx(answer["scores"])}
+        assert result["ignored"] == alone["ignored"]
+    assert together[2]["ignored"] == ["gold"]
+
+
+def test_the_request_at_fault_is_named(served) -> None:
+    asks = [{"user": "ana"}, {"user": "eve", "bid_weight": 1.0}]
+    assert served.ask("/v1/retrieve", {"requests": asks}).body["detail"].startswith("requests.1: bid_weight = 1")
+
+
 def test_bundles_change_under_load_without_a_lost_request_or_a_mix(serving, bundles, tmp_path: Path) -> None:
     server = serving(bundles[0])
     ask = {"user": "ana", "k": 5, "domains": ["search", "feed"]}

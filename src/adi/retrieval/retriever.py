@@ -12,7 +12,7 @@ from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
 from adi.retrieval.admission import Admission
-from adi.retrieval.engine import Engine, places
+from adi.retrieval.engine import Admitted, Engine, places
 from adi.retrieval.stages import lap
 
 
@@ -37,6 +37,33 @@ class TopK:
     @property
     def items(self) -> tuple[Retrieved, ...]:
         return tuple(map(Retrieved, self.ids, self.scores))
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of a domain, as `Retriever.read` has read it."""
+
+    domain: int
+    k: int
+    filter: str | None
+    bid_weight: float
+    queries: Queries
+    admitted: Admitted | None
+    excluded: Array
+    ignored: tuple[str, ...]
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What requests have in common that one search can answer."""
+        return self.domain, self.k, self.filter, self.bid_weight
+
+
+class RequestError(AdiError):
+    """One of several requests cannot be answered: the one with this `number`, from 0."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class Retriever:
@@ -84,6 +111,35 @@ class Retriever:
         is one, k below 1, an unknown user without a history, a filter that is none or asks for attributes that are not
         there, a bid weight where there are no bids or that is out of range, and scores that are not finite.
         """
+        request = self.read(
+            domain,
+            user=user,
+            history=history,
+            recent=recent,
+            context=context,
+            k=k,
+            exclude_seen=exclude_seen,
+            exclude=exclude,
+            filter=filter,
+            bid_weight=bid_weight,
+        )
+        return self.answer([request])[0]
+
+    def read(
+        self,
+        domain: str,
+        *,
+        user: str | None = None,
+        history: Sequence[str] | None = None,
+        recent: Sequence[tuple[str, str]] = (),
+        context: Mapping[str, str] | None = None,
+        k: int = 10,
+        exclude_seen: bool | None = None,
+        exclude: Sequence[str] = (),
+        filter: str | None = None,  # noqa: A002 - as in `retrieve`
+        bid_weight: float = 0.0,
+    ) -> Request:
+        """What `retrieve` is asked, checked and looked up, for `answer`; raises `AdiError` as it does."""
         if k < 1:
             raise AdiError(f"k = {k}: ask for at least one item.")
         check_weight(bid_weight)
@@ -92,20 +148,50 @@ class Retriever:
         left_out, unknown = self._numbers(exclude, "exclude")
         if exclude_seen or (exclude_seen is None and not self.dataset.manifest.repeats):
             left_out = np.union1d(left_out, queries.histories.items)
-        corpus = self.engine.items(index)
         admitted = None
         if filter is not None:
             lap("features")
             admitted = self.admission.admitted(index, filter)
             lap("filter")
-        (found,) = self.engine.search(
-            index, queries, k, admitted=admitted, excluded=[places(corpus, left_out)], bid_weight=bid_weight
+        out = places(self.engine.items(index), left_out)
+        return Request(index, k, filter, bid_weight, queries, admitted, out, (*ignored, *unknown))
+
+    def answer(self, requests: Sequence[Request]) -> list[TopK]:
+        """The answers to requests, in order. Those alike but for the user are searched for together, which takes less.
+
+        Raises `RequestError` where one cannot be answered.
+        """
+        alike: dict[object, list[int]] = {}
+        for number, request in enumerate(requests):
+            alike.setdefault(request.kind, []).append(number)
+        answers: dict[int, TopK] = {}
+        for numbers in alike.values():
+            try:
+                answers |= zip(numbers, self._together([requests[number] for number in numbers]), strict=True)
+            except AdiError as error:
+                raise RequestError(numbers[0], str(error)) from None
+        return [answers[number] for number in range(len(requests))]
+
+    def _together(self, requests: Sequence[Request]) -> list[TopK]:
+        """The answers to requests of one kind."""
+        first, corpus = requests[0], self.engine.items(requests[0].domain)
+        found = self.engine.search(
+            first.domain,
+            Queries.together([request.queries for request in requests]),
+            first.k,
+            admitted=first.admitted,
+            excluded=[request.excluded for request in requests],
+            bid_weight=first.bid_weight,
         )
         lap("index")
-        ids = self.dataset.items.keys_of(corpus[found.positions])
-        top = TopK(domain, tuple(ids), tuple(found.scores.tolist()), (*ignored, *unknown))
+        ids = self.dataset.items.keys_of(corpus[np.concatenate([own.positions for own in found])])
+        name, answers, begin = self.dataset.domains[first.domain], [], 0
+        for own, request in zip(found, requests, strict=True):
+            end = begin + len(own.positions)
+            answers.append(TopK(name, tuple(ids[begin:end]), tuple(own.scores.tolist()), request.ignored))
+            begin = end
         lap("output")
-        return top
+        return answers
 
     def domain(self, name: str) -> int:
         """The number of a domain; raises `AdiError` for one that is not there, with the nearest that is."""

@@ -1,6 +1,7 @@
 """What answers requests: the live bundle, which a new one may replace between two, or the bundles of an experiment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
@@ -9,7 +10,7 @@ from typing import Any
 
 from adi.bundle.manifest import read_bundle_info
 from adi.errors import AdiError, suggestion
-from adi.retrieval.retriever import Retriever
+from adi.retrieval.retriever import RequestError, Retriever, TopK
 from adi.retrieval.stages import lap, stopwatch
 from adi.serving.experiment import Experiment, assignment_of
 from adi.serving.exposures import ExposureLog, exposures_of
@@ -125,13 +126,12 @@ class Service:
         request that cannot be answered, by its place among several, and for the name of no arm.
         """
         lives = self.lives
-        results = []
-        for number, ask in enumerate(asks):
-            try:
-                results.append(self._one(lives[self.arm_of(ask.user, named)], ask))
-            except AdiError as error:
-                place = f"requests.{number}: " if len(asks) > 1 else ""
-                raise ProblemError(422, "Cannot be answered", f"{place}{error}") from None
+        arms = [self.arm_of(ask.user, named) for ask in asks]
+        results: list[dict[str, Any]] = [{}] * len(asks)
+        for arm in dict.fromkeys(arms):
+            own = [number for number, other in enumerate(arms) if other == arm]
+            for number, result in zip(own, self._of_arm(lives[arm], asks, own), strict=True):
+                results[number] = result
         return {"results": results}
 
     def served(self, asks: Sequence[Ask], answer: Mapping[str, Any], named: str | None = None) -> None:
@@ -177,37 +177,69 @@ class Service:
         finally:
             lap("events")
 
-    def _one(self, live: Live, ask: Ask) -> dict[str, Any]:
-        domains: dict[str, Any] = {}
-        ignored: dict[str, None] = {}
+    def _of_arm(self, live: Live, asks: Sequence[Ask], numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """The results of those of the requests that a bundle answers, domain by domain."""
+        known = [None if asks[n].user is None or asks[n].history is not None else asks[n].user for n in numbers]
+        recent = [[] if user is None else self.recent_of(live, user) for user in known]
+        tops: list[dict[str, TopK]] = [{} for _ in numbers]
+        wanted = [asks[number].domains or live.domains for number in numbers]
+        for domain in dict.fromkeys(name for names in wanted for name in names):
+            places = [place for place, names in enumerate(wanted) if domain in names]
+            with stopwatch() as watch:
+                found = self._of_domain(live, domain, asks, [(numbers[place], recent[place]) for place in places])
+            for place, top in zip(places, found, strict=True):
+                tops[place][domain] = top
+                self.metrics.retrieved(live.arm, domain, {name: s / len(found) for name, s in watch.seconds.items()})
+        return [
+            {
+                "version": live.version,
+                "arm": live.arm,
+                "domains": {name: {"items": own[name].ids, "scores": own[name].scores} for name in names},
+                "ignored": list(dict.fromkeys(item for name in names for item in own[name].ignored)),
+                "without_events": events is None,
+            }
+            for own, names, events in zip(tops, wanted, recent, strict=True)
+        ]
+
+    def _of_domain(
+        self, live: Live, domain: str, asks: Sequence[Ask], wanted: Sequence[tuple[int, Sequence[Event] | None]]
+    ) -> list[TopK]:
+        """The top-Ks in a domain for requests, by their number among all, and what came since for each one's user."""
         # A client cannot tell which arm will answer: what another one asks for is no fault, and left out.
         elsewhere = self.context - live.context
-        context = {name: value for name, value in ask.context.items() if name not in elsewhere}
-        recent = self.recent_of(live, ask.user) if ask.user is not None and ask.history is None else []
-        for domain in ask.domains or live.domains:
-            with stopwatch() as watch:
-                found = live.retriever.retrieve(
-                    domain,
-                    user=ask.user,
-                    history=ask.history,
-                    recent=recent or (),
-                    context=context,
-                    k=ask.k,
-                    exclude=ask.exclude,
-                    exclude_seen=ask.exclude_seen,
-                    filter=ask.filter,
-                    bid_weight=ask.bid_weight,
+        requests = []
+        for number, recent in wanted:
+            ask = asks[number]
+            with self._placed(number, len(asks)):
+                requests.append(
+                    live.retriever.read(
+                        domain,
+                        user=ask.user,
+                        history=ask.history,
+                        recent=recent or (),
+                        context={name: value for name, value in ask.context.items() if name not in elsewhere},
+                        k=ask.k,
+                        exclude=ask.exclude,
+                        exclude_seen=ask.exclude_seen,
+                        filter=ask.filter,
+                        bid_weight=ask.bid_weight,
+                    )
                 )
-            self.metrics.retrieved(live.arm, domain, watch.seconds)
-            domains[domain] = {"items": found.ids, "scores": found.scores}
-            ignored |= dict.fromkeys(found.ignored)
-        return {
-            "version": live.version,
-            "arm": live.arm,
-            "domains": domains,
-            "ignored": list(ignored),
-            "without_events": recent is None,
-        }
+        try:
+            return live.retriever.answer(requests)
+        except RequestError as error:
+            with self._placed(wanted[error.number][0], len(asks)):
+                raise
+
+    @staticmethod
+    @contextmanager
+    def _placed(number: int, of: int) -> Iterator[None]:
+        """Make of an `AdiError` a problem that says which request it is of, where there are several."""
+        try:
+            yield
+        except AdiError as error:
+            place = f"requests.{number}: " if of > 1 else ""
+            raise ProblemError(422, "Cannot be answered", f"{place}{error}") from None
 
     @staticmethod
     def _opened(path: Path, *, verify: bool, arm: str | None = None) -> Live:
