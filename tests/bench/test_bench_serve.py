@@ -26,7 +26,7 @@ def report(folder: Path) -> dict[str, object]:
 def test_every_way_is_measured(report) -> None:
     assert [row["way"] for row in report["rows"]] == [
         "served over HTTP",
-        "served, 16 in a body",
+        "served, 64 in a body",
         "faiss alone, the same index",
         "one index, filtered by domain",
         "exact scan",

@@ -26,7 +26,7 @@ def serve(
     dim: Annotated[int, typer.Option(min=2, help="Size of the vectors.")] = 64,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Items of each request.")] = 500,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds that the ways take turns for.")] = 5,
-    calls: Annotated[int, typer.Option(min=1, help="Requests of each round.")] = 200,
+    calls: Annotated[int, typer.Option(min=1, help="Requests of each round.")] = 256,
     as_json: AsJson = False,
 ) -> None:
     """A simulated market as large as the paper's, served over HTTP: time, recall and memory, beside faiss alone.

@@ -76,6 +76,7 @@ def serve(
         host=host,
         port=port,
         log_level="warning",
+        access_log=False,
         timeout_graceful_shutdown=int(timeout) + 1,
     )
     listening = config.bind_socket()

@@ -77,6 +77,8 @@ class Queries:
     @classmethod
     def together(cls, parts: Sequence["Queries"]) -> "Queries":
         """One after the other; of the same context features."""
+        if len(parts) == 1:
+            return parts[0]
         histories = [part.histories for part in parts]
         lengths = np.concatenate([own.lengths for own in histories])
         return cls(

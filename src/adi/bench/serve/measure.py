@@ -25,7 +25,7 @@ from adi.index.threads import faiss_threads
 BUNDLE, SIZE = "bundle", "market.json"
 TRUTH = 100
 """Queries of each domain whose exact top k is found, for recall."""
-AT_ONCE = 16
+AT_ONCE = 64
 """Requests in one body, where several are sent at once."""
 CLIENTS = 4
 SLOW = 10
@@ -57,7 +57,7 @@ def prepare_bundle(folder: Path, size: MarketSize, k: int, tell: Tell) -> Path:
 
 
 def bench_serve(
-    folder: Path, size: MarketSize, *, k: int = 500, rounds: int = 5, calls: int = 200, tell: Tell = lambda text: None
+    folder: Path, size: MarketSize, *, k: int = 500, rounds: int = 5, calls: int = 256, tell: Tell = lambda text: None
 ) -> Report:
     """Measure it; `folder` keeps the bundle for the next call.
 
