@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adi.data.vocabulary import bucket, bucket_edges, count_values, hash_one, hash_values, look_up
+from adi.data.codes import bucket, hash_one
+from adi.data.vocabulary import bucket_edges, count_values, hash_values, look_up
 from adi.errors import AdiError
 
 
