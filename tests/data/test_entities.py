@@ -2,7 +2,6 @@
 
 import ibis
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from adi.data.entities import in_numbers, number_entities
@@ -24,7 +23,7 @@ def test_numbers_follow_the_bytes_of_the_ids(engine, tmp_path):
     expected = ["10", "9", "B", "b", "é", "本"]
     assert size == 6
     assert engine.to_pyarrow(table.order_by("index"))["key"].to_pylist() == expected
-    written = pq.read_table(tmp_path / "entities" / "item.parquet")
+    written = pa.ipc.open_file(tmp_path / "entities" / "item.arrow").read_all()
     assert written.to_pydict() == {"index": list(range(6)), "key": expected}
     assert written.schema.field("index").type == pa.int32()
 
