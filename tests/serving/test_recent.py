@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adi.errors import AdiError
-from adi.serving.recent import KEPT, Recent, SqliteRecent
+from adi.serving.recent import KEPT, Recent, SqliteRecent, StoreError
 from adi.serving.recent_redis import RedisRecent
 
 Open = Callable[[], Recent]
@@ -76,3 +76,16 @@ def test_a_place_that_cannot_hold_them_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "missing" / "events.db", tmp_path / "text"):
         with pytest.raises(AdiError, match="no place to keep events"):
             SqliteRecent(path)
+
+
+def test_a_full_disk_takes_nothing_and_spoils_nothing(tmp_path: Path) -> None:
+    with closing(SqliteRecent(tmp_path / "events.db")) as recent:
+        recent.add("ana", [("pen", "search")])
+        (pages,) = recent._db.execute("PRAGMA page_count").fetchone()
+        recent._db.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreError, match="full"):
+            recent.add("ana", [("mug" * 500, "feed")] * 50)
+        assert recent.of("ana") == [("pen", "search")]
+        recent._db.execute("PRAGMA max_page_count = 1000000")
+        recent.add("ana", [("mug", "feed")])
+        assert recent.of("ana") == [("pen", "search"), ("mug", "feed")]

@@ -1,7 +1,8 @@
 """What users did since the bundle was made: their latest events, which the next request takes into account."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -51,8 +52,7 @@ class SqliteRecent:
             raise AdiError(f"{path}: no place to keep events ({error}). Give another file with --events.") from None
 
     def add(self, user: str, events: Sequence[Event]) -> None:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._db.executemany(
                 "INSERT INTO event (user, item, domain) VALUES (?, ?, ?)", [(user, *event) for event in events]
             )
@@ -61,12 +61,27 @@ class SqliteRecent:
                 "(SELECT number FROM event WHERE user = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
                 (user, user, KEPT),
             )
-            self._db.execute("COMMIT")
 
     def of(self, user: str) -> list[Event]:
         with self._lock:
-            rows = self._db.execute("SELECT item, domain FROM event WHERE user = ? ORDER BY number", (user,))
-            return rows.fetchall()
+            try:
+                rows = self._db.execute("SELECT item, domain FROM event WHERE user = ? ORDER BY number", (user,))
+                return rows.fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(f"SQLite: {error}") from None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """What the block writes is kept as a whole, or, where the disk is full, not at all."""
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise StoreError(f"SQLite: {error}") from None
 
     def close(self) -> None:
         with self._lock:
