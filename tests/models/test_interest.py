@@ -34,7 +34,7 @@ def test_weights_are_means_over_the_items_of_each_corpus_and_over_test_queries(d
         items = dataset.corpora.retrievable(domain)
         bags = tensors(scorer.reader.item_bags(items, np.full(len(items), domain)))
         with torch.no_grad():
-            x = tower.embed(bags)  # (m, F, E)
+            x, _ = tower.embed(bags)  # (m, F, E)
             layer, offsets = tower.backbone.adaptation, [0] * (domain + 1) + [len(items)] * (3 - domain)
             expected = layer.weights(x, offsets).mean(0)
         assert found["item"].weights[domain] == pytest.approx(expected.numpy(), abs=1e-6)

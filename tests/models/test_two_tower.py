@@ -39,7 +39,7 @@ def test_embedded_features_by_hand(dataset):
     queries = dataset.latest(
         np.array([dataset.users.find("ana"), -1]), np.array([FEED, SEARCH]), {"device": [3, 0], "hour": [2, 0]}
     )
-    x = model.user_tower.embed(tensors(FeatureReader(dataset).user_bags(queries)))
+    x, _ = model.user_tower.embed(tensors(FeatureReader(dataset).user_bags(queries)))
     assert x.shape == (2, 8, 4)
     table = {
         name: model.tables.weight[model.tables.first[name] :] for name in ("item_id", "age", "langs", "level", "domain")
@@ -60,7 +60,7 @@ def test_recency_weighs_each_behaviours_feature(dataset):
     with torch.no_grad():
         model.user_tower.recency["of_items"].scores.copy_(torch.tensor([8.0, 4.0, 2.0, 1.0]).log())
     queries = dataset.latest(np.array([dataset.users.find("ana")]), np.array([FEED]), {"device": [0], "hour": [0]})
-    x = model.user_tower.embed(tensors(FeatureReader(dataset).user_bags(queries)))
+    x, _ = model.user_tower.embed(tensors(FeatureReader(dataset).user_bags(queries)))
     rows = model.tables.weight[model.tables.first["item_id"] :][[6, 2, 4, 3]]  # oldest first
     torch.testing.assert_close(x[0, 0], (rows * torch.tensor([[1.0], [2.0], [4.0], [8.0]])).sum(0) / 15 * 4**0.5)
 
@@ -81,13 +81,13 @@ def test_encoders_get_the_embedded_history_and_the_domain(dataset):
         np.array([dataset.users.find("ana"), -1]), np.array([FEED, SEARCH]), {"device": [3, 0], "hour": [2, 0]}
     )
     bags = tensors(FeatureReader(dataset).user_bags(queries))
-    x = model.user_tower.embed(bags)
+    x, _ = model.user_tower.embed(bags)
     rows = model.tables.weight[model.tables.first["item_id"] :][[6, 2, 4, 3]]  # oldest first
     f = model.tables.weight[model.tables.first["domain"] + FEED]
     weights = (attention.age.weight.flip(0) @ f + rows @ (attention.content.weight @ f)).softmax(0)
     torch.testing.assert_close(x[0, 0], weights @ rows * 4**0.5)
     assert not x[1, :2].any()
-    pooled = two_tower(dataset, behaviours="mean").user_tower.embed(bags)  # the same tables
+    pooled, _ = two_tower(dataset, behaviours="mean").user_tower.embed(bags)  # the same tables
     torch.testing.assert_close(x[:, 1:], pooled[:, 1:])
 
 

@@ -7,7 +7,8 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adi.layers.domain_parameter import DomainParameter, Initialiser, by_domain, split_by_domain
+from adi.layers.domain_parameter import DomainParameter, Initialiser, by_domain, domains_present
+from adi.layers.domain_product import domain_product
 
 
 class DomainLinear(nn.Module):
@@ -59,7 +60,14 @@ class DomainLinear(nn.Module):
         )
 
     def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
-        parts = split_by_domain(x, offsets)
-        return by_domain(
-            offsets, lambda d, _: F.linear(parts[d], self.weight(d), None if self.bias is None else self.bias(d))
+        present = domains_present(x, offsets)
+        if len(present) < 2:
+            return by_domain(
+                offsets, lambda d, _: F.linear(x, self.weight(d), None if self.bias is None else self.bias(d))
+            )
+        return domain_product(
+            x,
+            [offsets[d] for d in present] + [len(x)],
+            [self.weight(d) for d in present],
+            None if self.bias is None else [self.bias(d) for d in present],
         )

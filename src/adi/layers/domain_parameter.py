@@ -71,10 +71,19 @@ def split_by_domain(x: Tensor, offsets: Sequence[int]) -> tuple[Tensor, ...]:
 
     Raises ValueError where the offsets do not cover the rows of `x` exactly and in order.
     """
+    return x.split_with_sizes(_sizes(x, offsets))
+
+
+def domains_present(x: Tensor, offsets: Sequence[int]) -> list[int]:
+    """The domains that have rows. Raises ValueError as `split_by_domain` does."""
+    return [domain for domain, size in enumerate(_sizes(x, offsets)) if size]
+
+
+def _sizes(x: Tensor, offsets: Sequence[int]) -> list[int]:
     sizes = [end - start for start, end in pairwise(offsets)]
     if not sizes or offsets[0] != 0 or offsets[-1] != x.shape[0] or min(sizes) < 0:
         raise ValueError(f"offsets {list(offsets)} must rise from 0 to the batch's {x.shape[0]} rows")
-    return x.split_with_sizes(sizes)
+    return sizes
 
 
 def by_domain(offsets: Sequence[int], function: Callable[[int, slice], Tensor]) -> Tensor:

@@ -113,22 +113,36 @@ class EmbeddingTables(nn.Module):
         weights: Sequence[Tensor | None],
     ) -> Tensor:
         """What `gather` found for one or more features, cut into bags and summed by weight: (R, F, E)."""
-        starts, scales = [], []
-        before = 0
+        lengths, scales = [], []
         for own, cuts, weight in zip(index, offsets, weights, strict=True):
-            count = len(own)
             if cuts is None:
-                starts.append(torch.arange(before, before + count, device=own.device))
-                scales.append(self.weight.new_ones(count) if weight is None else weight)
+                lengths.append(torch.ones_like(own))
+                scales.append(self.weight.new_ones(len(own)) if weight is None else weight)
             else:
-                starts.append(cuts[:-1] + before)
-                scales.append(mean_weights(cuts, count, self.weight.dtype) if weight is None else weight)
-            before += count
+                lengths.append(cuts.diff())
+                scales.append(mean_weights(cuts, len(own), self.weight.dtype) if weight is None else weight)
+        # Bags in the order of the samples, not of the features: moving their values is less than moving embeddings.
+        order, starts = _sample_after_sample(torch.stack(lengths), sum(map(len, index)))
         pooled = functional.embedding_bag(
-            torch.cat([*index]), source, torch.cat(starts), mode="sum", per_sample_weights=torch.cat(scales)
-        )  # (F * R, E), feature after feature
-        by_feature = pooled.view(len(index), -1, self.embedding_dim)
-        return by_feature.transpose(0, 1).contiguous()  # (R, F, E): once here, not in every layer that flattens it
+            torch.cat([*index])[order],
+            source,
+            starts,
+            mode="sum",
+            per_sample_weights=torch.cat(scales).index_select(0, order),
+        )  # (R * F, E)
+        return pooled.view(-1, len(index), self.embedding_dim)
+
+
+def _sample_after_sample(lengths: Tensor, total: int) -> tuple[Tensor, Tensor]:
+    """The order that puts the `total` values of R samples, so far feature after feature, sample after sample: (T,).
+
+    `lengths` (F, R) are those of the bags. Also where each bag then begins (R * F,).
+    """
+    flat, own = lengths.flatten(), lengths.T.flatten()
+    before = (flat.cumsum(0) - flat).view_as(lengths).T.flatten()  # where each bag, in its new place, began
+    starts = own.cumsum(0) - own
+    shifts = torch.repeat_interleave(before - starts, own, output_size=total)  # (T,)
+    return torch.arange(total, device=own.device) + shifts, starts
 
 
 def bag_of_each(offsets: Tensor, count: int) -> Tensor:

@@ -1,11 +1,12 @@
 """The residual path of a tower: a weighted sum of its features, past the networks."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from adi.layers.domain_parameter import DomainParameter, by_domain, split_by_domain
+from adi.layers.domain_parameter import DomainParameter, by_domain
 
 
 class FeatureSum(nn.Module):
@@ -36,7 +37,7 @@ class FeatureSum(nn.Module):
     def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
         if self.num_domains == 1:
             offsets = (0, x.shape[0])
-        parts = split_by_domain(x, offsets)
-        summed = by_domain(offsets, lambda domain, _: torch.einsum("f,rfe->re", self.weight(domain), parts[domain]))
-        projected: Tensor = self.project(summed)
+        sizes = [end - start for start, end in pairwise(offsets)]
+        weights = by_domain(offsets, lambda domain, _: self.weight(domain).expand(sizes[domain], -1))  # (R, F)
+        projected: Tensor = self.project(torch.bmm(weights[:, None], x).squeeze(1))
         return projected

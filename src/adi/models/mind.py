@@ -49,7 +49,8 @@ class InterestTower(Tower):
     def from_columns(self, columns: Sequence[Tensor], offsets: Offsets) -> Tensor:
         readings = [column.expand(-1, self.heads, -1) for column in columns]
         x = torch.stack(readings, dim=2)  # (R, interests, F, E)
-        vectors = self.run(x.flatten(0, 1), tuple(self.heads * offset for offset in offsets))
+        f_domain = readings[-1] if self.domain_indicator else torch.zeros_like(readings[-1])  # (R, interests, E)
+        vectors = self.run(x.flatten(0, 1), f_domain.flatten(0, 1), tuple(self.heads * offset for offset in offsets))
         return vectors.view(-1, self.heads, vectors.shape[1])
 
 

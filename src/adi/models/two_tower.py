@@ -73,23 +73,21 @@ class Tower(nn.Module):
         self.backbone = backbone(len(self.names), num_domains)
         self.domain_indicator, self.heads = settings.domain_indicator, heads
 
-    def embed(self, bags: FeatureBags) -> Tensor:
-        """The embedded features (R, F, E)."""
+    def embed(self, bags: FeatureBags) -> tuple[Tensor, Tensor]:
+        """The embedded features (R, F, E), and the embedding of each sample's domain (R, E)."""
         if self.encoders:
-            return torch.cat(self.columns(bags), dim=1)
-        chosen = [bags[name] for name in self.names]
+            return self._joined(self.columns(bags))
+        tables, chosen = self.tables[0], [bags[name] for name in self.names]
+        source, index = tables.gather(self.sources, [bag.values for bag in chosen])
         weights = [self._weights(name, bag) for name, bag in zip(self.names, chosen, strict=True)]
-        x: Tensor = self.tables[0](self.sources, [(bag.values, bag.offsets) for bag in chosen], weights)
-        return x
+        x = tables.pool(source, index, [bag.offsets for bag in chosen], weights)  # (R, F, E)
+        return x, self._f_domain(source, index, len(x))
 
     def columns(self, bags: FeatureBags) -> list[Tensor]:
         """Each feature's embedding (R, 1, E), that of behaviours by their encoder (R, heads, E)."""
         tables, chosen = self.tables[0], [bags[name] for name in self.names]
         source, index = tables.gather(self.sources, [bag.values for bag in chosen])
-        if self.domain_indicator:
-            f_domain = functional.embedding(index[-1], source)  # (R, E)
-        else:
-            f_domain = source.new_zeros(len(bags[DOMAIN].values), source.shape[1])
+        f_domain = self._f_domain(source, index, len(bags[DOMAIN].values))
         columns = []
         for name, bag, own in zip(self.names, chosen, index, strict=True):
             if feature_key(name) in self.encoders:
@@ -112,16 +110,28 @@ class Tower(nn.Module):
         scale = scale[bag_of_each(bag.offsets, len(bag.values))]
         return scale if weights is None else weights * scale
 
+    def _f_domain(self, source: Tensor, index: Sequence[Tensor], rows: int) -> Tensor:
+        """The domain indicator's embedding of each sample (R, E), 0 where the tower is not told the domain.
+
+        Looked up once more, and not cut out of all features, whose gradient would be a whole one, of zeros elsewhere.
+        """
+        if self.domain_indicator:
+            return functional.embedding(index[-1], source)
+        return source.new_zeros(rows, source.shape[1])
+
+    def _joined(self, columns: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        last = columns[-1].squeeze(1)  # (R, E)
+        return torch.cat([*columns], dim=1), last if self.domain_indicator else torch.zeros_like(last)
+
     def forward(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
-        return self.run(self.embed(bags), offsets)
+        return self.run(*self.embed(bags), offsets)
 
     def from_columns(self, columns: Sequence[Tensor], offsets: Offsets) -> Tensor:
         """What `forward` makes of a batch, from what `columns` makes of it."""
-        return self.run(torch.cat([*columns], dim=1), offsets)
+        return self.run(*self._joined(columns), offsets)
 
-    def run(self, x: Tensor, offsets: Offsets) -> Tensor:
-        """The backbone on embedded features: x (R, F, E) -> (R, dim)."""
-        f_domain = x[:, -1] if self.domain_indicator else torch.zeros_like(x[:, -1])  # (R, E)
+    def run(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
+        """The backbone on embedded features and the domain's: x (R, F, E), f_domain (R, E) -> (R, dim)."""
         output: Tensor = self.backbone(self.dropout(x), f_domain, offsets)  # (R, dim)
         return output
 
