@@ -33,6 +33,8 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 NO_ITEMS: Ints = np.empty(0, dtype=np.int64)
+_TABLE_BY_ITEMS = 8
+"""A table of all item numbers finds items faster than a search, unless it is so many times longer than they are."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,22 @@ class Candidates:
             items: item indices known to be liked by each sample's user in this domain, one sample after the other.
             offsets: (n + 1,) where each sample's items begin; the last is ``len(items)``.
         """
-        hits = np.flatnonzero(np.isin(items, self.items))
-        return np.searchsorted(hits, offsets), np.searchsorted(self.items, items[hits])
+        columns = self._columns(items)
+        hits = np.flatnonzero(columns >= 0)
+        return np.searchsorted(hits, offsets), columns[hits]
+
+    def _columns(self, items: Ints) -> Ints:
+        """The column of each item, -1 for one that is no candidate."""
+        if not len(items) or not len(self.items):
+            return np.full(len(items), -1)
+        most = max(items.max(), self.items[-1])
+        if most < _TABLE_BY_ITEMS * len(items):
+            table = np.full(most + 1, -1)
+            table[self.items] = np.arange(len(self.items))
+            found: Ints = table.take(items)
+            return found
+        columns = np.searchsorted(self.items, items)
+        return np.where(self.items.take(columns, mode="clip") == items, columns, -1)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from adi.layers.weighted_bags import weighted_bags
+
+_MOST = (1 << 31) - 1
 
 Bag = tuple[Tensor, Tensor | None]
 """One feature of R samples: table rows (T,) and the offsets (R + 1,) that cut them, None if each sample has one row."""
@@ -53,6 +56,8 @@ class EmbeddingTables(nn.Module):
         for name, size in sizes.items():
             self.first[name] = total
             total += size
+        if total > _MOST:
+            raise ValueError(f"the tables have {total:,} rows together; {_MOST:,} are possible, numbers of 32 bits")
         self.weight = nn.Parameter(torch.empty(total, embedding_dim).normal_(std=std), requires_grad=False)
         self.smoothed = None if neighbours is None else neighbours.table
         if neighbours is not None:
@@ -68,15 +73,15 @@ class EmbeddingTables(nn.Module):
 
     def gather(self, tables: Sequence[str], values: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """A matrix that has the rows of the given values of each table, and where in it they are (T,)."""
-        index = torch.cat([own + self.first[table] for table, own in zip(tables, values, strict=True)])
+        index = torch.cat([(own + self.first[table]).int() for table, own in zip(tables, values, strict=True)])
         source: Tensor = self.weight
         if self.smoothed is not None:
             distinct, index = torch.unique(index, return_inverse=True)
-            source = self._smooth(distinct)
+            source = self._smooth(distinct.long())
         elif torch.is_grad_enabled():
             distinct, index = torch.unique(index, return_inverse=True)
-            source = self._rows(distinct)
-        return source, list(torch.split(index, [len(own) for own in values]))
+            source = self._rows(distinct.long())
+        return source, list(torch.split(index.int(), [len(own) for own in values]))
 
     def _rows(self, distinct: Tensor) -> Tensor:
         """Rows of the packed tables; with gradients a leaf, which the optimizer reads."""
@@ -95,8 +100,11 @@ class EmbeddingTables(nn.Module):
         rows = self._rows(needed)
         sizes = [begin, end - begin, len(distinct) - end]
         before, inside, after = torch.split(rows[places[: len(distinct)]], sizes)
-        means = functional.embedding_bag(
-            places[len(distinct) :].view(around.shape), rows, mode="sum", per_sample_weights=self.neighbour_weights[own]
+        means = weighted_bags(
+            rows,
+            places[len(distinct) :].int(),
+            torch.arange(0, around.numel(), around.shape[1], dtype=torch.int32, device=rows.device),
+            self.neighbour_weights[own].flatten(),
         )  # (n, E)
         return torch.cat([before, torch.lerp(inside, means, 0.5), after])
 
@@ -116,20 +124,15 @@ class EmbeddingTables(nn.Module):
         lengths, scales = [], []
         for own, cuts, weight in zip(index, offsets, weights, strict=True):
             if cuts is None:
-                lengths.append(torch.ones_like(own))
+                lengths.append(torch.ones(len(own), dtype=torch.int64, device=own.device))
                 scales.append(self.weight.new_ones(len(own)) if weight is None else weight)
             else:
                 lengths.append(cuts.diff())
                 scales.append(mean_weights(cuts, len(own), self.weight.dtype) if weight is None else weight)
         # Bags in the order of the samples, not of the features: moving their values is less than moving embeddings.
         order, starts = _sample_after_sample(torch.stack(lengths), sum(map(len, index)))
-        pooled = functional.embedding_bag(
-            torch.cat([*index])[order],
-            source,
-            starts,
-            mode="sum",
-            per_sample_weights=torch.cat(scales).index_select(0, order),
-        )  # (R * F, E)
+        weights_in_order = torch.cat(scales).index_select(0, order)
+        pooled = weighted_bags(source, torch.cat([*index])[order], starts, weights_in_order)  # (R * F, E)
         return pooled.view(-1, len(index), self.embedding_dim)
 
 
@@ -142,7 +145,7 @@ def _sample_after_sample(lengths: Tensor, total: int) -> tuple[Tensor, Tensor]:
     before = (flat.cumsum(0) - flat).view_as(lengths).T.flatten()  # where each bag, in its new place, began
     starts = own.cumsum(0) - own
     shifts = torch.repeat_interleave(before - starts, own, output_size=total)  # (T,)
-    return torch.arange(total, device=own.device) + shifts, starts
+    return torch.arange(total, device=own.device) + shifts, starts.int()
 
 
 def bag_of_each(offsets: Tensor, count: int) -> Tensor:
