@@ -19,9 +19,9 @@ from adi.layers.embedding import Neighbours
 from adi.models.catalog import MODELS, TrainedModel
 from adi.models.dnn_single import DnnSingle
 from adi.training.checkpoint import save_tensors
-from adi.training.loop import batch_loss
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
 from adi.training.run import settings_for
+from adi.training.step import batch_loss
 
 D, DIM = 4, 5
 USER_FEATURES = (

@@ -7,9 +7,10 @@ from adi.errors import AdiError
 from adi.models.catalog import MODELS, build
 from adi.training.averaging import WeightAverage
 from adi.training.loader import Loader, negative_sampler
-from adi.training.loop import batch_loss, train
+from adi.training.loop import train
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
 from adi.training.run import open_run, settings_for
+from adi.training.step import batch_loss
 
 SMALL = {"embedding_dim": 4, "dim": 3, "networks": (5,), "dropout": 0.0, "embedding_dropout": 0.0}
 

@@ -7,9 +7,9 @@ from adi.errors import AdiError
 from adi.models.catalog import MODELS, build
 from adi.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_tensors
 from adi.training.loader import Loader, negative_sampler
-from adi.training.loop import batch_loss
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
 from adi.training.run import settings_for
+from adi.training.step import batch_loss
 
 
 class State:

@@ -15,8 +15,9 @@ from adi.losses import sampled_softmax_plain
 from adi.models.catalog import MODELS, build
 from adi.models.vectors import VectorScorer
 from adi.training.loader import Loader, negative_sampler
-from adi.training.loop import batch_loss, train
+from adi.training.loop import train
 from adi.training.run import open_run, read_log, read_run, settings_for
+from adi.training.step import batch_loss
 
 SETTINGS = {
     "embedding_dim": 8,

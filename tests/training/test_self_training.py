@@ -13,9 +13,10 @@ from adi.data.dataset import Corpora, Dataset
 from adi.errors import AdiError
 from adi.models.catalog import MODELS, build
 from adi.training.loader import Loader, PseudoPositives, negative_sampler
-from adi.training.loop import batch_loss, train
+from adi.training.loop import train
 from adi.training.run import settings_for
 from adi.training.self_training import SelfTraining, best_of_each, check_self_training
+from adi.training.step import batch_loss
 
 SEARCH, FEED, KIOSK = 0, 1, 2
 SMALL = {"embedding_dim": 4, "dim": 3, "networks": (5,), "embedding_std": 1.0}

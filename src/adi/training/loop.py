@@ -8,26 +8,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from adi.batch import Batch
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.evaluation.evaluate import Metrics, evaluate
-from adi.losses import sampled_softmax
 from adi.machine import tune_allocator
 from adi.models.catalog import CountedModel, TrainedModel, build, model_named
 from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
-from adi.training.averaging import WeightAverage
 from adi.training.checkpoint import Part, Progress, load_checkpoint, save_checkpoint, save_tensors
 from adi.training.loader import NO_PSEUDO, Loader, negative_sampler
-from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
 from adi.training.pseudo_audit import write_audit
 from adi.training.run import RunInfo, new_info, read_run, settings_for, weights_file, write_json
 from adi.training.self_training import SelfTraining, check_self_training
 from adi.training.settings import TrainingSettings
+from adi.training.step import Step
 
 CHECKPOINT = "checkpoint.safetensors"
 MEAN = "mean"
@@ -123,10 +119,7 @@ class Training:
         self.loader = Loader(
             dataset, batch_size=settings.batch_size, sampler=sampler, causal=settings.causal, seed=seed
         )
-        self.tables = RowwiseAdagrad(model.tables, lr=settings.embedding_lr)
-        self.dense = dense_optimizer(
-            model, lr=settings.lr, weight_decay=settings.weight_decay, delta_decay=settings.delta_decay
-        )
+        self.step = Step(model, settings)
         self.steps = len(self.loader)
         self.warm_up = int(settings.self_training_start * settings.epochs * self.steps) if settings.self_training else 0
         self.self_training: SelfTraining | None = None
@@ -134,17 +127,16 @@ class Training:
         if settings.self_training:
             self.self_training = SelfTraining(model, dataset, self.loader, settings, start=self.warm_up)
             self.parts["self_training"] = self.self_training
-        self.average: WeightAverage | None = None
-        if settings.average:
-            self.average = self.parts["average"] = WeightAverage(model, settings.average)
-            self.tables.before = self.average.rows_change
+        self.average = self.step.average
+        if self.average is not None:
+            self.parts["average"] = self.average
         self.progress = Progress()
 
     def run(self, *, resume: bool) -> dict[str, int]:
         """Train until the last epoch or early stopping; returns the epoch whose weights each domain keeps."""
         checkpoint = self.out / CHECKPOINT
         if resume and checkpoint.exists():
-            self.progress = load_checkpoint(checkpoint, self.model, self.tables, self.dense, self.parts)
+            self.progress = load_checkpoint(checkpoint, self.model, self.step.tables, self.step.dense, self.parts)
         with SummaryWriter(str(self.out / "tensorboard")) as board:
             while not self._is_over():
                 self._epoch(checkpoint)
@@ -199,18 +191,7 @@ class Training:
                 self._save(checkpoint)
 
     def _save(self, checkpoint: Path) -> None:
-        save_checkpoint(checkpoint, self.model, self.tables, self.dense, self.progress, self.parts)
-
-    def step(self, batch: Batch) -> Tensor:
-        """One step of both optimizers; returns the mean loss of the batch's samples."""
-        loss = batch_loss(self.model, batch)
-        self.dense.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.tables.step()
-        self.dense.step()
-        if self.average is not None:
-            self.average.step()
-        return loss.detach()
+        save_checkpoint(checkpoint, self.model, self.step.tables, self.step.dense, self.progress, self.parts)
 
     def _validate(self, board: SummaryWriter) -> None:
         """Validate, log, keep the best model, and move on to the next epoch."""
@@ -264,25 +245,3 @@ class Training:
             for former in set(self.out.glob("model*.safetensors")) - kept:
                 former.unlink()
         return bool(better)
-
-
-def batch_loss(model: TwoTower, batch: Batch) -> Tensor:
-    """The mean over the samples of the sampled softmax, each domain's samples against that domain's candidates."""
-    users = model.encode_users(batch.user, batch.user_offsets)  # (B, dim)
-    items = model.encode_items(batch.item, batch.item_offsets, batch.item_log_popularity)  # (N, dim)
-    losses = []
-    for domain, candidates in batch.candidates.items():
-        own = items[batch.item_offsets[domain] : batch.item_offsets[domain + 1]]  # (m, dim)
-        there = users[batch.user_offsets[domain] : batch.user_offsets[domain + 1]]
-        losses.append(
-            sampled_softmax(
-                model.queries(there, own[candidates.positive]),  # (n, dim)
-                own,
-                candidates.positive,
-                log_q=candidates.log_q,
-                positive_log_q=candidates.positive_log_q,
-                known=candidates.known,
-                temperature=model.temperature,
-            )
-        )
-    return torch.stack(losses).sum() / batch.size
