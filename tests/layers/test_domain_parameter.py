@@ -84,3 +84,27 @@ def test_a_batch_of_no_rows_keeps_its_shape_and_gives_no_domain_a_gradient():
     result = by_domain([0, 0, 0, 0], lambda d, _: parts[d] * weight(d))
     assert result.shape == (0, 2, 4)
     assert not result.requires_grad
+
+
+@pytest.mark.parametrize("shrinkage", [False, True])
+def test_each_row_has_the_weight_of_its_domain_which_gets_the_rows_gradient(shrinkage):
+    torch.manual_seed(0)
+    parameter = DomainParameter((2,), 4, shrinkage=shrinkage, init=nn.init.normal_)
+    with torch.no_grad():
+        for own in parameter.parameters():
+            own.normal_()
+    rows = parameter.of_rows([0, 0, 2, 2, 5])
+    torch.testing.assert_close(rows, torch.stack([parameter(1)] * 2 + [parameter(3)] * 3))
+    (rows * torch.arange(1.0, 6)[:, None]).sum().backward()
+    own = parameter.deltas if shrinkage else parameter.values
+    assert own[0].grad is None
+    assert own[2].grad is None
+    assert own[1].grad.tolist() == [3, 3]
+    assert own[3].grad.tolist() == [12, 12]
+    assert parameter.shared is None or parameter.shared.grad.tolist() == [15, 15]
+
+
+def test_no_rows_have_no_weights_and_give_no_gradient():
+    rows = DomainParameter((2,), 3, shrinkage=True, init=nn.init.ones_).of_rows([0, 0, 0, 0])
+    assert rows.shape == (0, 2)
+    assert not rows.requires_grad

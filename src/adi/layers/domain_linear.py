@@ -62,12 +62,11 @@ class DomainLinear(nn.Module):
     def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
         present = domains_present(x, offsets)
         if len(present) < 2:
-            return by_domain(
-                offsets, lambda d, _: F.linear(x, self.weight(d), None if self.bias is None else self.bias(d))
-            )
+            weight, bias = self.weight, self.bias
+            return by_domain(offsets, lambda d, _: F.linear(x, weight(d), None if bias is None else bias(d)))
         return domain_product(
             x,
             [offsets[d] for d in present] + [len(x)],
-            [self.weight(d) for d in present],
-            None if self.bias is None else [self.bias(d) for d in present],
+            self.weight.of_slices(present),
+            None if self.bias is None else self.bias.of_slices(present),
         )

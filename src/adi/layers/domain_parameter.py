@@ -11,6 +11,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from adi.layers.domain_product import SliceParameters
+
 Initialiser = Callable[[Tensor], Tensor | None]
 """Fills a tensor in place, as the functions of `torch.nn.init` do; what it returns is not used."""
 
@@ -57,10 +59,24 @@ class DomainParameter(nn.Module):
 
     def forward(self, domain: int) -> Tensor:
         """The weight of one domain, given by its number in 0 … D - 1; of the given shape."""
-        if self.shared is not None:
-            return torch.add(self.shared, self.deltas[domain])
-        value: Tensor = self.values[domain]
-        return value
+        return self.of_slices([domain])[0]
+
+    def of_slices(self, domains: Sequence[int]) -> SliceParameters:
+        """The weights of domains, for slices of a batch that belong to one each."""
+        own = self.values if self.shared is None else self.deltas
+        return SliceParameters([own[domain] for domain in domains], self.shared)
+
+    def of_rows(self, offsets: Sequence[int]) -> Tensor:
+        """The weight of each row's domain (B, *shape); for weights of a few numbers, as there is one for each row."""
+        present = [domain for domain, (start, end) in enumerate(pairwise(offsets)) if end > start]
+        slices = self.of_slices(present or [0])
+        weights = torch.stack([*slices.own])
+        if slices.shared is not None:
+            weights = weights + slices.shared
+        if not present:
+            return weights[:0].detach()
+        repeats = torch.tensor([offsets[domain + 1] - offsets[domain] for domain in present], device=weights.device)
+        return weights.repeat_interleave(repeats, dim=0, output_size=offsets[-1])
 
 
 def split_by_domain(x: Tensor, offsets: Sequence[int]) -> tuple[Tensor, ...]:

@@ -1,12 +1,11 @@
 """The residual path of a tower: a weighted sum of its features, past the networks."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from adi.layers.domain_parameter import DomainParameter, by_domain
+from adi.layers.domain_parameter import DomainParameter
 
 
 class FeatureSum(nn.Module):
@@ -37,7 +36,6 @@ class FeatureSum(nn.Module):
     def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
         if self.num_domains == 1:
             offsets = (0, x.shape[0])
-        sizes = [end - start for start, end in pairwise(offsets)]
-        weights = by_domain(offsets, lambda domain, _: self.weight(domain).expand(sizes[domain], -1))  # (R, F)
+        weights = self.weight.of_rows(offsets)  # (R, F)
         projected: Tensor = self.project(torch.bmm(weights[:, None], x).squeeze(1))
         return projected

@@ -1,6 +1,6 @@
 """Every model by name: what it is, its settings with their defaults, and how it is built."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from torch import nn
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, suggestion
+from adi.layers.embedding import Neighbours
 from adi.models.adi import AdiBackbone, refuse_lone_features
 from adi.models.cross_stitch import CrossStitchBackbone
 from adi.models.dnn import DnnBackbone
@@ -37,7 +38,7 @@ from adi.models.settings import (
 )
 from adi.models.shared_bottom import SharedBottomBackbone
 from adi.models.similarity import item_neighbours
-from adi.models.two_tower import SharedTowers, TwoTower
+from adi.models.two_tower import Feature, SharedTowers, TwoTower
 from adi.models.user_knn import UserKnn
 from adi.schema import Strict
 
@@ -142,13 +143,26 @@ def build(model: TrainedModel, dataset: Dataset, settings: TowerSettings) -> Two
     if isinstance(settings, AdiSettings):
         refuse_lone_features(settings, user_features, item_features)
     alone = model.towers is DnnSingle
+    neighbours = item_neighbours(dataset, settings.neighbours, by_domain=alone) if settings.neighbours else None
+    return build_towers(model, user_features, item_features, len(dataset.domains), settings, neighbours)
+
+
+def build_towers(
+    model: TrainedModel,
+    user_features: Sequence[Feature],
+    item_features: Sequence[Feature],
+    num_domains: int,
+    settings: TowerSettings,
+    neighbours: Neighbours | None = None,
+) -> TwoTower:
+    """A two-tower model with fresh weights for features that need not be a dataset's."""
     return model.towers(
         user_features=user_features,
         item_features=item_features,
-        num_domains=len(dataset.domains),
+        num_domains=num_domains,
         backbone=lambda num_features, num_domains: model.backbone(num_features, num_domains, settings),
         settings=settings,
-        neighbours=item_neighbours(dataset, settings.neighbours, by_domain=alone) if settings.neighbours else None,
+        neighbours=neighbours,
     )
 
 

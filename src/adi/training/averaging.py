@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from adi.models.two_tower import TwoTower
 
@@ -45,8 +46,8 @@ class WeightAverage:
         self.steps += 1
         decay = min(self.decay, self.steps / (9 + self.steps))
         self.log_product += math.log(decay)
-        for name, average in self.averages.items():
-            average.lerp_(self.weights[name], 1 - decay)
+        move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        move(list(self.averages.values()), list(self.weights.values()), self.steps)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
