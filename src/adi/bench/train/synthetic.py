@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 
 from adi.batch import Bags, Batch, DomainCandidates, FeatureBags
 from adi.data.arrays import Array
-from adi.models.catalog import TrainedModel, build_towers, model_named
-from adi.models.settings import TowerSettings
-from adi.models.two_tower import DOMAIN, TwoTower
+from adi.models.catalog import TrainedModel, build_towers
+from adi.models.two_tower import DOMAIN
 from adi.negatives import DomainCorpus, NegativeSampler
 from adi.training.settings import TrainingSettings
 from adi.training.step import Step
@@ -80,38 +78,24 @@ class Synthetic:
         counts = np.zeros(self.domains, dtype=np.int64)
         counts[list(candidates)] = [len(own) for own in items]
         chosen = np.concatenate(items)
+        item_domains = np.repeat(np.arange(self.domains), counts)
         return Batch(
             size=self.samples,
-            user=_bags(
-                user_id=users, segment=users % SEGMENTS, **{DOMAIN: domains}
-            ),
+            user=_bags({"user_id": users, "segment": users % SEGMENTS, DOMAIN: domains}),
             user_offsets=tuple(offsets.tolist()),
-            item=_bags(
-                item_id=chosen,
-                category=chosen % CATEGORIES,
-                **{DOMAIN: np.repeat(np.arange(self.domains), counts)},
-            ),
+            item=_bags({"item_id": chosen, "category": chosen % CATEGORIES, DOMAIN: item_domains}),
             item_offsets=(0, *np.cumsum(counts).tolist()),
             item_log_popularity=torch.zeros(len(chosen)),
             candidates=candidates,
-        )  # fmt: skip
+        )
 
-    def step(self, model: str, **settings: Any) -> Step:
-        """A step of a model with fresh weights, of the sizes that benchmarks compare."""
-        kind = model_named(model)
-        assert isinstance(kind, TrainedModel)
-        return step_of(self.towers(kind, kind.settings(**{**kind.defaults, "networks": NETWORKS, **settings})))
-
-    def towers(self, kind: TrainedModel, settings: TowerSettings) -> TwoTower:
+    def step(self, kind: TrainedModel) -> Step:
+        """A step of a model with fresh weights, by the default settings but for the size of its networks."""
         torch.manual_seed(self.seed)
-        return build_towers(kind, *self.features(), self.domains, settings)
+        settings = kind.settings(**{**kind.defaults, "networks": NETWORKS})
+        model = build_towers(kind, *self.features(), self.domains, settings)
+        return Step(model.train(), TrainingSettings())
 
 
-def step_of(model: TwoTower) -> Step:
-    """What trains a model, by the default settings of a training."""
-    model.train()
-    return Step(model, TrainingSettings())
-
-
-def _bags(**values: Array) -> FeatureBags:
+def _bags(values: dict[str, Array]) -> FeatureBags:
     return {name: Bags(torch.from_numpy(np.ascontiguousarray(own, dtype=np.int64))) for name, own in values.items()}
