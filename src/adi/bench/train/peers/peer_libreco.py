@@ -1,0 +1,82 @@
+"""LibRecommender's TwoTower with a softmax over the batch, in TensorFlow; its own trainer.
+
+Its graph is built by the first call that trains, and every call trains on the rows from the first on.
+"""
+
+import os
+import sys
+from typing import Any
+
+NETWORKS = (256, 128, 64)
+EMBEDDING = 64
+WARM = 3
+
+
+def build(arrays: dict[str, Any], batch_size: int, threads: int) -> tuple[Any, Any]:
+    """The model and its training set: features of one value, the domain a feature of the user."""
+    import pandas as pd
+    from libreco.algorithms import TwoTower
+    from libreco.data import DatasetFeat
+
+    columns = {"user": arrays["user"], "item": arrays["item"], "label": 1, "domain": arrays["domain"]}
+    sides: dict[str, list[str]] = {"user": ["domain"], "item": []}
+    for name, own in arrays.items():
+        side, _, feature = name.partition(".")
+        if side in sides and feature and int(arrays[f"rows.{feature}"]) < len(own):  # not the id, which it has
+            columns[feature] = own[arrays[side]]
+            sides[side].append(feature)
+    rows, info = DatasetFeat.build_trainset(
+        pd.DataFrame(columns),
+        user_col=sides["user"],
+        item_col=sides["item"],
+        sparse_col=[*sides["user"], *sides["item"]],
+        shuffle=False,
+    )
+    model = TwoTower(
+        "ranking",
+        info,
+        loss_type="softmax",
+        embed_size=EMBEDDING,
+        norm_embed=True,
+        n_epochs=1,
+        lr=1e-3,
+        batch_size=batch_size,
+        use_bn=True,
+        hidden_units=NETWORKS,
+        use_correction=False,
+        temperature=0.1,
+        remove_accidental_hits=False,
+        seed=0,
+        tf_sess_config={"intra_op_parallelism_threads": threads, "inter_op_parallelism_threads": 1},
+    )
+    return model, rows
+
+
+def main() -> None:
+    """``peer_libreco.py ARRAYS KIND BATCH_SIZE THREADS``; KIND is not used."""
+    path, batch_size, threads = sys.argv[1], int(sys.argv[3]), int(sys.argv[4])
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    answers, sys.stdout = sys.stdout, sys.stderr  # the library prints as it trains
+    import numpy as np
+
+    with np.load(path) as stored:
+        model, rows = build({name: stored[name] for name in stored.files}, batch_size, threads)
+    whole = {name: getattr(rows, name) for name in ("_user_indices", "_item_indices", "_labels", "_sparse_indices")}
+
+    def do(number: int) -> None:
+        for name, own in whole.items():
+            setattr(rows, name, own[: number * batch_size])
+        model.fit(rows, neg_sampling=True, verbose=0, shuffle=False)
+
+    do(WARM)
+    do(WARM)
+    print("ready", file=answers, flush=True)
+    for line in sys.stdin:
+        do(int(line.split()[1]))
+        print("done", file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
