@@ -80,6 +80,7 @@ def rank(
         ranked = known & (own[:, 0] > -torch.inf).numpy()
         ranks[chunk] = np.where(ranked, torch.cat(counted).numpy(), np.inf)
         lengths[chunk] = queries.histories.lengths
+        del scores, block  # or the next would be made in fresh memory, which costs as much as the product
     return Rankings(rows, users, ranks, lengths, popularity, coverage.counts(), len(items))
 
 
