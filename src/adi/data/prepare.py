@@ -159,13 +159,14 @@ def _prepare(
 
 @contextmanager
 def _working_database(folder: Path, memory: str) -> Iterator[Backend]:
-    """A database on disk inside the unfinished folder, gone before the folder is complete."""
+    """A database in memory; what does not fit goes into the unfinished folder, and is gone before it is complete.
+
+    One on disk would pack each table as if it were to stay: for the log that took longer than to read it.
+    """
     place = folder / "working"
     place.mkdir()
     try:
-        connection = ibis.duckdb.connect(
-            place / "working.duckdb", memory_limit=memory, temp_directory=str(place / "spill")
-        )
+        connection = ibis.duckdb.connect(memory_limit=memory, temp_directory=str(place / "spill"))
     except duckdb.ParserException as error:
         raise AdiError(f"--memory: '{memory}' is no size ({error}). Give a number and its unit, such as 2GB.") from None
     try:
