@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "retrieval.engine": DATA,
     "bundle": DATA | {"machine", "layers", "models", "training", "index", "retrieval", "bundle"},
     "serving": DATA | {"bundle", "retrieval", "serving"},
-    "bench": BATCH | TENSORS | {"machine", "bundle", "index", "models", "training", "bench"},
+    "bench": BATCH | TENSORS | {"machine", "bundle", "index", "models", "evaluation", "training", "bench"},
     "report": {"errors", "schema", "data", "evaluation", "report"},
     "reproduce": DATA | {"models", "evaluation", "training", "report", "reproduce"},
 }

@@ -24,3 +24,4 @@ def test_percentiles_and_rates_are_medians_over_the_rounds() -> None:
     assert times.percentile_ms(50) == pytest.approx(4.0)  # of 2, 4 and 200
     assert times.spread_ms(50) == pytest.approx((2.0, 200.0))
     assert times.per_second(of_a_call=10) == pytest.approx(20 / 0.008)  # of 20 in 4, in 8 and in 400 milliseconds
+    assert times.spread_per_second(of_a_call=10) == pytest.approx((20 / 0.4, 20 / 0.004))

@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 
 def test_serving_is_measured_as_a_table_and_as_json(adi, tmp_path: Path) -> None:
     words = ["bench", "serve", "--folder", tmp_path / "market", "--items", 1000, "--domains", 2, "--dim", 8, "-k", 20]
@@ -15,3 +17,46 @@ def test_a_market_too_small_is_refused(adi, tmp_path: Path) -> None:
     answer = adi("bench", "serve", "--folder", tmp_path / "market", "--items", 10)
     assert answer.returncode == 2
     assert "--items" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "found"),
+    [
+        ("prepare --rows 1000 --alone --rounds 1 --threads 1", "adi prepare", set()),
+        ("evaluate --items 1000 --users 20 --dim 4 --rounds 1", "adi evaluate, exact ranks", {"rate_by_bare"}),
+        ("start --rounds 1", "python -c pass", {"help_beside_python_s"}),
+        ("loader --rows 1000 --batch-size 50 --batches 2 --rounds 1", "adi, whole batches", {"rate_by_row_wise"}),
+        (
+            "loss --sizes 16x20,8x30 --dim 4 --rounds 1 --calls 1",
+            "in chunks",
+            {"plain_time_by_chunked", "plain_memory_by_chunked"},
+        ),
+    ],
+)
+def test_a_measure_is_a_table_or_json(adi, words: str, first: str, found: set[str]) -> None:
+    table = adi("bench", *words.split())
+    assert table.returncode == 0, table.stderr
+    assert table.stdout.count("\n") > 3
+    assert first in table.stdout
+    answer = json.loads(adi("bench", *words.split(), "--json").stdout)
+    assert answer["benchmark"] == words.split()[0]
+    assert first in answer["rows"][0].values()
+    assert answer["found"].keys() == found
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        ("prepare --rows 1e6", "--rows: '1e6' is not of the form 1000000,10000000, in whole numbers of at least 1,000"),
+        ("prepare --rows 2000,999", "--rows: '2000,999' is not of the form"),
+        ("prepare --threads 999", "--threads: 999; this process may use"),
+        ("start --bundle nowhere", "nowhere: no such folder"),
+        ("loader --rows 1000 --batch-size 500 --batches 3", "--batches: 3 of 500 rows, and an epoch has 1000 rows"),
+        ("loss --sizes 512", "--sizes: '512' is not of the form 512x1536,"),
+        ("loss --sizes 512x0", "--sizes: '512x0' is not of the form 512x1536,"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_any_work(adi, words: str, fault: str) -> None:
+    answer = adi("bench", *words.split())
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert fault in answer.stderr

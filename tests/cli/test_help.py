@@ -11,18 +11,19 @@ from adi.cli.main import app
 from adi.data.sources.catalog import SOURCES
 
 COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
+BENCHMARKS = sorted(get_command(app).commands["bench"].commands)  # type: ignore[attr-defined]
 
 HEAVY = ["torch", "duckdb", "ibis", "pyarrow", "altair", "numpy", "yaml"]
 
 LOAD = """
 import sys
 from adi.cli.main import app
-for words in [["--help"], *([name, "--help"] for name in sys.argv[1].split())]:
+for words in [["--help"], *([*name.split(), "--help"] for name in sys.argv[1].split(","))]:
     try:
         app(words)
     except SystemExit as end:
         assert end.code == 0, words
-    print("loaded:", words[0], [name for name in sys.argv[2].split() if name in sys.modules])
+    print("loaded:", " ".join(words[:-1]), [name for name in sys.argv[2].split() if name in sys.modules])
 """
 
 
@@ -36,19 +37,23 @@ def test_there_are_the_commands_of_the_pipeline() -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    words = [sys.executable, "-c", LOAD, " ".join(COMMANDS), " ".join(HEAVY)]
+    pages = [*COMMANDS, *(f"bench {name}" for name in BENCHMARKS)]
+    words = [sys.executable, "-c", LOAD, ",".join(pages), " ".join(HEAVY)]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     loaded = [line for line in done.stdout.splitlines() if line.startswith("loaded:")]
-    assert loaded == [f"loaded: {name} []" for name in ["--help", *COMMANDS]]
+    assert loaded == [f"loaded: {name} []" for name in ["", *pages]]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, *(f"bench {name}" for name in BENCHMARKS)])
 def test_a_command_shows_an_example_and_every_default(adi, name: str) -> None:
-    shown = text_of(adi(name, "--help").stdout)
+    command = get_command(app)
+    for word in name.split():
+        command = command.commands[word]  # type: ignore[attr-defined]
+    shown = text_of(adi(*name.split(), "--help").stdout)
     assert f"Example: adi {name}" in shown
     defaults = 0
-    for parameter in get_command(app).commands[name].params:  # type: ignore[attr-defined]
-        assert parameter.help, parameter.name  # what it is for
+    for parameter in command.params:
+        assert parameter.help, parameter.name  # type: ignore[attr-defined]  # what it is for
         if parameter.default is None or parameter.is_flag or parameter.required:
             continue
         assert f"[default: {parameter.default}]" in shown, parameter.name

@@ -48,6 +48,15 @@ def test_few_lists_are_made_once_new_items_are_rare(monkeypatch):
     assert 0 < int(torch.cat(tested).sum()) < 0.1 * 20 * len(tested)
 
 
+def test_of_many_items_all_lists_are_made(monkeypatch):
+    monkeypatch.setattr(Coverage, "_may_hold_news", lambda self, scores: pytest.fail("asked"))
+    scores = alike(1000, 600)
+    coverage = Coverage(num_items=600, ks=KS)
+    for rows in scores.split(20):
+        coverage.add(rows)
+    assert coverage.counts() == {k: united(scores, k) for k in KS}
+
+
 def test_lists_are_no_longer_than_the_items_there_are():
     coverage = Coverage(num_items=2, ks=(1, 5))
     coverage.add(torch.tensor([[0.0, 1.0]]))

@@ -45,7 +45,8 @@ def machine_facts() -> dict[str, Value]:
 
 def versions() -> dict[str, Value]:
     """Of adi and the packages whose speed is its own; None for one that is not installed."""
-    return {name: _version(name) for name in ("adi-retrieval", "torch", "numpy", "faiss-cpu", "onnxruntime", "duckdb")}
+    names = ("adi-retrieval", "torch", "numpy", "pandas", "pyarrow", "faiss-cpu", "onnxruntime", "duckdb")
+    return {name: _version(name) for name in names}
 
 
 def _version(name: str) -> str | None:

@@ -24,7 +24,15 @@ class Times:
 
     def per_second(self, of_a_call: int = 1) -> float:
         """The median over the rounds of what was done in a second, where a call does so many."""
-        return float(np.median([of_a_call * len(own) / sum(own) for own in self.seconds]))
+        return float(np.median(self._rates(of_a_call)))
+
+    def spread_per_second(self, of_a_call: int = 1) -> tuple[float, float]:
+        """The least and the most of what was done in a second over the rounds."""
+        rates = self._rates(of_a_call)
+        return min(rates), max(rates)
+
+    def _rates(self, of_a_call: int) -> list[float]:
+        return [of_a_call * len(own) / sum(own) for own in self.seconds]
 
 
 def in_turns(works: Mapping[str, Callable[[int], object]], *, rounds: int, calls: int) -> dict[str, Times]:

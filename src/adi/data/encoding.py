@@ -44,6 +44,7 @@ class Encoder:
         self.connection, self.out, self.domains = connection, out, domains
         self.entities, self.sizes = entities, sizes
         self.ignored: dict[str, int] = {}
+        self._made: set[str] = set()
 
     def encode_id(self, feature: IdFeature, side: str, used: ibis.Table) -> FeatureInfo:
         """The id itself; `used` holds in `value` the id of each training interaction, for the vocabulary's counts."""
@@ -54,15 +55,9 @@ class Encoder:
 
     def encode(self, feature: Sourced, side: str, table: FeatureTable, read: ibis.Table) -> FeatureInfo:
         """A column of a feature table, joined to the side's entities and, for a table by domain, to the domains."""
-        column = f"value_{feature.name}"
         place = f"{shown(table.files)}, column '{feature.source_column}'"
-        keyed = read.join(self.entities[side], "key")
-        if table.by_domain:
-            names = pa.table({"domain": self.domains, "place": pa.array(range(len(self.domains)), pa.int32())})
-            keyed = keyed.join(ibis.memtable(names), "domain")
-        else:
-            keyed = keyed.mutate(place=ibis.literal(0))
-        values = keyed.select(index=_.index, place=_.place, value=keyed[column])
+        numbered = self._numbered(side, table, read)
+        values = numbered.select(index=_.index, place=_.place, value=numbered[f"value_{feature.name}"])
         if _scalar(values.filter(_.value.notnull()).count()) == 0:
             raise AdiError(
                 f"{place}: every value{' of a domain of the log' if table.by_domain else ''} is missing. "
@@ -84,6 +79,21 @@ class Encoder:
             by_domain=table.by_domain,
             hash_size=feature.hash_size,
         )
+
+    def _numbered(self, side: str, table: FeatureTable, read: ibis.Table) -> ibis.Table:
+        """A feature table by the numbers of its entities, and of its domains as `place`: once for all its features."""
+        name = f"numbered_{table.name}"
+        if name not in self._made:
+            keyed = read.join(self.entities[side], "key")
+            if table.by_domain:
+                names = pa.table({"domain": self.domains, "place": pa.array(range(len(self.domains)), pa.int32())})
+                keyed = keyed.join(ibis.memtable(names), "domain")
+            else:
+                keyed = keyed.mutate(place=ibis.literal(0))
+            columns = [f"value_{feature.name}" for feature in table.features]
+            self.connection.create_table(name, keyed.select("index", "place", *columns))
+            self._made.add(name)
+        return self.connection.table(name)
 
     def vocabulary(self, name: str, values: ibis.Table, min_count: int) -> tuple[ibis.Table, int]:
         """Count, number and write a vocabulary; returns it and the size of its embedding table."""
@@ -117,7 +127,9 @@ class Encoder:
         return FeatureInfo(name=feature.name, side=side, kind="numeric", rows=rows, by_domain=by_domain, edges=edges)
 
     def _encode_multi(self, feature: MultiFeature, side: str, values: ibis.Table) -> FeatureInfo:
-        parts = values.select("index", "value").unnest("value", offset="part")
+        # Side by side in a select list, which the engine unnests as it streams; `Table.unnest` joins table and lists.
+        places = ibis.range(0, values.value.length(), 1)
+        parts = values.select("index", value=values.value.unnest(), part=places.unnest())
         self.connection.create_table(f"parts_{feature.name}", parts.filter(_.value.notnull() & (_.value != "")))
         parts = self.connection.table(f"parts_{feature.name}")
         coded, rows = self._code(feature, parts, parts)

@@ -7,7 +7,6 @@ import ibis
 import numpy as np
 import numpy.typing as npt
 from ibis import _
-from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import write_columns
 from adi.data.cleaning import Log, context_column
@@ -46,7 +45,6 @@ def encode_context(
 
 
 def write_rows(
-    connection: Backend,
     rows: ibis.Table,
     context: tuple[FeatureInfo, ...],
     out: Path,
@@ -76,10 +74,9 @@ def write_rows(
     np.save(out / "interactions" / "user_offsets.npy", offsets)
 
     tested = rows.filter(_.part == TEST)
-    order = ibis.window(order_by=[_.domain, _.user, _.row])
-    connection.create_table("tested", tested.mutate(test=ibis.row_number().over(order)))
-    stored: ibis.Table = connection.table("tested")
-    length = int(stored.count().to_pyarrow().as_py())
-    ordered = stored.order_by("test").select([*dtypes, "before"]).to_pyarrow_batches(chunk_size=ROWS_PER_BATCH)
+    length = int(tested.count().to_pyarrow().as_py())
+    order = ["domain", "user", "row"]
+    ordered = tested.order_by(order).select([*dtypes, "before"]).to_pyarrow_batches(chunk_size=ROWS_PER_BATCH)
     write_columns(ordered, out / "test", length, {**dtypes, "before": np.int32}, encoders, advance)
-    return stored.select("test", "user", "domain")
+    numbered = tested.mutate(test=ibis.row_number().over(ibis.window(order_by=order)))
+    return numbered.select("test", "user", "domain")

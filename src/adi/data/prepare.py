@@ -41,6 +41,9 @@ from adi.data.tables import shown
 from adi.errors import AdiError
 from adi.schema import FilesSplit, Schema, TimeSplit, load_schema
 
+LOGS = ("log", "test_log")
+"""The tables of the working database that hold the log, and the test's file where there is one, as text."""
+
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many of its units are done, and how many there are."""
 
@@ -102,6 +105,8 @@ def _prepare(
     parted = assign_parts(in_numbers(rows, entities, domains), schema.split, logs[0].time)
     connection.create_table("rows", parted)
     parted = connection.table("rows")
+    for name in LOGS[: len(logs)]:
+        connection.con.execute(f"DROP TABLE {name}")
     by_domain = count_by_domain(parted, schema.split, domains, shown(logs[0].files))
     retrievable = None if eligible is None else in_numbers(eligible, entities, domains)
     corpora = write_corpus(parted, retrievable, out / "corpus", len(domains))
@@ -129,7 +134,7 @@ def _prepare(
         done += written
         say("writing the rows", done, total)
 
-    tested = write_rows(connection, parted, tuple(context), out, sizes["user"], logs[0].time is not None, advance)
+    tested = write_rows(parted, tuple(context), out, sizes["user"], logs[0].time is not None, advance)
     if candidates is not None:
         ranked = in_numbers(candidates, entities, domains)
         write_candidates(tested, ranked, out / "candidates", sum(part.test for part in by_domain.values()))
@@ -159,13 +164,14 @@ def _prepare(
 
 @contextmanager
 def _working_database(folder: Path, memory: str) -> Iterator[Backend]:
-    """A database on disk inside the unfinished folder, gone before the folder is complete."""
+    """A database in memory; what does not fit goes into the unfinished folder, and is gone before it is complete.
+
+    One on disk would pack each table as if it were to stay: for the log that took longer than to read it.
+    """
     place = folder / "working"
     place.mkdir()
     try:
-        connection = ibis.duckdb.connect(
-            place / "working.duckdb", memory_limit=memory, temp_directory=str(place / "spill")
-        )
+        connection = ibis.duckdb.connect(memory_limit=memory, temp_directory=str(place / "spill"))
     except duckdb.ParserException as error:
         raise AdiError(f"--memory: '{memory}' is no size ({error}). Give a number and its unit, such as 2GB.") from None
     try:
@@ -207,10 +213,9 @@ def _read_rows(
     connection: Backend, schema: Schema, logs: list[Log], out: Path
 ) -> tuple[ibis.Table, RowCounts, tuple[str, ...]]:
     """The rows to keep of all logs, as text; writes those set aside."""
-    names = ["log", "test_log"][: len(logs)]
     tables = [
-        read_log(connection, schema, log, name).mutate(given_test=ibis.literal(name == "test_log"))
-        for log, name in zip(logs, names, strict=True)
+        read_log(connection, schema, log, name).mutate(given_test=ibis.literal(log is not logs[0]))
+        for log, name in zip(logs, LOGS, strict=False)
     ]
     if len(tables) > 1:  # test rows come after every row of the log, also where they have the same time
         tables[1] = tables[1].mutate(row=_.row + tables[0].count().as_scalar())

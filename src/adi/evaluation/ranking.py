@@ -80,6 +80,7 @@ def rank(
         ranked = known & (own[:, 0] > -torch.inf).numpy()
         ranks[chunk] = np.where(ranked, torch.cat(counted).numpy(), np.inf)
         lengths[chunk] = queries.histories.lengths
+        del scores, block  # or the next would be made in fresh memory, which costs as much as the product
     return Rankings(rows, users, ranks, lengths, popularity, coverage.counts(), len(items))
 
 
@@ -108,5 +109,7 @@ def _keep(scores: Tensor, items: Array, candidates: Array, lengths: Array) -> No
 
 def _ranks(scores: Tensor, own: Tensor) -> Tensor:
     """How many scores are above a row's own (n, 1), which is one of them, and half of the others that equal it."""
-    above_less_below = (scores - own).sign_().sum(dim=1, dtype=torch.float64)
-    return (above_less_below + scores.shape[1] - 1) / 2
+    # Whole numbers up to 2^24 are exact in fp32 too, which is summed in a fraction of the time.
+    counting = torch.float32 if scores.shape[1] <= 1 << 24 else torch.float64
+    above_less_below = (scores - own).sign_().sum(dim=1, dtype=counting)
+    return (above_less_below.double() + scores.shape[1] - 1) / 2
