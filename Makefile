@@ -19,7 +19,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve bench lint programs test clean
+.PHONY: help setup demo serve bench peers lint programs test clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r target text; do \
@@ -48,8 +48,38 @@ serve: $(INSTALLED) ## Serve the demo's model on http://127.0.0.1:8000; makes th
 	@test -e demo/bundle || $(MAKE) --no-print-directory demo
 	@$(BIN)/adi serve demo/bundle
 
-bench: $(INSTALLED) ## Measure serving at the paper's size, beside faiss alone; the first time takes minutes
+# Each benchmark beside its peers, one after the other; docs/benchmarks.md says what each compares.
+bench: $(INSTALLED) peers ## Measure everything, beside other libraries and what bounds it: an hour, and 15 GB of disk
+	@$(BIN)/adi bench train --rechub $(RECHUB)/bin/python --libreco $(LIBRECO)/bin/python
+	@$(BIN)/adi bench domains
+	@$(BIN)/adi bench tables
+	@$(BIN)/adi bench loss
+	@$(BIN)/adi bench loader
+	@$(BIN)/adi bench evaluate
+	@$(BIN)/adi bench prepare --rows 1000000,10000000 --folder bench/logs
 	@$(BIN)/adi bench serve --folder bench/serve
+	@$(BIN)/adi bench start --bundle bench/serve/bundle
+
+# Environments of their own for libraries whose requirements clash with ours and with each other's.
+RECHUB := .venv-rechub
+LIBRECO := .venv-libreco
+ALONE = -m pip install --quiet --quiet --disable-pip-version-check
+
+peers: $(RECHUB)/.installed $(LIBRECO)/.installed ## Environments of the libraries that adi bench train is compared with
+
+$(RECHUB)/.installed:
+	@$(PYTHON) -m venv $(RECHUB)
+	@$(RECHUB)/bin/python $(ALONE) $(TORCH)
+	@$(RECHUB)/bin/python $(ALONE) 'numpy>=2.4,<2.5' 'pandas>=3,<4' scikit-learn tqdm
+	@$(RECHUB)/bin/python $(ALONE) --no-deps torch-rechub==0.9.0
+	@touch $@
+
+$(LIBRECO)/.installed:
+	@$(PYTHON) -m venv $(LIBRECO)
+	@$(LIBRECO)/bin/python $(ALONE) tensorflow-cpu==2.15.1 'numpy<2' 'pandas<2.3' 'scipy<1.14' scikit-learn gensim tqdm
+	@$(LIBRECO)/bin/python $(ALONE) $(TORCH)
+	@$(LIBRECO)/bin/python $(ALONE) --no-deps LibRecommender==1.5.2
+	@touch $@
 
 lint: $(INSTALLED) ## Check format, style and types
 	$(BIN)/ruff format --check src tests
@@ -76,5 +106,5 @@ test: lint programs ## Lint, then run every test; installs Debian's chromium and
 	$(BIN)/pytest
 
 clean: ## Remove .venv, demo/ and what the tools left
-	rm -rf $(VENV) demo bench build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(RECHUB) $(LIBRECO) demo bench build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

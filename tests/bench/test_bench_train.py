@@ -10,8 +10,8 @@ import torch
 from adi.bench.train.limit import Limit
 from adi.bench.train.market import LogSize, prepare_log
 from adi.bench.train.measure import Peers, bench_train
-from adi.bench.train.process import started
 from adi.bench.train.rows import HISTORY, write_rows
+from adi.bench.train.workers import started
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 

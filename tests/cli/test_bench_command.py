@@ -22,6 +22,13 @@ def test_a_market_too_small_is_refused(adi, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "first", "found"),
     [
+        (
+            "train --users 1000 --items 1000 --rows 2000 --batch-size 64 --rounds 1 --steps 1",
+            "adi-se",
+            {"adi-se_by_bare", "dnn_by_bare"},
+        ),
+        ("domains --numbers 2,3 --batch-size 64 --rounds 1 --calls 1", 2, {"step_at_2_by_3"}),
+        ("tables --rows 1000,2000 --batch-size 64 --rounds 1 --calls 1", 1000, {"step_at_2000_by_1000"}),
         ("prepare --rows 1000 --alone --rounds 1 --threads 1", "adi prepare", set()),
         ("evaluate --items 1000 --users 20 --dim 4 --rounds 1", "adi evaluate, exact ranks", {"rate_by_bare"}),
         ("start --rounds 1", "python -c pass", {"help_beside_python_s"}),
@@ -33,11 +40,11 @@ def test_a_market_too_small_is_refused(adi, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_measure_is_a_table_or_json(adi, words: str, first: str, found: set[str]) -> None:
+def test_a_measure_is_a_table_or_json(adi, words: str, first: str | int, found: set[str]) -> None:
     table = adi("bench", *words.split())
     assert table.returncode == 0, table.stderr
     assert table.stdout.count("\n") > 3
-    assert first in table.stdout
+    assert (first if isinstance(first, str) else f"{first:,}") in table.stdout
     answer = json.loads(adi("bench", *words.split(), "--json").stdout)
     assert answer["benchmark"] == words.split()[0]
     assert first in answer["rows"][0].values()
@@ -47,6 +54,12 @@ def test_a_measure_is_a_table_or_json(adi, words: str, first: str, found: set[st
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
+        ("train --rechub nowhere/python", "--rechub: nowhere/python is no program to run"),
+        (
+            "domains --numbers 3,0",
+            "--numbers: '3,0' is not of the form 1,3,10,30,100,300, in whole numbers of at least 1",
+        ),
+        ("tables --rows 10", "--rows: '10' is not of the form 200000,"),
         ("prepare --rows 1e6", "--rows: '1e6' is not of the form 1000000,10000000, in whole numbers of at least 1,000"),
         ("prepare --rows 2000,999", "--rows: '2000,999' is not of the form"),
         ("prepare --threads 999", "--threads: 999; this process may use"),

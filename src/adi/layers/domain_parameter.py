@@ -50,6 +50,7 @@ class DomainParameter(nn.Module):
             init(value)
             return nn.Parameter(value)
 
+        self.shape = tuple(shape)
         self.shared: nn.Parameter | None = None
         if shrinkage:
             self.shared = initialised()
@@ -69,12 +70,12 @@ class DomainParameter(nn.Module):
     def of_rows(self, offsets: Sequence[int]) -> Tensor:
         """The weight of each row's domain (B, *shape); for weights of a few numbers, as there is one for each row."""
         present = [domain for domain, (start, end) in enumerate(pairwise(offsets)) if end > start]
-        slices = self.of_slices(present or [0])
+        if len(present) < 2:
+            return by_domain(offsets, lambda domain, rows: self(domain).expand(rows.stop - rows.start, *self.shape))
+        slices = self.of_slices(present)
         weights = torch.stack([*slices.own])
         if slices.shared is not None:
             weights = weights + slices.shared
-        if not present:
-            return weights[:0].detach()
         repeats = torch.tensor([offsets[domain + 1] - offsets[domain] for domain in present], device=weights.device)
         return weights.repeat_interleave(repeats, dim=0, output_size=offsets[-1])
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from adi.bench.report import Report, Value
 from adi.bench.timing import Times, in_turns
 from adi.bench.train.market import LogSize, prepare_log
-from adi.bench.train.process import Worker, check_python, own_command, peer_command, started
 from adi.bench.train.rows import write_rows
 from adi.bench.train.synthetic import NETWORKS
+from adi.bench.train.workers import Worker, check_python, own_command, peer_command, started
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 
