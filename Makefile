@@ -53,6 +53,9 @@ bench: $(INSTALLED) peers ## Measure everything, beside other libraries and what
 	@$(BIN)/adi bench train --rechub $(RECHUB)/bin/python --libreco $(LIBRECO)/bin/python
 	@$(BIN)/adi bench domains
 	@$(BIN)/adi bench tables
+	@$(BIN)/adi bench train --rechub $(RECHUB)/bin/python --device cuda
+	@$(BIN)/adi bench domains --device cuda
+	@$(BIN)/adi bench tables --device cuda
 	@$(BIN)/adi bench loss
 	@$(BIN)/adi bench loader
 	@$(BIN)/adi bench evaluate

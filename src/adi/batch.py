@@ -9,7 +9,7 @@ A batch is *domain-major*: its samples, and its candidates, are sorted by domain
 domain begins. So a domain-specific layer works on contiguous slices and a sample runs only its own domain's network.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,6 +30,10 @@ class Bags:
 
     values: Tensor
     offsets: Tensor | None = None
+
+    def to(self, device: torch.device) -> "Bags":
+        """The same on a device."""
+        return Bags(moved(self.values, device), None if self.offsets is None else moved(self.offsets, device))
 
 
 FeatureBags = dict[str, Bags]
@@ -53,6 +57,13 @@ class DomainCandidates:
     positive_log_q: Tensor
     known: tuple[Tensor, Tensor]
 
+    def to(self, device: torch.device) -> "DomainCandidates":
+        """The same on a device, but for the offsets of the known, which stay."""
+        positive, log_q, positive_log_q = (
+            moved(own, device) for own in (self.positive, self.log_q, self.positive_log_q)
+        )
+        return DomainCandidates(positive, log_q, positive_log_q, (self.known[0], moved(self.known[1], device)))
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -68,3 +79,25 @@ class Batch:
     item_offsets: Offsets
     item_log_popularity: Tensor
     candidates: dict[int, DomainCandidates]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        if device.type == "cpu":
+            return self
+        return replace(
+            self,
+            user=moved_bags(self.user, device),
+            item=moved_bags(self.item, device),
+            item_log_popularity=moved(self.item_log_popularity, device),
+            candidates={domain: own.to(device) for domain, own in self.candidates.items()},
+        )
+
+
+def moved_bags(bags: FeatureBags, device: torch.device) -> FeatureBags:
+    """A tower's input on a device."""
+    return {name: own.to(device) for name, own in bags.items()}
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor on a device, without waiting for what is under way there."""
+    return tensor.to(device, non_blocking=True)

@@ -36,7 +36,7 @@ def sampled_softmax_plain(
     if known is not None:
         offsets, columns = known
         rows = torch.repeat_interleave(offsets.diff()).to(columns.device)  # (P,)
-        logits = logits.index_put((rows, columns), logits.new_tensor(-torch.inf))
+        logits = logits.index_put((rows, columns), logits.new_full((), -torch.inf))
     logits = logits.scatter(1, positive[:, None], own)
     return (logits.logsumexp(dim=1) - own.squeeze(1)).sum()
 

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 
 def test_serving_is_measured_as_a_table_and_as_json(adi, tmp_path: Path) -> None:
@@ -51,9 +52,19 @@ def test_a_measure_is_a_table_or_json(adi, words: str, first: str | int, found: 
     assert answer["found"].keys() == found
 
 
+@pytest.mark.parametrize("benchmark", ["train", "domains", "tables"])
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, so that nothing is skipped")
+def test_a_gpu_that_is_not_there_is_told_and_skipped(adi, benchmark: str) -> None:
+    answer = adi("bench", benchmark, "--device", "cuda")
+    assert answer.returncode == 0
+    assert answer.stdout == ""
+    assert answer.stderr.startswith("skipped: ")
+
+
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
+        ("tables --device gpu", "--device: 'gpu' is none; give cpu, cuda, or cuda:N"),
         ("train --rechub nowhere/python", "--rechub: nowhere/python is no program to run"),
         (
             "domains --numbers 3,0",

@@ -8,8 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from adi.batch import Batch
 from adi.models.catalog import MODELS, build, parameters_of
 from adi.training.loader import Loader, negative_sampler
-from adi.training.step import batch_loss
 from adi.training.run import settings_for
+from adi.training.step import batch_loss
 
 SMALL = {"embedding_dim": 4, "dim": 5, "networks": (6,), "embedding_std": 1.0, "dropout": 0.0, "embedding_dropout": 0.0}
 ENCODERS = [

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from adi.cli.bench_show import AsJson, Rounds, Threads, pairs, show, tell, whole_numbers
+from adi.cli.show import ERR
 
 SIZES = "512x1536,2048x3072,4096x16384"
 DOMAINS = "1,3,10,30,100,300"
@@ -13,6 +14,9 @@ TABLES = "200000,2000000,20000000"
 
 Samples = Annotated[int, typer.Option("--batch-size", min=16, help="Samples of a batch.")]
 Calls = Annotated[int, typer.Option(min=1, help="Steps of each round.")]
+Device = Annotated[
+    str, typer.Option(help="Where steps are done: cpu, cuda, or cuda:N. Without such a GPU it is skipped.")
+]
 
 
 def train(
@@ -33,6 +37,7 @@ def train(
     threads: Threads = 1,
     rounds: Rounds = 3,
     steps: Calls = 20,
+    device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """Samples a second in training, beside the bare products and lookups of a step, and beside other libraries.
@@ -42,6 +47,8 @@ def train(
     from adi.bench.train.market import LogSize
     from adi.bench.train.measure import Peers, bench_train
 
+    if _skipped(device):
+        return
     report = bench_train(
         prepared,
         size=LogSize(users=users, items=items, rows=rows),
@@ -51,6 +58,7 @@ def train(
         threads=threads,
         rounds=rounds,
         steps=steps,
+        device=device,
         tell=tell,
     )
     show(report, as_json)
@@ -63,6 +71,7 @@ def domains(
     threads: Threads = 1,
     rounds: Rounds = 5,
     calls: Calls = 5,
+    device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """A step of training by the number of domains, beside one network for all, and every network on all samples.
@@ -72,8 +81,17 @@ def domains(
     from adi.bench.train.steps import bench_domains
 
     chosen = whole_numbers("--numbers", numbers, DOMAINS, 1)
+    if _skipped(device):
+        return
     report = bench_domains(
-        chosen, masked_up_to=masked_up_to, samples=batch_size, threads=threads, rounds=rounds, calls=calls, tell=tell
+        chosen,
+        masked_up_to=masked_up_to,
+        samples=batch_size,
+        threads=threads,
+        rounds=rounds,
+        calls=calls,
+        device=device,
+        tell=tell,
     )
     show(report, as_json)
 
@@ -84,6 +102,7 @@ def tables(
     threads: Threads = 1,
     rounds: Rounds = 5,
     calls: Calls = 5,
+    device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """A step of training by the rows of the embedding tables.
@@ -93,7 +112,12 @@ def tables(
     from adi.bench.train.steps import bench_tables
 
     chosen = whole_numbers("--rows", rows, TABLES, 1000)
-    show(bench_tables(chosen, samples=batch_size, threads=threads, rounds=rounds, calls=calls, tell=tell), as_json)
+    if _skipped(device):
+        return
+    report = bench_tables(
+        chosen, samples=batch_size, threads=threads, rounds=rounds, calls=calls, device=device, tell=tell
+    )
+    show(report, as_json)
 
 
 def loss(
@@ -112,3 +136,14 @@ def loss(
 
     given = [Sizes(n, m, dim) for n, m in pairs("--sizes", sizes, SIZES)]
     show(bench_loss(given, threads=threads, rounds=rounds, calls=calls, tell=tell), as_json)
+
+
+def _skipped(device: str) -> bool:
+    """Whether it is a GPU and there is none, which is told."""
+    from adi.training.device import no_gpu
+
+    kind, _, number = device.partition(":")
+    missing = no_gpu(int(number) if number.isdecimal() else 0) if kind == "cuda" else None
+    if missing is not None:
+        ERR.print(f"skipped: {missing}.")
+    return missing is not None

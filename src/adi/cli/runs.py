@@ -75,6 +75,9 @@ def train(
     ] = False,
     seed: Annotated[int, typer.Option(help="Of weights, order, negatives and dropout.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    device: Annotated[
+        str, typer.Option(help="Where steps are done: cpu, cuda, or cuda:N for the GPU of a number.")
+    ] = "cpu",
     show_config: Annotated[bool, typer.Option("--show-config", help="Print all settings as YAML and exit.")] = False,
 ) -> None:
     """Train a model on a prepared dataset; its best epoch on the validation rows is kept.
@@ -99,7 +102,7 @@ def train(
     try:
         with bars("loss", "speed") as progress:
             epochs = Epochs(progress)
-            info = run(prepared, model, out, settings=given, seed=seed, resume=resume, observer=epochs)
+            info = run(prepared, model, out, settings=given, seed=seed, resume=resume, device=device, observer=epochs)
     except KeyboardInterrupt:
         ERR.print(f"{out}: not finished; the same command with --resume goes on.", soft_wrap=True)
         raise

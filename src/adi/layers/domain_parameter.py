@@ -76,7 +76,8 @@ class DomainParameter(nn.Module):
         weights = torch.stack([*slices.own])
         if slices.shared is not None:
             weights = weights + slices.shared
-        repeats = torch.tensor([offsets[domain + 1] - offsets[domain] for domain in present], device=weights.device)
+        repeats = torch.tensor([offsets[domain + 1] - offsets[domain] for domain in present])
+        repeats = repeats.to(weights.device, non_blocking=True)
         return weights.repeat_interleave(repeats, dim=0, output_size=offsets[-1])
 
 

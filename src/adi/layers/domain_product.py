@@ -123,7 +123,7 @@ def _sums(shared: Tensor | None, own: Sequence[Tensor]) -> Iterator[Tensor]:
 
 def _sums_of_slices(x: Tensor, sizes: Sequence[int]) -> Tensor:
     """The sum of the rows of each slice (n, out_features)."""
-    starts = torch.tensor([0, *accumulate(sizes[:-1])], device=x.device)
+    starts = torch.tensor([0, *accumulate(sizes[:-1])]).to(x.device, non_blocking=True)
     return F.embedding_bag(torch.arange(len(x), device=x.device), x, starts, mode="sum")
 
 

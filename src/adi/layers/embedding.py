@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from adi.layers.distinct import distinct
 from adi.layers.weighted_bags import weighted_bags
 
 _MOST = (1 << 31) - 1
@@ -73,45 +74,51 @@ class EmbeddingTables(nn.Module):
 
     def gather(self, tables: Sequence[str], values: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """A matrix that has the rows of the given values of each table, and where in it they are (T,)."""
-        index = torch.cat([(own + self.first[table]).int() for table, own in zip(tables, values, strict=True)])
-        source: Tensor = self.weight
-        if self.smoothed is not None:
-            distinct, index = torch.unique(index, return_inverse=True)
-            source = self._smooth(distinct.long())
-        elif torch.is_grad_enabled():
-            distinct, index = torch.unique(index, return_inverse=True)
-            source = self._rows(distinct.long())
-        return source, list(torch.split(index.int(), [len(own) for own in values]))
+        rows = [(own + self.first[table]).int() for table, own in zip(tables, values, strict=True)]
+        if self.smoothed is None and not torch.is_grad_enabled():
+            return self.weight, rows
+        sources: list[Tensor] = []
+        index = rows  # of the same types; each is replaced
+        for smoothed in (False, True):
+            chosen = [number for number, table in enumerate(tables) if (table == self.smoothed) is smoothed]
+            if chosen:
+                own, place = distinct(torch.cat([rows[number] for number in chosen]))
+                place = (place + sum(map(len, sources))).int()
+                sources.append(self._smooth(own.long()) if smoothed else self._rows(own.long()))
+                for number, part in zip(chosen, place.split([len(rows[number]) for number in chosen]), strict=True):  # type: ignore[no-untyped-call]
+                    index[number] = part
+        return sources[0] if len(sources) == 1 else torch.cat(sources), index
 
-    def _rows(self, distinct: Tensor) -> Tensor:
+    def _rows(self, rows: Tensor) -> Tensor:
         """Rows of the packed tables; with gradients a leaf, which the optimizer reads."""
-        rows = self.weight.detach()[distinct]
+        found = self.weight.detach()[rows]
         if torch.is_grad_enabled():
-            self.touched.append((distinct, rows.requires_grad_()))
-        return rows
+            self.touched.append((rows, found.requires_grad_()))
+        return found
 
-    def _smooth(self, distinct: Tensor) -> Tensor:
-        """Rows in ascending order, those of the smoothed table halfway between themselves and their neighbours."""
-        first = self.first[str(self.smoothed)]
-        begin, end = torch.searchsorted(distinct, torch.tensor([first, first + len(self.neighbours)])).tolist()
-        own = distinct[begin:end] - first
+    def _smooth(self, rows: Tensor) -> Tensor:
+        """Rows of the smoothed table, each halfway between itself and its neighbours."""
+        own = rows - self.first[str(self.smoothed)]
         around = self.neighbours[own]  # (n, k)
-        needed, places = torch.unique(torch.cat([distinct, around.flatten()]), return_inverse=True)
-        rows = self._rows(needed)
-        sizes = [begin, end - begin, len(distinct) - end]
-        before, inside, after = torch.split(rows[places[: len(distinct)]], sizes)
+        needed, place = distinct(torch.cat([rows, around.flatten()]))
+        found = self._rows(needed)
         means = weighted_bags(
-            rows,
-            places[len(distinct) :].int(),
+            found,
+            place[len(rows) :].int(),
             torch.arange(0, around.numel(), around.shape[1], dtype=torch.int32, device=rows.device),
             self.neighbour_weights[own].flatten(),
         )  # (n, E)
-        return torch.cat([before, torch.lerp(inside, means, 0.5), after])
+        return torch.lerp(found[place[: len(rows)]], means, 0.5)
 
     @torch.no_grad()
     def found(self, rows: Tensor) -> Tensor:
-        """What a lookup of rows of the packed tables, in ascending order, finds (n, E)."""
-        return self._rows(rows) if self.smoothed is None else self._smooth(rows)
+        """What a lookup of rows of the packed tables finds (n, E)."""
+        found = self._rows(rows)
+        if self.smoothed is not None:
+            first = self.first[self.smoothed]
+            inside = (rows >= first) & (rows < first + len(self.neighbours))
+            found[inside] = self._smooth(rows[inside])
+        return found
 
     def pool(
         self,

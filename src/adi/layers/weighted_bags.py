@@ -54,7 +54,7 @@ class _WeightedBags(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         source, index, starts, weights = ctx.saved_tensors
         gradient = gradient.contiguous()
-        lengths = torch.diff(starts, append=starts.new_tensor([len(index)]))
+        lengths = torch.diff(starts, append=starts.new_full((1,), len(index)))
         numbers = torch.arange(len(starts), dtype=index.dtype, device=index.device)
         bag = torch.repeat_interleave(numbers, lengths, output_size=len(index))  # (T,)
         of_source = of_weights = None

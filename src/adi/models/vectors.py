@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adi.batch import tensors
+from adi.batch import FeatureBags, moved, moved_bags, tensors
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
-from adi.data.features import FeatureReader
+from adi.data.features import FeatureArrays, FeatureReader
 from adi.models.scorer import Score
 from adi.models.two_tower import TwoTower
 
@@ -15,7 +15,10 @@ ITEMS_AT_ONCE = 1 << 14
 
 
 class VectorScorer:
-    """Encodes users and items of a domain with the model in evaluation mode."""
+    """Encodes users and items of a domain with the model in evaluation mode, where its weights are.
+
+    The vectors are on the CPU, as all that ranks and searches is.
+    """
 
     def __init__(self, model: TwoTower, dataset: Dataset) -> None:
         self.model, self.corpora = model, dataset.corpora
@@ -29,16 +32,25 @@ class VectorScorer:
         blocks = []
         for first in range(0, len(items), ITEMS_AT_ONCE):
             block = items[first : first + ITEMS_AT_ONCE]
-            bags = tensors(self.reader.item_bags(block, np.full(len(block), domain)))
-            popularity = torch.from_numpy(self.corpora.log_popularity(domain, block))
+            bags = self._bags(self.reader.item_bags(block, np.full(len(block), domain)))
+            popularity = moved(torch.from_numpy(self.corpora.log_popularity(domain, block)), self.device)
             blocks.append(self.model.encode_items(bags, self._offsets(domain, len(block)), popularity))
-        return torch.cat(blocks)
+        return torch.cat(blocks).cpu()
 
     @torch.no_grad()
     def user_vectors(self, domain: int, queries: Queries) -> Tensor:
         """Vectors of queries, all of one domain (n, dim)."""
         self.model.eval()
-        return self.model.encode_users(tensors(self.reader.user_bags(queries)), self._offsets(domain, len(queries)))
+        bags = self._bags(self.reader.user_bags(queries))
+        return self.model.encode_users(bags, self._offsets(domain, len(queries))).cpu()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's weights are."""
+        return self.model.tables.weight.device
+
+    def _bags(self, arrays: FeatureArrays) -> FeatureBags:
+        return moved_bags(tensors(arrays), self.device)
 
     def against(self, domain: int, items: Array) -> Score:
         vectors = self.item_vectors(domain, items)

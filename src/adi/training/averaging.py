@@ -27,7 +27,7 @@ class WeightAverage:
         self.weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self.averages = {name: weight.detach().clone() for name, weight in self.weights.items()}
         self.rows = self.tables.detach().clone()
-        self.since = torch.zeros(len(self.rows), dtype=torch.float64)
+        self.since = torch.zeros(len(self.rows), dtype=torch.float64, device=self.rows.device)
         """`log_product` when the average of each row was last right."""
         self.steps = 0
         self.log_product = 0.0
@@ -52,7 +52,7 @@ class WeightAverage:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The model has the averages for weights, as long as the context lasts."""
-        self.rows_change(torch.arange(len(self.rows)))
+        self.rows_change(torch.arange(len(self.rows), device=self.rows.device))
         self._swap()
         try:
             yield
@@ -71,7 +71,9 @@ class WeightAverage:
         return {"rows": self.rows, "since": self.since, "counts": counts, **dense}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.rows, self.since = state["rows"], state["since"]
-        self.averages = {name: state[f"dense.{name}"] for name in self.averages}
+        self.rows.copy_(state["rows"])
+        self.since.copy_(state["since"])
+        for name, average in self.averages.items():
+            average.copy_(state[f"dense.{name}"])
         steps, self.log_product = state["counts"].tolist()
         self.steps = int(steps)

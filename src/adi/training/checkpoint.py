@@ -69,6 +69,8 @@ def save_checkpoint(
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors["tables.state"] = tables.state
     tensors["random"] = torch.get_rng_state()
+    if tables.state.is_cuda:
+        tensors["random.cuda"] = torch.cuda.get_rng_state(tables.state.device)
     for number, state in dense.state_dict()["state"].items():
         tensors |= {f"dense.{number}.{name}": value for name, value in state.items()}
     for part, content in parts.items():
@@ -92,6 +94,8 @@ def load_checkpoint(
     model.load_state_dict(_below("model.", tensors))
     tables.state.copy_(tensors["tables.state"])
     torch.set_rng_state(tensors["random"])
+    if tables.state.is_cuda and "random.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random.cuda"], tables.state.device)
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("dense."):

@@ -1,6 +1,7 @@
 """The training of a run: epochs over the loader, validation after each, the best epoch's weights kept."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -18,6 +19,7 @@ from adi.models.catalog import CountedModel, TrainedModel, build, model_named
 from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
 from adi.training.checkpoint import Part, Progress, load_checkpoint, save_checkpoint, save_tensors
+from adi.training.device import device_named
 from adi.training.loader import NO_PSEUDO, Loader, negative_sampler
 from adi.training.pseudo_audit import write_audit
 from adi.training.run import RunInfo, new_info, read_run, settings_for, weights_file, write_json
@@ -44,6 +46,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     resume: bool = False,
+    device: str = "cpu",
     observer: Observer | None = None,
 ) -> RunInfo:
     """Fit a model on a prepared dataset; the run's folder then holds all that evaluation and retrieval need.
@@ -54,9 +57,11 @@ def train(
         out: the run's folder, new or empty; with `resume` that of an unfinished run of the same model and settings.
         settings: what differs from the model's defaults, see `settings_for`.
         seed: of the weights, the order of the samples, the negatives and the dropout.
+        device: where the weights are and steps are done: cpu, cuda or cuda:N. Batches are made on the CPU in any case.
 
     Raises `AdiError` for unknown models and settings and for folders that do not fit, before anything is written.
     """
+    place = device_named(device)
     chosen = settings_for(model, settings)
     kind = model_named(model)
     if not 0 <= seed < 1 << 63:
@@ -75,7 +80,7 @@ def train(
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise AdiError(f"{out}: exists and is not empty. Go on with --resume, or choose another place with --out.")
     torch.manual_seed(seed)
-    towers = build(kind, dataset, chosen.model) if isinstance(kind, TrainedModel) else None  # type: ignore[arg-type]
+    towers = build(kind, dataset, chosen.model).to(place) if isinstance(kind, TrainedModel) else None  # type: ignore[arg-type]
     if towers is not None and chosen.training is not None and chosen.training.self_training:
         check_self_training(towers, dataset)
     out.mkdir(parents=True, exist_ok=True)
@@ -164,7 +169,7 @@ class Training:
             chosen = time.perf_counter()
             batch = self.loader.batch(rows, rng, pseudo)
             loss = float(self.step(batch))
-            if not torch.isfinite(torch.tensor(loss)):
+            if not math.isfinite(loss):
                 raise AdiError(
                     f"epoch {progress.epoch + 1}, step {progress.step + 1}: the loss is {loss}; the training has "
                     "diverged. Lower training.lr or training.embedding_lr."

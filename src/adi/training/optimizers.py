@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from adi.layers.distinct import distinct
 from adi.layers.domain_parameter import DomainParameter
 from adi.layers.embedding import EmbeddingTables
 
@@ -19,7 +20,7 @@ class RowwiseAdagrad:
 
     def __init__(self, tables: EmbeddingTables, *, lr: float, eps: float = 1e-8) -> None:
         self.tables, self.lr, self.eps = tables, lr, eps
-        self.state = torch.zeros(len(tables.weight), device=tables.weight.device)
+        self.state = tables.weight.new_zeros(len(tables.weight))
         self.before: Callable[[Tensor], None] | None = None
 
     @torch.no_grad()
@@ -29,11 +30,11 @@ class RowwiseAdagrad:
         self.tables.touched.clear()
         if not touched:
             return
-        rows, inverse = torch.unique(torch.cat([rows for rows, _ in touched]), return_inverse=True)
+        rows, inverse = distinct(torch.cat([rows for rows, _ in touched]))
         gradients = torch.cat([gradient for _, gradient in touched])
         gradient = gradients.new_zeros(len(rows), gradients.shape[1]).index_add_(0, inverse, gradients)  # (rows, E)
-        state = self.state[rows] + gradient.square().mean(dim=1)
-        self.state[rows] = state
+        self.state.index_add_(0, rows, gradient.square().mean(dim=1))
+        state = self.state[rows]
         if self.before is not None:
             self.before(rows)
         self.tables.weight.index_add_(0, rows, gradient / (state.sqrt() + self.eps)[:, None], alpha=-self.lr)

@@ -15,7 +15,8 @@ from adi.training.settings import TrainingSettings
 class Step:
     """Call it with a batch: one step of both optimizers, and of the average of the weights where there is one.
 
-    Returns the mean loss of the batch's samples, detached.
+    Returns the mean loss of the batch's samples, detached. It happens where the model's weights are; with them on a
+    GPU the call returns before the work is done, and whoever reads the loss waits for it.
     """
 
     def __init__(self, model: TwoTower, settings: TrainingSettings) -> None:
@@ -29,7 +30,7 @@ class Step:
             self.tables.before = self.average.rows_change
 
     def __call__(self, batch: Batch) -> Tensor:
-        loss = batch_loss(self.model, batch)
+        loss = batch_loss(self.model, batch.to(self.model.tables.weight.device))
         self.dense.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.tables.step()

@@ -14,6 +14,7 @@ from adi.bench.train.synthetic import NETWORKS
 from adi.bench.train.workers import Worker, check_python, own_command, peer_command, started
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
+from adi.training.device import device_named
 
 Tell = Callable[[str], None]
 OWN = {"adi-se": ("adi-se", False), "dnn": ("dnn", False), "adi-se, masked": ("adi-se", True)}
@@ -36,15 +37,15 @@ class Peers:
         if self.libreco is not None:
             check_python(self.libreco, "libreco", "--libreco")
 
-    def commands(self, rows: Path, batch_size: int, threads: int) -> dict[str, list[str]]:
+    def commands(self, rows: Path, batch_size: int, threads: int, device: str) -> dict[str, list[str]]:
         """What starts each way of each that there is."""
-        found = {}
+        ways = {}
         if self.rechub is not None:
-            for name, kind in (("YouTubeDNN", "youtubednn"), ("DSSM", "dssm")):
-                found[f"torch-rechub {name}"] = peer_command(self.rechub, "rechub", kind, rows, batch_size, threads)
+            ways["torch-rechub YouTubeDNN"] = self.rechub, "rechub", "youtubednn"
+            ways["torch-rechub DSSM"] = self.rechub, "rechub", "dssm"
         if self.libreco is not None:
-            found["LibRecommender TwoTower"] = peer_command(self.libreco, "libreco", "", rows, batch_size, threads)
-        return found
+            ways["LibRecommender TwoTower"] = self.libreco, "libreco", ""
+        return {name: peer_command(*way, rows, batch_size, threads, device) for name, way in ways.items()}
 
 
 def bench_train(
@@ -57,13 +58,17 @@ def bench_train(
     threads: int = 1,
     rounds: int = 5,
     steps: int = 5,
+    device: str = "cpu",
     tell: Tell = lambda text: None,
 ) -> Report:
     """Measure it on a prepared dataset, or where there is none on a simulated log of a size.
 
     All have embeddings of 64, networks of 256-128-64, the same rows and batch size, and the domain as a feature. Those
-    of adi take the other positives of the batch in the domain as negatives, and `uniform` more for each domain.
+    of adi take the other positives of the batch in the domain as negatives, and `uniform` more for each domain. On a
+    GPU, LibRecommender is refused: the TensorFlow that it needs here is one for CPUs.
     """
+    if device_named(device).type != "cpu" and peers.libreco is not None:
+        raise AdiError(f"--libreco: its environment has a TensorFlow for CPUs. Leave it out with --device {device}.")
     peers.check()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="adi-bench-")))
@@ -80,7 +85,7 @@ def bench_train(
         workers: dict[str, Worker] = {}
         for name, (model, as_masked) in OWN.items():
             tell(f"starting {name}")
-            command = own_command(prepared, model, as_masked=as_masked, training=training, threads=threads)
+            command = own_command(prepared, model, as_masked, training, threads, device)
             workers[name] = stack.enter_context(started(name, command, threads))
         works = {name: worker.calls("steps", steps) for name, worker in workers.items()}
         bare = {f"{name}, bare": workers[name].calls("limit", steps) for name in COMPARED}
@@ -89,7 +94,7 @@ def bench_train(
         table = [_row(name, own, steps, batch_size) for name, own in times.items()]
         found: dict[str, Value] = {f"{name}_by_bare": _ratio(times, name, f"{name}, bare") for name in COMPARED}
         compared = {name: works[name] for name in COMPARED}
-        for name, command in peers.commands(rows, batch_size, threads).items():
+        for name, command in peers.commands(rows, batch_size, threads, device).items():
             tell(f"starting {name}")
             with started(name, command, threads) as peer:
                 tell("measuring")
@@ -99,7 +104,7 @@ def bench_train(
     networks = "-".join(str(own) for own in NETWORKS)
     settings = {
         "batch_size": batch_size, "uniform": uniform, "networks": networks, "threads": threads, "rounds": rounds,
-        "steps": steps,
+        "steps": steps, "device": device,
     }  # fmt: skip
     return Report("train", settings, table, found)
 

@@ -28,6 +28,7 @@ def bench_domains(
     threads: int = 1,
     rounds: int = 5,
     calls: int = 5,
+    device: str = "cpu",
     tell: Tell = lambda text: None,
 ) -> Report:
     """A step of ADI-SE for each number of domains, on as many samples of as many distinct ids.
@@ -43,10 +44,10 @@ def bench_domains(
             tell(f"building {number} domains")
             data = Synthetic(domains=number, users=500_000, items=500_000, samples=samples)
             batches = [data.batch(own) for own in range(BATCHES)]
-            works[f"{MODEL} {number}"] = _work(data.step(kind), batches)
-            works[f"{SHARED} {number}"] = _work(data.step(_trained(SHARED)), batches)
+            works[f"{MODEL} {number}"] = _work(data.step(kind, device), batches)
+            works[f"{SHARED} {number}"] = _work(data.step(_trained(SHARED), device), batches)
             if number <= masked_up_to:
-                works[f"masked {number}"] = _work(data.step(masked(kind)), batches)
+                works[f"masked {number}"] = _work(data.step(masked(kind), device), batches)
         tell("measuring")
         times = in_turns(works, rounds=rounds, calls=calls)
     rows: list[dict[str, Value]] = []
@@ -58,7 +59,7 @@ def bench_domains(
             "one_network_ms": _ms(times[f"{SHARED} {number}"]),
             "masked_ms": _ms(times.get(f"masked {number}")),
         })  # fmt: skip
-    return Report("domains", _settings(samples, threads, rounds, calls), rows, _growth(rows, "domains", 3))
+    return Report("domains", _settings(samples, threads, rounds, calls, device), rows, _growth(rows, "domains", 3))
 
 
 def bench_tables(
@@ -68,6 +69,7 @@ def bench_tables(
     threads: int = 1,
     rounds: int = 5,
     calls: int = 5,
+    device: str = "cpu",
     tell: Tell = lambda text: None,
 ) -> Report:
     """A step of ADI-SE in three domains for each number of rows of its tables, four fifths of users, a fifth of items.
@@ -80,11 +82,11 @@ def bench_tables(
         for number in rows:
             tell(f"building tables of {number:,} rows")
             data = Synthetic(users=number * 4 // 5, items=number // 5, samples=samples)
-            works[str(number)] = _work(data.step(_trained(MODEL)), [data.batch(own) for own in range(BATCHES)])
+            works[str(number)] = _work(data.step(_trained(MODEL), device), [data.batch(own) for own in range(BATCHES)])
         tell("measuring")
         times = in_turns(works, rounds=rounds, calls=calls)
     found: list[dict[str, Value]] = [{"rows": number, **_step(times[str(number)])} for number in rows]
-    return Report("tables", _settings(samples, threads, rounds, calls), found, _growth(found, "rows", rows[0]))
+    return Report("tables", _settings(samples, threads, rounds, calls, device), found, _growth(found, "rows", rows[0]))
 
 
 def _trained(name: str) -> TrainedModel:
@@ -124,6 +126,9 @@ def _growth(rows: Iterable[dict[str, Value]], by: str, first: int) -> dict[str, 
     }
 
 
-def _settings(samples: int, threads: int, rounds: int, calls: int) -> dict[str, Value]:
+def _settings(samples: int, threads: int, rounds: int, calls: int, device: str) -> dict[str, Value]:
     networks = "-".join(str(size) for size in NETWORKS)
-    return {"samples": samples, "networks": networks, "threads": threads, "rounds": rounds, "calls": calls}
+    return {
+        "samples": samples, "networks": networks, "threads": threads, "rounds": rounds, "calls": calls,
+        "device": device,
+    }  # fmt: skip

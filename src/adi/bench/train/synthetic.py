@@ -11,6 +11,7 @@ from adi.data.arrays import Array
 from adi.models.catalog import TrainedModel, build_towers
 from adi.models.two_tower import DOMAIN
 from adi.negatives import DomainCorpus, NegativeSampler
+from adi.training.device import device_named
 from adi.training.settings import TrainingSettings
 from adi.training.step import Step
 
@@ -89,12 +90,12 @@ class Synthetic:
             candidates=candidates,
         )
 
-    def step(self, kind: TrainedModel) -> Step:
+    def step(self, kind: TrainedModel, device: str = "cpu") -> Step:
         """A step of a model with fresh weights, by the default settings but for the size of its networks."""
         torch.manual_seed(self.seed)
         settings = kind.settings(**{**kind.defaults, "networks": NETWORKS})
         model = build_towers(kind, *self.features(), self.domains, settings)
-        return Step(model.train(), TrainingSettings())
+        return Step(model.to(device_named(device)).train(), TrainingSettings())
 
 
 def _bags(values: dict[str, Array]) -> FeatureBags:

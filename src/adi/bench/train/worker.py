@@ -20,6 +20,7 @@ from adi.bench.train.synthetic import NETWORKS
 from adi.data.dataset import Dataset
 from adi.machine import tune_allocator
 from adi.models.catalog import TrainedModel, build, model_named
+from adi.training.device import device_named
 from adi.training.loader import Loader, negative_sampler
 from adi.training.settings import TrainingSettings
 from adi.training.step import Step
@@ -27,13 +28,15 @@ from adi.training.step import Step
 WARM = 3
 
 
-def work(prepared: Path, model: str, *, as_masked: bool, training: Mapping[str, Any], threads: int) -> None:
+def work(
+    prepared: Path, model: str, *, as_masked: bool, training: Mapping[str, Any], threads: int, device: str
+) -> None:
     """Be such a process."""
     torch.set_num_threads(threads)
     tune_allocator()
     dataset = Dataset(prepared)
     settings = TrainingSettings(**training)
-    step = _step(dataset, model, settings, as_masked=as_masked)
+    step = _step(dataset, model, settings, as_masked=as_masked, device=device)
     batches = _endless(dataset, settings)
 
     def steps(number: int) -> None:
@@ -48,6 +51,8 @@ def work(prepared: Path, model: str, *, as_masked: bool, training: Mapping[str, 
     def limit(number: int) -> None:
         for _ in range(number):
             watched()
+        if step.model.tables.weight.is_cuda:
+            torch.cuda.synchronize(step.model.tables.weight.device)
 
     serve_lines({"steps": steps, "limit": limit})
 
@@ -61,7 +66,7 @@ def serve_lines(works: Mapping[str, Callable[[int], None]]) -> None:
         print("done", flush=True)
 
 
-def _step(dataset: Dataset, model: str, settings: TrainingSettings, *, as_masked: bool) -> Step:
+def _step(dataset: Dataset, model: str, settings: TrainingSettings, *, as_masked: bool, device: str) -> Step:
     kind = model_named(model)
     assert isinstance(kind, TrainedModel)
     given = {**kind.defaults, "networks": NETWORKS}
@@ -70,7 +75,7 @@ def _step(dataset: Dataset, model: str, settings: TrainingSettings, *, as_masked
         given["adaptation"] = "none"  # there is nothing to weigh, and the model refuses it
     torch.manual_seed(0)
     towers = build(masked(kind) if as_masked else kind, dataset, kind.settings(**given))
-    return Step(towers.train(), settings)
+    return Step(towers.to(device_named(device)).train(), settings)
 
 
 def _endless(dataset: Dataset, settings: TrainingSettings) -> Iterator[Batch]:

@@ -58,7 +58,9 @@ def started(name: str, command: Sequence[str], threads: int) -> Iterator[Worker]
             process.kill()
 
 
-def own_command(prepared: Path, model: str, *, as_masked: bool, training: dict[str, Any], threads: int) -> list[str]:
+def own_command(
+    prepared: Path, model: str, as_masked: bool, training: dict[str, Any], threads: int, device: str
+) -> list[str]:
     """What starts a training of adi."""
     asked = {
         "prepared": str(prepared),
@@ -66,13 +68,16 @@ def own_command(prepared: Path, model: str, *, as_masked: bool, training: dict[s
         "as_masked": as_masked,
         "training": training,
         "threads": threads,
+        "device": device,
     }
     return [sys.executable, "-m", "adi.bench.train.worker", json.dumps(asked)]
 
 
-def peer_command(python: Path, script: str, kind: str, rows: Path, batch_size: int, threads: int) -> list[str]:
+def peer_command(
+    python: Path, script: str, kind: str, rows: Path, batch_size: int, threads: int, device: str
+) -> list[str]:
     """What starts a peer's, by the interpreter of its environment."""
-    return [str(python), str(PEERS / f"peer_{script}.py"), str(rows), kind, str(batch_size), str(threads)]
+    return [str(python), str(PEERS / f"peer_{script}.py"), str(rows), kind, str(batch_size), str(threads), device]
 
 
 def check_python(python: Path, module: str, option: str) -> None:

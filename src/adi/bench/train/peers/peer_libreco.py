@@ -53,7 +53,7 @@ def build(arrays: dict[str, Any], batch_size: int, threads: int) -> tuple[Any, A
 
 
 def main() -> None:
-    """``peer_libreco.py ARRAYS KIND BATCH_SIZE THREADS``; KIND is not used."""
+    """``peer_libreco.py ARRAYS KIND BATCH_SIZE THREADS DEVICE``; KIND is not used, and DEVICE is the CPU."""
     path, batch_size, threads = sys.argv[1], int(sys.argv[3]), int(sys.argv[4])
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)

@@ -86,8 +86,8 @@ def _items(name: str, pooling: str, rows: int, **more: Any) -> Any:
 
 
 def main() -> None:
-    """``peer_rechub.py ARRAYS KIND BATCH_SIZE THREADS``, KIND being youtubednn or dssm."""
-    path, kind, batch_size, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    """``peer_rechub.py ARRAYS KIND BATCH_SIZE THREADS DEVICE``, KIND being youtubednn or dssm."""
+    path, kind, batch_size, threads, device = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     with np.load(path) as stored:
@@ -95,12 +95,18 @@ def main() -> None:
     steps = Steps(arrays, batch_size, negatives=kind == "youtubednn")
     in_batch = {"in_batch_neg": True, "in_batch_neg_ratio": NEGATIVES, "sampler_seed": 0} if kind == "dssm" else {}
     trainer = MatchTrainer(
-        build(arrays, kind), mode=0 if kind == "dssm" else 2, optimizer_params={"lr": 1e-3}, **in_batch
+        build(arrays, kind),
+        mode=0 if kind == "dssm" else 2,
+        optimizer_params={"lr": 1e-3},
+        device=device,
+        **in_batch,
     )
 
     def do(number: int) -> None:
         steps.number = number
         trainer.train_one_epoch(steps, log_interval=1 << 30)
+        if device != "cpu":
+            torch.cuda.synchronize()
 
     do(WARM)
     print("ready", flush=True)

@@ -1,0 +1,150 @@
+"""A step of every model on a GPU that is not there: what it would wait for, and what it would mix with the CPU.
+
+A `FakeDevice` runs operations on the CPU for real, and those on the device for their shapes alone. As a GPU does, it
+refuses operands on two devices; where a GPU would make the host wait for a value, it refuses that too. What a step
+works out is tested on the CPU, with the one function that is another on a device, `distinct_padded`.
+"""
+
+from typing import Any
+
+import pytest
+import torch
+from test_contract import VARIANTS, batch, build
+from torch import nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+from adi.layers import distinct as layer
+from adi.layers import embedding
+from adi.training import optimizers
+from adi.training.settings import TrainingSettings
+from adi.training.step import Step
+
+_setup_privateuseone_for_python_backend("fake")  # a device with a name, and nothing behind it
+DEVICE = torch.device("fake:0")
+COPIES = ("_to_copy", "copy_")
+SIZES = {0: (5, 4), 2: (1, 3), 3: (7, 6)}
+WAITING = {
+    name for name, (model, options) in VARIANTS.items()
+    if model == "dnn-single" or options.get("behaviours") == "transformer"
+}  # fmt: skip
+
+
+class FakeDevice(TorchDispatchMode):
+    """In the context, tensors may be on `DEVICE`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes = FakeTensorMode()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        given = _tensors((args, kwargs))
+        if kwargs.get("device") != DEVICE and all(own.device != DEVICE for own in given):
+            return function(*args, **kwargs)
+        args, kwargs = tree_map_only(torch.Tensor, self._known, (args, kwargs))
+        with self.shapes:
+            result = function(*args, **kwargs)
+        devices = {own.device.type for own in [*given, *_tensors(result)] if own.ndim}  # a lone number may be anywhere
+        if len(devices) > 1:
+            name = function.overloadpacket.__name__
+            assert name in COPIES, f"{name} mixes devices"
+            assert _tensors(result)[0].device == DEVICE, f"{name} fetches from the device"
+            assert kwargs.get("non_blocking"), f"{name} waits for the device"
+        return result
+
+    def _known(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor if isinstance(tensor, FakeTensor) else self.shapes.from_tensor(tensor)
+
+    def move(self, model: nn.Module) -> None:
+        """What ``model.to(DEVICE)`` would do."""
+        moved: dict[int, torch.Tensor] = {}
+        for module in model.modules():
+            for kept in (module._parameters, module._buffers):
+                for name, own in kept.items():
+                    if own is not None and id(own) not in moved:
+                        value: torch.Tensor = torch.empty(own.shape, dtype=own.dtype, device=DEVICE)
+                        if isinstance(own, nn.Parameter):
+                            value = nn.Parameter(value, requires_grad=own.requires_grad)
+                        moved[id(own)] = value
+                    if own is not None:
+                        kept[name] = moved[id(own)]  # type: ignore[index]
+
+
+def _tensors(tree: Any) -> list[torch.Tensor]:
+    return [own for own in tree_leaves(tree) if isinstance(own, torch.Tensor)]
+
+
+def step_on(device: FakeDevice, name: str) -> torch.Tensor:
+    model, given = build(*VARIANTS[name]), batch(SIZES)
+    with device:
+        device.move(model)
+        step = Step(model, TrainingSettings())
+        step(given)
+        return step(given)
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in WAITING])
+def test_a_step_mixes_no_devices_and_waits_for_none(name: str) -> None:
+    assert step_on(FakeDevice(), name).device == DEVICE
+
+
+@pytest.mark.parametrize("name", sorted(WAITING))
+def test_some_models_wait_as_the_documentation_says(name: str) -> None:
+    with pytest.raises(DataDependentOutputException):
+        step_on(FakeDevice(), name)
+
+
+def test_the_fake_device_refuses_what_a_real_one_does_or_would_wait_for() -> None:
+    with FakeDevice():
+        there, here = torch.zeros(3, device=DEVICE), torch.zeros(3)
+        for refused in (
+            lambda: there + here,
+            lambda: there[torch.zeros(3, dtype=torch.int64)],
+            lambda: there.cpu(),
+            lambda: here.to(DEVICE),
+            lambda: there.sum().item(),
+            lambda: there.unique(),
+            lambda: there.nonzero(),
+        ):
+            with pytest.raises(Exception, match=r"devices|fetches|waits|aten"):
+                refused()
+        assert here.to(DEVICE, non_blocking=True).device == DEVICE
+
+
+@pytest.mark.parametrize("name", ["adi-se", "adi-se {'neighbours': 3}", "dnn-single {'neighbours': 3}"])
+def test_steps_with_padded_distinct_rows_are_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = []
+    for function in (layer.distinct, layer.distinct_padded):
+        monkeypatch.setattr(embedding, "distinct", function)
+        monkeypatch.setattr(optimizers, "distinct", function)
+        model = build(*VARIANTS[name]).double()  # AdamW makes much of a gradient that is all rounding
+        step = Step(model, TrainingSettings())
+        for seed in range(3):
+            step(batch(SIZES, seed=seed))
+        assert step.average is not None
+        state = {"rows": step.tables.state, **model.state_dict()}
+        with step.average.applied():
+            state |= {f"average of {place}": own.clone() for place, own in model.state_dict().items()}
+        states.append(state)
+    assert states[0].keys() == states[1].keys()
+    for place, own in states[0].items():
+        torch.testing.assert_close(own, states[1][place], msg=lambda text, place=place: f"{place}: {text}")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU")
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_step_on_a_gpu_has_the_loss_of_the_cpu(name: str) -> None:
+    losses = []
+    for device in ("cpu", "cuda"):
+        step, given = Step(build(*VARIANTS[name]).to(device), TrainingSettings()), batch(SIZES)
+        first = step(given)  # the libraries of a GPU wait when they start
+        torch.cuda.set_sync_debug_mode("default" if name in WAITING else "error")
+        try:
+            second = step(given)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        losses.append([float(first), float(second)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
