@@ -86,7 +86,8 @@ def bench_evaluate(size: CorpusSize, *, threads: int = 1, rounds: int = 3, tell:
     ours, alone = times.values()
     settings = {**size.model_dump(), "ks": list(KS), "threads": threads, "rounds": rounds, "users_at_once": block}
     found = {"rate_by_bare": round(ours.per_second() / alone.per_second(), 3)}
-    return Report("evaluate", settings, [_row(way, own, size.users) for way, own in times.items()], found)
+    table = [_row(way, own, size.users) for way, own in times.items()]
+    return Report("evaluate", settings, table, found, seed=size.seed)
 
 
 def _row(way: str, times: Times, users: int) -> dict[str, Value]:

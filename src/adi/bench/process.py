@@ -72,9 +72,9 @@ def check_cores(cores: int | None) -> None:
         raise AdiError(f"--threads: {cores}; this process may use {available_cores()} cores.")
 
 
-def _status(name: str) -> int | None:
-    """Bytes that the kernel's status of this process gives a name."""
-    status = Path("/proc/self/status")
+def status_bytes(name: str, process: int | None = None) -> int | None:
+    """Bytes that the kernel's status of a process, or of this one, gives a name; None where there is no such file."""
+    status = Path(f"/proc/{process or 'self'}/status")
     if not status.exists():
         return None
     line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith(name))
@@ -91,9 +91,9 @@ def _forget_peak() -> None:
 
 def _measure(work: Callable[[], object]) -> Spent:
     _forget_peak()
-    before, started = _status("VmRSS"), perf_counter()
+    before, started = status_bytes("VmRSS"), perf_counter()
     work()
-    return Spent(perf_counter() - started, before, _status("VmHWM"))
+    return Spent(perf_counter() - started, before, status_bytes("VmHWM"))
 
 
 def _main() -> None:

@@ -14,17 +14,22 @@ Value = str | int | float | None
 
 @dataclass(frozen=True)
 class Report:
-    """`rows` have the same keys, in the order of the columns; `found` is what is of the benchmark as a whole."""
+    """`rows` have the same keys, in the order of the columns; `found` is what is of the benchmark as a whole.
+
+    `seed` is that of all that it draws.
+    """
 
     name: str
     settings: Mapping[str, Any]
     rows: Sequence[Mapping[str, Value]]
     found: Mapping[str, Value] = field(default_factory=dict)
+    seed: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {
             "benchmark": self.name,
             "settings": dict(self.settings),
+            "seed": self.seed,
             "machine": machine_facts(),
             "versions": versions(),
             "found": dict(self.found),

@@ -131,7 +131,7 @@ def bench_serve(
         "recall_at_export": min(own.parity.recall for own in read_bundle_info(bundle).domains.values()),
     }
     settings = {**size.model_dump(), "k": k, "rounds": rounds, "calls": calls, "clients": CLIENTS}
-    return Report("serve", settings, rows, found)
+    return Report("serve", settings, rows, found, seed=size.seed)
 
 
 def _row(way: str, times: Times | None, rate: float | None, recalls: Sequence[float] | None) -> dict[str, Value]:

@@ -91,7 +91,8 @@ def bench_train(
         bare = {f"{name}, bare": workers[name].calls("limit", steps) for name in COMPARED}
         tell("measuring")
         times = in_turns(works | bare, rounds=rounds, calls=1)
-        table = [_row(name, own, steps, batch_size) for name, own in times.items()]
+        peaks = {name: worker.peak_mb() for name, worker in workers.items()}
+        table = [_row(name, own, steps, batch_size, peaks.get(name)) for name, own in times.items()]
         found: dict[str, Value] = {f"{name}_by_bare": _ratio(times, name, f"{name}, bare") for name in COMPARED}
         compared = {name: works[name] for name in COMPARED}
         for name, command in peers.commands(rows, batch_size, threads, device).items():
@@ -99,7 +100,8 @@ def bench_train(
             with started(name, command, threads) as peer:
                 tell("measuring")
                 turns = in_turns({name: peer.calls("steps", steps)} | compared, rounds=rounds, calls=1)
-            table.append(_row(name, turns[name], steps, batch_size))
+                peak = peer.peak_mb()
+            table.append(_row(name, turns[name], steps, batch_size, peak))
             found |= {f"{own}_by_{name}": _ratio(turns, own, name) for own in COMPARED}
     networks = "-".join(str(own) for own in NETWORKS)
     settings = {
@@ -114,7 +116,7 @@ def _ratio(times: Mapping[str, Times], one: str, other: str) -> float:
     return round(times[one].per_second() / times[other].per_second(), 2)
 
 
-def _row(name: str, times: Times, steps: int, batch_size: int) -> dict[str, Value]:
+def _row(name: str, times: Times, steps: int, batch_size: int, peak_mb: float | None) -> dict[str, Value]:
     least, most = times.spread_ms(50)
     return {
         "way": name,
@@ -122,4 +124,5 @@ def _row(name: str, times: Times, steps: int, batch_size: int) -> dict[str, Valu
         "step_ms": round(times.percentile_ms(50) / steps, 1),
         "step_least": round(least / steps, 1),
         "step_most": round(most / steps, 1),
+        "peak_mb": peak_mb,
     }

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from adi.bench.process import status_bytes
 from adi.errors import AdiError
 
 PEERS = Path(__file__).parent / "peers"
@@ -33,6 +34,11 @@ class Worker:
     def calls(self, work: str, number: int) -> Callable[[int], object]:
         """What has it do a piece of work so many times whenever it is called, with whatever number."""
         return lambda _: self.do(work, number)
+
+    def peak_mb(self) -> float | None:
+        """The most of its memory that was resident so far; None where the system does not say."""
+        most = status_bytes("VmHWM", self.process.pid)
+        return None if most is None else round(most / 1e6, 1)
 
     def hear(self, word: str) -> None:
         """Wait for its next word, which is to be this one."""
