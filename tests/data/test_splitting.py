@@ -39,7 +39,8 @@ def split_rows(engine, rows, split, time="number"):
     ]
     kinds = {"user": pa.int32(), "domain": pa.int16(), "time": pa.int64(), "row": pa.int64(), "given_test": pa.bool_()}
     table = ibis.memtable(pa.Table.from_pylist(coded, pa.schema(kinds)))
-    found = engine.to_pyarrow(assign_parts(table, split, time).order_by("row").select("part", "before"))
+    found = engine.to_pyarrow(assign_parts(engine, table, split, time).order_by("row").select("part", "before"))
+    engine.con.execute('DROP TABLE "rows"')
     return [tuple(row.values()) for row in found.to_pylist()]
 
 

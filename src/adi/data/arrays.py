@@ -45,7 +45,7 @@ def write_columns(
     folder: Path,
     length: int,
     dtypes: Mapping[str, npt.DTypeLike],
-    encoders: Mapping[str, Callable[[Array], Array]] | None = None,
+    encoders: Mapping[str, Callable[[pa.Array], Array]] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> None:
     """Write each column named in `dtypes` to ``<folder>/<column>.npy``; `encoders` map a raw column to its codes."""
@@ -56,8 +56,9 @@ def write_columns(
         }
         for batch in batches:
             for name, writer in writers.items():
-                column = batch.column(name).to_numpy(zero_copy_only=False)
-                writer.append(encoders[name](column) if encoders and name in encoders else column)
+                column = batch.column(name)
+                encode = encoders.get(name) if encoders else None
+                writer.append(encode(column) if encode else column.to_numpy(zero_copy_only=False))
             if advance is not None:
                 advance(len(batch))
 

@@ -102,9 +102,7 @@ def _prepare(
         named = [table.select(key=table[side]) for table in (rows, *listed.values()) if side in table.columns]
         named += [read[name] for name, table in tables.items() if table.side == side]
         entities[side], sizes[side] = number_entities(connection, side, named, out / "entities")
-    parted = assign_parts(in_numbers(rows, entities, domains), schema.split, logs[0].time)
-    connection.create_table("rows", parted)
-    parted = connection.table("rows")
+    parted = assign_parts(connection, in_numbers(rows, entities, domains), schema.split, logs[0].time)
     for name in LOGS[: len(logs)]:
         connection.con.execute(f"DROP TABLE {name}")
     by_domain = count_by_domain(parted, schema.split, domains, shown(logs[0].files))
@@ -122,9 +120,9 @@ def _prepare(
     features = encode_features(schema, encoder, tables, read, parted, say)
     of_items = [table for table in tables.values() if table.side == "item"]
     write_attributes(of_items, read, entities["item"], schema.interactions.item, domains, out / "attributes", say)
-    context = []
+    context, encoders = [], {}
     for feature in schema.features.context:
-        parted, info = encode_context(parted, feature, encoder, logs[0])
+        parted, info, encoders[feature.name] = encode_context(parted, feature, encoder, logs[0])
         context.append(info)
 
     total, done = row_counts.kept, 0
@@ -134,7 +132,7 @@ def _prepare(
         done += written
         say("writing the rows", done, total)
 
-    tested = write_rows(parted, tuple(context), out, sizes["user"], logs[0].time is not None, advance)
+    tested = write_rows(parted, encoders, out, sizes["user"], logs[0].time is not None, advance)
     if candidates is not None:
         ranked = in_numbers(candidates, entities, domains)
         write_candidates(tested, ranked, out / "candidates", sum(part.test for part in by_domain.values()))

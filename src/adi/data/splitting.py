@@ -1,17 +1,23 @@
 """Which part each row of the log belongs to, how many of the user's rows come before it, and what each part holds."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import ibis
 import ibis.expr.datatypes as dt
+import numpy as np
+import pyarrow as pa
 from ibis import _
+from ibis.backends.duckdb import Backend
 
+from adi.data.arrays import Array, arrow_numbers
 from adi.data.manifest import DomainCounts
 from adi.errors import AdiError
 from adi.schema import LastSplit, RandomSplit, Split, TimeSplit
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
+ROWS_AT_ONCE = 1 << 20
 
 TimeKind = Literal["timestamp", "number"] | None
 
@@ -21,35 +27,78 @@ def md5_number_lower(text: str) -> dt.uint64:
     """The last 8 of the 16 bytes of the MD5 digest of `text`, as a little-endian number; the engine's own function."""
 
 
-def assign_parts(rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Table:
-    """Add the columns `part` and `before` to the coded log.
+def assign_parts(connection: Backend, rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Table:
+    """The coded log in the order of users, and a user's rows in that of time, with the columns `part` and `before`.
 
     `rows` has the columns user, item, domain, time, row (the place in the files, which breaks ties in time) and
     given_test. `before` counts the user's rows of training and validation that are earlier: a row's history is the
     slice of that many rows from the user's first. Without a time nothing is earlier than anything else, and `before`
     counts all of the user's rows.
     """
-    # Sorting the log is most of the work, so all comes from two orders: of a user's rows in a domain, and of all rows.
-    rows = rows.mutate(given=_is_given_or_drawn(rows, split, time))
-    newest = ibis.window(group_by=[_.user, _.domain, _.given], order_by=[_.time.desc(), _.row.desc()])
-    rows = rows.mutate(newer=ibis.ifelse(_.given, -1, ibis.row_number().over(newest)))
+    given = rows.mutate(given=_is_given_or_drawn(rows, split, time)).drop("given_test")
+    connection.create_table("ordered", given.order_by("user", "time", "row"))  # the one sort of the whole log
+    ordered = connection.table("ordered")
+    drawn = _drawn_users(ordered, split.validation)
     last = int(isinstance(split, LastSplit))  # how many of the newest rows of a (user, domain) are the test's
-    by_user = {"group_by": _.user, "order_by": [_.time, _.row]}
-    whole = ibis.window(**by_user, preceding=None, following=None)
-    earlier = whole if time is None else ibis.window(**by_user, preceding=(None, 1), following=None)
-    rows = rows.mutate(
-        most=_.newer.max().over(whole),
-        before=rows.count(where=rows.newer >= last).over(earlier),
-        place=rows.count().over(earlier),
+    found = [
+        _parts(user, domain, given, drawn, last, timed=time is not None)
+        for user, domain, given in _whole_users(ordered.select("user", "domain", "given"))
+    ]
+    parts, before = (np.concatenate(own) if found else np.empty(0, np.int8) for own in zip(*found, strict=True))
+    connection.con.register("parts", pa.table({"part": arrow_numbers(parts), "before": arrow_numbers(before)}))
+    connection.con.execute(
+        "CREATE TABLE rows AS SELECT ordered.* EXCLUDE (given), parts.* FROM ordered POSITIONAL JOIN parts"
     )
-    test = _.given | ((_.newer < last) & (_.most >= last))
-    held_out = (_.newer == last) & (_.most > last)
-    # In a case, which hashes the users of no other rows.
-    validation = ibis.cases((held_out, _chosen(_.user, split.validation)), else_=False)
-    part = ibis.cases((test, TEST), (validation, VALIDATION), else_=TRAIN).cast("int8")
+    connection.con.unregister("parts")
+    connection.con.execute("DROP TABLE ordered")
+    return connection.table("rows")
+
+
+def _whole_users(ordered: ibis.Table) -> Iterator[list[Array]]:
+    """The columns of a table sorted by user, its first column, in blocks of all the rows of some users."""
+    left: list[Array] | None = None
+    for batch in ordered.to_pyarrow_batches(chunk_size=ROWS_AT_ONCE):
+        block = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
+        if left is not None:
+            block = [np.concatenate(pair) for pair in zip(left, block, strict=True)]
+        user = block[0]
+        end = int(np.searchsorted(user, user[-1])) if len(user) else 0  # the last user may go on in the next batch
+        left = [column[end:] for column in block]
+        if end:
+            yield [column[:end] for column in block]
+    if left is not None and len(left[0]):
+        yield left
+
+
+def _parts(user: Array, domain: Array, given: Array, drawn: Array, last: int, *, timed: bool) -> tuple[Array, Array]:
+    """Part (n,) and `before` (n,) of all rows of some users, by user and then by time."""
+    first = np.flatnonzero(np.diff(user, prepend=-1))  # the first row of each user
+    sizes = np.diff(first, append=len(user))
+    newer = np.full(len(user), -1)  # rows of the user in the domain that are newer, of those that are not given
+    free = np.flatnonzero(~given)
+    by_domain = free[np.argsort(domain[free], kind="stable")]  # in a domain still by user and time
+    changes = (np.diff(domain[by_domain], prepend=-1) != 0) | (np.diff(user[by_domain], prepend=-1) != 0)
+    groups = np.diff(np.flatnonzero(changes), append=len(free))
+    newer[by_domain] = np.repeat(np.cumsum(groups), groups) - 1 - np.arange(len(free))
+
+    most = np.repeat(np.maximum.reduceat(newer, first), sizes)
+    test = given | ((newer < last) & (most >= last))
+    validation = (newer == last) & (most > last) & drawn[user]
     # A user without a row to keep has none in the test of the last rows, and so all of them before it.
-    before = ibis.ifelse((_.most < last) & ~_.given, _.place, _.before).cast("int32")
-    return rows.mutate(part=part, before=before).drop("given", "given_test", "newer", "most", "place")
+    kept = np.where((most < last) & ~given, True, newer >= last)
+    until = np.cumsum(kept)
+    start = np.repeat(until[first] - kept[first], sizes)  # kept rows of the users before
+    before = until - kept - start if timed else np.repeat(np.add.reduceat(kept, first, dtype=np.int64), sizes)
+    part = np.where(test, TEST, np.where(validation, VALIDATION, TRAIN))
+    return part.astype(np.int8), before.astype(np.int32)
+
+
+def _drawn_users(rows: ibis.Table, share: float) -> Array:
+    """Whose rows may be held out for validation (users,): a pseudo-random share of them."""
+    users = rows.select("user").distinct().filter(_chosen(_.user, share)).user.to_pyarrow().to_numpy()
+    drawn = np.zeros(int(rows.user.max().to_pyarrow().as_py() or 0) + 1, dtype=bool)
+    drawn[users] = True
+    return drawn
 
 
 def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], place: str) -> dict[str, DomainCounts]:

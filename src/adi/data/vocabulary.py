@@ -3,11 +3,16 @@
 Row 0 stands for a missing value and row 1 for a value that the vocabulary does not hold; values start at row 2.
 """
 
+from collections.abc import Callable
+
 import ibis
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from ibis import _
 from ibis.backends.duckdb import Backend
 
+from adi.data.arrays import Array
 from adi.data.manifest import FIRST_VALUE_ROW, NULL_ROW, UNSEEN_ROW
 from adi.data.splitting import md5_number_lower
 from adi.errors import AdiError
@@ -36,10 +41,23 @@ def look_up(rows: ibis.Table, vocabulary: ibis.Table) -> ibis.Table:
     return joined.mutate(code=code.cast("int32")).drop("known")
 
 
-def hash_values(rows: ibis.Table, hash_size: int) -> ibis.Table:
-    """Add the column `code` to `rows`: a value's MD5, taken modulo the size of the table."""
-    hashed = md5_number_lower(_.value) % hash_size + FIRST_VALUE_ROW
-    return rows.mutate(code=ibis.cases((_.value.isnull(), NULL_ROW), else_=hashed).cast("int32"))
+def looked_up_in(values: pa.Array) -> Callable[[pa.Array], Array]:
+    """`look_up` as a function of arrays, in a vocabulary's values in the order of their codes."""
+    codes = np.append(np.arange(len(values)) + FIRST_VALUE_ROW, [UNSEEN_ROW, NULL_ROW])
+
+    def encode(column: pa.Array) -> Array:
+        place = pc.index_in(column, values).fill_null(len(values))
+        place = pc.if_else(column.is_valid(), place, len(values) + 1)
+        found: Array = codes[place.to_numpy(zero_copy_only=False)]
+        return found
+
+    return encode
+
+
+def hash_values(rows: ibis.Table, hash_size: int, value: str = "value", code: str = "code") -> ibis.Table:
+    """Make the column `code` of `rows`: a value's MD5, taken modulo the size of the table."""
+    hashed = md5_number_lower(rows[value]) % hash_size + FIRST_VALUE_ROW
+    return rows.mutate(**{code: ibis.cases((rows[value].isnull(), NULL_ROW), else_=hashed).cast("int32")})
 
 
 def bucket_edges(values: ibis.Table, buckets: int, scale: str, place: str) -> tuple[float, ...]:
