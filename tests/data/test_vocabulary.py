@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adi.data.codes import bucket, hash_one
-from adi.data.vocabulary import bucket_edges, count_values, hash_values, look_up
+from adi.data.vocabulary import bucket_edges, count_values, hash_values, look_up, looked_up_in
 from adi.errors import AdiError
 
 
@@ -43,8 +43,12 @@ class TestVocabulary:
             "count": [3, 2, 2, 1, 1],
             "code": [2, 3, 4, 5, 6],
         }
-        coded = look_up(table(["é", None, "new", "c", "z"]), vocabulary)
-        assert codes(engine, coded) == [6, 0, 1, 2, 1]
+        values = ["é", None, "new", "c", "z"]
+        assert codes(engine, look_up(table(values), vocabulary)) == [6, 0, 1, 2, 1]
+        encode = looked_up_in(engine.to_pyarrow(vocabulary.order_by("code"))["value"])
+        assert encode(pa.array(values)).tolist() == [6, 0, 1, 2, 1]
+        assert encode(pa.array([None, None], pa.string())).tolist() == [0, 0]
+        assert looked_up_in(pa.array([], pa.string()))(pa.array(["c", None])).tolist() == [1, 0]
 
     def test_the_rare_are_left_to_the_row_of_unseen_values(self, engine):
         vocabulary = vocabulary_of(engine, pa.table({"value": self.VALUES}), 2, "frequent_values")

