@@ -38,13 +38,13 @@ def assign_parts(connection: Backend, rows: ibis.Table, split: Split, time: Time
     given = rows.mutate(given=_is_given_or_drawn(rows, split, time)).drop("given_test")
     connection.create_table("ordered", given.order_by("user", "time", "row"))  # the one sort of the whole log
     ordered = connection.table("ordered")
-    drawn = _drawn_users(ordered, split.validation)
     last = int(isinstance(split, LastSplit))  # how many of the newest rows of a (user, domain) are the test's
-    found = [
-        _parts(user, domain, given, drawn, last, timed=time is not None)
-        for user, domain, given in _whole_users(ordered.select("user", "domain", "given"))
-    ]
-    parts, before = (np.concatenate(own) if found else np.empty(0, np.int8) for own in zip(*found, strict=True))
+    found = []
+    for user, domain, given in _whole_users(ordered.select("user", "domain", "given")):
+        parts, before = _parts(user, domain, given, last, timed=time is not None)
+        found.append((parts, before, user[parts == VALIDATION]))
+    parts, before, held_out = (np.concatenate(own) for own in zip(*found, strict=True))
+    parts[parts == VALIDATION] = np.where(_drawn(connection, held_out, split.validation), VALIDATION, TRAIN)
     connection.con.register("parts", pa.table({"part": arrow_numbers(parts), "before": arrow_numbers(before)}))
     connection.con.execute(
         "CREATE TABLE rows AS SELECT ordered.* EXCLUDE (given), parts.* FROM ordered POSITIONAL JOIN parts"
@@ -70,8 +70,8 @@ def _whole_users(ordered: ibis.Table) -> Iterator[list[Array]]:
         yield left
 
 
-def _parts(user: Array, domain: Array, given: Array, drawn: Array, last: int, *, timed: bool) -> tuple[Array, Array]:
-    """Part (n,) and `before` (n,) of all rows of some users, by user and then by time."""
+def _parts(user: Array, domain: Array, given: Array, last: int, *, timed: bool) -> tuple[Array, Array]:
+    """Part (n,) and `before` (n,) of all rows of some users, by user and then by time, as if all users were drawn."""
     first = np.flatnonzero(np.diff(user, prepend=-1))  # the first row of each user
     sizes = np.diff(first, append=len(user))
     newer = np.full(len(user), -1)  # rows of the user in the domain that are newer, of those that are not given
@@ -83,7 +83,7 @@ def _parts(user: Array, domain: Array, given: Array, drawn: Array, last: int, *,
 
     most = np.repeat(np.maximum.reduceat(newer, first), sizes)
     test = given | ((newer < last) & (most >= last))
-    validation = (newer == last) & (most > last) & drawn[user]
+    validation = (newer == last) & (most > last)
     # A user without a row to keep has none in the test of the last rows, and so all of them before it.
     kept = np.where((most < last) & ~given, True, newer >= last)
     until = np.cumsum(kept)
@@ -93,12 +93,12 @@ def _parts(user: Array, domain: Array, given: Array, drawn: Array, last: int, *,
     return part.astype(np.int8), before.astype(np.int32)
 
 
-def _drawn_users(rows: ibis.Table, share: float) -> Array:
-    """Whose rows may be held out for validation (users,): a pseudo-random share of them."""
-    users = rows.select("user").distinct().filter(_chosen(_.user, share)).user.to_pyarrow().to_numpy()
-    drawn = np.zeros(int(rows.user.max().to_pyarrow().as_py() or 0) + 1, dtype=bool)
-    drawn[users] = True
-    return drawn
+def _drawn(connection: Backend, users: Array, share: float) -> Array:
+    """Which of the users (n,), ascending, are of the pseudo-random share whose rows may be held out (n,)."""
+    distinct, place = np.unique(users, return_inverse=True)
+    numbers = ibis.memtable(pa.table({"user": arrow_numbers(distinct)}))
+    drawn: Array = connection.to_pyarrow(numbers.select(drawn=_chosen(_.user, share)))["drawn"].to_numpy()
+    return drawn[place]
 
 
 def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], place: str) -> dict[str, DomainCounts]:

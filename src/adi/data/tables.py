@@ -149,7 +149,7 @@ def _parts_in(folder: Path) -> list[Path]:
     ]
 
 
-def _literal(value: str) -> str:
+def literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
@@ -177,7 +177,7 @@ def _reader(files: Sequence[Path], *, text: Collection[str] = frozenset(), optio
     if kind in ("csv", "tsv"):
         arguments.append(_dialect(files[0]))
         if text:
-            arguments.append(f"types = {{{', '.join(f'{_literal(name)}: VARCHAR' for name in sorted(text))}}}")
+            arguments.append(f"types = {{{', '.join(f'{literal(name)}: VARCHAR' for name in sorted(text))}}}")
     elif kind == "json":
         arguments.append("format = 'newline_delimited', records = 'true'")
     arguments += [options] if options else []
@@ -187,7 +187,7 @@ def _reader(files: Sequence[Path], *, text: Collection[str] = frozenset(), optio
 def _names(files: Sequence[Path]) -> str:
     """The files as an SQL list. DuckDB takes every name for a glob; a character in brackets stands for itself."""
     names = ["".join(f"[{c}]" if c in "*?[" else c for c in str(file)) for file in files]
-    return f"[{', '.join(_literal(name) for name in names)}]"
+    return f"[{', '.join(literal(name) for name in names)}]"
 
 
 def _dialect(file: Path) -> str:
