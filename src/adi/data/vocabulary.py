@@ -77,8 +77,8 @@ def bucket_edges(values: ibis.Table, buckets: int, scale: str, place: str) -> tu
             raise AdiError(f"{place}: the value {low} is negative, and scale: log is for counts. Use scale: quantile.")
         edges = np.expm1(np.linspace(np.log1p(low), np.log1p(high), buckets + 1))[1:-1]
     else:
-        numbers = np.array(finite.value.cast("float64").to_pyarrow())  # the engine's own quantiles take twice as long
-        edges = np.quantile(numbers, np.arange(1, buckets) / buckets, overwrite_input=True)
+        numbers = finite.value.cast("float64").to_pyarrow().to_numpy()  # the engine's own quantiles take twice as long
+        edges = np.quantile(numbers, np.arange(1, buckets) / buckets)
     if low == high:
         return ()
     above = finite.value.min(where=finite.value > low).to_pyarrow().as_py()
