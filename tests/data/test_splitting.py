@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adi.data.splitting import TEST, TRAIN, VALIDATION, assign_parts
+from adi.data.splitting import TEST, TRAIN, VALIDATION, assign_parts, whole_users
 from adi.errors import AdiError
 from adi.schema import FilesSplit, LastSplit, RandomSplit, TimeSplit
 
@@ -136,6 +136,24 @@ def test_files_is_what_was_given(engine, log):
     # ann: 10 is before 12; 10, 15, 20, 20 are before the given 20, which comes after the log
     assert given_to_test(parts) == {12: 1, 13: 4, 14: 4, 15: 0}
     assert {part for part, _ in parts[:12]} == {TRAIN}
+
+
+class Batches:
+    """A table that comes in batches of so many rows."""
+
+    def __init__(self, users, size):
+        self.rows, self.size = pa.table({"user": users, "place": range(len(users))}), size
+
+    def to_pyarrow_batches(self, chunk_size):
+        yield from self.rows.to_batches(max_chunksize=self.size)
+
+
+@given(users=st.lists(st.integers(0, 5), max_size=20).map(sorted), size=st.integers(1, 7))
+def test_blocks_hold_all_rows_of_their_users(users, size):
+    blocks = list(whole_users(Batches(users, size)))
+    assert [number for _, place in blocks for number in place] == list(range(len(users)))
+    held = [set(user.tolist()) for user, _ in blocks]
+    assert sum(map(len, held)) == len(set(users))
 
 
 rows_strategy = st.lists(

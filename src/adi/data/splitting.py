@@ -35,12 +35,12 @@ def assign_parts(connection: Backend, rows: ibis.Table, split: Split, time: Time
     slice of that many rows from the user's first. Without a time nothing is earlier than anything else, and `before`
     counts all of the user's rows.
     """
-    given = rows.mutate(given=_is_given_or_drawn(rows, split, time)).drop("given_test")
-    connection.create_table("ordered", given.order_by("user", "time", "row"))  # the one sort of the whole log
+    told = rows.mutate(given=_is_given_or_drawn(rows, split, time)).drop("given_test")
+    connection.create_table("ordered", told.order_by("user", "time", "row"))  # the one sort of the whole log
     ordered = connection.table("ordered")
     last = int(isinstance(split, LastSplit))  # how many of the newest rows of a (user, domain) are the test's
     found = []
-    for user, domain, given in _whole_users(ordered.select("user", "domain", "given")):
+    for user, domain, given in whole_users(ordered.select("user", "domain", "given")):
         parts, before = _parts(user, domain, given, last, timed=time is not None)
         found.append((parts, before, user[parts == VALIDATION]))
     parts, before, held_out = (np.concatenate(own) for own in zip(*found, strict=True))
@@ -54,7 +54,7 @@ def assign_parts(connection: Backend, rows: ibis.Table, split: Split, time: Time
     return connection.table("rows")
 
 
-def _whole_users(ordered: ibis.Table) -> Iterator[list[Array]]:
+def whole_users(ordered: ibis.Table) -> Iterator[list[Array]]:
     """The columns of a table sorted by user, its first column, in blocks of all the rows of some users."""
     left: list[Array] | None = None
     for batch in ordered.to_pyarrow_batches(chunk_size=ROWS_AT_ONCE):
@@ -85,9 +85,9 @@ def _parts(user: Array, domain: Array, given: Array, last: int, *, timed: bool) 
     test = given | ((newer < last) & (most >= last))
     validation = (newer == last) & (most > last)
     # A user without a row to keep has none in the test of the last rows, and so all of them before it.
-    kept = np.where((most < last) & ~given, True, newer >= last)
+    kept = (newer >= last) | ((most < last) & ~given)
     until = np.cumsum(kept)
-    start = np.repeat(until[first] - kept[first], sizes)  # kept rows of the users before
+    start: Array = np.repeat(until[first] - kept[first], sizes)  # kept rows of the users before
     before = until - kept - start if timed else np.repeat(np.add.reduceat(kept, first, dtype=np.int64), sizes)
     part = np.where(test, TEST, np.where(validation, VALIDATION, TRAIN))
     return part.astype(np.int8), before.astype(np.int32)
