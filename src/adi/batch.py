@@ -25,15 +25,27 @@ class Bags:
     """The rows of an embedding table that each of R samples averages, for one feature.
 
     `offsets` (R + 1,) cuts `values` (T,) into bags, the newest value of a history last; None where every bag holds
-    exactly one value.
+    exactly one value. Where they are on a device, `cuts` are the same on the CPU.
     """
 
     values: Tensor
     offsets: Tensor | None = None
+    cuts: Tensor | None = None
 
     def to(self, device: torch.device) -> "Bags":
         """The same on a device."""
-        return Bags(moved(self.values, device), None if self.offsets is None else moved(self.offsets, device))
+        if self.offsets is None:
+            return Bags(moved(self.values, device))
+        return Bags(moved(self.values, device), moved(self.offsets, device), cuts=self.offsets)
+
+    def part(self, start: int, stop: int) -> "Bags":
+        """Those of some of the samples."""
+        if self.offsets is None:
+            return Bags(self.values[start:stop])
+        cuts = self.offsets if self.cuts is None else self.cuts
+        first, last = int(cuts[start]), int(cuts[stop])
+        moved_cuts = None if self.cuts is None else self.cuts[start : stop + 1] - first
+        return Bags(self.values[first:last], self.offsets[start : stop + 1] - first, moved_cuts)
 
 
 FeatureBags = dict[str, Bags]

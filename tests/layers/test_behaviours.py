@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch.nn import functional
 
+from adi.layers import behaviours
 from adi.layers.behaviours import (
     HistoryAttention,
     HistoryTransformer,
     RecencyWeights,
     TransformerLayer,
     ages,
+    one_block,
     padded_blocks,
     softmax_in_bags,
 )
@@ -122,15 +124,42 @@ def test_attention_by_hand():
 
 def test_blocks_pad_to_powers_of_two_at_most():
     offsets = torch.tensor([0, 3, 3, 4, 13, 15, 20])  # lengths 3, 0, 1, 9, 2, 5
-    places = [(place.tolist(), kept.tolist()) for place, kept in padded_blocks(offsets)]
-    assert places == [
+    blocks = padded_blocks(offsets)
+    assert [(block.place.tolist(), block.kept.tolist()) for block in blocks] == [
         ([[3]], [[True]]),
         ([[13, 14]], [[True, True]]),
         ([[0, 1, 2, 0]], [[True, True, True, False]]),
         ([[15, 16, 17, 18, 19, 15, 15, 15]], [[True] * 5 + [False] * 3]),
         ([list(range(4, 13))], [[True] * 9]),  # no longer than the longest
     ]
+    assert [block.values.tolist() for block in blocks] == [[3], [13, 14], [0, 1, 2], [*range(15, 20)], [*range(4, 13)]]
+    assert blocks[2].inside.tolist() == [0, 1, 2]
     assert padded_blocks(torch.tensor([0, 0, 0])) == padded_blocks(torch.tensor([0])) == []
+
+
+def test_one_block_has_all_histories():
+    (block,) = one_block(torch.tensor([0, 2, 2, 5]), length=3, count=5)
+    assert block.place.tolist() == [[0, 1, 2], [2, 3, 4], [2, 3, 4]]
+    assert block.kept.tolist() == [[True, True, False], [True, False, False], [True, True, True]]
+    assert block.values.tolist() == [0, 1, 2, 3, 4]
+    assert block.inside.tolist() == [0, 1, 6, 7, 8]
+    assert one_block(torch.tensor([0, 0]), length=3, count=0) == []
+
+
+def test_a_transformer_on_one_block_is_the_same_in_value_and_gradient(monkeypatch):
+    found = []
+    for blocks in (padded_blocks, lambda offsets: one_block(offsets, LENGTH, int(offsets[-1]))):
+        monkeypatch.setattr(behaviours, "padded_blocks", blocks)
+        torch.manual_seed(0)
+        made = encoder("transformer", num_heads=2, heads=2).double()
+        rows, offsets, f_domain = histories()
+        rows = rows.double().requires_grad_()
+        output = made(rows, offsets, f_domain.double())
+        (output * torch.linspace(-1, 1, output.numel()).view_as(output)).sum().backward()
+        found.append([output, rows.grad, *(parameter.grad for parameter in made.parameters())])
+    assert found[0][1].any()
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def self_attention(layer, x):

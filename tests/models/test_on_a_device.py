@@ -11,7 +11,7 @@ import pytest
 import torch
 from test_contract import VARIANTS, batch, build
 from torch import nn
-from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
@@ -26,10 +26,6 @@ _setup_privateuseone_for_python_backend("fake")  # a device with a name, and not
 DEVICE = torch.device("fake:0")
 COPIES = ("_to_copy", "copy_")
 SIZES = {0: (5, 4), 2: (1, 3), 3: (7, 6)}
-WAITING = {
-    name for name, (model, options) in VARIANTS.items()
-    if model == "dnn-single" or options.get("behaviours") == "transformer"
-}  # fmt: skip
 
 
 class FakeDevice(TorchDispatchMode):
@@ -86,15 +82,9 @@ def step_on(device: FakeDevice, name: str) -> torch.Tensor:
         return step(given)
 
 
-@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in WAITING])
+@pytest.mark.parametrize("name", VARIANTS)
 def test_a_step_mixes_no_devices_and_waits_for_none(name: str) -> None:
     assert step_on(FakeDevice(), name).device == DEVICE
-
-
-@pytest.mark.parametrize("name", sorted(WAITING))
-def test_some_models_wait_as_the_documentation_says(name: str) -> None:
-    with pytest.raises(DataDependentOutputException):
-        step_on(FakeDevice(), name)
 
 
 def test_the_fake_device_refuses_what_a_real_one_does_or_would_wait_for() -> None:
@@ -135,16 +125,16 @@ def test_steps_with_padded_distinct_rows_are_the_same(name: str, monkeypatch: py
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU")
-@pytest.mark.parametrize("name", VARIANTS)
-def test_a_step_on_a_gpu_has_the_loss_of_the_cpu(name: str) -> None:
-    losses = []
-    for device in ("cpu", "cuda"):
-        step, given = Step(build(*VARIANTS[name]).to(device), TrainingSettings()), batch(SIZES)
-        first = step(given)  # the libraries of a GPU wait when they start
-        torch.cuda.set_sync_debug_mode("default" if name in WAITING else "error")
-        try:
-            second = step(given)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-        losses.append([float(first), float(second)])
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+def test_steps_on_a_gpu_have_the_loss_of_the_cpu() -> None:
+    for name in VARIANTS:
+        losses = []
+        for device in ("cpu", "cuda"):
+            step, given = Step(build(*VARIANTS[name]).to(device), TrainingSettings()), batch(SIZES)
+            first = step(given)  # the libraries of a GPU wait when they start
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                second = step(given)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+            losses.append([float(first), float(second)])
+        assert losses[0] == pytest.approx(losses[1], rel=1e-3), name

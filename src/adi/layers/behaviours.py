@@ -5,6 +5,8 @@ item last; `offsets` (R + 1,) cuts them. The `age` of an item is its place from 
 history is 0, and what a sample gets does not depend on the other samples.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -124,12 +126,14 @@ class HistoryTransformer(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.length = length
         self.ages = nn.Parameter(torch.zeros(length, embedding_dim))
         self.layers = nn.ModuleList(TransformerLayer(embedding_dim, num_heads, dropout) for _ in range(num_layers))
         self.pool = HistoryAttention(length, embedding_dim, heads=heads)
 
     def forward(self, rows: Tensor, offsets: Tensor, f_domain: Tensor) -> Tensor:
-        blocks = padded_blocks(offsets)
+        on_cpu = offsets.device.type == "cpu"
+        blocks = padded_blocks(offsets) if on_cpu else one_block(offsets, self.length, len(rows))
         age = ages(offsets, bag_of_each(offsets, len(rows)))
         x = rows + functional.embedding(age, self.ages)  # (T, E)
         for layer in self.layers:
@@ -138,8 +142,16 @@ class HistoryTransformer(nn.Module):
         return pooled
 
 
-Block = tuple[Tensor, Tensor]
-"""Histories of about one length, padded: the places (n, L) of their values in (T,), and which of them are values."""
+class Block(NamedTuple):
+    """n histories, padded to L values: `place` (n, L), where in (T,) each is, and `kept` (n, L), which are looked at.
+
+    Of the t values that the histories have, `values` (t,) says where in (T,) each is, `inside` (t,) where in (n L,).
+    """
+
+    place: Tensor
+    kept: Tensor
+    values: Tensor
+    inside: Tensor
 
 
 def padded_blocks(offsets: Tensor) -> list[Block]:
@@ -153,9 +165,22 @@ def padded_blocks(offsets: Tensor) -> list[Block]:
         if len(own):
             place = torch.arange(min(size, longest), device=offsets.device)
             kept = place < lengths[own]  # (n, L)
-            blocks.append(((offsets[own] + place).where(kept, offsets[own]), kept))
+            place = (offsets[own] + place).where(kept, offsets[own])
+            blocks.append(Block(place, kept, place[kept], torch.nonzero(kept.flatten()).squeeze(1)))
         size *= 2
     return blocks
+
+
+def one_block(offsets: Tensor, length: int, count: int) -> list[Block]:
+    """All histories, of `count` values and at most `length` each, in one block: on a device, that is not waited for."""
+    if not count:
+        return []
+    column, values = torch.arange(length, device=offsets.device), torch.arange(count, device=offsets.device)
+    kept = column < offsets.diff()[:, None]  # (R, L)
+    kept[:, 0] = True  # an empty history looks at another's value: what comes of it is not used, and no NaN
+    bag = bag_of_each(offsets, count)
+    place = (offsets[:-1, None] + column).clamp(max=count - 1)
+    return [Block(place, kept, values, bag * length + values - offsets[bag])]
 
 
 class TransformerLayer(nn.Module):
@@ -186,12 +211,12 @@ class TransformerLayer(nn.Module):
         """Each history to itself: queries, keys and values (T, 3 E) -> (T, E). Only this step is padded."""
         width = projected.shape[1] // 3
         places, results = [], []
-        for place, kept in blocks:
-            n, length = place.shape
-            block = projected.index_select(0, place.flatten())  # (n L, 3 E)
-            query, key, value = block.view(n, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # (n, heads, L, .)
-            attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=kept[:, None, None])
-            places.append(place[kept])
-            results.append(attended.transpose(1, 2).reshape(n, length, width)[kept])
+        for block in blocks:
+            n, length = block.place.shape
+            padded = projected.index_select(0, block.place.flatten())  # (n L, 3 E)
+            query, key, value = padded.view(n, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # (n, heads, L, .)
+            attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=block.kept[:, None, None])
+            places.append(block.values)
+            results.append(attended.transpose(1, 2).reshape(n * length, width).index_select(0, block.inside))
         output = projected.new_zeros(len(projected), width)
         return output.index_copy(0, torch.cat(places), torch.cat(results)) if blocks else output

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from adi.batch import Bags, FeatureBags, Offsets
+from adi.batch import FeatureBags, Offsets
 from adi.layers.domain_parameter import by_domain
 from adi.layers.embedding import Neighbours
 from adi.models.settings import TowerSettings
@@ -72,10 +72,6 @@ class DnnSingle(TwoTower):
         parts: list[FeatureBags] = [{} for _ in self.of_domain]
         for name, bag in bags.items():
             for domain, (start, stop) in enumerate(pairwise(offsets)):
-                shift = domain * self.rows[name]
-                if bag.offsets is None:
-                    parts[domain][name] = Bags(bag.values[start:stop] + shift)
-                else:
-                    cuts = bag.offsets[start : stop + 1]
-                    parts[domain][name] = Bags(bag.values[cuts[0] : cuts[-1]] + shift, cuts - cuts[0])
+                own = bag.part(start, stop)
+                parts[domain][name] = replace(own, values=own.values + domain * self.rows[name])
         return parts
