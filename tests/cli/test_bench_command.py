@@ -65,6 +65,7 @@ def test_a_gpu_that_is_not_there_is_told_and_skipped(adi, benchmark: str) -> Non
     ("words", "fault"),
     [
         ("tables --device gpu", "--device: 'gpu' is none; give cpu, cuda, or cuda:N"),
+        ("domains --device cuda:x", "--device: 'cuda:x' is none; give cpu, cuda, or cuda:N"),
         ("train --rechub nowhere/python", "--rechub: nowhere/python is no program to run"),
         (
             "domains --numbers 3,0",

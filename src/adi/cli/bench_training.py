@@ -140,10 +140,9 @@ def loss(
 
 def _skipped(device: str) -> bool:
     """Whether it is a GPU and there is none, which is told."""
-    from adi.training.device import no_gpu
+    from adi.training.device import missing_gpu
 
-    kind, _, number = device.partition(":")
-    missing = no_gpu(int(number) if number.isdecimal() else 0) if kind == "cuda" else None
+    missing = missing_gpu(device)
     if missing is not None:
         ERR.print(f"skipped: {missing}.")
     return missing is not None

@@ -78,7 +78,7 @@ class EmbeddingTables(nn.Module):
         if self.smoothed is None and not torch.is_grad_enabled():
             return self.weight, rows
         sources: list[Tensor] = []
-        index = rows  # of the same types; each is replaced
+        index = list(rows)  # each is replaced
         for smoothed in (False, True):
             chosen = [number for number, table in enumerate(tables) if (table == self.smoothed) is smoothed]
             if chosen:

@@ -9,17 +9,21 @@ from adi.errors import AdiError
 
 def device_named(name: str) -> torch.device:
     """The device of a name: cpu, cuda, or cuda:N. Raises `AdiError` for others, and for a GPU that is not there."""
-    given = re.fullmatch(r"cpu|(cuda)(?::([0-9]+))?", name)
-    if given is None:
-        raise AdiError(f"--device: '{name}' is none; give cpu, cuda, or cuda:N for the GPU of a number.")
-    if given[1]:
-        missing = no_gpu(int(given[2] or 0))
-        if missing is not None:
-            raise AdiError(f"--device: {name}, and {missing}.")
+    missing = missing_gpu(name)
+    if missing is not None:
+        raise AdiError(f"--device: {name}, and {missing}.")
     return torch.device(name)
 
 
-def no_gpu(number: int = 0) -> str | None:
+def missing_gpu(name: str) -> str | None:
+    """Why there is no GPU of a device's name; None where there is, and for the CPU. Raises `AdiError` for no name."""
+    given = re.fullmatch(r"cpu|(cuda)(?::([0-9]+))?", name)
+    if given is None:
+        raise AdiError(f"--device: '{name}' is none; give cpu, cuda, or cuda:N for the GPU of a number.")
+    return _no_gpu(int(given[2] or 0)) if given[1] else None
+
+
+def _no_gpu(number: int) -> str | None:
     """Why there is no GPU of a number; None where there is one."""
     if torch.version.cuda is None:
         return f"this PyTorch ({torch.__version__}) is a build without CUDA"
