@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": BATCH | TENSORS | {"machine", "models", "evaluation", "training"},
     "tuning": DATA | {"models", "evaluation", "training", "tuning"},
     "index": DATA | {"index"},
-    "retrieval": DATA | {"models", "training", "filters", "bundle", "retrieval"},
+    "retrieval": DATA | {"machine", "models", "training", "filters", "bundle", "retrieval"},
     "retrieval.engine": DATA,
     "bundle": DATA | {"machine", "layers", "models", "training", "index", "retrieval", "bundle"},
     "serving": DATA | {"bundle", "retrieval", "serving"},

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from adi.retrieval.retriever import RequestError, Retriever
+from adi.errors import AdiError
+from adi.retrieval.request import Request
+from adi.retrieval.retriever import Retriever
 from adi.training.loop import train
 
 ASKS = [
@@ -27,7 +29,7 @@ def towers(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Retrieve
 
 
 def test_each_is_answered_as_alone(towers) -> None:
-    tops = towers.answer([towers.read(domain, **asked) for domain, asked in ASKS])
+    tops = towers.answer([Request(domain, **asked) for domain, asked in ASKS])
     for (domain, asked), top in zip(ASKS, tops, strict=True):
         alone = towers.retrieve(domain, **asked)
         assert (top.domain, top.ids, top.ignored) == (domain, alone.ids, alone.ignored)
@@ -45,7 +47,7 @@ def test_those_alike_take_one_search(towers, monkeypatch) -> None:
         return search(domain, queries, k, **more)
 
     monkeypatch.setattr(towers.engine, "search", noted)
-    towers.answer([towers.read(domain, **asked) for domain, asked in ASKS])
+    towers.answer([Request(domain, **asked) for domain, asked in ASKS])
     assert sorted(searched) == [(0, 1, 2), (0, 1, 3), (0, 4, 3), (1, 1, 3)]
 
 
@@ -53,8 +55,37 @@ def test_none_are_answered_by_none(towers) -> None:
     assert towers.answer([]) == []
 
 
-def test_one_that_cannot_be_answered_is_named(towers) -> None:
-    requests = [towers.read("search", user="ana"), towers.read("feed", user="ana", bid_weight=0.5)]
-    with pytest.raises(RequestError, match="bid") as error:
-        towers.answer(requests)
-    assert error.value.number == 1
+def test_the_fault_of_one_is_not_that_of_others(towers) -> None:
+    faulty = [
+        Request("search", user="nobody"),
+        Request("feed", user="ana", bid_weight=0.5),
+        Request("shop", user="ana"),
+        Request("search", user="ana", filter="bid >"),
+        Request("search", user="eve", k=0),
+    ]
+    good = Request("search", user="ana", k=3)
+    found = towers.answer([faulty[0], good, *faulty[1:], good])
+    alone = towers.retrieve("search", user="ana", k=3)
+    for top in (found[1], found[6]):
+        assert top.ids == alone.ids
+        assert top.scores == pytest.approx(alone.scores)
+    for request, fault in zip(faulty, [found[0], *found[2:6]], strict=True):
+        with pytest.raises(AdiError) as error:
+            towers.retrieve(**vars(request))
+        assert str(fault) == str(error.value)
+
+
+def test_a_search_that_fails_for_one_is_made_for_each(towers, monkeypatch) -> None:
+    """As where the vector of one user is not finite."""
+    search = towers.engine.search
+    eve = towers.dataset.users.find("eve")
+
+    def failing(domain, queries, k, **more):
+        if eve in queries.users:
+            raise AdiError("not finite")
+        return search(domain, queries, k, **more)
+
+    monkeypatch.setattr(towers.engine, "search", failing)
+    ana, broken, bo = towers.answer([Request("search", user=user, k=3) for user in ("ana", "eve", "bo b")])
+    assert str(broken) == "not finite"
+    assert (len(ana.ids), len(bo.ids)) == (3, 3)

@@ -1,7 +1,7 @@
 """An experiment: its file, which user gets which arm, and what the arms answer over HTTP."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ import pytest
 from scipy.stats import chi2, chi2_contingency
 
 from adi.errors import AdiError
+from adi.retrieval.request import Request
 from adi.retrieval.retriever import Retriever
 from adi.serving.experiment import Experiment, load_experiment
-from adi.serving.messages import Ask, ProblemError
+from adi.serving.messages import Ask, Body
 from adi.serving.metrics import Metrics
 from adi.serving.service import Live, Service
 from adi.serving.watch import Follower
@@ -258,20 +259,22 @@ def test_context_that_only_another_arm_knows_is_left_out(serving, bundles, betwe
     service = serving(between(*bundles)).service
     control = service.lives["old"]
     monkeypatch.setitem(vars(control), "context", {"device"})
-    asked: list[dict[str, str]] = []
-    read = Retriever.read
+    asked: list[Mapping[str, str]] = []
+    answer = Retriever.answer
 
-    def noted(self: Retriever, domain: str, **words: Any) -> Any:
-        asked.append(words["context"])
-        return read(self, domain, **words)
+    def noted(self: Retriever, requests: Sequence[Request]) -> Any:
+        asked.extend(request.context for request in requests)
+        return answer(self, requests)
 
-    monkeypatch.setattr(Retriever, "read", noted)
+    monkeypatch.setattr(Retriever, "answer", noted)
     ask = {"history": ["pen"], "domains": ["feed"], "context": {"device": "phone", "hour": "9"}}
-    service.answer([Ask.model_validate(ask)], "old")
-    service.answer([Ask.model_validate(ask)], "new")
-    assert asked == [{"device": "phone"}, {"device": "phone", "hour": "9"}]
-    with pytest.raises(ProblemError, match="context 'sky' is not a context feature"):
-        service.answer([Ask.model_validate(ask | {"context": {"sky": "blue"}})], "old")
+    strange = ask | {"context": {"sky": "blue"}}
+    bodies = [Body([Ask.model_validate(own)], arm) for own, arm in ((ask, "old"), (ask, "new"), (strange, "old"))]
+    *found, fault = service.answer(bodies)
+    assert [one["results"][0]["arm"] for one in found] == ["old", "new"]
+    assert asked == [{"device": "phone"}, {"sky": "blue"}, {"device": "phone", "hour": "9"}]
+    assert fault.status == 422
+    assert "context 'sky' is not a context feature" in fault.detail
 
 
 def test_an_arm_that_is_no_bundle_is_named(bundles, between, tmp_path: Path) -> None:

@@ -15,9 +15,8 @@ from adi.data.features import FeatureReader
 from adi.errors import AdiError
 from adi.index.bids import Bids
 from adi.index.filters import Filter
-from adi.index.threads import Cores
 from adi.index.vector_index import VectorIndex
-from adi.machine import available_cores
+from adi.retrieval.cores import CORES
 from adi.retrieval.engine import Admitted, Found
 from adi.retrieval.stages import lap
 
@@ -30,13 +29,13 @@ class BundleEngine:
     Raises `AdiError` for a folder that is no whole bundle of this format (`adi.bundle.manifest.read_bundle_info`).
     """
 
-    def __init__(self, folder: Path, *, verify: bool = False, cores: int | None = None) -> None:
-        """With `verify` every byte is compared with the manifest; `cores` are for searches, by default all."""
+    def __init__(self, folder: Path, *, verify: bool = False) -> None:
+        """With `verify` every byte is compared with the manifest."""
         self.info = read_bundle_info(folder, verify=verify)
         self.folder, self.version = folder, self.info.version
         self.origin = read_origin(folder)
         self.dataset = Dataset(folder / DATA)
-        self.reader, self.cores = FeatureReader(self.dataset), Cores(cores or available_cores())
+        self.reader = FeatureReader(self.dataset)
         domains = self.info.domains.values()
         self.towers = [UserTower(folder, own.tower) for own in domains]
         self.indexes = [VectorIndex.open(folder / own.index) for own in domains]
@@ -95,14 +94,14 @@ class BundleEngine:
         assert admitted is None or isinstance(admitted, Filter)
         vectors = self.vectors(domain, queries)
         most = k + max((len(without) for without in excluded), default=0)
-        with self.cores.share() as threads:
+        with CORES.at_work():
             scores, positions = self.indexes[domain].search(
                 vectors.reshape(-1, vectors.shape[2]),
                 most,
                 allowed=admitted,
                 bids=bids,
                 bid_weight=bid_weight,
-                threads=threads,
+                threads=CORES.share(),
             )
         by_query = len(queries), vectors.shape[1], most
         return [
@@ -123,6 +122,8 @@ def best(scores: Array, positions: Array, without: Array, k: int) -> Found:
         scores, positions = scores[order][first], positions[order][first]
     else:
         (scores,), (positions,) = scores, positions
+        if not len(without) and positions[k - 1] >= 0:
+            return Found(positions[:k], scores[:k])
     keep = positions >= 0
     if len(without):
         keep &= ~np.isin(positions, without)

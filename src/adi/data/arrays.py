@@ -65,8 +65,8 @@ def write_columns(
 
 def read_array(path: Path) -> Array:
     """Map a ``.npy`` file into memory, read-only."""
-    array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    return np.asarray(mapped)  # as a plain array: numpy's own class for maps makes every later index slower
 
 
 def fingerprint(folder: Path, leave_out: str | None = None) -> str:

@@ -210,11 +210,15 @@ class Dataset:
         return Histories(self._log["item"][positions], self._log["domain"][positions], kept[offsets])
 
     def latest(self, users: Array, domains: Array, context: Mapping[str, Array]) -> Queries:
-        """Requests made now: the history is all that the log knows of the user; nothing for a user of -1."""
-        known = np.maximum(users, 0)
-        begin = self.user_offsets[known]
-        end = np.where(users < 0, begin, self.user_offsets[known + 1])
-        return Queries(users, domains, self._histories(begin, end, exclude=None, with_held_out=True), context)
+        """Requests made now, with the users' whole histories."""
+        return Queries(users, domains, self.histories(users), context)
+
+    def histories(self, users: Array) -> Histories:
+        """All that the log knows of each user; nothing for a user of -1."""
+        begin = self.user_offsets[users]
+        end = np.where(users < 0, begin, self.user_offsets[users + 1])
+        positions, offsets = ranges(begin, end)
+        return Histories(self._log["item"][positions], self._log["domain"][positions], offsets)
 
     def known_positives(self, users: Array, domains: Array) -> tuple[Array, Array]:
         """Items that each user is known to have taken in the domain, in training: items and offsets."""

@@ -34,14 +34,18 @@ class EntityIds:
 
     def keys_of(self, indices: Array) -> list[str]:
         """The ids of several numbers; of each part of the file at once, which is much faster than of all together."""
+        if self.keys.num_chunks == 1:
+            return self._taken(0, indices).to_pylist()  # type: ignore[no-any-return]
         parts = np.searchsorted(self._starts, indices, side="right") - 1
-        texts = np.empty(len(indices), dtype=object)
-        for part in np.unique(parts):
-            own = parts == part
-            places = arrow_numbers(indices[own] - self._starts[part])
-            texts[own] = self.keys.chunk(part).take(places).to_pylist()
-        found: list[str] = texts.tolist()
-        return found
+        order = np.argsort(parts, kind="stable")
+        found = [self._taken(part, indices[parts == part] - self._starts[part]) for part in np.unique(parts)]
+        places = np.empty(len(indices), dtype=np.int64)
+        places[order] = np.arange(len(indices))
+        return pa.concat_arrays(found).take(arrow_numbers(places)).to_pylist()  # type: ignore[no-any-return]
+
+    def _taken(self, part: int, places: Array) -> pa.StringArray:
+        """The ids at some places of a part."""
+        return self.keys.chunk(part).take(arrow_numbers(places))
 
     def find(self, key: str) -> int | None:
         """The number of an id, or None."""

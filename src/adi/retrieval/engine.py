@@ -64,6 +64,8 @@ class Engine(Protocol):
 
 def places(items: Array, wanted: Array) -> Array:
     """Where those of `wanted` (n,) that are among ascending `items` (m,) are there, ascending."""
+    if not len(wanted):
+        return np.empty(0, dtype=np.int64)
     wanted = wanted.astype(items.dtype)  # else the search would copy all items into the other type
     found = np.searchsorted(items, wanted)
     found = found[found < len(items)]

@@ -1,7 +1,7 @@
 """Top-K of a user in a domain, from a run or a bundle: the Python side of `adi retrieve`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,57 +13,8 @@ from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
 from adi.retrieval.admission import Admission
 from adi.retrieval.engine import Admitted, Engine, places
+from adi.retrieval.request import Request, TopK
 from adi.retrieval.stages import lap
-
-
-@dataclass(frozen=True)
-class Retrieved:
-    """One item of a top-K; scores compare items of the same request only."""
-
-    item: str
-    score: float
-
-
-@dataclass(frozen=True)
-class TopK:
-    """The answer to a request: item `ids` and their `scores`, best first; `ignored` are given items that the data does
-    not know."""
-
-    domain: str
-    ids: tuple[str, ...]
-    scores: tuple[float, ...]
-    ignored: tuple[str, ...] = ()
-
-    @property
-    def items(self) -> tuple[Retrieved, ...]:
-        return tuple(map(Retrieved, self.ids, self.scores))
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request of a domain, as `Retriever.read` has read it."""
-
-    domain: int
-    k: int
-    filter: str | None
-    bid_weight: float
-    queries: Queries
-    admitted: Admitted | None
-    excluded: Array
-    ignored: tuple[str, ...]
-
-    @property
-    def kind(self) -> tuple[object, ...]:
-        """What requests have in common that one search can answer."""
-        return self.domain, self.k, self.filter, self.bid_weight
-
-
-class RequestError(AdiError):
-    """One of several requests cannot be answered: the one with this `number`, from 0."""
-
-    def __init__(self, number: int, message: str) -> None:
-        super().__init__(message)
-        self.number = number
 
 
 class Retriever:
@@ -97,101 +48,48 @@ class Retriever:
         filter: str | None = None,  # noqa: A002 - the field's word, on the command line and over HTTP too
         bid_weight: float = 0.0,
     ) -> TopK:
-        """The `k` best items of the domain's corpus for a user.
-
-        A known user brings features and history from the prepared dataset; `history` (oldest first, taken as behaviours
-        in `domain`) replaces the latter, or describes a user who is not known. `recent` is what came after the history,
-        as (item, domain), oldest first. `exclude_seen` leaves the items of the
-        history out; by default that is done unless the data has repeats. `exclude` are items to leave out, too.
-        `filter` is a condition on the items' attributes in the domain (docs/filters.md), as in "category = 'toys' and
-        bid > 1". `context` has the values of context features, as text; those not given are missing. With a
-        `bid_weight` above 0 the items are the best by score + weight · log bid in the domain, and that is their score.
+        """The `k` best items of the domain's corpus for a user, by what `Request` says of each argument.
 
         Raises `AdiError` for an unknown domain or context feature, a context value that is no number where the feature
         is one, k below 1, an unknown user without a history, a filter that is none or asks for attributes that are not
         there, a bid weight where there are no bids or that is out of range, and scores that are not finite.
         """
-        request = self.read(
+        asked = Request(
             domain,
             user=user,
             history=history,
             recent=recent,
-            context=context,
+            context=context or {},
             k=k,
             exclude_seen=exclude_seen,
             exclude=exclude,
             filter=filter,
             bid_weight=bid_weight,
         )
-        return self.answer([request])[0]
+        (top,) = self.answer([asked])
+        if isinstance(top, AdiError):
+            raise top
+        return top
 
-    def read(
-        self,
-        domain: str,
-        *,
-        user: str | None = None,
-        history: Sequence[str] | None = None,
-        recent: Sequence[tuple[str, str]] = (),
-        context: Mapping[str, str] | None = None,
-        k: int = 10,
-        exclude_seen: bool | None = None,
-        exclude: Sequence[str] = (),
-        filter: str | None = None,  # noqa: A002 - as in `retrieve`
-        bid_weight: float = 0.0,
-    ) -> Request:
-        """What `retrieve` is asked, checked and looked up, for `answer`; raises `AdiError` as it does."""
-        if k < 1:
-            raise AdiError(f"k = {k}: ask for at least one item.")
-        check_weight(bid_weight)
-        index = self.domain(domain)
-        queries, ignored = self._queries(index, user, history, recent, context or {})
-        left_out, unknown = self._numbers(exclude, "exclude")
-        if exclude_seen or (exclude_seen is None and not self.dataset.manifest.repeats):
-            left_out = np.union1d(left_out, queries.histories.items)
-        admitted = None
-        if filter is not None:
-            lap("features")
-            admitted = self.admission.admitted(index, filter)
-            lap("filter")
-        out = places(self.engine.items(index), left_out)
-        return Request(index, k, filter, bid_weight, queries, admitted, out, (*ignored, *unknown))
+    def answer(self, requests: Sequence[Request]) -> list[TopK | AdiError]:
+        """The answers to requests, in order; to one that cannot be answered, what `retrieve` raises.
 
-    def answer(self, requests: Sequence[Request]) -> list[TopK]:
-        """The answers to requests, in order. Those alike but for the user are searched for together, which takes less.
-
-        Raises `RequestError` where one cannot be answered.
+        Those alike but for the user are searched for together, which takes less.
         """
+        answers: dict[int, TopK | AdiError] = {}
+        read: dict[int, _Read] = {}
         alike: dict[object, list[int]] = {}
         for number, request in enumerate(requests):
-            alike.setdefault(request.kind, []).append(number)
-        answers: dict[int, TopK] = {}
-        for numbers in alike.values():
             try:
-                answers |= zip(numbers, self._together([requests[number] for number in numbers]), strict=True)
+                read[number] = self._read(request)
             except AdiError as error:
-                raise RequestError(numbers[0], str(error)) from None
+                answers[number] = error
+            else:
+                alike.setdefault(request.kind, []).append(number)
+        for numbers in alike.values():
+            found = self._found(requests[numbers[0]], [read[number] for number in numbers])
+            answers |= zip(numbers, found, strict=True)
         return [answers[number] for number in range(len(requests))]
-
-    def _together(self, requests: Sequence[Request]) -> list[TopK]:
-        """The answers to requests of one kind."""
-        first, corpus = requests[0], self.engine.items(requests[0].domain)
-        found = self.engine.search(
-            first.domain,
-            Queries.together([request.queries for request in requests]),
-            first.k,
-            admitted=first.admitted,
-            excluded=[request.excluded for request in requests],
-            bid_weight=first.bid_weight,
-        )
-        lap("index")
-        ids = self.dataset.items.keys_of(corpus[np.concatenate([own.positions for own in found])])
-        name, answers, begin = self.dataset.domains[first.domain], [], 0
-        for own, request in zip(found, requests, strict=True):
-            end = begin + len(own.positions)
-            answers.append(TopK(name, tuple(ids[begin:end]), tuple(own.scores.tolist()), request.ignored))
-            begin = end
-        lap("output")
-        return answers
 
     def domain(self, name: str) -> int:
         """The number of a domain; raises `AdiError` for one that is not there, with the nearest that is."""
@@ -200,39 +98,115 @@ class Retriever:
             raise AdiError(f"domain '{name}' is not one of {', '.join(domains)}.{suggestion(name, domains)}")
         return domains.index(name)
 
-    def _numbers(self, keys: Sequence[str], name: str) -> tuple[Array, tuple[str, ...]]:
-        """The numbers of the items that the data knows, in the order given, and those that it does not know."""
-        found = [self.dataset.items.find(key) for key in _ids(keys, name)]
-        numbers = np.asarray([number for number in found if number is not None], dtype=np.int64)
-        return numbers, tuple(key for key, number in zip(keys, found, strict=True) if number is None)
-
-    def _queries(
-        self,
-        domain: int,
-        user: str | None,
-        history: Sequence[str] | None,
-        recent: Sequence[tuple[str, str]],
-        context: Mapping[str, str],
-    ) -> tuple[Queries, tuple[str, ...]]:
+    def _read(self, request: Request) -> "_Read":
+        """A request, checked, in numbers."""
+        if request.k < 1:
+            raise AdiError(f"k = {request.k}: ask for at least one item.")
+        check_weight(request.bid_weight)
+        domain, user = self.domain(request.domain), request.user
         number = None if user is None else self.dataset.users.find(user)
-        if number is None and history is None and not recent:
+        if number is None and request.history is None and not request.recent:
             who = "no user" if user is None else f"user '{user}' is not known"
             raise AdiError(f"{who}: give the history of a new user.")
-        users = np.asarray([-1 if number is None else number])
-        queries = self.dataset.latest(users, np.asarray([domain]), context_codes(self.dataset, context))
-        given = [(item, domain) for item in _ids(history or (), "history")]
-        given += [(item, self.dataset.domains.index(name)) for item, name in recent if name in self.dataset.domains]
-        numbers = [self.dataset.items.find(item) for item, _ in given]
-        later = Histories(
-            np.asarray([number for number in numbers if number is not None], dtype=np.int64),
-            np.asarray(
-                [own for (_, own), number in zip(given, numbers, strict=True) if number is not None], dtype=np.int64
-            ),
-            np.asarray([0, len(numbers) - numbers.count(None)]),
+        given = [(item, domain) for item in _ids(request.history or (), "history")]
+        given += [(item, self.domain(name)) for item, name in request.recent if name in self.dataset.domains]
+        later, strange = self._find([item for item, _ in given])
+        excluded, unknown = self._find(_ids(request.exclude, "exclude"))
+        seen = request.exclude_seen
+        return _Read(
+            user=-1 if number is None else number,
+            context=context_codes(self.dataset, request.context),
+            past=request.history is None,
+            items=[item for item in later if item is not None],
+            domains=[own for (_, own), item in zip(given, later, strict=True) if item is not None],
+            excluded=np.asarray([item for item in excluded if item is not None], dtype=np.int64),
+            without_seen=not self.dataset.manifest.repeats if seen is None else seen,
+            ignored=(*strange, *unknown),
         )
-        histories = later if history is not None else queries.histories.then(later)
-        unknown = tuple(item for (item, _), number in zip(given, numbers, strict=True) if number is None)
-        return replace(queries, histories=histories), unknown
+
+    def _find(self, keys: Sequence[str]) -> tuple[list[int | None], list[str]]:
+        """The numbers of items, None for those that the data does not know; and the latter."""
+        numbers = [self.dataset.items.find(key) for key in keys]
+        return numbers, [key for key, number in zip(keys, numbers, strict=True) if number is None]
+
+    def _found(self, alike: Request, read: Sequence["_Read"]) -> Sequence[TopK | AdiError]:
+        """As `_together`; where that fails, each alone: the fault of one is none of those beside it."""
+        try:
+            return self._together(alike, read)
+        except AdiError as error:
+            if len(read) == 1:
+                return [error]
+            return [one for own in read for one in self._found(alike, [own])]
+
+    def _together(self, alike: Request, read: Sequence["_Read"]) -> list[TopK]:
+        """The answers to requests that are alike but for what was read of each."""
+        domain = self.domain(alike.domain)
+        corpus = self.engine.items(domain)
+        queries = Queries(
+            np.asarray([own.user for own in read]),
+            np.full(len(read), domain),
+            self._histories(read),
+            {name: np.concatenate([own.context[name] for own in read]) for name in read[0].context},
+        )
+        admitted: Admitted | None = None
+        if alike.filter is not None:
+            lap("features")
+            admitted = self.admission.admitted(domain, alike.filter)
+            lap("filter")
+        found = self.engine.search(
+            domain,
+            queries,
+            alike.k,
+            admitted=admitted,
+            excluded=[places(corpus, out) for out in _left_out(read, queries.histories)],
+            bid_weight=alike.bid_weight,
+        )
+        lap("index")
+        ids = self.dataset.items.keys_of(corpus[np.concatenate([own.positions for own in found])])
+        answers, begin = [], 0
+        for best, own in zip(found, read, strict=True):
+            end = begin + len(best.positions)
+            answers.append(TopK(alike.domain, tuple(ids[begin:end]), tuple(best.scores.tolist()), own.ignored))
+            begin = end
+        lap("output")
+        return answers
+
+    def _histories(self, read: Sequence["_Read"]) -> Histories:
+        """What each user did: what the log has, unless a history replaces it, and then what was given."""
+        logged = self.dataset.histories(np.asarray([own.user if own.past else -1 for own in read]))
+        lengths = [len(own.items) for own in read]
+        if not any(lengths):
+            return logged
+        later = Histories(
+            np.asarray([item for own in read for item in own.items]),
+            np.asarray([domain for own in read for domain in own.domains]),
+            np.cumsum([0, *lengths]),
+        )
+        return logged.then(later)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A request in numbers: a user (-1: unknown), a code (1,) of each context feature, items and the domains they were
+    taken in, after the user's `past` in the log or in its place, and the items to leave out."""
+
+    user: int
+    context: Mapping[str, Array]
+    past: bool
+    items: list[int]
+    domains: list[int]
+    excluded: Array
+    without_seen: bool
+    ignored: tuple[str, ...]
+
+
+def _left_out(read: Sequence[_Read], histories: Histories) -> list[Array]:
+    """The items that each request must not find."""
+    cuts = histories.offsets
+    return [
+        np.append(own.excluded, histories.items[cuts[n] : cuts[n + 1]]) if own.without_seen else own.excluded
+        for n, own in enumerate(read)
+    ]
 
 
 def _ids(keys: Sequence[str], name: str) -> Sequence[str]:

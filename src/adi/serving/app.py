@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
-from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -15,10 +14,11 @@ from adi.serving.answers import About, DomainSizes, Ready, Up
 from adi.serving.explorer_page import add_explorer
 from adi.serving.gate import JSON, PROBLEM, Gate, Limits
 from adi.serving.lookup_routes import add_lookups
-from adi.serving.messages import ARM_HEADER, Ask, AskMany, Events, ProblemError, Retrieved, read_asks, read_events
+from adi.serving.messages import ARM_HEADER, Ask, AskMany, Events, ProblemError, Retrieved, read_body, read_events
 from adi.serving.openapi import GUIDE, TAGS, answers, body, by_arm, complete
 from adi.serving.reference_page import add_reference
 from adi.serving.service import Service
+from adi.serving.together import Together
 
 LISTS: dict[str, object] = {
     "A known user, in one domain": {"user": "1", "domains": ["search"], "k": 5},
@@ -62,6 +62,7 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
         redoc_url=None,
     )
     gate = Gate(service.metrics, limits, pool)
+    together = Together(service, gate)
 
     @app.exception_handler(ProblemError)
     async def problem(request: Request, error: ProblemError) -> Response:
@@ -84,15 +85,10 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
     async def retrieve(request: Request) -> Response:
         """The top-K of one user or several."""
         gate.check_token(request)
-        content, named = await gate.body(request), request.headers.get(ARM_HEADER)
-
-        def work() -> tuple[list[Ask], dict[str, Any]]:
-            asks = read_asks(content)
-            return asks, service.answer(asks, named)
-
-        asks, answer = await gate.run(work)
+        asked = gate.read(read_body, await gate.body(request), request.headers.get(ARM_HEADER))
+        answer = await together.answer(asked)
         response = gate.reply(answer)
-        service.served(asks, answer, named)
+        service.served(asked, answer)
         return response
 
     @app.post(

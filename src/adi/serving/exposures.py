@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from adi.data.folder import replace_file
 from adi.errors import AdiError
 from adi.serving.experiment import Experiment, assignment_of
-from adi.serving.messages import Ask
+from adi.serving.messages import Body
 from adi.serving.metrics import Metrics
 
 SCHEMA = pa.schema(
@@ -61,10 +61,8 @@ class Exposure(NamedTuple):
     scores: Sequence[float]
 
 
-def exposures_of(
-    asks: Sequence[Ask], results: Sequence[Mapping[str, Any]], experiment: Experiment | None, named: str | None
-) -> list[Exposure]:
-    """The rows of requests that were answered now with `results`, but for previews; `named` is the header's arm."""
+def exposures_of(body: Body, results: Sequence[Mapping[str, Any]], experiment: Experiment | None) -> list[Exposure]:
+    """The rows of requests that were answered now with `results`, but for previews."""
     now, name = datetime.now(UTC), None if experiment is None else experiment.name
     return [
         Exposure(
@@ -72,7 +70,7 @@ def exposures_of(
             user=ask.user,
             experiment=name,
             arm=result["arm"],
-            assignment=None if experiment is None else assignment_of(ask.user, named),
+            assignment=None if experiment is None else assignment_of(ask.user, body.named),
             version=result["version"],
             place=place,
             domain=domain,
@@ -80,7 +78,7 @@ def exposures_of(
             items=answer["items"],
             scores=answer["scores"],
         )
-        for place, (ask, result) in enumerate(zip(asks, results, strict=True))
+        for place, (ask, result) in enumerate(zip(body.asks, results, strict=True))
         if not ask.preview
         for domain, answer in result["domains"].items()
     ]

@@ -11,6 +11,7 @@ import orjson
 from fastapi import Request, Response
 from pydantic import Field
 
+from adi.retrieval.cores import CORES
 from adi.retrieval.stages import stopwatch
 from adi.schema import Strict
 from adi.serving.messages import ProblemError
@@ -64,6 +65,14 @@ class Gate:
                 )
         return bytes(content)
 
+    def read(self, reader: Callable[..., Result], *given: object) -> Result:
+        """What a reader makes of a body, timed."""
+        with stopwatch() as watch:
+            try:
+                return reader(*given)
+            finally:
+                self.metrics.stages(watch.seconds)
+
     async def answer(self, work: Callable[[], Any]) -> Response:
         """What `run` gives, as JSON."""
         return self.reply(await self.run(work))
@@ -78,33 +87,32 @@ class Gate:
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """What work gives, done in a thread of the pool; raises `ProblemError` where that is too much, or too slow."""
-        if self.inside >= self.limits.workers + self.limits.waiting:
-            raise ProblemError(
-                503,
-                "Busy",
-                f"{self.inside} requests are waiting or at work. Ask again in a second.",
-                headers={"Retry-After": "1"},
-            )
-        self.inside += 1
-        self.metrics.in_flight.set(self.inside)
+        self.enter()
         asked = perf_counter()
 
         def timed() -> Result:
             started = perf_counter()
-            with stopwatch() as watch:
+            with CORES.at_work(), stopwatch() as watch:
                 try:
                     return work()
                 finally:
                     parts = {"queue": started - asked, "work": perf_counter() - started}
                     self.metrics.stages(parts | watch.seconds)
-                    loop.call_soon_threadsafe(self._leave)
+                    loop.call_soon_threadsafe(self.leave)
 
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self.pool, timed)
         try:
-            return await asyncio.wait_for(asyncio.shield(future), self.limits.timeout)
+            return await self.in_time(asyncio.shield(future))  # work that has begun goes on, and counts until its end
+        except ProblemError:
+            future.add_done_callback(lambda done: done.exception())  # perhaps nobody waits for it any more
+            raise
+
+    async def in_time(self, answer: "asyncio.Future[Result]") -> Result:
+        """What comes of it; raises `ProblemError`, and cancels it, where that takes longer than the limit."""
+        try:
+            return await asyncio.wait_for(answer, self.limits.timeout)
         except TimeoutError:
-            future.add_done_callback(lambda done: done.exception())  # nobody waits for it any more
             raise ProblemError(
                 503,
                 "Too slow",
@@ -112,6 +120,20 @@ class Gate:
                 headers={"Retry-After": "1"},
             ) from None
 
-    def _leave(self) -> None:
-        self.inside -= 1
+    def enter(self) -> None:
+        """One more is inside; raises `ProblemError` where there is no room."""
+        if self.inside >= self.limits.workers + self.limits.waiting:
+            raise ProblemError(
+                503,
+                "Busy",
+                f"{self.inside} requests are waiting or at work. Ask again in a second.",
+                headers={"Retry-After": "1"},
+            )
+        self._count(1)
+
+    def leave(self) -> None:
+        self._count(-1)
+
+    def _count(self, more: int) -> None:
+        self.inside += more
         self.metrics.in_flight.set(self.inside)

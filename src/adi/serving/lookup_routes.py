@@ -72,7 +72,9 @@ def add_lookups(app: FastAPI, service: Service, gate: Gate) -> None:
 
         def work() -> dict[str, Any]:
             live = live_for(request)
-            recent = service.recent_of(live, user)
+            (recent,) = service.recent_of(live, [user])
+            if isinstance(recent, ProblemError):
+                raise recent
             found = history_of(live.retriever.dataset, user, recent or ())
             if found is None:
                 raise ProblemError(404, "Not known", f"user '{user}' is not known, and has no events.")

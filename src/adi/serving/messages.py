@@ -1,6 +1,7 @@
 """What goes over HTTP: requests as they are checked, answers, and faults as problem details (RFC 9457)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError, WithJsonSchema, field_validator
@@ -150,10 +151,19 @@ class ProblemError(Exception):
         return {"type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail}
 
 
-def read_asks(body: bytes) -> list[Ask]:
-    """The requests of a body, which is one (`Ask`) or several (`AskMany`); raises `ProblemError` for any other."""
+@dataclass(frozen=True)
+class Body:
+    """The requests of one HTTP request, and the arm that is `named` to answer all of them, if any."""
+
+    asks: Sequence[Ask]
+    named: str | None = None
+
+
+def read_body(content: bytes, named: str | None = None) -> Body:
+    """A body of one request (`Ask`) or several (`AskMany`); raises `ProblemError` for any other."""
     # Cheap, and wrong only for a text that holds the word: the message is then of the other kind.
-    return _read(_MANY, body).requests if b'"requests"' in body else [_read(_ONE, body)]
+    asks = _read(_MANY, content).requests if b'"requests"' in content else [_read(_ONE, content)]
+    return Body(asks, named)
 
 
 def read_events(body: bytes) -> Events:

@@ -17,7 +17,7 @@ class Metrics:
         self._requests = Counter("adi_requests", "Requests by status.", ["status"], registry=self.registry)
         self._stages = Histogram(
             "adi_stage_seconds",
-            "Time of a request by stage: queue and work, within which read and events; and write.",
+            "Time of a request by stage: read, queue, work, within which events, and write.",
             ["stage"],
             buckets=BUCKETS,
             registry=self.registry,

@@ -27,8 +27,8 @@ class Recent(Protocol):
         """Append events to a user's, oldest first."""
         ...
 
-    def of(self, user: str) -> list[Event]:
-        """A user's latest events, oldest first; none for a user who has none."""
+    def of(self, users: Sequence[str]) -> list[list[Event]]:
+        """The latest events of each user, oldest first; none for a user who has none."""
         ...
 
 
@@ -62,13 +62,17 @@ class SqliteRecent:
                 (user, user, KEPT),
             )
 
-    def of(self, user: str) -> list[Event]:
+    def of(self, users: Sequence[str]) -> list[list[Event]]:
+        found: dict[str, list[Event]] = {user: [] for user in users}
+        places = ", ".join("?" * len(found))
+        select = f"SELECT user, item, domain FROM event WHERE user IN ({places}) ORDER BY number"
         with self._lock:
             try:
-                rows = self._db.execute("SELECT item, domain FROM event WHERE user = ? ORDER BY number", (user,))
-                return rows.fetchall()
+                for user, *event in self._db.execute(select, tuple(found)):
+                    found[user].append((event[0], event[1]))
             except sqlite3.Error as error:
                 raise StoreError(f"SQLite: {error}") from None
+        return [found[user] for user in users]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

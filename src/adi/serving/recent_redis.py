@@ -66,9 +66,14 @@ class RedisRecent:
 
         self._answer(write)
 
-    def of(self, user: str) -> list[Event]:
-        rows = self._answer(lambda: cast("list[bytes]", self._client.lrange(f"{PREFIX}{user}", 0, -1)))
-        return [(item, domain) for item, domain in map(orjson.loads, rows)]
+    def of(self, users: Sequence[str]) -> list[list[Event]]:
+        def read() -> list[list[bytes]]:
+            with self._client.pipeline(transaction=False) as at_once:
+                for user in users:
+                    at_once.lrange(f"{PREFIX}{user}", 0, -1)
+                return cast("list[list[bytes]]", at_once.execute())
+
+        return [[(item, domain) for item, domain in map(orjson.loads, rows)] for rows in self._answer(read)]
 
     def close(self) -> None:
         self._client.close()

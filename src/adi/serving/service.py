@@ -1,7 +1,6 @@
 """What answers requests: the live bundle, which a new one may replace between two, or the bundles of an experiment."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
@@ -10,14 +9,18 @@ from typing import Any
 
 from adi.bundle.manifest import read_bundle_info
 from adi.errors import AdiError, suggestion
-from adi.retrieval.retriever import RequestError, Retriever, TopK
+from adi.retrieval.request import Request, TopK
+from adi.retrieval.retriever import Retriever
 from adi.retrieval.stages import lap, stopwatch
 from adi.serving.experiment import Experiment, assignment_of
 from adi.serving.exposures import ExposureLog, exposures_of
 from adi.serving.lookups import attribute_names, context_features
-from adi.serving.messages import ARM_HEADER, Ask, Events, ProblemError
+from adi.serving.messages import ARM_HEADER, Ask, Body, Events, ProblemError
 from adi.serving.metrics import Metrics
 from adi.serving.recent import Event, Recent, SqliteRecent, StoreError
+
+Fault = ProblemError | AdiError
+"""Why a request is not answered: an error of its own, or what the retriever says."""
 
 
 @dataclass(frozen=True)
@@ -119,29 +122,34 @@ class Service:
             return named
         return self.experiment.control if user is None else self.experiment.arm_of(user)
 
-    def answer(self, asks: Sequence[Ask], named: str | None = None) -> dict[str, Any]:
-        """The answers to requests, as `adi.serving.messages.Retrieved` describes them.
+    def answer(self, bodies: Sequence[Body]) -> list[dict[str, Any] | ProblemError]:
+        """The answers to bodies, as `adi.serving.messages.Retrieved` describes them, or why there is none.
 
-        An arm that is `named` gives all of them; those of one arm are all from one bundle. Raises `ProblemError` for a
-        request that cannot be answered, by its place among several, and for the name of no arm.
+        That is a request that cannot be answered, by its place among several, or the name of no arm. All that one arm
+        answers is from one bundle.
         """
-        lives = self.lives
-        arms = [self.arm_of(ask.user, named) for ask in asks]
-        results: list[dict[str, Any]] = [{}] * len(asks)
-        for arm in dict.fromkeys(arms):
-            own = [number for number, other in enumerate(arms) if other == arm]
-            for number, result in zip(own, self._of_arm(lives[arm], asks, own), strict=True):
-                results[number] = result
-        return {"results": results}
+        lives, of_arm = self.lives, dict[str | None, list[tuple[int, int]]]()
+        results: list[list[dict[str, Any] | Fault]] = [[{}] * len(body.asks) for body in bodies]
+        for number, body in enumerate(bodies):
+            for place, ask in enumerate(body.asks):
+                try:
+                    of_arm.setdefault(self.arm_of(ask.user, body.named), []).append((number, place))
+                except ProblemError as error:
+                    results[number][place] = error
+        for arm, own in of_arm.items():
+            found = self._of_arm(lives[arm], [bodies[number].asks[place] for number, place in own])
+            for (number, place), result in zip(own, found, strict=True):
+                results[number][place] = result
+        return [_whole(own) for own in results]
 
-    def served(self, asks: Sequence[Ask], answer: Mapping[str, Any], named: str | None = None) -> None:
+    def served(self, body: Body, answer: Mapping[str, Any]) -> None:
         """Count and log an answer that is about to be sent: one that was given up is no exposure."""
         results = answer["results"]
         if self.experiment is not None:
-            for ask, result in zip(asks, results, strict=True):
-                self.metrics.answered_by(result["arm"], assignment_of(ask.user, named))
+            for ask, result in zip(body.asks, results, strict=True):
+                self.metrics.answered_by(result["arm"], assignment_of(ask.user, body.named))
         if self.exposures is not None:
-            self.exposures.add(exposures_of(asks, results, self.experiment, named))
+            self.exposures.add(exposures_of(body, results, self.experiment))
 
     def add(self, events: Events) -> None:
         """Take what a user did into account from the next request on.
@@ -162,84 +170,80 @@ class Service:
         finally:
             lap("events")
 
-    def recent_of(self, live: Live, user: str) -> list[Event] | None:
-        """A user's events since the export; None where the store does not answer, which the answer has to say.
+    def recent_of(self, live: Live, users: Sequence[str]) -> list[list[Event] | ProblemError | None]:
+        """The events of each user since the export.
 
-        Raises `ProblemError` where that leaves nothing: for a user that the bundle does not know.
+        Where the store does not answer, None, which the answer has to say; or, where that leaves nothing, for a user
+        that the bundle does not know, the problem.
         """
+        if not users:
+            return []
         try:
-            return self.recent.of(user)
+            return list(self.recent.of(users))
         except StoreError:
             self.metrics.no_store("read")
-            if live.retriever.dataset.users.find(user) is None:
-                raise _no_store(f"User '{user}' is not in the bundle, and may have some. Ask again.") from None
-            return None
+            return [
+                _no_store(f"User '{user}' is not in the bundle, and may have some. Ask again.")
+                if live.retriever.dataset.users.find(user) is None
+                else None
+                for user in users
+            ]
         finally:
             lap("events")
 
-    def _of_arm(self, live: Live, asks: Sequence[Ask], numbers: Sequence[int]) -> list[dict[str, Any]]:
-        """The results of those of the requests that a bundle answers, domain by domain."""
-        known = [None if asks[n].user is None or asks[n].history is not None else asks[n].user for n in numbers]
-        recent = [[] if user is None else self.recent_of(live, user) for user in known]
-        tops: list[dict[str, TopK]] = [{} for _ in numbers]
-        wanted = [asks[number].domains or live.domains for number in numbers]
+    def _of_arm(self, live: Live, asks: Sequence[Ask]) -> list[dict[str, Any] | Fault]:
+        """The results of requests that a bundle answers, domain by domain; or the fault of each."""
+        users = {number: ask.user for number, ask in enumerate(asks) if ask.user is not None and ask.history is None}
+        found = dict(zip(users, self.recent_of(live, list(users.values())), strict=True))
+        faults: dict[int, Fault] = {n: own for n, own in found.items() if isinstance(own, ProblemError)}
+        recent = {n: own for n, own in found.items() if not isinstance(own, ProblemError)}
+        tops: list[dict[str, TopK]] = [{} for _ in asks]
+        wanted = [ask.domains or live.domains for ask in asks]
         for domain in dict.fromkeys(name for names in wanted for name in names):
-            places = [place for place, names in enumerate(wanted) if domain in names]
+            numbers = [n for n, names in enumerate(wanted) if domain in names and n not in faults]
+            if not numbers:
+                continue
             with stopwatch() as watch:
-                found = self._of_domain(live, domain, asks, [(numbers[place], recent[place]) for place in places])
-            for place, top in zip(places, found, strict=True):
-                tops[place][domain] = top
-                self.metrics.retrieved(live.arm, domain, {name: s / len(found) for name, s in watch.seconds.items()})
+                answers = live.retriever.answer(
+                    [self._request(live, domain, asks[n], recent.get(n) or ()) for n in numbers]
+                )
+            for number, top in zip(numbers, answers, strict=True):
+                if isinstance(top, AdiError):
+                    faults[number] = top
+                    continue
+                tops[number][domain] = top
+                self.metrics.retrieved(live.arm, domain, {name: s / len(answers) for name, s in watch.seconds.items()})
         return [
-            {
+            faults.get(number)
+            or {
                 "version": live.version,
                 "arm": live.arm,
                 "domains": {name: {"items": own[name].ids, "scores": own[name].scores} for name in names},
                 "ignored": list(dict.fromkeys(item for name in names for item in own[name].ignored)),
-                "without_events": events is None,
+                "without_events": recent.get(number, ()) is None,
             }
-            for own, names, events in zip(tops, wanted, recent, strict=True)
+            for number, (own, names) in enumerate(zip(tops, wanted, strict=True))
         ]
 
-    def _of_domain(
-        self, live: Live, domain: str, asks: Sequence[Ask], wanted: Sequence[tuple[int, Sequence[Event] | None]]
-    ) -> list[TopK]:
-        """The top-Ks in a domain for requests, by their number among all, and what came since for each one's user."""
-        # A client cannot tell which arm will answer: what another one asks for is no fault, and left out.
-        elsewhere = self.context - live.context
-        requests = []
-        for number, recent in wanted:
-            ask = asks[number]
-            with self._placed(number, len(asks)):
-                requests.append(
-                    live.retriever.read(
-                        domain,
-                        user=ask.user,
-                        history=ask.history,
-                        recent=recent or (),
-                        context={name: value for name, value in ask.context.items() if name not in elsewhere},
-                        k=ask.k,
-                        exclude=ask.exclude,
-                        exclude_seen=ask.exclude_seen,
-                        filter=ask.filter,
-                        bid_weight=ask.bid_weight,
-                    )
-                )
-        try:
-            return live.retriever.answer(requests)
-        except RequestError as error:
-            with self._placed(wanted[error.number][0], len(asks)):
-                raise
-
-    @staticmethod
-    @contextmanager
-    def _placed(number: int, of: int) -> Iterator[None]:
-        """Make of an `AdiError` a problem that says which request it is of, where there are several."""
-        try:
-            yield
-        except AdiError as error:
-            place = f"requests.{number}: " if of > 1 else ""
-            raise ProblemError(422, "Cannot be answered", f"{place}{error}") from None
+    def _request(self, live: Live, domain: str, ask: Ask, recent: Sequence[Event]) -> Request:
+        """A request in a domain, and what came since for its user."""
+        context: Mapping[str, str] = ask.context
+        if context and self.experiment is not None:
+            # A client cannot tell which arm will answer: what another one asks for is no fault, and left out.
+            elsewhere = self.context - live.context
+            context = {name: value for name, value in context.items() if name not in elsewhere}
+        return Request(
+            domain,
+            user=ask.user,
+            history=ask.history,
+            recent=recent,
+            context=context,
+            k=ask.k,
+            exclude=ask.exclude,
+            exclude_seen=ask.exclude_seen,
+            filter=ask.filter,
+            bid_weight=ask.bid_weight,
+        )
 
     @staticmethod
     def _opened(path: Path, *, verify: bool, arm: str | None = None) -> Live:
@@ -267,6 +271,17 @@ class Service:
                     "Every arm has to answer every request: give bundles of the same domains."
                 )
         return lives
+
+
+def _whole(results: Sequence[dict[str, Any] | Fault]) -> dict[str, Any] | ProblemError:
+    """The answer to a body, or the fault of its first request that has one."""
+    for number, result in enumerate(results):
+        if isinstance(result, ProblemError):
+            return result
+        if isinstance(result, AdiError):
+            place = f"requests.{number}: " if len(results) > 1 else ""
+            return ProblemError(422, "Cannot be answered", f"{place}{result}")
+    return {"results": results}
 
 
 def _no_store(remedy: str) -> ProblemError:

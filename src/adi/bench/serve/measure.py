@@ -27,7 +27,10 @@ TRUTH = 100
 """Queries of each domain whose exact top k is found, for recall."""
 AT_ONCE = 64
 """Requests in one body, where several are sent at once."""
-CLIENTS = 4
+FEW, MANY = 4, 64
+"""Clients at work at once, for the rates."""
+RATED = 1024
+"""Requests of each round in which rates are measured."""
 SLOW = 10
 """An exact scan is called so many times less."""
 
@@ -106,17 +109,18 @@ def bench_serve(
             {"served": ask, "alone": search(alone), "single": search_single}, rounds=rounds, calls=calls
         ) | in_turns({"scan": search(scans)}, rounds=rounds, calls=max(1, calls // SLOW))
         tell("asking as much as it can take")
-        rates = _rates(server, alone, vectors, keys, names, k, rounds, calls)
+        rates = _rates(server, alone, vectors, keys, names, k, rounds)
         resident = server.resident()
     sizes = 2 * size.dim * size.items * size.domains
     rows = [
         _row(
-            "served over HTTP",
+            f"served over HTTP, {FEW} clients",
             times["served"],
-            rates["served"],
+            rates["few"],
             [recall(*pair) for pair in zip(served, truth, strict=True)],
         ),
-        _row(f"served, {AT_ONCE} in a body", None, rates["many"], None),
+        _row(f"served, {MANY} clients", None, rates["many"], None),
+        _row(f"served, {FEW} clients, {AT_ONCE} in a body", None, rates["bodies"], None),
         _row(OneDomainAlone.name, times["alone"], rates["alone"], recalls),
         _row(OneIndexForAll.name, times["single"], None, in_single),
         _row(FlatScan.name, times["scan"], None, [1.0] * len(names)),
@@ -126,11 +130,10 @@ def bench_serve(
         "resident_mb": None if resident is None else round(resident / 1e6),
         "vectors_mb": round(sizes / 1e6),
         "resident_by_vectors": None if resident is None else round(resident / sizes, 2),
-        "rate_by_alone": round(rates["served"] / rates["alone"], 3),
-        "rate_many_by_alone": round(rates["many"] / rates["alone"], 3),
+        **{f"rate_{name}_by_alone": round(rates[name] / rates["alone"], 3) for name in ("few", "many", "bodies")},
         "recall_at_export": min(own.parity.recall for own in read_bundle_info(bundle).domains.values()),
     }
-    settings = {**size.model_dump(), "k": k, "rounds": rounds, "calls": calls, "clients": CLIENTS}
+    settings = {**size.model_dump(), "k": k, "rounds": rounds, "calls": calls}
     return Report("serve", settings, rows, found, seed=size.seed)
 
 
@@ -174,12 +177,13 @@ def _rates(
     names: Sequence[str],
     k: int,
     rounds: int,
-    calls: int,
 ) -> dict[str, float]:
-    """How many top-Ks in a second: by the server, one or several in a body, and by faiss alone in two threads."""
-    asks = [asked(key, names[number % len(names)], k) for number, key in enumerate(keys)]
-    one = [body_of([ask]) for ask in asks[:calls]]
-    many = [body_of(asks[first : first + AT_ONCE]) for first in range(0, calls, AT_ONCE)]
+    """How many top-Ks in a second: by the server, asked by few clients, many, or few with several requests in a body;
+    and by faiss alone in two threads."""
+    numbers = [number % len(keys) for number in range(RATED)]
+    asks = [asked(keys[number], names[number % len(names)], k) for number in numbers]
+    one = [body_of([ask]) for ask in asks]
+    several = [body_of(asks[first : first + AT_ONCE]) for first in range(0, RATED, AT_ONCE)]
     free: SimpleQueue[Client] = SimpleQueue()
 
     def post(body: bytes) -> None:
@@ -192,16 +196,22 @@ def _rates(
             domain = number % len(names)
             alone[domain].top(vectors[domain][[number]], k)
 
-    with ExitStack() as open_clients, ThreadPoolExecutor(CLIENTS) as clients, ThreadPoolExecutor(2) as searchers:
-        for _ in range(CLIENTS):
+    with (
+        ExitStack() as open_clients,
+        ThreadPoolExecutor(FEW) as few,
+        ThreadPoolExecutor(MANY) as many,
+        ThreadPoolExecutor(2) as searchers,
+    ):
+        for _ in range(MANY):
             free.put(open_clients.enter_context(server.connect()))
         times = in_turns(
             {
-                "served": lambda call: list(clients.map(post, one)),
-                "many": lambda call: list(clients.map(post, many)),
-                "alone": lambda call: list(searchers.map(search, range(len(one)))),
+                "few": lambda call: list(few.map(post, one)),
+                "many": lambda call: list(many.map(post, one)),
+                "bodies": lambda call: list(few.map(post, several)),
+                "alone": lambda call: list(searchers.map(search, numbers)),
             },
             rounds=rounds,
             calls=1,
         )
-    return {name: own.per_second(len(one)) for name, own in times.items()}
+    return {name: own.per_second(RATED) for name, own in times.items()}
