@@ -36,6 +36,22 @@ def serve(
     show(bench_serve(folder, size, k=k, rounds=rounds, calls=calls, tell=tell), as_json)
 
 
+def swaps(
+    folder: Annotated[Path, typer.Option(help="Keeps the two bundles for the next call.")],
+    items: Annotated[int, typer.Option(min=1000, help="Items in each domain.")] = 20_000,
+    seconds: Annotated[float, typer.Option(min=1, help="How long clients ask.")] = 60,
+    number: Annotated[int, typer.Option("--swaps", min=1, help="Bundles that go live meanwhile.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Bundles go live one after the other, and a bad one is refused, while clients ask: faults, time and memory.
+
+    Example: [bold]adi bench swaps --folder markets[/]
+    """
+    from adi.bench.serve.swaps import bench_swaps
+
+    show(bench_swaps(folder, items=items, seconds=seconds, swaps=number, tell=tell), as_json)
+
+
 def start(
     bundle: Annotated[
         Path | None, typer.Option(help="A bundle to open in a process.", show_default="none is opened")
@@ -52,5 +68,5 @@ def start(
     show(bench_start(bundle, rounds=rounds, tell=tell), as_json)
 
 
-for command in (train, domains, tables, loss, prepare, loader, evaluate, serve, start):
+for command in (train, domains, tables, loss, prepare, loader, evaluate, serve, swaps, start):
     app.command()(command)

@@ -1,6 +1,5 @@
 """The commands serve, a bundle or an experiment over HTTP, and rollback, for the folder of bundles that it follows."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,9 +47,6 @@ def serve(
 
     Of an experiment: [bold]adi serve ranker-2.yaml --exposures exposures[/]
     """
-    # Else a thread that has done its part of a search spins for the next one, on a core that other requests need. The
-    # library reads it when it is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import uvicorn
 
     from adi.serving.app import create_app

@@ -37,11 +37,11 @@ SLOW = 10
 Tell = Callable[[str], None]
 
 
-def prepare_bundle(folder: Path, size: MarketSize, k: int, tell: Tell) -> Path:
+def prepare_bundle(folder: Path, size: MarketSize, settings: IndexSettings, tell: Tell) -> Path:
     """The bundle in a folder of earlier calls, or a new one; raises `AdiError` for a folder of something else."""
     from adi.bundle.export import export
 
-    bundle, wanted = folder / BUNDLE, {**size.model_dump(), "k": k}
+    bundle, wanted = folder / BUNDLE, {**size.model_dump(), "k": settings.k}
     if (bundle / MANIFEST).exists():
         made = json.loads((folder / SIZE).read_text(encoding="utf-8"))
         if made != wanted:
@@ -52,7 +52,7 @@ def prepare_bundle(folder: Path, size: MarketSize, k: int, tell: Tell) -> Path:
     tell(f"simulating {size.items:,} items in {size.domains} domains")
     run = build_market(folder, size)
     tell("exporting the bundle; an index of each domain is built and tuned")
-    export(run, bundle, settings=IndexSettings(k=k, exact_below=min(100_000, size.items)))
+    export(run, bundle, settings=settings)
     for done in ("tables", "prepared", "run"):
         shutil.rmtree(folder / done)
     (folder / SIZE).write_text(json.dumps(wanted), encoding="utf-8")
@@ -67,7 +67,7 @@ def bench_serve(
     The time of a request is that of one after the other, over a connection that stays open, on the client's clock.
     What is done in a second is with as many at work as there are cores, all on this machine, the client's share too.
     """
-    bundle = prepare_bundle(folder, size, k, tell)
+    bundle = prepare_bundle(folder, size, IndexSettings(k=k, exact_below=min(100_000, size.items)), tell)
     engine = BundleEngine(bundle)
     names = engine.dataset.domains
     users = np.random.default_rng(size.seed).choice(len(engine.dataset.users), max(TRUTH, calls * rounds))

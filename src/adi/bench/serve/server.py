@@ -58,10 +58,17 @@ class Client:
 
     def post(self, body: bytes) -> bytes:
         """The answer to POST /v1/retrieve; raises `AdiError` for any other than 200."""
-        status, content = self._ask(b"POST /v1/retrieve", body)
+        return self._answer(b"POST /v1/retrieve", body)
+
+    def _answer(self, what: bytes, body: bytes) -> bytes:
+        status, content = self._ask(what, body)
         if status != 200:
             raise AdiError(f"the server answered {status}: {content.decode()}")
         return content
+
+    def get(self, path: str) -> bytes:
+        """The answer to a GET; raises `AdiError` for any other than 200."""
+        return self._answer(f"GET {path}".encode(), b"")
 
     def ready(self) -> bool:
         """Whether the server is; no connection that fails is kept."""
@@ -106,9 +113,13 @@ def body_of(asks: list[dict[str, Any]]) -> bytes:
 
 
 @contextmanager
-def serving(bundle: Path, *, workers: int) -> Iterator[Server]:
-    """Start a server, and end it when the block does. Raises `AdiError` where it does not come up."""
+def serving(bundle: Path, *, workers: int, watch: Path | None = None) -> Iterator[Server]:
+    """Start a server, which may follow a folder, and end it when the block does.
+
+    Raises `AdiError` where it does not come up.
+    """
     command = [sys.executable, "-m", "adi.cli.main", "serve", str(bundle), "--port", "0", "--workers", str(workers)]
+    command += [] if watch is None else ["--watch", str(watch)]
     started = perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
