@@ -24,7 +24,7 @@ def row(number: int, items: int = 2) -> Exposure:
     """A row whose place is its number."""
     names = [f"{number}-{each}" for each in range(items)]
     time = datetime(2026, 11, 24, 10, 15, number, 250_000, tzinfo=UTC)
-    return Exposure(time, None, None, None, None, "v1", number, "feed", 9, names, [0.5] * items)
+    return Exposure(time, None, None, None, None, "v1", number, "feed", 9, None, 0.0, names, [0.5] * items)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
@@ -82,6 +82,8 @@ def test_rows_come_back_as_they_were_given(log: ExposureLog, told: list[str]) ->
         place=63,
         domain="search",
         k=5,
+        filter="title = 'é'",
+        bid_weight=0.5,
         items=["été", "", "x" * 512],
         scores=[1.5, -0.25, 0.0],
     )
@@ -213,7 +215,8 @@ def expected(asks: list[dict[str, Any]], results: list[dict[str, Any]], **common
     """The rows of a body, less their time, from what the server answered to it."""
     return [
         {"user": ask.get("user"), "arm": result["arm"], "version": result["version"], "place": place, "domain": domain}
-        | {"k": ask.get("k", 10), "items": own["items"], "scores": own["scores"]}
+        | {"k": ask.get("k", 10), "filter": ask.get("filter"), "bid_weight": 0.0}
+        | {"items": own["items"], "scores": own["scores"]}
         | common
         for place, (ask, result) in enumerate(zip(asks, results, strict=True))
         for domain, own in result["domains"].items()
@@ -248,7 +251,11 @@ def test_what_is_served_in_an_experiment_is_logged_by_the_end(
 
 def test_a_bundle_alone_is_logged_without_an_arm(serving: Callable[..., Any], bundles, tmp_path) -> None:
     server = serving(bundles[0], exposures=tmp_path)
-    asks = [{"user": "ana", "k": 2}, {"user": "ana", "k": 2, "preview": True}, {"history": ["pen"]}]
+    asks = [
+        {"user": "ana", "k": 2, "filter": "bid >= 0.5"},
+        {"user": "ana", "k": 2, "preview": True},
+        {"history": ["pen"]},
+    ]
     results = server.ask("/v1/retrieve", {"requests": asks}).body["results"]
     lines = server.ask("/metrics").body.splitlines()
     assert {line for line in lines if line.startswith("adi_exposures") and "created" not in line} == {

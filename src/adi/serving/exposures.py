@@ -32,6 +32,8 @@ SCHEMA = pa.schema(
         ("place", pa.int32()),
         ("domain", pa.string()),
         ("k", pa.int32()),
+        ("filter", pa.string()),
+        ("bid_weight", pa.float64()),
         ("items", pa.list_(pa.string())),
         ("scores", pa.list_(pa.float32())),
     ]
@@ -45,7 +47,8 @@ class Exposure(NamedTuple):
     """A list as it was served: a row, in the order of `SCHEMA`.
 
     `assignment` says what chose the arm (`adi.serving.experiment.Assignment`); it is null, like `experiment` and `arm`,
-    where no experiment is served. `place` is that of the request in its body, from 0, and `k` the items asked for.
+    where no experiment is served. `place` is that of the request in its body, from 0, and `k`, `filter`
+    and `bid_weight` are what it asked for.
     """
 
     time: datetime
@@ -57,6 +60,8 @@ class Exposure(NamedTuple):
     place: int
     domain: str
     k: int
+    filter: str | None
+    bid_weight: float
     items: Sequence[str]
     scores: Sequence[float]
 
@@ -75,6 +80,8 @@ def exposures_of(body: Body, results: Sequence[Mapping[str, Any]], experiment: E
             place=place,
             domain=domain,
             k=ask.k,
+            filter=ask.filter,
+            bid_weight=ask.bid_weight,
             items=answer["items"],
             scores=answer["scores"],
         )
