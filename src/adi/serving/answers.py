@@ -131,6 +131,7 @@ class About(Strict):
 
     version: str = Field(description="A digest of its files.")
     arm: str | None = Field(description="Its arm in the experiment; null where none is served.")
+    arms: list[str] | None = Field(description="All arms of the experiment; null where none is served.")
     domains: list[str] = Field(description="In the order of the model.")
     format: int = Field(description="The layout of its files.")
     adi: str = Field(description="The version of adi that exported it.")

@@ -132,7 +132,8 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
     async def bundle(request: Request) -> Response:
         """What the live bundle is: its manifest, without the list of its files."""
         gate.check_token(request)
-        return Response(orjson.dumps(service.live_in(request.headers.get(ARM_HEADER)).about), media_type=JSON)
+        about = service.live_in(request.headers.get(ARM_HEADER)).about
+        return Response(orjson.dumps({"arms": service.arms, **about}), media_type=JSON)
 
     @app.get("/healthz", tags=["The server"], response_model=None, responses=answers(Up))
     async def health() -> Response:

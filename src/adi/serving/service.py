@@ -88,6 +88,11 @@ class Service:
         """The bundle that answers what is asked for nobody: the control's in an experiment."""
         return self.live_in(None)
 
+    @property
+    def arms(self) -> list[str] | None:
+        """The names of all arms; None without an experiment."""
+        return None if self.experiment is None else list(self.experiment.arms)
+
     def live_in(self, named: str | None) -> Live:
         """The bundle of a named arm, or `live`; raises `ProblemError` for the name of no arm."""
         return self.lives[self.arm_of(None, named)]

@@ -1,11 +1,14 @@
 """The tab Retrieve: what it shows is what the API gives, and what is wrong is said beside its field."""
 
+import re
 from contextlib import closing
 
 import pytest
 from playwright.sync_api import expect
 
+from adi.bundle.export import export
 from adi.serving.recent_redis import RedisRecent
+from adi.training.loop import train
 
 
 def test_a_user_who_is_chosen_gets_in_each_domain_what_the_api_gives(window, served, top) -> None:
@@ -179,3 +182,58 @@ def test_in_an_experiment_the_arm_of_the_user_answers_and_nothing_is_logged(
         expect(one.page.locator("#live")).to_have_text(f"arm old: dnn, bundle {versions['old']}")
     server.stop()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_arm_that_is_chosen_answers_in_every_tab(window, serving, bundles, between, top) -> None:
+    experiment = between(*bundles)
+    server = serving(experiment)
+    user = next(user for user in ("ana", "bo b", "cy", "dan") if experiment.arm_of(user) == "old")
+    version = server.service.lives["new"].version
+    one = window()
+    one.goto(server, f"#retrieve?user={user}&k=4")
+    one.answered()
+    assert one.page.get_by_label("Arm of the experiment").input_value() == ""
+    one.page.get_by_label("Arm of the experiment").select_option("new")
+    expect(one.page.get_by_role("status")).to_contain_text(f"User {user}, arm new, bundle {version}: ")
+    one.answered()
+    shown = one.lists()
+    one.page.get_by_role("tab", name="Bundle").click()
+    expect(one.page.get_by_role("tabpanel")).to_contain_text(version)
+    expect(one.page.locator("#live")).to_have_text(f"arm new: dnn, bundle {version}")
+    one.page.get_by_role("tab", name="Retrieve").click()
+    one.page.get_by_role("button", name="Retrieve").click()
+    one.answered()
+    assert one.lists() == shown
+    one.page.get_by_label("Arm of the experiment").select_option("that of the user")
+    expect(one.page.get_by_role("status")).to_contain_text("arm old")
+    one.answered()
+    assert one.lists() == top(server, {"user": user, "k": 4, "preview": True}) != shown
+
+
+def test_without_an_experiment_there_is_no_arm_to_choose(window, served) -> None:
+    one = window()
+    one.goto(served, "#retrieve?user=ana")
+    one.answered()
+    expect(one.page.get_by_label("Arm of the experiment")).to_be_hidden()
+    expect(one.page.get_by_label("Weight of log bid")).to_be_hidden()
+
+
+def test_bids_are_weighed_as_the_field_says(window, serving, prepared_with_bids, tmp_path, top) -> None:
+    small = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 8}
+    train(prepared_with_bids, "dnn", tmp_path / "run", settings=small)
+    export(tmp_path / "run", tmp_path / "bundle", bid="bid")
+    server = serving(tmp_path / "bundle")
+    one = window()
+    one.goto(server, "#retrieve?user=ana&k=4")
+    one.answered()
+    plain = one.lists()
+    weight = one.page.get_by_label("Weight of log bid")
+    weight.fill("2.5")
+    weight.press("Enter")
+    expect(one.page).to_have_url(re.compile(r"bid_weight=2\.5"))
+    one.answered()
+    assert one.lists() == top(server, {"user": "ana", "k": 4, "bid_weight": 2.5}) != plain
+    weight.fill("-1")
+    weight.press("Enter")
+    expect(one.page.locator("#bid-error")).to_contain_text("bid_weight: Input should be greater than or equal to 0")
+    expect(weight).to_have_attribute("aria-invalid", "true")

@@ -1,6 +1,7 @@
 // The page: the fragment says what is shown, and each change of it is shown anew.
 
 import { ask, Problem, token } from "./api.js";
+import { arm } from "./arm.js";
 import { bundle } from "./bundle.js";
 import { cards, summary } from "./cards.js";
 import { byId, make } from "./elements.js";
@@ -12,7 +13,7 @@ import { read, write } from "./state.js";
 import { showTab, tabs } from "./tabs.js";
 import { weights } from "./weights.js";
 
-const form = new Form(() => go(form.state()));
+const form = new Form(() => go({ ...form.state(), arm: arm.chosen() }));
 let asked = read(""); // the latest state of the tab Retrieve, for the way back to it
 let latest = 0;
 
@@ -27,8 +28,9 @@ async function show() {
   showTab(state.tab);
   byId("page-error").textContent = "";
   try {
-    const about = await ask("v1/bundle");
+    const about = await ask("v1/bundle", undefined, state.arm || null);
     if (own !== latest) return;
+    arm.show(about.arms, state.arm);
     byId("token-form").hidden = true;
     byId("live").textContent = `${about.arm === null ? "" : `arm ${about.arm}: `}${about.model}, bundle ${about.version}`;
     if (state.tab === "weights") byId("panel-weights").replaceChildren(...weights(about));
@@ -84,7 +86,7 @@ async function examples() {
   const { users } = await ask("v1/users?limit=3");
   const buttons = users.map((user) => {
     const button = make("button", { type: "button", class: "example" }, user);
-    button.addEventListener("click", () => go({ ...form.state(), history: null, user }));
+    button.addEventListener("click", () => go({ ...form.state(), history: null, user, arm: arm.chosen() }));
     return button;
   });
   return buttons.length ? [make("p", { class: "note examples" }, "Type the start of a user's id, or take one of these: ", ...buttons)] : [];
@@ -106,6 +108,7 @@ byId("token-form").addEventListener("submit", (event) => {
   byId("token").value = "";
   show();
 });
+arm.changed((name) => go({ ...read(location.hash), arm: name }));
 tabs((tab) => go(tab === "retrieve" ? asked : { ...asked, asked: false, tab }));
 addEventListener("hashchange", show);
 show();

@@ -4,10 +4,12 @@ import { ask } from "./api.js";
 import { byId, make } from "./elements.js";
 import { suggest } from "./suggest.js";
 
-const FIELDS = ["who", "k", "filter", "context", "ask"];
+const FIELDS = ["who", "k", "bid", "filter", "context", "ask"];
 
 // How a problem's detail begins, and the field that it is about.
-const ABOUT = [[/^filter/, "filter"], [/^context/, "context"], [/^k:/, "k"], [/^((no )?user|history)/, "who"]];
+const ABOUT = [
+  [/^filter/, "filter"], [/^context/, "context"], [/^k:/, "k"], [/^bid_weight/, "bid"], [/^((no )?user|history)/, "who"],
+];
 
 export class Form {
   // `go` is told that a state is asked for.
@@ -81,8 +83,9 @@ export class Form {
     }));
   }
 
-  // A field for each context feature, and what a filter may ask for.
+  // A field for each context feature, and what a filter may ask for; and one for bids where there are any.
   fit(about) {
+    byId("bids").hidden = about.bid === null;
     byId("context").hidden = about.context.length === 0;
     const old = this.context();
     byId("context-fields").replaceChildren(...about.context.map((feature, place) => {
@@ -114,6 +117,7 @@ export class Form {
       history: known ? null : [...this.history],
       k: byId("k").value,
       filter: byId("filter").value.trim(),
+      bid: byId("bids").hidden ? "" : byId("bid").value,
       context: this.context(),
     };
   }
@@ -124,6 +128,7 @@ export class Form {
     this.history = [...(state.history ?? this.history)];
     byId("k").value = state.k;
     byId("filter").value = state.filter;
+    byId("bid").value = state.bid;
     for (const input of document.querySelectorAll("#context-fields input")) {
       input.value = state.context[input.dataset.feature] ?? "";
     }

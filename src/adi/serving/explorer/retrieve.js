@@ -9,7 +9,8 @@ export async function retrieve(state) {
   const who = state.history === null ? { user: state.user || null } : { history: state.history };
   const body = { ...who, context: state.context, filter: state.filter || null, preview: true };
   if (state.k !== "") body.k = Number(state.k);
-  const answer = await ask("v1/retrieve", body);
+  if (state.bid !== "") body.bid_weight = Number(state.bid);
+  const answer = await ask("v1/retrieve", body, state.arm || null);
   const [{ version, arm, domains, ignored, without_events: withoutEvents }] = answer.results;
   const past = state.history === null ? await pastOf(state.user, arm) : null;
   const attributes = {};

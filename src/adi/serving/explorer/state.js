@@ -1,6 +1,7 @@
 // What is shown, as the URL's fragment: a view can be shared, and Back goes to the one before.
 //
-// #retrieve?user=1&k=10&filter=bid+>+1&context.hour=9      #retrieve?history=3&history=99      #weights      #bundle
+// #retrieve?user=1&k=10&filter=bid+>+1&bid_weight=0.5&context.hour=9      #retrieve?history=3&history=99
+// #weights      #bundle?arm=new
 //
 // No element has such a name as its id: the browser would go there, and take the focus along.
 
@@ -18,6 +19,8 @@ export function read(hash) {
     history: values.has("new") || values.has("history") ? values.getAll("history") : null,
     k: values.get("k") ?? "10",
     filter: values.get("filter") ?? "",
+    bid: values.get("bid_weight") ?? "",
+    arm: values.get("arm") ?? "",
     context,
   };
 }
@@ -30,8 +33,10 @@ export function write(state) {
     for (const item of state.history ?? []) values.append("history", item);
     values.set("k", state.k);
     if (state.filter) values.set("filter", state.filter);
+    if (state.bid) values.set("bid_weight", state.bid);
     for (const [name, value] of Object.entries(state.context)) values.set(`context.${name}`, value);
   }
+  if (state.arm) values.set("arm", state.arm);
   const query = values.toString();
   return `#${state.tab}${query ? `?${query}` : ""}`;
 }

@@ -1,0 +1,18 @@
+// The choice of an arm, where an experiment is served: for all that the page shows, the lists included.
+
+import { byId, make } from "./elements.js";
+
+const OWN = "that of the user";
+
+export const arm = {
+  chosen: () => byId("arm").value,
+
+  changed: (tell) => byId("arm").addEventListener("change", () => tell(arm.chosen())),
+
+  show(names, chosen) {
+    byId("arm-choice").hidden = names === null;
+    const choices = [["", OWN], ...(names ?? []).map((name) => [name, name])];
+    byId("arm").replaceChildren(...choices.map(([value, text]) => make("option", { value }, text)));
+    byId("arm").value = chosen;
+  },
+};
