@@ -21,6 +21,8 @@ def test_numbers_and_ids_find_each_other(ids) -> None:
     assert [ids.key(number) for number in range(len(IDS))] == IDS
     assert [ids.find(key) for key in IDS] == list(range(len(IDS)))
     assert ids.keys_of(np.array([5, 0, 5], dtype=np.int32)) == [IDS[5], IDS[0], IDS[5]]
+    assert ids.keys_of(np.array([7, 3, 0, 6, 2, 1, 5, 4])) == [IDS[number] for number in (7, 3, 0, 6, 2, 1, 5, 4)]
+    assert ids.keys_of(np.array([], dtype=np.int32)) == []
 
 
 @pytest.mark.parametrize("key", ["0", "aa", "abc", "été ", "zz", "🙃"])

@@ -195,6 +195,17 @@ def test_several_threads_at_once(either, catalog):
                 np.testing.assert_array_equal(answer, right)
 
 
+@pytest.mark.parametrize("queries", [1, 2, 7])
+def test_threads_find_what_one_thread_finds(either, catalog, queries):
+    """Those of fewer queries than threads share the lists of each."""
+    admitted = either.filter(np.arange(1, len(catalog.vectors), 2))
+    for allowed in (None, admitted):
+        scores, positions = either.search(catalog.queries[:queries], 20, allowed=allowed)
+        found = either.search(catalog.queries[:queries], 20, allowed=allowed, threads=3)
+        np.testing.assert_array_equal(found[1], positions)
+        np.testing.assert_allclose(found[0], scores, rtol=1e-6)
+
+
 class TestFaults:
     @pytest.mark.parametrize(
         ("ask", "message"),

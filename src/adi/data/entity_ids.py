@@ -34,6 +34,8 @@ class EntityIds:
 
     def keys_of(self, indices: Array) -> list[str]:
         """The ids of several numbers; of each part of the file at once, which is much faster than of all together."""
+        if not len(indices):
+            return []
         if self.keys.num_chunks == 1:
             return self._taken(0, indices).to_pylist()  # type: ignore[no-any-return]
         parts = np.searchsorted(self._starts, indices, side="right") - 1
