@@ -1,7 +1,6 @@
 """Requests that wait are answered together, which takes less than one after the other."""
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from threading import Lock
 from time import perf_counter
@@ -24,7 +23,7 @@ class Together:
 
     def __init__(self, service: Service, gate: Gate) -> None:
         self.service, self.gate = service, gate
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: list[_Waiting] = []
         self._turns = 0
         self._lock = Lock()
 
@@ -74,7 +73,7 @@ class Together:
                 requests += len(own.body.asks)
             else:
                 left.append(own)
-        self._waiting = deque(left)
+        self._waiting = left
         return taken
 
     def _answer(self, taken: Sequence["_Waiting"]) -> None:
