@@ -87,6 +87,7 @@ def test_what_cannot_be_answered_is_a_problem_that_says_why(served, status, body
 def test_what_is_not_there_is_a_problem_too(served, method, path, status) -> None:
     reply = served.ask(path, method=method)
     assert (reply.status, reply.headers["content-type"]) == (status, "application/problem+json")
+    assert reply.headers.get("allow") == ("POST" if status == 405 else None)
 
 
 def test_a_filter_that_matches_nothing_gives_nothing(served) -> None:

@@ -71,9 +71,8 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return await problem(
-            request, ProblemError(error.status_code, str(error.detail), f"{request.method} {request.url.path}")
-        )
+        where, headers = f"{request.method} {request.url.path}", dict(error.headers or {})
+        return await problem(request, ProblemError(error.status_code, str(error.detail), where, headers=headers))
 
     @app.post(
         "/v1/retrieve",
