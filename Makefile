@@ -61,6 +61,7 @@ bench: $(INSTALLED) peers ## Measure everything, beside other libraries and what
 	@$(BIN)/adi bench evaluate
 	@$(BIN)/adi bench prepare --rows 1000000,10000000 --folder bench/logs
 	@$(BIN)/adi bench serve --folder bench/serve
+	@$(BIN)/adi bench swaps --folder bench/swaps
 	@$(BIN)/adi bench start --bundle bench/serve/bundle
 
 # Environments of their own for libraries whose requirements clash with ours and with each other's.

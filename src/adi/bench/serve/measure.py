@@ -114,11 +114,12 @@ def bench_serve(
     sizes = 2 * size.dim * size.items * size.domains
     rows = [
         _row(
-            f"served over HTTP, {FEW} clients",
+            "served over HTTP",
             times["served"],
-            rates["few"],
+            None,
             [recall(*pair) for pair in zip(served, truth, strict=True)],
         ),
+        _row(f"served, {FEW} clients", None, rates["few"], None),
         _row(f"served, {MANY} clients", None, rates["many"], None),
         _row(f"served, {FEW} clients, {AT_ONCE} in a body", None, rates["bodies"], None),
         _row(OneDomainAlone.name, times["alone"], rates["alone"], recalls),
