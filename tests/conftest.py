@@ -95,7 +95,7 @@ split: {kind: last, validation: 0.5}
 
 @pytest.fixture(scope="session", autouse=True)
 def hears_ctrl_c() -> None:
-    """Some tests send SIGINT, to themselves or to what they start; a shell ignores it for what it runs in background."""
+    """Some tests send SIGINT, to themselves or a child; a shell ignores it for what it runs in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
