@@ -74,24 +74,6 @@ class Queries:
     def __len__(self) -> int:
         return len(self.users)
 
-    @classmethod
-    def together(cls, parts: Sequence["Queries"]) -> "Queries":
-        """One after the other; of the same context features."""
-        if len(parts) == 1:
-            return parts[0]
-        histories = [part.histories for part in parts]
-        lengths = np.concatenate([own.lengths for own in histories])
-        return cls(
-            users=np.concatenate([part.users for part in parts]),
-            domains=np.concatenate([part.domains for part in parts]),
-            histories=Histories(
-                np.concatenate([own.items for own in histories]),
-                np.concatenate([own.domains for own in histories]),
-                np.concatenate([[0], np.cumsum(lengths)]),
-            ),
-            context={name: np.concatenate([part.context[name] for part in parts]) for name in parts[0].context},
-        )
-
 
 @dataclass(frozen=True)
 class Corpora:

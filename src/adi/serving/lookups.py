@@ -28,7 +28,7 @@ def history_of(dataset: Dataset, user: str, recent: Sequence[Event]) -> dict[str
     events = [{"item": item, "domain": domain, "since": True} for item, domain in reversed(recent)]
     total = len(events)
     if number is not None:
-        histories = dataset.latest(np.asarray([number]), np.asarray([0]), {}).histories
+        histories = dataset.histories(np.asarray([number]))
         total += len(histories.items)
         newest = histories.last(MOST_SHOWN)
         items = dataset.items.keys_of(newest.items[::-1])
