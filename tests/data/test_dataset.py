@@ -100,6 +100,8 @@ def test_last_of_histories_by_hand():
 def test_newest_of_histories_by_hand():
     histories = Histories(np.array([4, 5, 6, 7, 8]), np.array([0, 1, 0, 1, 0]), np.array([0, 3, 3, 5]))
     assert histories.lengths.tolist() == [3, 0, 2]
+    assert histories.lengths_in(np.array([0, 1, 1])).tolist() == [2, 0, 1]
+    assert histories.lengths_in(np.array([2, 0, 0])).tolist() == [0, 0, 1]
     assert listed(*histories.newest(2)) == [[5, 6], [], [7, 8]]
     assert listed(*histories.newest(9)) == [[4, 5, 6], [], [7, 8]]
     assert listed(*histories.newest(1, np.array([1, 0, 0]))) == [[5], [], [8]]

@@ -81,10 +81,17 @@ def test_the_corpus_by_hand(listed):
     assert [result["domains"][name]["corpus"] for name in "ab"] == [4, 2]
     assert [result["domains"][name]["recall@1"] for name in "ab"] == [1.0, 1 / 2]
     assert result["domains"]["a"]["mrr@1"] == pytest.approx((1 / 1.5 + 1 + 1) / 3)
-    history, popular = result["breakdown"]["history_length"], result["breakdown"]["item_popularity"]
+    parts = result["breakdown"]
+    history, in_domain, popular = (parts[by] for by in ("history_length", "history_in_domain", "item_popularity"))
     assert history["a"] == [
         {"group": "1–2", "queries": 2, "recall@1": 1.0, "recall@2": 1.0},
         {"group": "3–5", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
+    ]
+    # Of 3, 1 and 2 items those of a: u1 x and y, u2 x, u4 z. In b, u3 and u4 have none and one.
+    assert in_domain["a"] == [{"group": "1–2", "queries": 3, "recall@1": 1.0, "recall@2": 1.0}]
+    assert in_domain["b"] == [
+        {"group": "0", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
+        {"group": "1–2", "queries": 1, "recall@1": 0.0, "recall@2": 0.0},
     ]
     assert popular["b"] == [
         {"group": "0", "queries": 1, "recall@1": 0.0, "recall@2": 0.0},
@@ -117,7 +124,7 @@ def test_the_mean_is_over_domains_and_skips_one_without_rows(dataset, popularity
     assert result["breakdown"]["history_length"]["kiosk"] == []
 
 
-@pytest.mark.parametrize("breakdown", ["history_length", "item_popularity"])
+@pytest.mark.parametrize("breakdown", ["history_length", "history_in_domain", "item_popularity"])
 def test_the_groups_of_a_breakdown_make_up_the_domain(dataset, popularity, monkeypatch, breakdown):
     monkeypatch.setattr("adi.evaluation.evaluate.POPULARITY_GROUPS", (0, 2, 3, 4))
     result = evaluate(popularity, dataset, ks=(1, 3))

@@ -34,6 +34,12 @@ class Histories:
     def lengths(self) -> Array:
         return np.diff(self.offsets)
 
+    def lengths_in(self, domains: Array) -> Array:
+        """How many items of each history are of its own domain; `domains` (n,)."""
+        own = self.domains == np.repeat(domains, self.lengths)
+        until = np.concatenate([[0], np.cumsum(own)])  # of its own domain before each value
+        return np.diff(until[self.offsets])
+
     def then(self, later: "Histories") -> "Histories":
         """Each history, and after it what came later."""
         lengths = np.stack([self.lengths, later.lengths], axis=1).ravel()

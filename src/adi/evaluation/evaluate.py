@@ -18,7 +18,7 @@ Metrics = dict[str, Any]
 
 HISTORY_GROUPS = (0, 1, 3, 6, 11, 21)
 POPULARITY_GROUPS = (0, 1, 10, 100, 1000)
-"""Where the groups of a breakdown begin: items of the history, training rows of the relevant item in the domain."""
+"""Where the groups of a breakdown begin: items of a history, training rows of the relevant item in the domain."""
 
 
 def evaluate(
@@ -54,7 +54,7 @@ def evaluate(
     domains_of = dataset.targets(part, rows)[2]
     order = tuple(sorted(set(ks)))
     by_domain: dict[str, Metrics] = {}
-    breakdown: dict[str, dict[str, list[Metrics]]] = {"history_length": {}, "item_popularity": {}}
+    breakdown: dict[str, dict[str, list[Metrics]]] = {}
     for index, name in enumerate(dataset.domains):
         own = rows[domains_of == index]
         if rows_per_domain is not None and len(own) > rows_per_domain:
@@ -62,8 +62,12 @@ def evaluate(
         given = _candidates(dataset, part, own) if against == "candidates" else None
         rankings = rank(scorer, dataset, part, index, own, candidates=given, causal=causal, ks=order)
         by_domain[name] = _summary(rankings, order)
-        breakdown["history_length"][name] = _groups(rankings.ranks, rankings.history, HISTORY_GROUPS, order)
-        breakdown["item_popularity"][name] = _groups(rankings.ranks, rankings.popularity, POPULARITY_GROUPS, order)
+        for by, values, begins in (
+            ("history_length", rankings.history, HISTORY_GROUPS),
+            ("history_in_domain", rankings.history_in_domain, HISTORY_GROUPS),
+            ("item_popularity", rankings.popularity, POPULARITY_GROUPS),
+        ):
+            breakdown.setdefault(by, {})[name] = _groups(rankings.ranks, values, begins, order)
         if done is not None:
             done(name, rankings)
     metrics = [key for key in next(iter(by_domain.values())) if "@" in key]

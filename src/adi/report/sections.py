@@ -98,7 +98,7 @@ def learning(groups: Sequence[Group], figures: Figures, *, k: int) -> Html:
 
 
 def breakdown(groups: Sequence[Group], figures: Figures, *, k: int) -> Html:
-    """Recall by part of the test queries: by the length of the user's history, by the item's popularity."""
+    """Recall by part of the test queries: by the user's history, in all and in the domain, by the item's popularity."""
     keys = list(dict.fromkeys(by for group in groups for run in group.runs for by in run.metrics.breakdown))
     parts = []
     for by in keys:
