@@ -16,7 +16,7 @@ from adi.data.features import ArrayBags
 from adi.data.manifest import FeatureInfo
 from adi.layers.domain_parameter import DomainParameter
 from adi.layers.embedding import Neighbours
-from adi.models.catalog import MODELS, TrainedModel
+from adi.models.catalog import MODELS, TrainedModel, build_towers
 from adi.models.dnn_single import DnnSingle
 from adi.training.checkpoint import save_tensors
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
@@ -68,6 +68,8 @@ ANY_OPTIONS = (
     {"popularity_prior": True, "similarity": "cosine", "temperature": 0.1},
     {"domain_indicator": False},
     {"neighbours": 3},
+    {"embedding_sets": 3, "dim": 9, "popularity_prior": False},
+    {"embedding_sets": 2, "dim": 4, "similarity": "cosine", "temperature": 0.1, "behaviours": "attention"},
 )
 VARIANTS |= {f"adi {options}": ("adi-se", options) for options in ADI_OPTIONS}
 VARIANTS |= {
@@ -79,6 +81,7 @@ MIND_OPTIONS = (
     {"behaviours": "transformer"},
     {"sharpness": 0.0},
     {"popularity_prior": True, "similarity": "cosine", "temperature": 0.1},
+    {"embedding_sets": 2, "dim": 4},
 )
 VARIANTS |= {f"mind {options}": ("mind", options) for options in MIND_OPTIONS}
 COMPARING_OPTIONS = ({"residual": False}, {"networks": ()}, {"norm": "batch"}, {"norm": "domain"})
@@ -137,18 +140,8 @@ def some_neighbours(settings, copies):
 def build(name, options, seed=0):
     settings = settings_of(name, options)
     torch.manual_seed(seed)
-    return (
-        MODELS[name]
-        .towers(
-            user_features=USER_FEATURES,
-            item_features=ITEM_FEATURES,
-            num_domains=D,
-            backbone=lambda features, domains: MODELS[name].backbone(features, domains, settings),
-            settings=settings,
-            neighbours=some_neighbours(settings, D if name == "dnn-single" else 1),
-        )
-        .train()
-    )
+    neighbours = some_neighbours(settings, D if name == "dnn-single" else 1)
+    return build_towers(MODELS[name], USER_FEATURES, ITEM_FEATURES, D, settings, neighbours).train()
 
 
 def drawn_bags(features, domains, generator):
@@ -285,6 +278,7 @@ def test_one_domains_batch_leaves_all_others_as_they_were(name, options):
     specific = owned(model)
     shared_names = [place for place, _ in model.named_parameters() if place not in specific]
     for place in shared_names:
+        place = re.sub(r"\.of_set\.\d", "", place)  # each set's network is as the one of a model without sets
         assert any(re.fullmatch(pattern, place) for pattern in (*SHARED_BY_DESIGN, *SHARED_IN.get(name, ()))), place
     assert bool(specific) == (name not in ("dnn", "mind", "lightgcn"))
     before = copy.deepcopy(model.state_dict())

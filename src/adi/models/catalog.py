@@ -10,6 +10,7 @@ from torch import nn
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, suggestion
 from adi.layers.embedding import Neighbours
+from adi.layers.embedding_sets import EmbeddingSets
 from adi.models.adi import AdiBackbone, refuse_lone_features
 from adi.models.cross_stitch import CrossStitchBackbone
 from adi.models.dnn import DnnBackbone
@@ -38,7 +39,7 @@ from adi.models.settings import (
 )
 from adi.models.shared_bottom import SharedBottomBackbone
 from adi.models.similarity import item_neighbours
-from adi.models.two_tower import Feature, SharedTowers, TwoTower
+from adi.models.two_tower import Backbone, Feature, SharedTowers, TwoTower
 from adi.models.user_knn import UserKnn
 from adi.schema import Strict
 
@@ -160,9 +161,22 @@ def build_towers(
         user_features=user_features,
         item_features=item_features,
         num_domains=num_domains,
-        backbone=lambda num_features, num_domains: model.backbone(num_features, num_domains, settings),
+        backbone=_backbone(model, settings),
         settings=settings,
         neighbours=neighbours,
+    )
+
+
+def _backbone(model: TrainedModel, settings: TowerSettings) -> Backbone:
+    """One network of a tower for each of the embedding sets, on its part of the embeddings and the vector."""
+    sets = settings.embedding_sets
+    if sets == 1:
+        return lambda num_features, num_domains: model.backbone(num_features, num_domains, settings)
+    part = settings.model_copy(
+        update={"embedding_dim": settings.embedding_dim // sets, "dim": settings.dim // sets, "embedding_sets": 1}
+    )
+    return lambda num_features, num_domains: EmbeddingSets(
+        [model.backbone(num_features, num_domains, part) for _ in range(sets)]
     )
 
 

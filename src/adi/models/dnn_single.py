@@ -1,6 +1,6 @@
 """DNN-Single: a network for each domain, trained on its samples alone (one YouTubeDNN each; ADI section 5.1.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -59,6 +59,9 @@ class DnnSingle(TwoTower):
             offsets,
             lambda d, rows: self._towers(d).encode_items(parts[d], (0, rows.stop - rows.start), log_popularity[rows]),
         )
+
+    def by_set(self, users: Tensor, items: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        return self._towers(0).by_set(users, items)
 
     def of_one_domain(self, domain: int) -> OneDomain:
         own = self._towers(domain).of_one_domain(0)

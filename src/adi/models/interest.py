@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
+from adi.layers.embedding_sets import EmbeddingSets
 from adi.layers.interest_adaptation import AttentionAdaptation, SEAdaptation
 from adi.models.by_domain import ScorerByDomain
 from adi.models.scorer import Scorer
@@ -24,7 +25,10 @@ SIDES = ("user", "item")
 
 @dataclass(frozen=True)
 class Interest:
-    """The mean weights (D, F) of the features of a tower in each domain; NaN in a domain with nothing to encode."""
+    """The mean weights (D, F) of the features of a tower in each domain; NaN in a domain with nothing to encode.
+
+    Of several embedding sets it is the mean of theirs.
+    """
 
     features: tuple[str, ...]
     weights: Array
@@ -66,13 +70,15 @@ def weighing_towers(scorer: Scorer, side: str, num_domains: int) -> list[tuple[V
         for one in scorers
         if isinstance(one, VectorScorer) and isinstance(one.model, SharedTowers)
     ]
-    weigh = [isinstance(getattr(tower.backbone, "adaptation", None), Weighing) for _, tower in towers]
+    weigh = [bool(_layers(tower)) for _, tower in towers]
     return towers if len(towers) == num_domains and all(weigh) else []
 
 
-def _layer(tower: Tower) -> Weighing:
-    layer: Weighing = tower.backbone.adaptation  # type: ignore[assignment]
-    return layer
+def _layers(tower: Tower) -> list[Weighing]:
+    """The layer that weighs the features, of each embedding set; none where a tower has no such layer."""
+    backbones = tower.backbone.of_set if isinstance(tower.backbone, EmbeddingSets) else [tower.backbone]
+    layers = [getattr(backbone, "adaptation", None) for backbone in backbones]
+    return [layer for layer in layers if isinstance(layer, Weighing)]
 
 
 @contextmanager
@@ -85,22 +91,22 @@ def zeroed(scorer: Scorer, side: str, feature: int, num_domains: int) -> Iterato
         return output
 
     with ExitStack() as stack:
-        for layer in {_layer(tower) for _, tower in weighing_towers(scorer, side, num_domains)}:
+        towers = weighing_towers(scorer, side, num_domains)
+        for layer in {layer for _, tower in towers for layer in _layers(tower)}:
             stack.callback(layer.register_forward_hook(zero).remove)
         yield
 
 
 @contextmanager
 def _looking(tower: Tower) -> Iterator[list[Tensor]]:
-    """The weights (R, F) of each block of rows that the tower encodes within the block."""
-    layer = _layer(tower)
+    """The weights (R, F) of each block of rows that the tower encodes within the block, once for each embedding set."""
     seen: list[Tensor] = []
 
-    def look(_: nn.Module, inputs: tuple[Tensor, tuple[int, ...]], __: Tensor) -> None:
+    def look(layer: nn.Module, inputs: tuple[Tensor, tuple[int, ...]], __: Tensor) -> None:
+        assert isinstance(layer, Weighing)
         seen.append(layer.weights(*inputs))
 
-    handle = layer.register_forward_hook(look)
-    try:
+    with ExitStack() as stack:
+        for layer in _layers(tower):
+            stack.callback(layer.register_forward_hook(look).remove)
         yield seen
-    finally:
-        handle.remove()

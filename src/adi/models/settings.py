@@ -41,7 +41,9 @@ class EaseSettings(Strict):
 class TowerSettings(Strict):
     """What every two-tower model has.
 
-    `networks` are the layer sizes of each network, `dim` the size of the vectors that the towers return. `residual`
+    `networks` are the layer sizes of each network, `dim` the size of the vectors that the towers return. With
+    `embedding_sets` above 1 the embeddings are cut into so many parts of equal width, each with networks of its own
+    that make their part of the vector and have a loss of their own; a score is the mean of the sets' scores. `residual`
     adds a weighted sum of the features to a tower's output, past the networks. In training, scores are divided by
     `temperature`. `popularity_prior` adds a learned multiple of the log of an item's share of the domain's training
     rows to its score. Without `domain_indicator` the towers are not told the domain.
@@ -59,6 +61,7 @@ class TowerSettings(Strict):
     embedding_std: float = Field(0.05, gt=0.0)
     networks: tuple[PositiveInt, ...] = (128,)
     dim: int = Field(64, ge=1)
+    embedding_sets: int = Field(1, ge=1, validate_default=True)
     norm: Literal["none", "batch", "domain"] = "none"
     residual: bool = True
     embedding_dropout: float = Field(0.2, ge=0.0, lt=1.0)
@@ -73,6 +76,14 @@ class TowerSettings(Strict):
     temperature: float = Field(1.0, gt=0.0)
     popularity_prior: bool = True
     domain_indicator: bool = True
+
+    @field_validator("embedding_sets")
+    @classmethod
+    def _sets_divide(cls, sets: int, info: ValidationInfo) -> int:
+        for name in ("embedding_dim", "dim"):
+            if info.data.get(name, sets) % sets:
+                raise ValueError(f"the sets must divide {name}, which is {info.data[name]}")
+        return sets
 
     @field_validator("behaviours_heads")
     @classmethod

@@ -1,7 +1,7 @@
 """Two towers over shared embeddings: a vector for a user in a domain, and one for an item in a domain (ADI eq. 5)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -185,6 +185,10 @@ class TwoTower(nn.Module, ABC):
         """The vectors that stand for users whose positives are `items`: their own, where they have one each."""
         return users
 
+    @abstractmethod
+    def by_set(self, users: Tensor, items: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The vectors of each embedding set, which is trained by itself; a score is the mean of the sets' scores."""
+
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
         """The score of every item for every user."""
         return users @ items.T
@@ -233,13 +237,14 @@ class SharedTowers(TwoTower):
         self.num_domains, self.temperature = num_domains, settings.temperature
         self.prior = nn.Parameter(torch.full((), settings.temperature)) if settings.popularity_prior else None
         self.cosine = settings.similarity == "cosine"
+        self.num_sets, self.width = settings.embedding_sets, settings.dim // settings.embedding_sets
 
     def encode_users(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
         return self.finish_users(self.user_tower(bags, offsets))
 
     def finish_users(self, output: Tensor) -> Tensor:
         """The vectors of users, from the output of their tower."""
-        vectors = self._finish(output)
+        vectors = self._finish(output) / self.num_sets
         return vectors if self.prior is None else functional.pad(vectors, (0, 1), value=1.0)
 
     def of_one_domain(self, domain: int) -> OneDomain:
@@ -254,7 +259,21 @@ class SharedTowers(TwoTower):
         return torch.cat([vectors, (self.prior * log_popularity)[:, None]], dim=1)
 
     def _finish(self, vectors: Tensor) -> Tensor:
-        return functional.normalize(vectors, dim=-1) if self.cosine else vectors
+        if not self.cosine:
+            return vectors
+        of_sets = vectors.reshape(*vectors.shape[:-1], self.num_sets, self.width)
+        return functional.normalize(of_sets, dim=-1).flatten(-2)
+
+    def by_set(self, users: Tensor, items: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        if self.num_sets == 1:
+            yield users, items
+            return
+        for first in range(0, self.num_sets * self.width, self.width):
+            own = slice(first, first + self.width)
+            user, item = users[:, own] * self.num_sets, items[:, own]
+            if self.prior is not None:
+                user, item = torch.cat([user, users[:, -1:]], dim=1), torch.cat([item, items[:, -1:]], dim=1)
+            yield user, item
 
 
 def embedding_tables(

@@ -48,15 +48,17 @@ def batch_loss(model: TwoTower, batch: Batch) -> Tensor:
     losses = []
     for domain, candidates in batch.candidates.items():
         own = corpora[domain]  # (m, dim)
-        losses.append(
+        sets = [
             sampled_softmax(
-                model.queries(samples[domain], own[candidates.positive]),  # (n, dim)
-                own,
+                query,  # (n, dim)
+                corpus,
                 candidates.positive,
                 log_q=candidates.log_q,
                 positive_log_q=candidates.positive_log_q,
                 known=candidates.known,
                 temperature=model.temperature,
             )
-        )
+            for query, corpus in model.by_set(model.queries(samples[domain], own[candidates.positive]), own)
+        ]
+        losses.append(torch.stack(sets).mean())
     return torch.stack(losses).sum() / batch.size
