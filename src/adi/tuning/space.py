@@ -37,6 +37,7 @@ DEFAULT_SPACES: dict[type[Strict], dict[str, dict[str, Any] | None]] = {
     TowerSettings: {
         "embedding_dim": {"choices": [32, 64, 128, 256]},
         "dim": {"choices": [32, 64, 128, 256]},
+        "embedding_sets": {"choices": [1, 2, 4]},
         "networks": {"choices": [[64], [128], [256], [256, 128]]},
         "embedding_dropout": {"low": 0.0, "high": 0.7},
         "behaviours": {"choices": ["mean", "recency", "attention"]},
