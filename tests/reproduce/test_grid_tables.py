@@ -64,7 +64,7 @@ def test_adi_has_no_adaptation_on_data_of_ids_alone() -> None:
     lines = lines_of(TABLES["table3"], "xmrec-wsdm22", seeds=1, quick=False)
     adi = {line.row.label: line.cells[0].config["model"] for line in lines if line.row.family == "adi"}
     assert {label: model["adaptation"] for label, model in adi.items()} == {"ADI": "none", "ADI, literal": "none"}
-    assert adi["ADI"]["embedding_dim"] == adi["ADI, literal"]["embedding_dim"] == 256
+    assert adi["ADI"]["embedding_dim"] == adi["ADI, literal"]["embedding_dim"] == 512
 
 
 def test_two_tower_models_of_a_data_set_have_one_size() -> None:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from adi.batch import Offsets
-
 
 class EmbeddingSets(nn.Module):
     """Backbones side by side: each gets its part of every embedding, and makes its part of the vector.
@@ -22,7 +20,7 @@ class EmbeddingSets(nn.Module):
         super().__init__()
         self.of_set = nn.ModuleList(backbones)
 
-    def forward(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
+    def forward(self, x: Tensor, f_domain: Tensor, offsets: Sequence[int]) -> Tensor:
         count = len(self.of_set)
         parts = zip(self.of_set, x.chunk(count, dim=-1), f_domain.chunk(count, dim=-1), strict=True)
         return torch.cat([backbone(own, domain, offsets) for backbone, own, domain in parts], dim=-1)
