@@ -213,6 +213,7 @@ def test_two_at_once_are_refused(tiny, watcher, tmp_path: Path) -> None:
         ("table9", {}, "'table9' is no table that can be reproduced"),
         ("table6", {"only": ["dnn"]}, r"--only: no row is of model 'dnn' \(adi-se\)"),
         ("table6", {"seeds": 0}, "--seeds: 0; give 1 or more"),
+        ("table6", {"device": "gpu"}, "--device: 'gpu' is none; give cpu, cuda, or cuda:N"),
     ],
 )
 def test_a_users_fault_is_refused_before_any_work(watcher, tmp_path: Path, name, options, words) -> None:
@@ -229,6 +230,19 @@ def test_all_leaves_out_the_tables_that_have_none_of_the_data_sets(pretended, wa
     reproduce("all", tmp_path, seen, only=["mmoe"], **HERE)
     assert {cell.dataset for cell in seen.cells} == {"marketplace"}
     assert GridFolder(tmp_path / "quick").asked() == {"table2": {"marketplace": 1}, "figure3": {"marketplace": 1}}
+
+
+def test_every_cell_is_trained_on_the_device(pretended, watcher, tiny, tmp_path: Path) -> None:
+    seen = []
+
+    def train(prepared: Path, model: str, out: Path, *, device: str, **_: object) -> None:
+        out.mkdir(parents=True)
+        seen.append((model, device))
+
+    tiny.setattr(grid, "device_named", lambda name: None)  # the machine may have no GPU
+    tiny.setattr(grid, "train", train)
+    reproduce("table2", tmp_path, watcher(), only=["dnn", "mmoe"], device="cuda:1", **HERE)
+    assert seen == [("dnn", "cuda:1"), ("mmoe", "cuda:1")]
 
 
 def test_more_seeds_add_to_those_that_are_done(pretended, watcher, tiny, tmp_path: Path) -> None:

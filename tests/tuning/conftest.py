@@ -58,11 +58,13 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[dict[str,
     def start(curve: Curve) -> list[dict[str, Any]]:
         seen: list[dict[str, Any]] = []
 
-        def train(prepared: Path, model: str, out: Path, *, settings: Any, seed: int, observer: Any) -> None:
+        def train(
+            prepared: Path, model: str, out: Path, *, settings: Any, seed: int, device: str, observer: Any
+        ) -> None:
             assert not out.exists()
             out.mkdir()
             flat = settings["model"] | settings["training"]
-            seen.append(flat | {"seed": seed})
+            seen.append(flat | {"seed": seed, "device": device})
             highest = -1.0
             for epoch, recalls in enumerate(curve(flat), 1):
                 if isinstance(recalls, BaseException):

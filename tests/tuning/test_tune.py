@@ -223,12 +223,15 @@ def test_worst_without_anything_to_compare_with(prepared: Path, tmp_path: Path, 
         tune(prepared, "dnn", tmp_path, objective="worst", settings=TINY, space=SPACE)
 
 
-def test_k_and_seed_and_rows_are_those_of_every_training(prepared: Path, tmp_path: Path, pretend) -> None:
+def test_k_and_seed_and_rows_and_device_are_those_of_every_training(
+    prepared: Path, tmp_path: Path, pretend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = pretend(level)
+    monkeypatch.setattr("adi.tuning.tune.device_named", lambda name: None)  # the machine may have no GPU
     settings = TINY | {"validation_rows": 3}
-    study = tune(prepared, "dnn", tmp_path, trials=2, settings=settings, space=SPACE, seed=5, k=7)
+    study = tune(prepared, "dnn", tmp_path, trials=2, settings=settings, space=SPACE, seed=5, k=7, device="cuda:1")
     assert (study.k, study.config["training"]["k"]) == (7, 7)
-    assert [(one["k"], one["seed"]) for one in seen] == [(7, 5), (7, 5)]
+    assert [(one["k"], one["seed"], one["device"]) for one in seen] == [(7, 5, "cuda:1")] * 2
     assert study.queries == {"search": 3, "feed": 1, "kiosk": 0}
 
 
@@ -261,6 +264,7 @@ def test_an_observer_is_told(prepared: Path, tmp_path: Path, pretend) -> None:
         ({"objective": "median"}, "--objective: 'median' is not one of mean, worst"),
         ({"seed": -1}, "--seed: -1; give a whole number from 0"),
         ({"k": 0}, "-k: 0; give a list length of at least 1"),
+        ({"device": "gpu"}, "--device: 'gpu' is none; give cpu, cuda, or cuda:N"),
         ({"settings": {"epoch": 3}}, "setting 'epoch' does not exist for --model dnn. Did you mean 'epochs'?"),
         ({"space": {"lr": {"low": 2, "high": 1}}}, "space: lr: low 2.0 is not below high 1.0"),
     ],

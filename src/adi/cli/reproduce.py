@@ -31,6 +31,9 @@ def reproduce(
         str | None, typer.Option(help="Data sets to run on, as in globo-news,marketplace.", show_default="all")
     ] = None,
     jobs: Annotated[int, typer.Option(help="Cells to run at once, each with its share of the cores.")] = 1,
+    device: Annotated[
+        str, typer.Option(help="Where steps are done: cpu, cuda, or cuda:N for the GPU of a number.")
+    ] = "cpu",
     quick: Annotated[
         bool, typer.Option("--quick", help="A first look, in OUT/quick: one seed, one epoch, a small marketplace.")
     ] = False,
@@ -58,6 +61,7 @@ def reproduce(
                 only=_names(only),
                 datasets=_names(datasets),
                 jobs=jobs,
+                device=device,
                 quick=quick,
                 redo=redo,
             )

@@ -39,6 +39,9 @@ def tune(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the search and of every training.")] = 0,
     timeout: Annotated[float | None, typer.Option(help="Seconds after which no further trial begins.")] = None,
+    device: Annotated[
+        str, typer.Option(help="Where steps are done: cpu, cuda, or cuda:N for the GPU of a number.")
+    ] = "cpu",
     show_space: Annotated[bool, typer.Option("--show-space", help="Print what is searched as YAML and exit.")] = False,
 ) -> None:
     """Search for better settings of a model, on the validation rows alone; the same command goes on where it stopped.
@@ -72,6 +75,7 @@ def tune(
                 k=k,
                 seed=seed,
                 timeout=timeout,
+                device=device,
                 observer=Trials(progress, trials),
             )
     except KeyboardInterrupt:

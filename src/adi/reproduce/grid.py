@@ -18,6 +18,7 @@ from adi.reproduce.side_by_side import run_side_by_side
 from adi.reproduce.tables import TABLES, tables_named
 from adi.reproduce.versions import Version, clear_stale, manifests_in
 from adi.reproduce.watcher import CellWatcher, Watcher
+from adi.training.device import device_named
 from adi.training.evaluation import evaluate_run
 from adi.training.loop import Observer, train
 from adi.training.run import read_run
@@ -41,6 +42,7 @@ def reproduce(
     only: Sequence[str] | None = None,
     datasets: Sequence[str] | None = None,
     jobs: int = 1,
+    device: str = "cpu",
     quick: bool = False,
     redo: bool = False,
 ) -> Reproduced:
@@ -55,6 +57,7 @@ def reproduce(
         only, datasets: the models and the data sets to run; None: all.
         jobs: how many cells to run at once. Several, each in a process of its own with its share of the cores, take
             less time than one after the other on all of them.
+        device: where models are trained, as in `adi.training.loop.train`. It may change from call to call.
         quick: a first look, with one seed, one epoch and a small marketplace; kept apart in ``<out>/quick``.
         redo: remove what is of another version, and what has failed, and run it again.
 
@@ -65,6 +68,7 @@ def reproduce(
         raise AdiError(f"--seeds: {seeds}; give 1 or more.")
     if jobs < 1:
         raise AdiError(f"--jobs: {jobs}; give 1 or more.")
+    device_named(device)
     tables, seeds = tables_named(name), 1 if quick else seeds
     asked = datasets_of(tables, datasets)
     parts = only_models(
@@ -89,7 +93,7 @@ def reproduce(
         clear_stale(folder, origins, cells, code=code, redo=redo)  # again: a data set may be new under known cells
         folder.ask(parts, seeds)
         version = Version(code, manifests_in(folder))
-        failed = _run_all(folder, version, cells, watcher, jobs)
+        failed = _run_all(folder, version, cells, watcher, jobs=jobs, device=device)
         weighing = {
             cell
             for (table, _), lines in parts.items()
@@ -105,13 +109,13 @@ def reproduce(
 
 
 def _run_all(
-    folder: GridFolder, version: Version, cells: Sequence[Cell], watcher: Watcher, jobs: int
+    folder: GridFolder, version: Version, cells: Sequence[Cell], watcher: Watcher, *, jobs: int, device: str
 ) -> dict[str, str]:
     """Run the cells that are not done; returns the reasons of those that failed, now or earlier."""
     records = {cell: folder.record(cell) for cell in cells}
     left = [cell for cell, record in records.items() if record is None or record.status == "started"]
     watcher.planned(cells=cells, left=len(left))
-    run = partial(run_cell, folder, version)
+    run = partial(run_cell, folder, version, device=device)
     if jobs == 1:
         records |= {cell: run(cell, watcher) for cell in left}
     else:
@@ -123,13 +127,13 @@ def _run_all(
     }
 
 
-def run_cell(folder: GridFolder, version: Version, cell: Cell, watcher: CellWatcher) -> Record:
-    """Train and evaluate a cell, from where it stands, and record how that ended."""
+def run_cell(folder: GridFolder, version: Version, cell: Cell, watcher: CellWatcher, *, device: str) -> Record:
+    """Train a cell on a device, from where it stands, evaluate it, and record how that ended."""
     record = folder.record(cell) or version.record(cell)
     folder.write(cell, record)
     started, metrics = time.perf_counter(), None
     try:
-        _train(folder, cell, watcher.training(cell))
+        _train(folder, cell, watcher.training(cell), device)
         watcher.evaluating(cell)
         metrics = evaluate_run(folder.run(cell))
         record = record.model_copy(update={"status": "done"})
@@ -144,11 +148,20 @@ def run_cell(folder: GridFolder, version: Version, cell: Cell, watcher: CellWatc
     return record
 
 
-def _train(folder: GridFolder, cell: Cell, observer: Observer) -> None:
+def _train(folder: GridFolder, cell: Cell, observer: Observer, device: str) -> None:
     run, prepared = folder.run(cell), folder.prepared(cell.dataset)
     resume = (run / "run.json").exists()
     if resume and read_run(run).status == "complete":
         return
     if not resume and run.exists():
         shutil.rmtree(run)  # cut off before anything was in it
-    train(prepared, cell.model, run, settings=cell.config, seed=cell.seed, resume=resume, observer=observer)
+    train(
+        prepared,
+        cell.model,
+        run,
+        settings=cell.config,
+        seed=cell.seed,
+        resume=resume,
+        device=device,
+        observer=observer,
+    )

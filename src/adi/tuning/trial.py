@@ -32,7 +32,7 @@ class UnusableError(Exception):
     """Settings that contradict each other, that a model cannot be fitted with, or with which a training diverges."""
 
 
-def run_trial(study: Study, prepared: Path, run: Path, observer: Observer | None) -> Trial:
+def run_trial(study: Study, prepared: Path, run: Path, observer: Observer | None, *, device: str) -> Trial:
     """Run the next trial of a study; `run` is the folder of its training, and is gone afterwards.
 
     A fault of the trial's settings is noted in it. Raises `AdiError` for one of the base settings, and for any other.
@@ -44,7 +44,7 @@ def run_trial(study: Study, prepared: Path, run: Path, observer: Observer | None
     state: Literal["complete", "pruned", "failed"] = "complete"
     reason = None
     try:
-        _validate(study, config, prepared, run, watch)
+        _validate(study, config, prepared, run, watch, device)
     except PrunedError:
         state = "pruned"
     except UnusableError as fault:
@@ -85,7 +85,7 @@ class Watch:
             raise PrunedError
 
 
-def _validate(study: Study, config: Config, prepared: Path, run: Path, watch: Watch) -> None:
+def _validate(study: Study, config: Config, prepared: Path, run: Path, watch: Watch, device: str) -> None:
     """Train, or fit and validate once; `watch` is told."""
     kind, dataset = model_named(study.model), Dataset(prepared)
     try:
@@ -100,7 +100,7 @@ def _validate(study: Study, config: Config, prepared: Path, run: Path, watch: Wa
         return
     shutil.rmtree(run, ignore_errors=True)  # of a tuning that was killed
     try:
-        train(prepared, study.model, run, settings=config, seed=study.seed, observer=watch)
+        train(prepared, study.model, run, settings=config, seed=study.seed, device=device, observer=watch)
     except AdiError as error:
         if "diverged" not in str(error):
             raise

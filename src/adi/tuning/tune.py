@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
+from adi.training.device import device_named
 from adi.training.run import as_config, settings_for
 from adi.training.settings import TrainingSettings
 from adi.tuning.objective import Objective
@@ -31,6 +32,7 @@ def tune(
     k: int | None = None,
     seed: int = 0,
     timeout: float | None = None,
+    device: str = "cpu",
     observer: Observer | None = None,
 ) -> Study:
     """Search for the settings of a model that do best on the validation rows; the test is never looked at.
@@ -46,9 +48,11 @@ def tune(
         k: list length of the recall; ``training.k`` if None, which it replaces.
         seed: of the search and of every training.
         timeout: seconds after which no further trial begins; the first one does.
+        device: where trials are trained, as in `adi.training.loop.train`. It may change from call to call.
 
     Raises `AdiError` for wrong settings and spaces before any trial, and for base settings that cannot be trained.
     """
+    device_named(device)
     asked = _asked(prepared, model, objective, space, settings, k, seed)
     if trials < 1:
         raise AdiError(f"--trials: {trials}; give at least 1, the trial of the base settings.")
@@ -56,7 +60,8 @@ def tune(
     write_study(out, study)
     deadline = math.inf if timeout is None else time.monotonic() + timeout
     while len(study.trials) < trials and (not study.trials or time.monotonic() < deadline):
-        study = study.model_copy(update={"trials": (*study.trials, run_trial(study, prepared, out / RUN, observer))})
+        trial = run_trial(study, prepared, out / RUN, observer, device=device)
+        study = study.model_copy(update={"trials": (*study.trials, trial)})
         write_study(out, study)
         if observer is not None:
             observer.finished(study)
