@@ -27,9 +27,8 @@ class DomainParameter(nn.Module):
         shape: the shape of one domain's weight.
         num_domains: D.
         shrinkage: False, the paper's form: D weights, each initialised on its own. True, ours: the weight of domain d
-            is ``shared + deltas[d]``, the deltas starting at 0. Every domain trains `shared`; weight decay on the
-            deltas alone, which a trainer finds by "delta" in their names, lets a domain depart from it only as far as
-            its data carry it, and a new domain starts from it.
+            is ``shared + deltas[d]``, the deltas starting at 0. Every domain trains `shared`, from which
+            a domain departs; weight decay on the deltas (`adi.training.optimizers.dense_optimizer`) holds it back.
         init: fills each domain's weight, or with shrinkage the shared one.
 
     Example:
