@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import Progress, TaskID
 
+from adi.cli.options import Device
 from adi.cli.show import ERR, bars, number, say
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def reproduce(
         str | None, typer.Option(help="Data sets to run on, as in globo-news,marketplace.", show_default="all")
     ] = None,
     jobs: Annotated[int, typer.Option(help="Cells to run at once, each with its share of the cores.")] = 1,
-    device: Annotated[
-        str, typer.Option(help="Where steps are done: cpu, cuda, or cuda:N for the GPU of a number.")
-    ] = "cpu",
+    device: Device = "cpu",
     quick: Annotated[
         bool, typer.Option("--quick", help="A first look, in OUT/quick: one seed, one epoch, a small marketplace.")
     ] = False,

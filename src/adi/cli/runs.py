@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from adi.cli.options import Device
 from adi.cli.show import ERR, bars, metrics_table, plain_table, progress_bar, say, say_json
 
 Run = Annotated[Path, typer.Argument(help="The folder of a run that is complete.")]
@@ -75,9 +76,7 @@ def train(
     ] = False,
     seed: Annotated[int, typer.Option(help="Of weights, order, negatives and dropout.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
-    device: Annotated[
-        str, typer.Option(help="Where steps are done: cpu, cuda, or cuda:N for the GPU of a number.")
-    ] = "cpu",
+    device: Device = "cpu",
     show_config: Annotated[bool, typer.Option("--show-config", help="Print all settings as YAML and exit.")] = False,
 ) -> None:
     """Train a model on a prepared dataset; its best epoch on the validation rows is kept.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.progress import Progress
 
+from adi.cli.options import Device
 from adi.cli.show import ERR, bars, number, plain_table, say
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ def tune(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the search and of every training.")] = 0,
     timeout: Annotated[float | None, typer.Option(help="Seconds after which no further trial begins.")] = None,
-    device: Annotated[
-        str, typer.Option(help="Where steps are done: cpu, cuda, or cuda:N for the GPU of a number.")
-    ] = "cpu",
+    device: Device = "cpu",
     show_space: Annotated[bool, typer.Option("--show-space", help="Print what is searched as YAML and exit.")] = False,
 ) -> None:
     """Search for better settings of a model, on the validation rows alone; the same command goes on where it stopped.
