@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from adi.cli.show import ERR, counts_table, left_out, progress_bar, say
+from adi.cli.show import ERR, counts_table, few_validation, left_out, progress_bar, say
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; must not hold anything yet.")]
 
@@ -113,6 +113,8 @@ def prepare(
     say(counts_table(manifest))
     for sentence in left_out(manifest, place=str(out)):
         say(sentence)
+    if few := few_validation(manifest):
+        say(few)
     lone = max(len(manifest.side("user", "context")), len(manifest.side("item"))) < 2
     without = " --set adaptation=none" if lone else ""  # there is nothing to weigh a lone feature against
     say(f"Wrote {out}. Next: adi train {out} --model adi-se --out run{without}")

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 BROKEN_PIPE = 141
 """The exit code that a shell gives a program that SIGPIPE has ended."""
 
+FEW_VALIDATION = 500
+"""Under so many rows the standard error of a recall is above .02, more than most epochs gain or lose."""
+
+NAMED = 3
+"""How many of the domains with few validation rows are named."""
+
 
 class Screen(Console):
     """A console that prints every text as it is, since ids may hold what rich takes for markup or an emoji."""
@@ -100,6 +106,21 @@ def left_out(manifest: "Manifest", place: str) -> list[str]:
     for feature, values in manifest.ignored_values.items():
         sentences.append(f"Not a finite number, taken as missing: {values:,} values of feature {feature}")
     return sentences
+
+
+def few_validation(manifest: "Manifest") -> str | None:
+    """A sentence on the domains with too few validation rows to choose an epoch by, or None where there are none."""
+    few = sorted((own.validation, name) for name, own in manifest.by_domain.items() if own.validation < FEW_VALIDATION)
+    if not few:
+        return None
+    named = ", ".join(f"{count:,} in {name}" for count, name in few[:NAMED])
+    more = f" and under {FEW_VALIDATION} in {len(few) - NAMED:,} more" if len(few) > NAMED else ""
+    fewest = few[0][0]
+    error = f" On {fewest} the standard error of a recall of a half is {0.5 / fewest**0.5:.3f}." if fewest else ""
+    return (
+        f"Few validation rows to choose the best epoch by: {named}{more}.{error} "
+        "More: validation under split in the schema, 0.5 at most."
+    )
 
 
 def _by_reason(rows: Mapping[str, int]) -> str:

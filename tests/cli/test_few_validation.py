@@ -1,0 +1,44 @@
+"""`adi prepare` says where validation rows are too few to choose an epoch by."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from adi.cli.show import few_validation
+from adi.data.manifest import read_manifest
+
+MORE = " More: validation under split in the schema, 0.5 at most."
+
+
+def said(**counts: int) -> str | None:
+    return few_validation(
+        SimpleNamespace(by_domain={name: SimpleNamespace(validation=n) for name, n in counts.items()})
+    )
+
+
+def test_enough_rows_are_not_mentioned() -> None:
+    assert said(search=500, feed=70_000) is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        ({"search": 70_000, "cart": 499}, "499 in cart. On 499 the standard error of a recall of a half is 0.022."),
+        ({"b": 400, "a": 100, "c": 0}, "0 in c, 100 in a, 400 in b."),
+        (
+            {"a": 400, "b": 100, "c": 25, "d": 50, "e": 499},
+            (
+                "25 in c, 50 in d, 100 in b and under 500 in 2 more. "
+                "On 25 the standard error of a recall of a half is 0.100."
+            ),
+        ),
+    ],
+)
+def test_the_fewest_are_named_with_what_they_can_tell(counts: dict[str, int], sentence: str) -> None:
+    assert said(**counts) == f"Few validation rows to choose the best epoch by: {sentence}{MORE}"
+
+
+def test_prepare_says_it(pipeline) -> None:
+    expected = few_validation(read_manifest(pipeline.folder / "prepared"))
+    assert expected is not None
+    assert expected in pipeline.said["prepare"].stdout.splitlines()
