@@ -6,7 +6,8 @@ from adi.data.sources.catalog import SOURCES
 from adi.errors import AdiError
 from adi.models.catalog import MODELS
 from adi.reproduce.cells import lines_of
-from adi.reproduce.tables import DOMAINS, MARKETPLACE, TABLES, tables_named
+from adi.reproduce.datasets import DATASETS, MARKETPLACE
+from adi.reproduce.tables import TABLES, tables_named
 from adi.training.run import settings_for
 
 PARTS = [(table, dataset) for table in TABLES.values() for dataset in table.datasets]
@@ -30,8 +31,8 @@ def test_table_2_runs_every_model_of_the_catalog() -> None:
 
 
 def test_every_data_set_is_known_and_its_domains_are_counted() -> None:
-    assert set(DOMAINS) == {dataset for _, dataset in PARTS}
-    assert set(DOMAINS) - {MARKETPLACE} <= set(SOURCES)
+    assert set(DATASETS) == {dataset for _, dataset in PARTS}
+    assert {one.source for one in DATASETS.values()} - {MARKETPLACE} <= set(SOURCES)
 
 
 @pytest.mark.parametrize("table", [table for table in TABLES.values() if table.published], ids=lambda table: table.name)
@@ -60,6 +61,17 @@ def test_figure_3_compares_as_many_networks_at_each_number(dataset, domains) -> 
         assert tuple(model["networks"]) == settings_for(line.row.model).model.networks
 
 
+def test_data_sets_of_one_source_have_its_settings() -> None:
+    own, other = (
+        [cell.config for line in lines_of(TABLES["table2"], dataset, seeds=1, quick=False) for cell in line.cells]
+        for dataset in ("globo-news", "globo-news-random")
+    )
+    assert own == other
+    assert own != [
+        cell.config for line in lines_of(TABLES["table2"], MARKETPLACE, seeds=1, quick=False) for cell in line.cells
+    ]
+
+
 def test_adi_has_no_adaptation_on_data_of_ids_alone() -> None:
     lines = lines_of(TABLES["table3"], "xmrec-wsdm22", seeds=1, quick=False)
     adi = {line.row.label: line.cells[0].config["model"] for line in lines if line.row.family == "adi"}
@@ -68,7 +80,7 @@ def test_adi_has_no_adaptation_on_data_of_ids_alone() -> None:
 
 
 def test_two_tower_models_of_a_data_set_have_one_size() -> None:
-    for dataset, table in (("xmrec-wsdm22", "table3"), ("globo-news", "table2")):
+    for dataset, table in (("xmrec-wsdm22", "table3"), ("globo-news", "table2"), ("globo-news-random", "table2")):
         sizes = {
             (line.cells[0].config["model"]["embedding_dim"], line.cells[0].config["model"]["dim"])
             for line in lines_of(TABLES[table], dataset, seeds=1, quick=False)

@@ -7,6 +7,7 @@ import pytest
 from adi.evaluation.groups import Group
 from adi.evaluation.runs import read_run
 from adi.report.elements import Figures
+from adi.reproduce.datasets import DATASETS
 from adi.reproduce.orderings import orderings_of
 from adi.reproduce.paper import Published
 from adi.reproduce.results import Outcome, Results
@@ -19,10 +20,10 @@ ROWS = (
     Row("A, ours", "adi-se", method="A", family="adi", form="ours"),
     Row("A, literal", "adi-paper", method="A", family="adi", form="literal"),
     Row("B <b>", "dnn", method="B"),
-    Row("C", "ease", absent={"here": "it is too large"}),
+    Row("C", "ease", absent={"marketplace": "it is too large"}),
     Row("D", "mind"),
 )
-TABLE = Table("t", "Table 0: tries", "Just tries.", ("here",), ROWS, published=PUBLISHED)
+TABLE = Table("t", "Table 0: tries", "Just tries.", ("marketplace",), ROWS, published=PUBLISHED)
 
 
 def rows_of(html):
@@ -49,7 +50,7 @@ def results(ranked_run):
         Outcome(ROWS[3], group("dnn", (50, 25), (50, 25))),
         Outcome(ROWS[5], None),
     )
-    return Results(TABLE, "here", ("search", "feed"), outcomes)
+    return Results(TABLE, "marketplace", ("search", "feed"), outcomes)
 
 
 @pytest.fixture
@@ -57,9 +58,13 @@ def html(results):
     return methods([results], {results.name: orderings_of(results)}, Figures())
 
 
+def test_a_data_set_says_what_its_test_is(html) -> None:
+    assert f'<h3 id="t-marketplace">marketplace</h3><p>{DATASETS["marketplace"].about}</p>' in html
+
+
 def test_ours_and_the_papers_stand_side_by_side(html) -> None:
     rows = rows_of(html)
-    assert rows[0] == ["", "Recall@50 here, here", "", "The paper&#x27;s Recall@9, their data"]
+    assert rows[0] == ["", "Recall@50 here, marketplace", "", "The paper&#x27;s Recall@9, their data"]
     assert rows[1] == ["Method", "search", "feed", "Mean", "Parameters", "D1", "D2", "Mean"]
     assert rows[2:7] == [
         ["popularity", "0.2000", "0.2000", "0.2000", "–", "", "", ""],

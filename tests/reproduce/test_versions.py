@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ CHANGES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "files": (
         lambda patch: patch.setattr(datasets, "SMALL", Marketplace(users=150, items=80, interactions=1500, seed=1)),
         "data/marketplace: made from other files",
+    ),
+    "split": (
+        lambda patch: patch.setitem(
+            datasets.DATASETS, "marketplace", replace(datasets.DATASETS["marketplace"], split={"kind": "last"})
+        ),
+        "data/marketplace: split otherwise",
     ),
     "settings": (
         lambda patch: patch.setattr(cells, "QUICK", cells.QUICK | {"epochs": 3, "lr": 0.002}),

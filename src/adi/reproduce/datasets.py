@@ -1,10 +1,13 @@
 """The data sets of a grid: which there are to run, where they come from, and how they are prepared."""
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
+import yaml
 from pydantic import BaseModel, ConfigDict
 
 from adi.data.arrays import fingerprint
@@ -12,8 +15,48 @@ from adi.data.folder import new_folder
 from adi.data.marketplace.simulation import Marketplace, simulate
 from adi.data.prepare import prepare
 from adi.data.sources.catalog import convert
-from adi.errors import AdiError, suggestion
-from adi.reproduce.tables import MARKETPLACE, Table
+from adi.errors import AdiError
+
+MARKETPLACE = "marketplace"
+"""The source that is simulated; it needs no files. Every other one is of `adi.data.sources.catalog.SOURCES`."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What tables run on: a source, cut into training and test by its own schema or by another `split`.
+
+    `domains` is how many it has; `about` says what its test is. Settings are tuned by source.
+    """
+
+    source: str
+    domains: int
+    about: str
+    split: Mapping[str, Any] | None = None
+
+
+DATASETS = {
+    "globo-news": DataSet(
+        "globo-news",
+        4,
+        "Clicks on news. The test is the last click of each user in each domain, over its whole corpus.",
+    ),
+    "globo-news-random": DataSet(
+        "globo-news",
+        4,
+        "The same clicks. The test is 15 % of them, drawn at random: users who came to a domain once are in training "
+        "and test alike, where the last clicks leave them to the test alone.",
+        split={"kind": "random", "share": 0.15, "validation": 0.5},
+    ),
+    "complete-journey": DataSet(
+        "complete-journey", 3, "Purchases of groceries. The test is the last four weeks, over the whole corpus."
+    ),
+    MARKETPLACE: DataSet(
+        MARKETPLACE, 3, "Simulated. The test is the last clicks of users in each domain, over its whole corpus."
+    ),
+    "xmrec-wsdm22": DataSet(
+        "xmrec-wsdm22", 3, "Purchases in three markets. The test is the cup's: among 100 candidates for each user."
+    ),
+}
 
 FULL = Marketplace()
 SMALL = Marketplace(users=800, items=300, interactions=12_000)
@@ -21,36 +64,27 @@ SMALL = Marketplace(users=800, items=300, interactions=12_000)
 
 
 class Origin(BaseModel):
-    """What a data set was prepared from: digests of its files, or of the simulation's settings, and of the code."""
+    """What a data set was prepared from: digests of its files (or of the simulation) and of the code; the split.
+
+    The split is None where the source's own schema says it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str
     code: str
-
-
-def datasets_of(tables: Iterable[Table], chosen: Iterable[str] | None) -> dict[str, tuple[str, ...]]:
-    """The data sets that each table runs on, by its name: all that it has, or those chosen of them.
-
-    Of several tables, one that has none of those chosen is left out. Raises `AdiError` for a name that no table has.
-    """
-    tables = tuple(tables)
-    known = tuple(dict.fromkeys(dataset for table in tables for dataset in table.datasets))
-    wanted = known if chosen is None else tuple(chosen)
-    for name in wanted:
-        if name not in known:
-            runs = f"{tables[0].name} runs" if len(tables) == 1 else "the tables run"
-            raise AdiError(f"--datasets: '{name}': {runs} on {', '.join(known)}.{suggestion(name, known)}")
-    kept = {table.name: tuple(name for name in table.datasets if name in wanted) for table in tables}
-    return {name: datasets for name, datasets in kept.items() if datasets}
+    split: dict[str, Any] | None = None
 
 
 def check_sources(parts: Iterable[tuple[str, str]], data: Path | None) -> None:
-    """Raises `AdiError` where a data set of (table, data set) has no folder in `data`."""
+    """Raises `AdiError` where the source of a data set of (table, data set) has no folder in `data`."""
     for table, name in parts:
-        if name == MARKETPLACE or (data is not None and (data / name).is_dir()):
+        source = DATASETS[name].source
+        if source == MARKETPLACE or (data is not None and (data / source).is_dir()):
             continue
-        found = f"--data is missing, a folder that holds '{name}'" if data is None else f"{data / name}: no such folder"
+        found = (
+            f"--data is missing, a folder that holds '{source}'" if data is None else f"{data / source}: no such folder"
+        )
         raise AdiError(
             f"{table} runs on {name}: {found}. Put the published files there (docs/datasets.md says where they come "
             f"from), or choose what needs none: --datasets {MARKETPLACE}."
@@ -59,9 +93,12 @@ def check_sources(parts: Iterable[tuple[str, str]], data: Path | None) -> None:
 
 def origin(name: str, data: Path | None, *, quick: bool, code: str) -> Origin:
     """What a data set would be prepared from now."""
-    if name == MARKETPLACE:
-        return Origin(source=blake2b(repr(_marketplace(quick)).encode(), digest_size=16).hexdigest(), code=code)
-    return Origin(source=fingerprint(_source(name, data)), code=code)
+    dataset = DATASETS[name]
+    if dataset.source == MARKETPLACE:
+        source = blake2b(repr(_marketplace(quick)).encode(), digest_size=16).hexdigest()
+    else:
+        source = fingerprint(_published(dataset, data))
+    return Origin(source=source, code=code, split=None if dataset.split is None else dict(dataset.split))
 
 
 def read_origin(folder: Path) -> Origin | None:
@@ -74,23 +111,31 @@ def make_dataset(
     name: str, data: Path | None, folder: Path, made_from: Origin, *, quick: bool, say: Callable[[str], None]
 ) -> None:
     """Convert, or simulate, and prepare a data set into the new `folder`, which is complete or absent."""
+    dataset = DATASETS[name]
     with new_folder(folder) as building:
         tables = building / "tables"
-        if name == MARKETPLACE:
+        if dataset.source == MARKETPLACE:
             say(f"simulating {name}")
             simulate(tables, _marketplace(quick))
         else:
             say(f"converting {name}")
-            convert(name, _source(name, data), tables)
+            convert(dataset.source, _published(dataset, data), tables)
+        if dataset.split is not None:
+            _split_by(dataset.split, tables / "schema.yaml")
         say(f"preparing {name}")
         prepare(tables, building / "prepared")
         shutil.rmtree(tables)
         (building / "origin.json").write_text(made_from.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
+def _split_by(split: Mapping[str, Any], schema: Path) -> None:
+    content = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    schema.write_text(yaml.safe_dump({**content, "split": dict(split)}, sort_keys=False), encoding="utf-8")
+
+
 def _marketplace(quick: bool) -> Marketplace:
     return SMALL if quick else FULL
 
 
-def _source(name: str, data: Path | None) -> Path:
-    return (data or Path()) / name
+def _published(dataset: DataSet, data: Path | None) -> Path:
+    return (data or Path()) / dataset.source

@@ -10,12 +10,12 @@ from pathlib import Path
 from adi.errors import AdiError
 from adi.reproduce.cells import Cell, distinct, lines_of, only_models
 from adi.reproduce.code import this_code
-from adi.reproduce.datasets import check_sources, datasets_of, make_dataset, origin
+from adi.reproduce.datasets import check_sources, make_dataset, origin
 from adi.reproduce.folder import GridFolder, Record
 from adi.reproduce.interest import check_interest
 from adi.reproduce.outputs import write_outputs
 from adi.reproduce.side_by_side import run_side_by_side
-from adi.reproduce.tables import TABLES, tables_named
+from adi.reproduce.tables import TABLES, datasets_of, tables_named
 from adi.reproduce.versions import Version, clear_stale, manifests_in
 from adi.reproduce.watcher import CellWatcher, Watcher
 from adi.training.device import device_named

@@ -8,6 +8,7 @@ from adi.report.charts import named
 from adi.report.elements import Figures, folded, grid, note
 from adi.report.tables import UNDEFINED, Html, best_in_bold, count, table, text
 from adi.reproduce import charts
+from adi.reproduce.datasets import DATASETS
 from adi.reproduce.orderings import Ordering, Pair, Verdict
 from adi.reproduce.paper import TABLE_2, Published
 from adi.reproduce.results import Results
@@ -43,7 +44,8 @@ def heading(results: Sequence[Results]) -> str:
 
 
 def dataset_heading(results: Results) -> str:
-    return f'<h3 id="{results.name}">{text(results.dataset)}</h3>'
+    about = text(DATASETS[results.dataset].about)
+    return f'<h3 id="{results.name}">{text(results.dataset)}</h3><p>{about}</p>'
 
 
 def side_by_side(results: Results) -> Html:

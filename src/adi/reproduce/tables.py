@@ -4,19 +4,14 @@ This is the one place that says what each runs. A row is a model with settings t
 set (`adi.reproduce.tuned`); rows of two tables that come to the same are trained once (`adi.reproduce.cells`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from adi.errors import AdiError, suggestion
 from adi.reproduce import paper
+from adi.reproduce.datasets import DATASETS, MARKETPLACE
 from adi.reproduce.paper import Published
-
-MARKETPLACE = "marketplace"
-"""The simulated data set; it needs no files. Every other one is a name of `adi.data.sources.catalog.SOURCES`."""
-
-DOMAINS = {"globo-news": 4, "complete-journey": 3, MARKETPLACE: 3, "xmrec-wsdm22": 3}
-"""How many each data set has."""
 
 Family = Literal["baseline", "compared", "adi"]
 Form = Literal["any", "ours", "literal"]
@@ -43,7 +38,7 @@ class Row:
 
     def settings_on(self, dataset: str) -> dict[str, Any]:
         """What the row sets on a data set."""
-        counted = {name: DOMAINS[dataset] + more for name, more in self.beyond_domains.items()}
+        counted = {name: DATASETS[dataset].domains + more for name, more in self.beyond_domains.items()}
         return {**self.settings, **counted}
 
 
@@ -61,7 +56,7 @@ class Table:
     kind: Literal["methods", "curve", "interest"] = "methods"
 
 
-CORPUS_DATASETS = ("globo-news", "complete-journey", MARKETPLACE)
+CORPUS_DATASETS = ("globo-news", "globo-news-random", "complete-journey", MARKETPLACE)
 
 BASELINES = (
     Row("popularity", "popularity", family="baseline"),
@@ -230,3 +225,19 @@ def tables_named(name: str) -> tuple[Table, ...]:
         known = (*TABLES, "all")
         raise AdiError(f"'{name}' is no table that can be reproduced ({', '.join(known)}).{suggestion(name, known)}")
     return (TABLES[name],)
+
+
+def datasets_of(tables: Iterable[Table], chosen: Iterable[str] | None) -> dict[str, tuple[str, ...]]:
+    """The data sets that each table runs on, by its name: all that it has, or those chosen of them.
+
+    Of several tables, one that has none of those chosen is left out. Raises `AdiError` for a name that no table has.
+    """
+    tables = tuple(tables)
+    known = tuple(dict.fromkeys(dataset for table in tables for dataset in table.datasets))
+    wanted = known if chosen is None else tuple(chosen)
+    for name in wanted:
+        if name not in known:
+            runs = f"{tables[0].name} runs" if len(tables) == 1 else "the tables run"
+            raise AdiError(f"--datasets: '{name}': {runs} on {', '.join(known)}.{suggestion(name, known)}")
+    kept = {table.name: tuple(name for name in table.datasets if name in wanted) for table in tables}
+    return {name: datasets for name, datasets in kept.items() if datasets}

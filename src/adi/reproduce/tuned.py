@@ -1,4 +1,4 @@
-"""The settings that each data set's models are trained with, in ``settings/<data set>.yaml`` beside this module.
+"""The settings that each data set's models are trained with, in ``settings/<its source>.yaml`` beside this module.
 
 two_tower     for every two-tower model alike, so that all have the same size
 models        what single models have beside or instead, by name
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from adi.errors import AdiError
 from adi.models.catalog import TrainedModel, model_named
+from adi.reproduce.datasets import DATASETS
 from adi.schema import Strict, describe
 from adi.training.run import RunSettings, settings_for
 
@@ -27,8 +28,11 @@ class Tuned(Strict):
 
 
 def read_tuned(dataset: str) -> Tuned:
-    """The settings of a data set; raises `AdiError` where its file does not hold what this module says."""
-    path = files("adi.reproduce") / "settings" / f"{dataset}.yaml"
+    """The settings of a data set, which are its source's.
+
+    Raises `AdiError` where the file does not hold what this module says.
+    """
+    path = files("adi.reproduce") / "settings" / f"{DATASETS[dataset].source}.yaml"
     try:
         tuned = Tuned.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:

@@ -91,7 +91,9 @@ def clear_stale(
 def _other_origin(before: Origin | None, now: Origin) -> str | None:
     if before is None or before == now:
         return None
-    return "made from other files" if before.source != now.source else "made by other code of adi"
+    if before.source != now.source:
+        return "made from other files"
+    return "split otherwise" if before.split != now.split else "made by other code of adi"
 
 
 def _other_version(folder: GridFolder, version: Version, cell: Cell) -> str | None:

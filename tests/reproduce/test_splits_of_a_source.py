@@ -1,0 +1,57 @@
+"""Data sets of one source: the same rows, each with a test of its own."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from adi.data.manifest import Manifest, read_manifest
+from adi.reproduce import datasets
+from adi.reproduce.datasets import make_dataset, origin, read_origin
+
+USERS, ITEMS, TURNS = 60, 16, 12
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clicks of Globo's form: every user on 12 of 16 items, three in each of the four domains."""
+    clicks = [
+        (user, 100 + (user + turn) % ITEMS, 1_506_902_400_000 + 60_000 * turn + user, (1, 2, 5, 7)[turn % 4])
+        for user in range(USERS)
+        for turn in range(TURNS)
+    ]
+    columns = ("user_id", "click_article_id", "click_timestamp", "click_referrer_type")
+    folder = tmp_path_factory.mktemp("data") / "globo-news"
+    folder.mkdir()
+    table = pa.table(dict(zip(columns, zip(*clicks, strict=True), strict=True)))
+    pq.write_table(table.append_column("click_os", [[user % 2 for user, *_ in clicks]]), folder / "clicks.parquet")
+    return folder.parent
+
+
+def made(name: str, data: Path, out: Path) -> Manifest:
+    made_from = origin(name, data, quick=False, code="c0de")
+    make_dataset(name, data, out, made_from, quick=False, say=lambda _: None)
+    assert read_origin(out) == made_from == origin(name, data, quick=False, code="c0de")
+    return read_manifest(out / "prepared")
+
+
+def test_a_split_of_its_own_replaces_that_of_the_source(data: Path, tmp_path: Path) -> None:
+    last, random = (made(name, data, tmp_path / name) for name in ("globo-news", "globo-news-random"))
+    assert {domain: one.test for domain, one in last.by_domain.items()} == dict.fromkeys(
+        ("r1", "r2", "r5", "r7"), USERS
+    )
+    tests = sum(one.test for one in random.by_domain.values())
+    rows = [sum(one.train + one.validation + one.test for one in made.by_domain.values()) for made in (last, random)]
+    assert rows == [TURNS * USERS, TURNS * USERS]
+    assert 0.1 * rows[1] < tests < 0.2 * rows[1]
+    validations = [sum(one.validation for one in made.by_domain.values()) for made in (last, random)]
+    assert validations[1] > 3 * validations[0] > 0  # of half of the users, where the source's own is a tenth
+
+
+def test_another_split_is_another_origin(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = origin("globo-news-random", data, quick=False, code="c0de")
+    other = datasets.DataSet("globo-news", 4, "", split={"kind": "random", "share": 0.2})
+    monkeypatch.setitem(datasets.DATASETS, "globo-news-random", other)
+    assert origin("globo-news-random", data, quick=False, code="c0de") != before
+    assert origin("globo-news", data, quick=False, code="c0de").split is None
