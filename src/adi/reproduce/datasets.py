@@ -43,8 +43,8 @@ DATASETS = {
     "globo-news-random": DataSet(
         "globo-news",
         4,
-        "The same clicks. The test is 15 % of them, drawn at random: users who came to a domain once are in training "
-        "and test alike, where the last clicks leave them to the test alone.",
+        "The same clicks. The test is 15 % of them, drawn at random: clicks like those that are trained on, where the "
+        "last ones are not.",
         split={"kind": "random", "share": 0.15, "validation": 0.5},
     ),
     "complete-journey": DataSet(
