@@ -6,8 +6,10 @@ import pytest
 
 from adi.evaluation.groups import Group
 from adi.evaluation.runs import read_run
-from adi.reproduce.orderings import compare_order, kendall_tau
+from adi.reproduce.orderings import Ordering, compare_order, draw, kendall_tau, orderings_of
 from adi.reproduce.paper import Published
+from adi.reproduce.results import Outcome, Results
+from adi.reproduce.tables import Row, Table
 
 PUBLISHED = Published(
     "Recall@9", "some data", ("x", "y"), {"Z": (0.9, 0.7), "B": (0.6, 0.4), "C": (0.2, 0.4), "D": (0, 0)}
@@ -34,9 +36,14 @@ def group(ranked_run):
     return make
 
 
+def order_of(groups: dict[str, Group]) -> Ordering | None:
+    places = {name: place for place, name in enumerate(groups)}
+    return compare_order(places, draw(list(groups.values()), "recall@50"), PUBLISHED)
+
+
 def test_pairs_and_tau_by_hand(group) -> None:
     groups = {"C": group("C", (100, 70)), "Z": group("Z", (160, 80)), "B": group("B", (100, 50))}
-    ordering = compare_order(groups, PUBLISHED, "recall@50")
+    ordering = order_of(groups)
     assert ordering is not None
     # means over the domains: Z (.8 + .8) / 2, B (.5 + .5) / 2, C (.5 + .7) / 2
     assert [(pair.above, pair.below) for pair in ordering.pairs] == [("Z", "B"), ("Z", "C"), ("B", "C")]
@@ -51,7 +58,7 @@ def test_pairs_and_tau_by_hand(group) -> None:
 
 def test_a_difference_within_the_spread_of_seeds_is_not_decided(group) -> None:
     groups = {"Z": group("Z", (120, 50), (80, 50), (110, 50)), "B": group("B", (100, 50), (118, 50), (78, 50))}
-    ordering = compare_order(groups, PUBLISHED, "recall@50")
+    ordering = order_of(groups)
     assert ordering is not None
     (pair,) = ordering.pairs
     assert pair.here > 0
@@ -60,14 +67,42 @@ def test_a_difference_within_the_spread_of_seeds_is_not_decided(group) -> None:
 
 
 def test_equal_methods_are_not_decided_and_have_no_tau(group) -> None:
-    ordering = compare_order({"Z": group("Z", (90, 40)), "B": group("B", (90, 40))}, PUBLISHED, "recall@50")
+    ordering = order_of({"Z": group("Z", (90, 40)), "B": group("B", (90, 40))})
     assert ordering is not None
     assert [pair.verdict for pair in ordering.pairs] == ["not decided"]
     assert ordering.tau == 0.0
 
 
 def test_one_method_has_no_order(group) -> None:
-    assert compare_order({"Z": group("Z", (90, 40)), "Y": group("Y", (90, 40))}, PUBLISHED, "recall@50") is None
+    assert order_of({"Z": group("Z", (90, 40)), "Y": group("Y", (90, 40))}) is None
+
+
+def test_a_pair_is_judged_alike_whichever_form_stands_for_adi(group) -> None:
+    """Else a report could call one pair decided with one form and not with the other."""
+    rows = (
+        Row("Z, ours", "adi-se", method="Z", form="ours"),
+        Row("D, ours", "adi-va", method="D", form="ours"),
+        Row("Z, literal", "adi-paper", method="Z", form="literal"),
+        Row("B", "dnn", method="B"),
+        Row("C", "mmoe", method="C"),
+    )
+    hits = [
+        ((140, 60), (150, 70)),
+        ((40, 30), (50, 20)),
+        ((90, 40), (80, 50)),
+        ((100, 55), (118, 50)),
+        ((105, 50), (104, 52)),
+    ]
+    outcomes = tuple(Outcome(row, group(row.label, *own)) for row, own in zip(rows, hits, strict=True))
+    table = Table("t", "Table 0", "", ("marketplace",), rows, published=PUBLISHED)
+    ours, literal = orderings_of(Results(table, "marketplace", ("search", "feed"), outcomes))
+    shared = [pair for pair in ours.pairs if not {pair.above, pair.below} & {"Z", "D"}]
+    assert [(pair.above, pair.below) for pair in shared] == [("B", "C")]
+    assert shared[0] in literal.pairs
+    assert shared[0].low < shared[0].here < shared[0].high
+    assert [pair.here for pair in ours.pairs if pair.above == "Z"] != [
+        pair.here for pair in literal.pairs if pair.above == "Z"
+    ]
 
 
 def test_kendall_tau_by_hand() -> None:

@@ -1,12 +1,13 @@
 """Whether methods come out in the paper's order: pair by pair, with intervals over users and seeds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
+from adi.data.arrays import Array
 from adi.evaluation.bootstrap import means, replicate_means
 from adi.evaluation.groups import Group
 from adi.evaluation.totals import totals_by_user
@@ -53,45 +54,60 @@ class Ordering:
         return [pair for pair in self.pairs if pair.verdict == verdict]
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """The means over the domains of G methods, (G,), and those in each of R draws of users and seeds, (R, G)."""
+
+    means: Array
+    replicates: Array
+
+
 def orderings_of(results: Results) -> list[Ordering]:
     """A table's order of methods against the paper's, once for each form of ADI in it; none where that has none."""
     published = results.table.published
-    if published is None:
+    reached = [(row, group) for row, group in results.reached if row.method]
+    if published is None or len(reached) < 2:
         return []
+    drawn = draw([group for _, group in reached], results.table.measure)  # once: a pair is the same in both forms
     found = []
     for form in [form for form in FORMS if any(row.form == form for row in results.table.rows)] or ["any"]:
-        groups = {row.method: group for row, group in results.reached if row.method and row.form in ("any", form)}
-        ordering = compare_order(groups, published, results.table.measure)
+        places = {
+            row.method: place for place, (row, _) in enumerate(reached) if row.method and row.form in ("any", form)
+        }
+        ordering = compare_order(places, drawn, published)
         if ordering is not None:
             found.append(replace(ordering, form=FORMS.get(form, "")))
     return found
 
 
-def compare_order(groups: Mapping[str, Group], published: Published, measure: str) -> Ordering | None:
-    """Compare the order of methods by a measure such as ``recall@50``, averaged over the domains, with the paper's.
+def draw(groups: Sequence[Group], measure: str) -> Drawn:
+    """The means of methods by a measure such as ``recall@50``; `adi.evaluation.bootstrap` says how they are drawn."""
+    metric, _, k = measure.partition("@")
+    seeds = [len(group.runs) for group in groups]
+    totals, num_users = totals_by_user([run for group in groups for run in group.runs], metric, int(k))
+    replicates = replicate_means(totals, num_users, seeds, replicates=REPLICATES, seed=0)  # (R, G, D)
+    replicates = replicates[..., ~np.isnan(replicates).all(axis=(0, 1))]
+    return Drawn(np.nanmean(means(totals, seeds), axis=1), np.nanmean(replicates, axis=2))
 
-    `groups` are the runs of each of the paper's methods that is here; None where there are not two. Users and seeds are
-    drawn as `adi.evaluation.bootstrap` says.
+
+def compare_order(places: Mapping[str, int], drawn: Drawn, published: Published) -> Ordering | None:
+    """Compare the order of methods with the paper's, by where each of the paper's that is here is in `drawn`.
+
+    None where there are not two.
     """
-    methods = sorted((name for name in published.recall if name in groups), key=lambda name: -published.mean(name))
+    methods = sorted((name for name in published.recall if name in places), key=lambda name: -published.mean(name))
     if len(methods) < 2:
         return None
-    metric, _, k = measure.partition("@")
-    chosen = [groups[name] for name in methods]
-    seeds = [len(group.runs) for group in chosen]
-    totals, num_users = totals_by_user([run for group in chosen for run in group.runs], metric, int(k))
-    values = np.nanmean(means(totals, seeds), axis=1)  # (G,)
-    drawn = replicate_means(totals, num_users, seeds, replicates=REPLICATES, seed=0)  # (R, G, D)
-    drawn = np.nanmean(drawn[..., ~np.isnan(drawn).all(axis=(0, 1))], axis=2)  # (R, G)
     pairs = []
-    for above, below in combinations(range(len(methods)), 2):
-        low, high = np.quantile(drawn[:, above] - drawn[:, below], INTERVAL)
+    for above, below in combinations(methods, 2):
+        one, other = places[above], places[below]
+        low, high = np.quantile(drawn.replicates[:, one] - drawn.replicates[:, other], INTERVAL)
         pairs.append(
             Pair(
-                methods[above],
-                methods[below],
-                published=published.mean(methods[above]) - published.mean(methods[below]),
-                here=float(values[above] - values[below]),
+                above,
+                below,
+                published=published.mean(above) - published.mean(below),
+                here=float(drawn.means[one] - drawn.means[other]),
                 low=float(low),
                 high=float(high),
             )
