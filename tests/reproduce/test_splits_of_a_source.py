@@ -51,7 +51,7 @@ def test_a_split_of_its_own_replaces_that_of_the_source(data: Path, tmp_path: Pa
 
 def test_another_split_is_another_origin(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = origin("globo-news-random", data, quick=False, code="c0de")
-    other = datasets.DataSet("globo-news", 4, "", split={"kind": "random", "share": 0.2})
+    other = datasets.GridData("globo-news", 4, "", split={"kind": "random", "share": 0.2})
     monkeypatch.setitem(datasets.DATASETS, "globo-news-random", other)
     assert origin("globo-news-random", data, quick=False, code="c0de") != before
     assert origin("globo-news", data, quick=False, code="c0de").split is None

@@ -22,7 +22,7 @@ MARKETPLACE = "marketplace"
 
 
 @dataclass(frozen=True)
-class DataSet:
+class GridData:
     """What tables run on: a source, cut into training and test by its own schema or by another `split`.
 
     `domains` is how many it has; `about` says what its test is. Settings are tuned by source.
@@ -35,25 +35,25 @@ class DataSet:
 
 
 DATASETS = {
-    "globo-news": DataSet(
+    "globo-news": GridData(
         "globo-news",
         4,
         "Clicks on news. The test is the last click of each user in each domain, over its whole corpus.",
     ),
-    "globo-news-random": DataSet(
+    "globo-news-random": GridData(
         "globo-news",
         4,
         "The same clicks. The test is 15 % of them, drawn at random: clicks like those that are trained on, where the "
         "last ones are not.",
         split={"kind": "random", "share": 0.15, "validation": 0.5},
     ),
-    "complete-journey": DataSet(
+    "complete-journey": GridData(
         "complete-journey", 3, "Purchases of groceries. The test is the last four weeks, over the whole corpus."
     ),
-    MARKETPLACE: DataSet(
+    MARKETPLACE: GridData(
         MARKETPLACE, 3, "Simulated. The test is the last clicks of users in each domain, over its whole corpus."
     ),
-    "xmrec-wsdm22": DataSet(
+    "xmrec-wsdm22": GridData(
         "xmrec-wsdm22", 3, "Purchases in three markets. The test is the cup's: among 100 candidates for each user."
     ),
 }
@@ -137,5 +137,5 @@ def _marketplace(quick: bool) -> Marketplace:
     return SMALL if quick else FULL
 
 
-def _published(dataset: DataSet, data: Path | None) -> Path:
+def _published(dataset: GridData, data: Path | None) -> Path:
     return (data or Path()) / dataset.source
