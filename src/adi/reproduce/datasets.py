@@ -43,8 +43,8 @@ DATASETS = {
     "globo-news-random": GridData(
         "globo-news",
         4,
-        "The same clicks. The test is 15 % of them, drawn at random: clicks like those that are trained on, where the "
-        "last ones are not.",
+        "The same clicks. The test is 15 % of them, drawn at random: more like those that are trained on than the "
+        "last ones are, and some are earlier.",
         split={"kind": "random", "share": 0.15, "validation": 0.5},
     ),
     "complete-journey": GridData(
