@@ -44,7 +44,7 @@ DATASETS = {
         "globo-news",
         4,
         "The same clicks. The test is 15 % of them, drawn at random: more like those that are trained on than the "
-        "last ones are, and some are earlier.",
+        "last ones are. Some clicks of training are later.",
         split={"kind": "random", "share": 0.15, "validation": 0.5},
     ),
     "complete-journey": GridData(
