@@ -86,9 +86,10 @@ $(LIBRECO)/.installed:
 	@touch $@
 
 lint: $(INSTALLED) ## Check format, style and types
-	$(BIN)/ruff format --check src tests
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests examples
+	$(BIN)/ruff check src tests examples
 	$(BIN)/mypy
+	$(BIN)/mypy examples/*.py
 
 # Debian's packages of programs, each named as its program, that some tests drive: a browser, and a store of events.
 # Without one of them its tests fail, and say what is missing; the others run.

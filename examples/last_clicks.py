@@ -1,0 +1,93 @@
+"""Recall by whether a test click is the user's last in the domain, or followed there by another.
+
+How many clicks are a user's last ones in each part of the data, then recall@50 of each model by that, and how far the
+first model is ahead of the others, with 95 % intervals over users and seeds.
+
+Usage: python examples/last_clicks.py RUN...
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from adi.data.arrays import Array
+from adi.data.dataset import Dataset, Part
+from adi.evaluation.bootstrap import means, replicate_means
+from adi.evaluation.comparable import check_runs
+from adi.evaluation.groups import group_runs
+from adi.evaluation.metrics import gains
+from adi.evaluation.ranks import read_ranks
+from adi.evaluation.runs import Run, read_runs
+from adi.evaluation.totals import Totals
+
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+KINDS = ("followed", "last")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path)
+    groups = group_runs(read_runs(parser.parse_args().runs))
+    check_runs(groups)
+    runs = [run for group in groups for run in group.runs]
+    dataset = runs[0].open_dataset()
+    last = last_clicks(dataset)
+
+    print(f"| last clicks | {' | '.join(dataset.domains)} |\n|---|{'---|' * len(dataset.domains)}")
+    for part in PARTS:
+        domains = dataset.targets(part, dataset.rows(part))[2]
+        own = [last[part][domains == index] for index in range(len(dataset.domains))]
+        print(f"| {part} | {' | '.join(f'{flags.mean():.1%}' if len(flags) else 'no row' for flags in own)} |")
+
+    titles, totals = [], []
+    for name in dataset.domains:
+        for kind in KINDS:
+            found = by_user(runs, name, last["test"] == (kind == "last"))
+            if len(found.users):
+                titles.append(f"{name}, {kind}")
+                totals.append(found)
+    seeds = [len(group.runs) for group in groups]
+    users = int(max(found.users.max() for found in totals)) + 1
+    recall = means(totals, seeds)  # (G, T), T the titles
+    drawn = replicate_means(totals, users, seeds, replicates=1000, seed=0)  # (R, G, T)
+    print(f"\n| recall@50 | rows | {' | '.join(group.label for group in groups)} |\n|---|---|{'---|' * len(groups)}")
+    for place, (title, found) in enumerate(zip(titles, totals, strict=True)):
+        cells = [f"{recall[0, place]:.3f}"]
+        for other in range(1, len(groups)):
+            low, high = np.nanquantile(drawn[:, 0, place] - drawn[:, other, place], (0.025, 0.975))
+            ahead = recall[0, place] - recall[other, place]
+            cells.append(f"{recall[other, place]:.3f} ({ahead:+.3f}, {low:+.3f} to {high:+.3f})")
+        print(f"| {title} | {found.sums[:, 0].sum():.0f} | {' | '.join(cells)} |")
+
+
+def last_clicks(dataset: Dataset) -> dict[Part, Array]:
+    """Of the rows of each part, which are their user's last in their domain, over all parts together."""
+    keys, times = [], []
+    for part in PARTS:
+        rows = dataset.rows(part)
+        users, _, domains = dataset.targets(part, rows)
+        keys.append(users.astype(np.int64) * len(dataset.domains) + domains)
+        folder = "test" if part == "test" else "interactions"
+        times.append(np.load(dataset.folder / folder / "time.npy", mmap_mode="r")[rows])
+    _, place = np.unique(np.concatenate(keys), return_inverse=True)
+    time = np.concatenate(times)
+    newest = np.full(place.max() + 1, time.min())
+    np.maximum.at(newest, place, time)
+    parts = np.split(time == newest[place], np.cumsum([len(own) for own in keys])[:-1])
+    return dict(zip(PARTS, parts, strict=True))
+
+
+def by_user(runs: list[Run], domain: str, wanted: Array) -> Totals:
+    """The totals of those test rows of a domain that are `wanted`, by user, for each run."""
+    sums = []
+    for run in runs:
+        ranked = read_ranks(run.folder, run.metrics.ranks, run.card.domains)[domain]
+        chosen = wanted[ranked.rows]
+        users, place, queries = np.unique(ranked.users[chosen], return_inverse=True, return_counts=True)
+        sums.append(np.bincount(place, gains("recall", ranked.ranks[chosen], 50), minlength=len(users)))
+    return Totals(users, np.column_stack([queries, *sums]))
+
+
+if __name__ == "__main__":
+    main()

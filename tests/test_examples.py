@@ -1,0 +1,35 @@
+"""The scripts of ``examples``, on the log written by hand."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+
+from adi.data.dataset import Dataset
+from adi.training.evaluation import evaluate_run
+from adi.training.loop import train
+
+LAST_CLICKS = str(Path(__file__).parents[1] / "examples" / "last_clicks.py")
+
+
+def test_which_clicks_are_the_last_of_their_user_in_the_domain(dataset: Dataset) -> None:
+    last = runpy.run_path(LAST_CLICKS)["last_clicks"](dataset)
+    assert last["test"].all()  # the split is by last clicks
+    assert not last["validation"].any()
+    users, _, domains = dataset.targets("train", dataset.rows("train")[last["train"]])
+    assert len(np.unique(users)) == len(users) == 2  # fay and gus, whose one click each is in the kiosk
+    assert set(domains.tolist()) == {dataset.domains.index("kiosk")}
+
+
+def test_recall_is_shown_by_what_follows(prepared, tmp_path, monkeypatch, capsys) -> None:
+    runs = [str(tmp_path / name) for name in ("popularity", "item-knn")]
+    for run in runs:
+        train(prepared, Path(run).name, Path(run))
+        evaluate_run(Path(run))
+    monkeypatch.setattr("sys.argv", ["last_clicks.py", *runs])
+    runpy.run_path(LAST_CLICKS, run_name="__main__")
+    shares, recalls = (table.splitlines() for table in capsys.readouterr().out.split("\n\n"))
+    assert shares[0] == "| last clicks | search | feed | kiosk |"
+    assert shares[-1] == "| test | 100.0% | 100.0% | 100.0% |"
+    assert recalls[0] == "| recall@50 | rows | popularity | item-knn |"
+    assert [line.split(" | ")[0] for line in recalls[2:]] == ["| search, last", "| feed, last", "| kiosk, last"]
