@@ -47,6 +47,13 @@ DATASETS = {
         "last ones are. Some clicks of training are later.",
         split={"kind": "random", "share": 0.15, "validation": 0.5},
     ),
+    "globo-news-time": GridData(
+        "globo-news",
+        4,
+        "The same clicks. The test is those from 15:00 of the third and last day on, 15 % of all, asked with what was "
+        "known until then. An item that had no click in the domain is not in its corpus, and missed by every model.",
+        split={"kind": "time", "at": "2017-10-04T15:00:00", "validation": 0.5},
+    ),
     "complete-journey": GridData(
         "complete-journey", 3, "Purchases of groceries. The test is the last four weeks, over the whole corpus."
     ),

@@ -56,7 +56,7 @@ class Table:
     kind: Literal["methods", "curve", "interest"] = "methods"
 
 
-CORPUS_DATASETS = ("globo-news", "globo-news-random", "complete-journey", MARKETPLACE)
+CORPUS_DATASETS = ("globo-news", "globo-news-random", "globo-news-time", "complete-journey", MARKETPLACE)
 
 BASELINES = (
     Row("popularity", "popularity", family="baseline"),
