@@ -32,6 +32,8 @@ def main() -> None:
     check_runs(groups)
     runs = [run for group in groups for run in group.runs]
     dataset = runs[0].open_dataset()
+    if dataset.manifest.time is None:
+        parser.error(f"{runs[0].prepared}: a log without time, in which no click is the last")
     last = last_clicks(dataset)
 
     print(f"| last clicks | {' | '.join(dataset.domains)} |\n|---|{'---|' * len(dataset.domains)}")

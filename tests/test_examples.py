@@ -1,11 +1,14 @@
 """The scripts of ``examples``, on the log written by hand."""
 
 import runpy
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from adi.data.dataset import Dataset
+from adi.data.prepare import prepare
 from adi.training.evaluation import evaluate_run
 from adi.training.loop import train
 
@@ -33,3 +36,18 @@ def test_recall_is_shown_by_what_follows(prepared, tmp_path, monkeypatch, capsys
     assert shares[-1] == "| test | 100.0% | 100.0% | 100.0% |"
     assert recalls[0] == "| recall@50 | rows | popularity | item-knn |"
     assert [line.split(" | ")[0] for line in recalls[2:]] == ["| search, last", "| feed, last", "| kiosk, last"]
+
+
+def test_a_log_without_time_has_no_last_clicks(tables, tmp_path, monkeypatch, capsys) -> None:
+    shutil.copytree(tables, tmp_path / "tables")
+    schema = tmp_path / "tables" / "schema.yaml"
+    schema.write_text(schema.read_text(encoding="utf-8").replace(", time: time", ""), encoding="utf-8")
+    prepare(tmp_path / "tables", tmp_path / "prepared")
+    runs = [tmp_path / name for name in ("popularity", "item-knn")]
+    for run in runs:
+        train(tmp_path / "prepared", run.name, run)
+        evaluate_run(run)
+    monkeypatch.setattr("sys.argv", ["last_clicks.py", *map(str, runs)])
+    with pytest.raises(SystemExit):
+        runpy.run_path(LAST_CLICKS, run_name="__main__")
+    assert "prepared: a log without time, in which no click is the last" in capsys.readouterr().err
