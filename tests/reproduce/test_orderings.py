@@ -105,6 +105,24 @@ def test_a_pair_is_judged_alike_whichever_form_stands_for_adi(group) -> None:
     ]
 
 
+def test_a_form_of_which_nothing_was_run_has_no_order(group) -> None:
+    rows = (
+        Row("Z, ours", "adi-se", method="Z", form="ours"),
+        Row("Z, literal", "adi-paper", method="Z", form="literal"),
+        Row("B", "dnn", method="B"),
+        Row("C", "mmoe", method="C"),
+    )
+    outcomes = (
+        Outcome(rows[0], group("Z", (140, 60))),
+        Outcome(rows[1], None),
+        Outcome(rows[2], group("B", (90, 40))),
+        Outcome(rows[3], group("C", (100, 55))),
+    )
+    table = Table("t", "Table 0", "", ("marketplace",), rows, published=PUBLISHED)
+    found = orderings_of(Results(table, "marketplace", ("search", "feed"), outcomes))
+    assert [ordering.form for ordering in found] == ["with ADI's default form"]
+
+
 def test_kendall_tau_by_hand() -> None:
     assert kendall_tau([0.1, 0.2, 0.3]) == 1
     assert kendall_tau([-0.1, -0.2, -0.3]) == -1

@@ -70,7 +70,7 @@ def orderings_of(results: Results) -> list[Ordering]:
         return []
     drawn = draw([group for _, group in reached], results.table.measure)  # once: a pair is the same in both forms
     found = []
-    for form in [form for form in FORMS if any(row.form == form for row in results.table.rows)] or ["any"]:
+    for form in [form for form in FORMS if any(row.form == form for row, _ in reached)] or ["any"]:
         places = {
             row.method: place for place, (row, _) in enumerate(reached) if row.method and row.form in ("any", form)
         }
