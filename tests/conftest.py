@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from adi.data.dataset import Dataset
 from adi.data.prepare import prepare
 from adi.evaluation.metrics import recall
 from adi.evaluation.ranks import Ranked, write_ranks
+
+settings.register_profile("untimed", deadline=None)  # how fast a machine is, or how busy, is no test
+settings.load_profile("untimed")
 
 DOMAINS = {"s": "search", "f": "feed", "k": "kiosk"}
 

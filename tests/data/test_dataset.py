@@ -193,7 +193,7 @@ def oracle(log, own_place, part, *, user, before, causal, lookback):
     return [log[place][1:3] for place in places if place != own_place and not log[place][3]]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     log=rows.map(lambda rows: sorted(rows, key=lambda row: row[0])),
     tests=st.lists(

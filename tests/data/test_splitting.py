@@ -161,7 +161,7 @@ rows_strategy = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows_strategy, st.sampled_from([0.0, 0.3, 0.5]))
 def test_last_equals_a_plain_loop(engine, rows, validation):
     rows = [{"user": user, "domain": domain, "time": time} for user, domain, time in rows]

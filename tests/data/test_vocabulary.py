@@ -67,7 +67,7 @@ class TestHash:
         # md5("a") ends in 31c399e269772661, as a little-endian number 0x61267769e299c331
         assert hash_one("a", 10) == 0x61267769E299C331 % 10 + 2
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(
         st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))), st.integers(1, 2**31 - 3)
     )

@@ -66,7 +66,7 @@ def test_worked_out_by_hand(tmp_path, impatient, kind, weight, sums, positions):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_whole_numbers_with_their_ties(tmp_path_factory, kind, data):
     items, k = data.draw(st.integers(1, 14)), data.draw(st.integers(1, 16))

@@ -48,7 +48,7 @@ class TestExactness:
         np.testing.assert_array_equal(together, alone)
 
     @pytest.mark.parametrize("kind", KINDS)
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(data=st.data())
     def test_whole_numbers_with_their_ties(self, tmp_path_factory, kind, data):
         items, k = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 14))
