@@ -12,11 +12,11 @@ from adi.data.prepare import prepare
 from adi.training.evaluation import evaluate_run
 from adi.training.loop import train
 
-LAST_CLICKS = str(Path(__file__).parents[1] / "examples" / "last_clicks.py")
+WHERE_AHEAD = str(Path(__file__).parents[1] / "examples" / "where_ahead.py")
 
 
 def test_which_clicks_are_the_last_of_their_user_in_the_domain(dataset: Dataset) -> None:
-    last = runpy.run_path(LAST_CLICKS)["last_clicks"](dataset)
+    last = runpy.run_path(WHERE_AHEAD)["last_clicks"](dataset)
     assert last["test"].all()  # the split is by last clicks
     assert not last["validation"].any()
     users, _, domains = dataset.targets("train", dataset.rows("train")[last["train"]])
@@ -24,18 +24,31 @@ def test_which_clicks_are_the_last_of_their_user_in_the_domain(dataset: Dataset)
     assert set(domains.tolist()) == {dataset.domains.index("kiosk")}
 
 
-def test_recall_is_shown_by_what_follows(prepared, tmp_path, monkeypatch, capsys) -> None:
+def test_which_clicks_have_no_history(dataset: Dataset) -> None:
+    without = runpy.run_path(WHERE_AHEAD)["without_history"]
+    for part in ("train", "validation", "test"):
+        rows = dataset.rows(part)
+        found = set(rows[without(dataset, part)].tolist())
+        assert found == {row for row in rows if not len(dataset.queries(part, np.array([row])).histories.items)}
+    # Of each user the first training row has nothing before it.
+    assert len(np.unique(dataset.targets("train", dataset.rows("train"))[0])) == without(dataset, "train").sum()
+
+
+def test_recall_is_shown_by_history_and_what_follows(prepared, tmp_path, monkeypatch, capsys) -> None:
     runs = [str(tmp_path / name) for name in ("popularity", "item-knn")]
     for run in runs:
         train(prepared, Path(run).name, Path(run))
         evaluate_run(Path(run))
-    monkeypatch.setattr("sys.argv", ["last_clicks.py", *runs])
-    runpy.run_path(LAST_CLICKS, run_name="__main__")
-    shares, recalls = (table.splitlines() for table in capsys.readouterr().out.split("\n\n"))
-    assert shares[0] == "| last clicks | search | feed | kiosk |"
-    assert shares[-1] == "| test | 100.0% | 100.0% | 100.0% |"
+    monkeypatch.setattr("sys.argv", ["where_ahead.py", *runs])
+    runpy.run_path(WHERE_AHEAD, run_name="__main__")
+    new, last, recalls = (table.splitlines() for table in capsys.readouterr().out.split("\n\n"))
+    assert new[0] == "| no history | search | feed | kiosk |"
+    assert last[0] == "| last clicks | search | feed | kiosk |"
+    assert last[-1] == "| test | 100.0% | 100.0% | 100.0% |"
     assert recalls[0] == "| recall@50 | rows | popularity | item-knn |"
-    assert [line.split(" | ")[0] for line in recalls[2:]] == ["| search, last", "| feed, last", "| kiosk, last"]
+    assert [line.split(" | ")[0] for line in recalls[2:]] == [
+        f"| {row}" for row in ("search, last", "feed, no history", "feed, last", "kiosk, no history", "kiosk, last")
+    ]
 
 
 def test_a_log_without_time_has_no_last_clicks(tables, tmp_path, monkeypatch, capsys) -> None:
@@ -47,7 +60,7 @@ def test_a_log_without_time_has_no_last_clicks(tables, tmp_path, monkeypatch, ca
     for run in runs:
         train(tmp_path / "prepared", run.name, run)
         evaluate_run(run)
-    monkeypatch.setattr("sys.argv", ["last_clicks.py", *map(str, runs)])
+    monkeypatch.setattr("sys.argv", ["where_ahead.py", *map(str, runs)])
     with pytest.raises(SystemExit):
-        runpy.run_path(LAST_CLICKS, run_name="__main__")
+        runpy.run_path(WHERE_AHEAD, run_name="__main__")
     assert "prepared: a log without time, in which no click is the last" in capsys.readouterr().err

@@ -1,9 +1,9 @@
-"""Recall by whether a test click is the user's last in the domain, or followed there by another.
+"""Where one model is ahead of others: without a history, and at clicks that are their user's last in the domain or not.
 
-How many clicks are a user's last ones in each part of the data, then recall@50 of each model by that, and how far the
-first model is ahead of the others, with 95 % intervals over users and seeds.
+How many clicks of each part of the data are of either kind, then recall@50 of each model by that, and how far the first
+model is ahead of the others, with 95 % intervals over users and seeds.
 
-Usage: python examples/last_clicks.py RUN...
+Usage: python examples/where_ahead.py RUN...
 """
 
 import argparse
@@ -22,7 +22,11 @@ from adi.evaluation.runs import Run, read_runs
 from adi.evaluation.totals import Totals
 
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
-KINDS = ("followed", "last")
+KINDS = ("no history", "followed", "last")
+"""Of a test click: nothing is known that the user did before; something is, and another click in the domain comes
+later; something is, and none does."""
+
+ROWS_AT_ONCE = 50_000
 
 
 def main() -> None:
@@ -36,16 +40,20 @@ def main() -> None:
         parser.error(f"{runs[0].prepared}: a log without time, in which no click is the last")
     last = last_clicks(dataset)
 
-    print(f"| last clicks | {' | '.join(dataset.domains)} |\n|---|{'---|' * len(dataset.domains)}")
-    for part in PARTS:
-        domains = dataset.targets(part, dataset.rows(part))[2]
-        own = [last[part][domains == index] for index in range(len(dataset.domains))]
-        print(f"| {part} | {' | '.join(f'{flags.mean():.1%}' if len(flags) else 'no row' for flags in own)} |")
+    new = {part: without_history(dataset, part) for part in PARTS}
+    for title, flags in (("no history", new), ("last clicks", last)):
+        print(f"| {title} | {' | '.join(dataset.domains)} |\n|---|{'---|' * len(dataset.domains)}")
+        for part in PARTS:
+            domains = dataset.targets(part, dataset.rows(part))[2]
+            own = [flags[part][domains == index] for index in range(len(dataset.domains))]
+            print(f"| {part} | {' | '.join(f'{flag.mean():.1%}' if len(flag) else 'no row' for flag in own)} |")
+        print()
 
+    kinds = np.where(new["test"], 0, np.where(last["test"], 2, 1))  # of each test row, in KINDS
     titles, totals = [], []
     for name in dataset.domains:
-        for kind in KINDS:
-            found = by_user(runs, name, last["test"] == (kind == "last"))
+        for number, kind in enumerate(KINDS):
+            found = by_user(runs, name, kinds == number)
             if len(found.users):
                 titles.append(f"{name}, {kind}")
                 totals.append(found)
@@ -53,7 +61,7 @@ def main() -> None:
     users = int(max(found.users.max() for found in totals)) + 1
     recall = means(totals, seeds)  # (G, T), T the titles
     drawn = replicate_means(totals, users, seeds, replicates=1000, seed=0)  # (R, G, T)
-    print(f"\n| recall@50 | rows | {' | '.join(group.label for group in groups)} |\n|---|---|{'---|' * len(groups)}")
+    print(f"| recall@50 | rows | {' | '.join(group.label for group in groups)} |\n|---|---|{'---|' * len(groups)}")
     for place, (title, found) in enumerate(zip(titles, totals, strict=True)):
         cells = [f"{recall[0, place]:.3f}"]
         for other in range(1, len(groups)):
@@ -61,6 +69,13 @@ def main() -> None:
             ahead = recall[0, place] - recall[other, place]
             cells.append(f"{recall[other, place]:.3f} ({ahead:+.3f}, {low:+.3f} to {high:+.3f})")
         print(f"| {title} | {found.sums[:, 0].sum():.0f} | {' | '.join(cells)} |")
+
+
+def without_history(dataset: Dataset, part: Part) -> Array:
+    """Of the rows of a part, which are asked for with nothing known that the user did before, in any domain."""
+    rows = dataset.rows(part)
+    blocks = np.array_split(rows, max(1, len(rows) // ROWS_AT_ONCE))
+    return np.concatenate([dataset.queries(part, block).histories.lengths == 0 for block in blocks])
 
 
 def last_clicks(dataset: Dataset) -> dict[Part, Array]:
