@@ -3,7 +3,7 @@
 import json
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,11 +165,12 @@ def dataset(prepared: Path) -> Dataset:
 
 @pytest.fixture
 def ranked_run(tmp_path: Path) -> Callable[..., Path]:
-    """Makes an evaluated run from the rank of each test query, given by domain as (user, rank)."""
+    """Makes an evaluated run from the rank of each test query, given by domain as (user, rank), and in the third place
+    the length of its history."""
 
     def make(
         name: str,
-        queries: Mapping[str, list[tuple[int, float]]],
+        queries: Mapping[str, Sequence[tuple[float, ...]]],
         *,
         model: str = "dnn",
         seed: int = 0,
@@ -185,8 +186,10 @@ def ranked_run(tmp_path: Path) -> Callable[..., Path]:
         folder.mkdir()
         ranked, first = {}, 0
         for domain, pairs in queries.items():
-            users, ranks = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
-            ranked[domain] = Ranked(np.arange(first, first + len(pairs)), users.astype(np.int64), ranks)
+            users, ranks, lengths = np.array([(*one, 0)[:3] for one in pairs], dtype=np.float64).reshape(-1, 3).T
+            zeros = np.zeros(len(pairs))
+            by = {"history_length": lengths, "history_in_domain": zeros, "item_popularity": zeros}
+            ranked[domain] = Ranked(np.arange(first, first + len(pairs)), users.astype(np.int64), ranks, by)
             first += len(pairs)
         measures = {
             domain: {"queries": len(own.ranks), "corpus": 99}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from adi.data.dataset import Dataset
 from adi.data.overlap import overlaps
-from adi.evaluation.ranks import Ranked, read_ranks, write_ranks
+from adi.evaluation.ranks import read_ranks, write_ranks
 
 DOMAINS = ["search", "cart", "feed"]  # as the guessed schema has them
 
@@ -30,7 +31,7 @@ def runs(adi, pipeline, tmp_path_factory) -> dict[str, Path]:
     metrics, card = (json.loads((folder / "lost" / f"{name}.json").read_text()) for name in ("metrics", "run"))
     ranked = read_ranks(folder / "lost", metrics["ranks"], DOMAINS)
     feed = ranked["feed"]
-    ranked["feed"] = Ranked(feed.rows, feed.users, np.full(len(feed.ranks), inf))
+    ranked["feed"] = replace(feed, ranks=np.full(len(feed.ranks), inf))
     (folder / "lost" / "metrics.json").write_text(json.dumps(metrics | {"ranks": write_ranks(folder / "lost", ranked)}))
     (folder / "lost" / "run.json").write_text(json.dumps(card | {"model": "lost"}))
     return {name: folder / name for name in ("adi-se", "popularity", "lost", "prepared")}
@@ -110,7 +111,7 @@ def test_a_strict_gate_takes_not_decided_for_a_failure(adi, runs, tmp_path: Path
     swapped = ranked["cart"].ranks.copy()
     swapped[np.flatnonzero(swapped < 50)[:3]] = inf
     swapped[np.flatnonzero(swapped >= 50)[-3:]] = 0
-    ranked["cart"] = Ranked(ranked["cart"].rows, ranked["cart"].users, swapped)
+    ranked["cart"] = replace(ranked["cart"], ranks=swapped)
     (unsure / "metrics.json").write_text(json.dumps(metrics | {"ranks": write_ranks(unsure, ranked)}))
     (unsure / "run.json").write_text(json.dumps(card | {"model": "unsure"}))
     both = [runs["popularity"], unsure, "--replicates", "200"]
@@ -118,6 +119,31 @@ def test_a_strict_gate_takes_not_decided_for_a_failure(adi, runs, tmp_path: Path
     said = adi("compare", *both, "--gate-strict")
     assert said.returncode == 3
     assert said.stderr.startswith("gate: whether unsure helps or hurts in cart is not decided (+0.000, 95 % -")
+
+
+def test_groups_of_queries_have_tables_and_the_gate_sees_them(adi, runs) -> None:
+    groups = ["--by", "item_popularity", "--by", "history_length"]
+    worse = [runs["popularity"], runs["lost"], *groups, "--replicates", "200"]
+    said = adi("compare", *worse, "--gate")
+    assert said.returncode == 3
+    assert "gate: lost hurts in feed at item_popularity " in said.stderr
+    titles = [line for line in said.stdout.splitlines() if "against popularity" in line]
+    assert titles == [
+        "lost against popularity",
+        "lost against popularity, by item_popularity",
+        "lost against popularity, by history_length",
+    ]
+    lines = [line.split() for line in said.stdout.split(titles[1])[1].split(titles[2])[0].splitlines() if line.strip()]
+    assert lines[0][:3] == ["domain", "group", "users"]
+    places = [line[0] for line in lines if line[0] in (*DOMAINS, "mean")]
+    assert places == [*DOMAINS, "mean"]
+    metrics = json.loads((runs["popularity"] / "metrics.json").read_text())
+    shown = {group["group"]: group["recall@20"] for group in metrics["breakdown"]["item_popularity"]["feed"]}
+    compared = json.loads(adi("compare", *worse, "-k", "20", "--json").stdout)["differences"]
+    grouped = [one for one in compared if one["domain"] == "feed" and one["among"] is not None and one["users"]]
+    in_feed = [one for one in grouped if one["among"]["by"] == "item_popularity"]
+    assert {one["among"]["label"]: one["baseline_value"] for one in in_feed} == pytest.approx(shown)
+    assert all(one["value"] == 0 for one in in_feed)
 
 
 def test_without_the_data_the_overlap_is_said_to_be_unknown(adi, runs, tmp_path: Path) -> None:
@@ -140,6 +166,10 @@ def test_without_the_data_the_overlap_is_said_to_be_unknown(adi, runs, tmp_path:
         (["adi-se", "popularity", "--measure", "map@5"], "measure: 'map@5' is not recall@K, ndcg@K or mrr@K"),
         (["adi-se", "popularity", "--baseline", "popular"], "Did you mean 'popularity'?"),
         (["adi-se", "popularity", "--replicates", "10"], "replicates: 10; an interval of 95 % takes 100 or more"),
+        (
+            ["adi-se", "popularity", "--by", "age"],
+            "by: 'age' is not one of history_length, history_in_domain, item_pop",
+        ),
         (["adi-se", "prepared"], "run.json: no such file"),
         (["adi-se", "nowhere"], "nowhere: no such run"),
     ],

@@ -154,6 +154,48 @@ def test_a_strict_gate_allows_a_loss_within_the_margin(runs, low, fails):
     assert replace(comparison, differences=(mean,)).regressions(strict=True) == []
 
 
+def with_lengths(new, known):
+    """60 users with no history, of whom the first so many are found, and 140 with a history of 4, in feed alone; 70 of
+    those who have one are asked for in search too."""
+    lengths = [0] * 60 + [4] * 140
+    found = [user < new for user in range(60)] + [user < known for user in range(140)]
+    feed = [(user, HIT if hit else MISS, length) for user, (hit, length) in enumerate(zip(found, lengths, strict=True))]
+    return {"search": [(user, MISS, 4) for user in range(60, 130)], "feed": feed}
+
+
+def test_slices_are_compared_beside_the_whole(ranked_run):
+    one = ranked_run("a", with_lengths(20, 70))
+    other = ranked_run("b", with_lengths(50, 58), model="adi-se")
+    comparison = compare([one, other], by=["history_length"])
+    none, some = comparison.slices
+    assert (str(none), str(some)) == ("history_length 0", "history_length 3–5")
+    assert comparison.of("adi-se") == list(compare([one, other]).differences)
+    search, feed, mean = comparison.of("adi-se", none)
+    assert (search.users, search.difference, search.verdict) == (0, None, "not decided")
+    assert (feed.users, feed.baseline_value, feed.value) == (60, pytest.approx(1 / 3), pytest.approx(5 / 6))
+    assert (mean.users, mean.difference, mean.low, mean.high) == (60, feed.difference, feed.low, feed.high)
+    assert feed.sentence.startswith("adi-se helps in feed at history_length 0 (+0.500, 95 % +")
+    assert mean.sentence.startswith("adi-se helps on average at history_length 0 (+0.500")
+    search, feed, mean = comparison.of("adi-se", some)
+    assert [own.users for own in (search, feed, mean)] == [70, 140, 140]
+    assert feed.difference == pytest.approx(-12 / 140)
+    assert mean.difference == pytest.approx(-6 / 140)
+    assert feed.verdict == "hurts"
+    # the whole is gained, by 18 of 200: the gate sees the group that is hurt only where it is asked for
+    assert comparison.of("adi-se")[1].verdict == "helps"
+    assert compare([one, other]).regressions() == []
+    assert comparison.regressions() == [feed]
+    plain = json.loads(json.dumps(asdict(comparison), allow_nan=False))["differences"]
+    assert [own["among"] for own in plain[2:4]] == [None, {"by": "history_length", "label": "0"}]
+
+
+def test_a_strict_gate_does_not_ask_of_every_slice_that_it_is_decided(ranked_run):
+    one, other = (ranked_run(name, with_lengths(30, 70), model=name) for name in ("a", "b"))
+    comparison = compare([one, other], by=["history_length", "item_popularity"])
+    assert any(own.users == 0 for own in comparison.differences)
+    assert comparison.regressions(strict=True) == []
+
+
 def test_notes_say_what_the_intervals_do_not_cover(runs):
     assert compare(runs).notes == (
         "Few seeds of dnn-single (2) and adi-se (2): how far seeds spread is roughly known, and so are the intervals.",
@@ -237,6 +279,10 @@ def test_ranks_of_other_rows_are_refused(ranked_run):
         ({"margin": float("nan")}, "margin: nan"),
         ({"replicates": 99}, "replicates: 99; an interval of 95 % takes 100 or more"),
         ({"seed": -1}, "seed: -1; give a whole number from 0 on"),
+        (
+            {"by": ["item_popularity", "age"]},
+            "by: 'age' is not one of history_length, history_in_domain, item_popularity",
+        ),
     ],
 )
 def test_bad_numbers_are_refused(runs, options, message):

@@ -10,6 +10,7 @@ import torch
 from adi.data.dataset import Dataset
 from adi.data.prepare import prepare
 from adi.errors import AdiError
+from adi.evaluation.breakdown import BREAKDOWNS
 from adi.evaluation.evaluate import evaluate
 from adi.evaluation.metrics import recall
 from adi.models.popularity import Popularity
@@ -126,7 +127,7 @@ def test_the_mean_is_over_domains_and_skips_one_without_rows(dataset, popularity
 
 @pytest.mark.parametrize("breakdown", ["history_length", "history_in_domain", "item_popularity"])
 def test_the_groups_of_a_breakdown_make_up_the_domain(dataset, popularity, monkeypatch, breakdown):
-    monkeypatch.setattr("adi.evaluation.evaluate.POPULARITY_GROUPS", (0, 2, 3, 4))
+    monkeypatch.setitem(BREAKDOWNS, "item_popularity", (0, 2, 3, 4))
     result = evaluate(popularity, dataset, ks=(1, 3))
     for name, groups in result["breakdown"][breakdown].items():
         whole = result["domains"][name]

@@ -57,10 +57,10 @@ def check(found, scorer, dataset, part, domain, rows, among):
     scores = scorer.values[domain].numpy()[users]
     expected = [place(row, target, items) for row, target, items in zip(scores, targets, among, strict=True)]
     assert found.ranks.tolist() == expected
-    assert found.history.tolist() == [
+    assert found.by["history_length"].tolist() == [
         len(dataset.queries(part, rows[i : i + 1]).histories.items) for i in range(len(rows))
     ]
-    assert found.popularity.tolist() == dataset.corpora.counts_of(domain, targets).tolist()
+    assert found.by["item_popularity"].tolist() == dataset.corpora.counts_of(domain, targets).tolist()
     return scores
 
 
@@ -119,7 +119,7 @@ def test_all_that_the_user_did_is_left_out_when_the_history_is_not_causal(datase
         among = [ranked_items(dataset, "test", row, corpus=corpus, causal=causal) for row in rows]
         scores = scorer.values[domain].numpy()[users]
         assert found.ranks.tolist() == [place(*each) for each in zip(scores, targets, among, strict=True)]
-        results.append(found.history.sum())
+        results.append(found.by["history_length"].sum())
     assert results[0] < results[1]
 
 
@@ -135,7 +135,7 @@ def test_only_eligible_items_are_ranked(dataset):
     check(found, scorer, changed, "test", 0, rows, among)
     assert found.ranked == len(corpus) < len(corpora.items[0])
     assert 0 < np.isinf(found.ranks).sum() < len(rows)
-    assert found.popularity[np.isinf(found.ranks)].max() > 0
+    assert found.by["item_popularity"][np.isinf(found.ranks)].max() > 0
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -176,7 +176,9 @@ def test_results_do_not_depend_on_the_sizes_of_the_blocks(
     monkeypatch.setattr(ranking, "LOGITS_AT_ONCE", logits)
     monkeypatch.setattr(ranking, "CACHED_AT_ONCE", cached)
     parts = rank(scorer, dataset, "test", 0, rows, **options)
-    assert (parts.ranks.tolist(), parts.history.tolist()) == (whole.ranks.tolist(), whole.history.tolist())
+    assert parts.ranks.tolist() == whole.ranks.tolist()
+    for by, values in whole.by.items():
+        assert parts.by[by].tolist() == values.tolist()
     assert (parts.shown, parts.ranked) == (whole.shown, whole.ranked)
     assert max(sizes) <= queries
     assert max(sizes) * whole.ranked <= max(logits, whole.ranked)
@@ -201,7 +203,7 @@ def test_scores_that_are_not_finite_are_refused(dataset, wrong):
 def test_no_rows_need_no_scores(dataset):
     none = np.empty(0, dtype=np.int64)
     found = rank(None, dataset, "test", 0, none, candidates=None, causal=True, ks=(1, 2))
-    assert (len(found.ranks), len(found.history), len(found.popularity)) == (0, 0, 0)
+    assert [len(values) for values in (found.ranks, *found.by.values())] == [0, 0, 0, 0]
     assert (found.shown, found.ranked) == ({1: 0, 2: 0}, len(dataset.corpora.retrievable(0)))
     assert rank(None, dataset, "test", 0, none, candidates=(none, np.zeros(1, int)), causal=True, ks=(1,)).ranked == 0
 

@@ -13,7 +13,7 @@ from adi.errors import AdiError
 from adi.evaluation.comparison import compare_groups
 from adi.evaluation.groups import group_runs
 from adi.evaluation.runs import read_runs
-from adi.report.charts import difference_intervals
+from adi.report.intervals import difference_intervals, slice_intervals
 from adi.report.page import write_report
 
 Make = Callable[..., Path]
@@ -75,6 +75,30 @@ def test_a_chart_has_the_intervals_the_margin_and_zero(runs: list[Path]) -> None
     assert intervals["encoding"]["x"]["scale"]["domain"] == [-0.8, 0.6]
     assert points["encoding"]["color"] == intervals["encoding"]["color"]
     assert points["encoding"]["color"]["scale"]["domain"] == ["popularity", "dnn", "adi-se"]
+
+
+def test_a_chart_by_group_has_the_intervals_of_those_that_can_be_decided(ranked_run: Make) -> None:
+    def run(model: str, new: int) -> Path:
+        known = [(user, 0.0, 4) for user in range(60, 130)]
+        few = [(user, 0.0, 30) for user in range(130, 140)]
+        return ranked_run(
+            model, {"feed": [(user, 0.0 if user < new else inf, 0) for user in range(60)] + known + few}, model=model
+        )
+
+    groups = group_runs(read_runs([run("dnn", 20), run("mmoe", 20), run("adi-se", 50)]))
+    comparison = compare_groups(groups, measure="recall@10", by=["history_length"])
+    specification = slice_intervals(groups, comparison, by="history_length", domain="feed")
+    assert specification is not None
+    intervals = specification["layer"][2]
+    rows = specification["datasets"][intervals["data"]["name"]]
+    assert [(row["model"], row["x"]) for row in rows] == [
+        (model, group) for model in ("mmoe", "adi-se") for group in ("0|60", "3–5|70")
+    ]
+    assert [row["difference"] for row in rows] == pytest.approx([0, 0, 0.5, 0])
+    assert rows[2]["low"] < 0.5 < rows[2]["high"]
+    assert intervals["encoding"]["x"]["sort"] == ["0|60", "3–5|70"]
+    assert intervals["encoding"]["xOffset"]["sort"] == ["mmoe", "adi-se"]
+    assert slice_intervals(groups, comparison, by="item_popularity", domain="feed") is None
 
 
 def test_the_section_has_words_intervals_and_overlaps(tmp_path: Path, runs: list[Path]) -> None:

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from adi.cli.show import ERR, number, plain_table, say, say_json
 
 if TYPE_CHECKING:
     from adi.data.overlap import Overlaps
-    from adi.evaluation.comparison import Comparison, Difference
+    from adi.evaluation.comparison import Comparison
+    from adi.evaluation.difference import Difference
 
 REGRESSION = 3
 """The exit code where a gate fails."""
@@ -32,10 +34,20 @@ def compare(
     measure: Annotated[
         str | None, typer.Option(help="Another measure in place of -k, as in ndcg@10 or mrr@10.", show_default=False)
     ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also compare each domain by parts of its queries: history_length, history_in_domain or "
+            "item_popularity. Can be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     margin: Annotated[float, typer.Option(help="The largest difference that makes none in practice.")] = 0.005,
     replicates: Annotated[int, typer.Option(help="How often users and seeds are drawn for the intervals.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of these draws.")] = 0,
-    gate: Annotated[bool, typer.Option("--gate", help="Exit with 3 if a model hurts a domain.")] = False,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Exit with 3 if a model hurts a domain, or a part of one (--by).")
+    ] = False,
     gate_strict: Annotated[
         bool,
         typer.Option("--gate-strict", help="Also if it is not ruled out that a domain loses more than the margin."),
@@ -54,7 +66,9 @@ def compare(
             raise AdiError(f"-k {k} and --measure {measure}: give one of them.")
         measure = f"recall@{k}"
     with ERR.status("comparing"):
-        comparison = run(runs, measure=measure, baseline=baseline, margin=margin, replicates=replicates, seed=seed)
+        comparison = run(
+            runs, measure=measure, baseline=baseline, by=by or (), margin=margin, replicates=replicates, seed=seed
+        )
         common = _overlaps(runs[0])
     failed = comparison.regressions(strict=gate_strict) if gate or gate_strict else []
     if as_json:
@@ -93,11 +107,7 @@ def _say(comparison: "Comparison") -> None:
     )
     for model, subject in comparison.subjects.items():
         *domains, mean = comparison.of(model)
-        table = plain_table(f"\n{model} against {comparison.baseline}")
-        table.add_column("domain", no_wrap=True)
-        for column in ("users", "baseline", "model", "difference", "95 % interval"):
-            table.add_column(column, justify="right", no_wrap=True)
-        table.add_column("verdict", no_wrap=True)
+        table = _table(f"\n{model} against {comparison.baseline}", "domain")
         for one in domains:
             table.add_row(*_cells(one))
         table.add_section()
@@ -105,9 +115,34 @@ def _say(comparison: "Comparison") -> None:
         say(table)
         said = {one.domain: one.verdict for one in domains if one.domain is not None}
         say(f"In words: {summary(subject, said)}.")
+        for by in dict.fromkeys(among.by for among in comparison.slices):
+            say(_by_slice(comparison, model, by))
     say(f"\nA difference within {comparison.margin:g} makes none. Each interval holds for itself, not for all at once.")
     for note in comparison.notes:
         say(note)
+
+
+def _by_slice(comparison: "Comparison", model: str, by: str) -> Table:
+    """A model's differences in the slices of a breakdown, one domain after the other and then the mean."""
+    table = _table(f"\n{model} against {comparison.baseline}, by {by}", "domain", "group")
+    slices = [among for among in comparison.slices if among.by == by]
+    for own in zip(*(comparison.of(model, among) for among in slices), strict=True):  # those of one domain
+        for among, one in zip(slices, own, strict=True):
+            place, *cells = _cells(one)
+            table.add_row(place if among is slices[0] else "", among.label, *cells)
+        table.add_section()
+    return table
+
+
+def _table(title: str, *keys: str) -> Table:
+    """A table of differences, which `keys` are the first columns of."""
+    table = plain_table(title)
+    for column in keys:
+        table.add_column(column, no_wrap=True)
+    for column in ("users", "baseline", "model", "difference", "95 % interval"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    return table
 
 
 def _cells(one: "Difference") -> list[str]:

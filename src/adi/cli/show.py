@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -45,6 +46,9 @@ ERR = Screen(stderr=True)
 def say(content: str | Table) -> None:
     """Print a sentence, or a table, which is wider than the terminal rather than to cut a word or a number."""
     if isinstance(content, Table):
+        for column in content.columns:
+            if column.no_wrap:  # or rich would cut what it may not break
+                column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
         narrowest = Measurement.get(OUT, OUT.options.update(max_width=1_000_000), content).minimum
         content.width = narrowest if narrowest > OUT.width else None
     OUT.print(content)

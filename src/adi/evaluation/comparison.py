@@ -1,4 +1,4 @@
-"""Models against a baseline, domain by domain: differences with intervals over users and seeds, and what they say."""
+"""Models against a baseline, domain by domain and by groups of queries: differences with intervals, and what they say."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,42 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
-from adi.data.arrays import Array
 from adi.evaluation.bootstrap import means, replicate_means
+from adi.evaluation.breakdown import Slice, check_breakdown
 from adi.evaluation.comparable import SEPARATE, baseline_among, check_numbers, check_runs, parsed
+from adi.evaluation.difference import Difference, Measured, difference
 from adi.evaluation.groups import Group, group_runs
 from adi.evaluation.runs import read_runs
 from adi.evaluation.totals import totals_by_user
-from adi.evaluation.verdict import FEWEST_USERS, Verdict, listed, sentence, verdict
+from adi.evaluation.verdict import FEWEST_USERS, listed
 
 MARGIN = 0.005
 REPLICATES = 2000
 FEWEST_SEEDS = 5
-INTERVAL = (0.025, 0.975)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """A model less the baseline in a domain, or (None) in the mean over the domains, with its 95 % interval.
-
-    `users` have a query there. The values are None in a domain without queries.
-    """
-
-    model: str
-    domain: str | None
-    users: int
-    verdict: Verdict
-    sentence: str
-    baseline_value: float | None = None
-    value: float | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The differences of all models but the baseline, model by model, and how they were found.
+    """The differences of all models but the baseline, model by model, of all queries and then by slice; and how they
+    were found.
 
     `seeds` has each model's number of runs; `subjects` what the sentences are about, by model; `notes` say what the
     intervals do not cover.
@@ -60,12 +42,21 @@ class Comparison:
     notes: tuple[str, ...]
     differences: tuple[Difference, ...]
 
-    def of(self, model: str) -> list[Difference]:
-        """A model's differences in each domain, then in the mean."""
-        return [one for one in self.differences if one.model == model]
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The slices of the queries that were compared beside all of them."""
+        return tuple(dict.fromkeys(one.among for one in self.differences if one.among is not None))
+
+    def of(self, model: str, among: Slice | None = None) -> list[Difference]:
+        """A model's differences in each domain, then in the mean; of a slice of the queries, or (None) of all."""
+        return [one for one in self.differences if one.model == model and one.among == among]
 
     def regressions(self, *, strict: bool = False) -> list[Difference]:
-        """Where a model hurts a domain; `strict`: also where a loss of more than the margin is not ruled out."""
+        """Where a model hurts a domain, or a slice of one that was compared.
+
+        `strict`: also where it is not ruled out that a domain loses more than the margin. Slices are left out of that:
+        most are too small to rule it out.
+        """
         return [
             one
             for one in self.differences
@@ -73,6 +64,8 @@ class Comparison:
         ]
 
     def _may_hurt(self, one: Difference) -> bool:
+        if one.among is not None:
+            return False
         unknown = one.low is None or one.users < FEWEST_USERS or one.low < -self.margin
         return one.verdict == "not decided" and unknown
 
@@ -82,6 +75,7 @@ def compare(
     *,
     measure: str | None = None,
     baseline: str | None = None,
+    by: Sequence[str] = (),
     margin: float = MARGIN,
     replicates: int = REPLICATES,
     seed: int = 0,
@@ -95,6 +89,7 @@ def compare(
             candidates.
         baseline: the label of a model, its name where it has one configuration; None: dnn-single where it is given,
             else the first.
+        by: names of `adi.evaluation.breakdown.BREAKDOWNS`; each domain is also compared slice by slice of these.
         margin: the largest difference that makes none in practice, see `adi.evaluation.verdict`.
         replicates: how often users and seeds are drawn, see `adi.evaluation.bootstrap`.
         seed: of the draws.
@@ -108,6 +103,7 @@ def compare(
         group_runs(read_runs(runs)),
         measure=measure,
         baseline=baseline,
+        by=by,
         margin=margin,
         replicates=replicates,
         seed=seed,
@@ -119,6 +115,7 @@ def compare_groups(
     *,
     measure: str | None = None,
     baseline: str | None = None,
+    by: Sequence[str] = (),
     margin: float = MARGIN,
     replicates: int = REPLICATES,
     seed: int = 0,
@@ -128,28 +125,34 @@ def compare_groups(
     measure = measure or ("recall@10" if protocol.against == "candidates" else "recall@50")
     metric, k = parsed(measure)
     check_numbers(margin=margin, replicates=replicates, seed=seed)
+    for one in by:
+        check_breakdown(one)
     check_runs(groups)
     base = baseline_among(groups, baseline)
     subjects = _subjects(groups, base)
-    totals, num_users = totals_by_user([run for group in groups for run in group.runs], metric, k)
+    totals, num_users = totals_by_user([run for group in groups for run in group.runs], metric, k, by)
     seeds = [len(group.runs) for group in groups]
-    values = _with_mean(means(totals, seeds))  # (G, D + 1)
-    drawn = _with_mean(replicate_means(totals, num_users, seeds, replicates=replicates, seed=seed))  # (R, G, D + 1)
-    users = [*(len(own.users) for own in totals), num_users]
-    fewest = [*users[:-1], min(count for count in users if count)]  # a mean is no surer than its smallest domain
+    in_turn = [own for found in totals.values() for own in found]  # each slice's domains
+    values = np.split(means(in_turn, seeds), len(totals), axis=-1)  # (G, D) for each slice
+    drawn = np.split(
+        replicate_means(in_turn, num_users, seeds, replicates=replicates, seed=seed), len(totals), axis=-1
+    )  # (R, G, D)
+    measured = [
+        Measured.of(found, own_values, own_drawn)
+        for found, own_values, own_drawn in zip(totals.values(), values, drawn, strict=True)
+    ]
     differences = [
-        _difference(
-            group.label,
-            subjects[group.label],
-            domain,
-            users=users[place],
-            fewest=fewest[place],
-            values=(float(values[base, place]), float(values[number, place])),
-            drawn=drawn[:, number, place] - drawn[:, base, place],
+        difference(
+            own.between(base, number, place),
+            model=group.label,
+            subject=subjects[group.label],
+            domain=domain,
+            among=among,
             margin=margin,
         )
         for number, group in enumerate(groups)
         if number != base
+        for among, own in zip(totals, measured, strict=True)
         for place, domain in enumerate((*group.domains, None))
     ]
     return Comparison(
@@ -166,53 +169,6 @@ def compare_groups(
         notes=tuple(_notes(groups)),
         differences=tuple(differences),
     )
-
-
-def _difference(
-    model: str,
-    subject: str,
-    domain: str | None,
-    *,
-    users: int,
-    fewest: int,
-    values: tuple[float, float],
-    drawn: Array,
-    margin: float,
-) -> Difference:
-    """A difference from the values of the baseline and the model, and from the differences of the replicates (R,)."""
-    if not users:
-        said = sentence(subject, "not decided", domain=domain, because="no queries")
-        return Difference(model=model, domain=domain, users=0, verdict="not decided", sentence=said)
-    difference = _settled(values[1] - values[0])
-    low, high = (_settled(float(bound)) for bound in np.nanquantile(drawn, INTERVAL))
-    found = verdict(low, high, margin=margin, users=fewest)
-    because = f"{difference:+.3f}, 95 % {low:+.3f} to {high:+.3f}"
-    if fewest < FEWEST_USERS:
-        because += f", but from {fewest} users only"
-    return Difference(
-        model=model,
-        domain=domain,
-        users=users,
-        verdict=found,
-        sentence=sentence(subject, found, domain=domain, because=because),
-        baseline_value=values[0],
-        value=values[1],
-        difference=difference,
-        low=low,
-        high=high,
-    )
-
-
-def _settled(number: float) -> float:
-    """Without what rounding leaves where nothing differs, and without the sign of a zero."""
-    return round(number, 12) + 0.0
-
-
-def _with_mean(values: Array) -> Array:
-    """Values by domain (..., D), and behind them their mean over the domains that have queries: (..., D + 1)."""
-    asked = ~np.isnan(values).reshape(-1, values.shape[-1]).all(axis=0)
-    mean = values[..., asked].mean(axis=-1, keepdims=True)
-    return np.concatenate([values, mean], axis=-1)
 
 
 def _subjects(groups: Sequence[Group], base: int) -> dict[str, str]:

@@ -9,16 +9,13 @@ import numpy as np
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Part
 from adi.errors import AdiError
+from adi.evaluation.breakdown import group_numbers, labels
 from adi.evaluation.metrics import mrr, ndcg, recall
 from adi.evaluation.ranking import Rankings, rank
 from adi.models.scorer import Scorer
 
 Against = Literal["corpus", "candidates"]
 Metrics = dict[str, Any]
-
-HISTORY_GROUPS = (0, 1, 3, 6, 11, 21)
-POPULARITY_GROUPS = (0, 1, 10, 100, 1000)
-"""Where the groups of a breakdown begin: items of a history, training rows of the relevant item in the domain."""
 
 
 def evaluate(
@@ -62,12 +59,8 @@ def evaluate(
         given = _candidates(dataset, part, own) if against == "candidates" else None
         rankings = rank(scorer, dataset, part, index, own, candidates=given, causal=causal, ks=order)
         by_domain[name] = _summary(rankings, order)
-        for by, values, begins in (
-            ("history_length", rankings.history, HISTORY_GROUPS),
-            ("history_in_domain", rankings.history_in_domain, HISTORY_GROUPS),
-            ("item_popularity", rankings.popularity, POPULARITY_GROUPS),
-        ):
-            breakdown.setdefault(by, {})[name] = _groups(rankings.ranks, values, begins, order)
+        for by, values in rankings.by.items():
+            breakdown.setdefault(by, {})[name] = _groups(rankings.ranks, by, values, order)
         if done is not None:
             done(name, rankings)
     metrics = [key for key in next(iter(by_domain.values())) if "@" in key]
@@ -111,14 +104,12 @@ def _summary(rankings: Rankings, ks: tuple[int, ...]) -> Metrics:
     return summary
 
 
-def _groups(ranks: Array, values: Array, begins: tuple[int, ...], ks: tuple[int, ...]) -> list[Metrics]:
+def _groups(ranks: Array, by: str, values: Array, ks: tuple[int, ...]) -> list[Metrics]:
     """Recall of the rankings whose value falls in each group; groups without any are left out."""
-    groups = np.searchsorted(begins, values, side="right") - 1
+    numbers = group_numbers(by, values)
     found = []
-    for number, begin in enumerate(begins):
-        own = ranks[groups == number]
-        last = begins[number + 1] - 1 if number + 1 < len(begins) else None
-        label = f"{begin}+" if last is None else str(begin) if last == begin else f"{begin}–{last}"
+    for number, label in enumerate(labels(by)):
+        own = ranks[numbers == number]
         if len(own):
             found.append({"group": label, "queries": len(own), **{f"recall@{k}": recall(own, k) for k in ks}})
     return found

@@ -21,16 +21,8 @@ CACHED_AT_ONCE = 1 << 20
 
 @dataclass(frozen=True)
 class Rankings(Ranked):
-    """n rankings of one domain, with what their metrics are broken down by.
+    """n rankings of one domain, with how many items there were to rank, and `shown[k]` of them in the top-k lists."""
 
-    `history` (n,) are the lengths of the queries' histories, `history_in_domain` (n,) how much of them is of the domain
-    itself, `popularity` (n,) the relevant items' training counts in the domain, `shown[k]` how many distinct items the
-    top-k lists hold, `ranked` how many items there were to rank.
-    """
-
-    history: Array
-    history_in_domain: Array
-    popularity: Array
     shown: dict[int, int]
     ranked: int
 
@@ -56,12 +48,13 @@ def rank(
     """
     items = dataset.corpora.retrievable(domain) if candidates is None else np.unique(candidates[0])
     users, wanted, _ = dataset.targets(part, rows)
-    popularity = dataset.corpora.counts_of(domain, wanted)
     ranks = np.full(len(rows), np.inf)
     history, history_in_domain = np.zeros((2, len(rows)), dtype=np.int64)
+    popularity = dataset.corpora.counts_of(domain, wanted)
+    by = {"history_length": history, "history_in_domain": history_in_domain, "item_popularity": popularity}
     coverage = Coverage(num_items=len(items), ks=ks)
     if not len(rows):
-        return Rankings(rows, users, ranks, history, history_in_domain, popularity, coverage.counts(), len(items))
+        return Rankings(rows, users, ranks, by, coverage.counts(), len(items))
     score = scorer.against(domain, items)
     size = max(1, min(QUERIES_AT_ONCE, LOGITS_AT_ONCE // len(items)))
     cached = max(1, CACHED_AT_ONCE // len(items))
@@ -85,7 +78,7 @@ def rank(
         history[chunk] = queries.histories.lengths
         history_in_domain[chunk] = queries.histories.lengths_in(queries.domains)
         del scores, block  # or the next would be made in fresh memory, which costs as much as the product
-    return Rankings(rows, users, ranks, history, history_in_domain, popularity, coverage.counts(), len(items))
+    return Rankings(rows, users, ranks, by, coverage.counts(), len(items))
 
 
 def positions_in(items: Array, wanted: Array) -> tuple[Array, Array]:

@@ -1,4 +1,7 @@
-"""The ranks of an evaluation, kept: a row for each test query, from which runs are compared query by query."""
+"""The ranks of an evaluation, kept: a row for each test query, from which runs are compared query by query.
+
+ranks.parquet    domain, row, user, rank; and of each query what it is divided by, see `adi.evaluation.breakdown`
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +16,7 @@ import pyarrow.parquet as pq
 from adi.data.arrays import Array
 from adi.data.folder import replace_file
 from adi.errors import AdiError
+from adi.evaluation.breakdown import BREAKDOWNS
 
 RANKS = "ranks.parquet"
 
@@ -21,12 +25,14 @@ RANKS = "ranks.parquet"
 class Ranked:
     """n queries of a domain: the numbers of their rows and users, and the ranks of their items, all (n,).
 
-    Ranks are as in `adi.evaluation.metrics`.
+    Ranks are as in `adi.evaluation.metrics`. `by` has what the queries are divided by, (n,) for each of
+    `adi.evaluation.breakdown.BREAKDOWNS`.
     """
 
     rows: Array
     users: Array
     ranks: Array
+    by: dict[str, Array]
 
 
 def write_ranks(run: Path, ranked: Mapping[str, Ranked]) -> str:
@@ -44,6 +50,7 @@ def write_ranks(run: Path, ranked: Mapping[str, Ranked]) -> str:
             "user": np.concatenate([own.users for own in parts]).astype(np.int64),
             "rank": np.concatenate([own.ranks for own in parts]).astype(np.float64),
         }
+        | {by: np.concatenate([own.by[by] for own in parts]).astype(np.int64) for by in BREAKDOWNS}
     )
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
@@ -67,10 +74,13 @@ def read_ranks(run: Path, digest: str | None, domains: Sequence[str]) -> dict[st
     if _digest(content) != digest:
         raise AdiError(f"{path}: not the file that metrics.json was made from (digest {digest}). {again}")
     table = pq.read_table(pa.BufferReader(content))
+    if missing := [by for by in BREAKDOWNS if by not in table.column_names]:
+        raise AdiError(f"{path}: from before {missing[0]} was kept in it. {again}")
     found = {}
     for name in domains:
         own = table.filter(pc.equal(table["domain"], name))
-        found[name] = Ranked(*(own[column].to_numpy() for column in ("row", "user", "rank")))
+        rows, users, ranks = (own[column].to_numpy() for column in ("row", "user", "rank"))
+        found[name] = Ranked(rows, users, ranks, {by: own[by].to_numpy() for by in BREAKDOWNS})
     return found
 
 

@@ -8,6 +8,8 @@ nothing was found is not that nothing is there.
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
+from adi.evaluation.breakdown import Slice
+
 Verdict = Literal["helps", "hurts", "makes no difference", "not decided"]
 
 FEWEST_USERS = 50
@@ -27,9 +29,12 @@ def verdict(low: float, high: float, *, margin: float, users: int) -> Verdict:
     return "not decided"
 
 
-def sentence(subject: str, found: Verdict, *, domain: str | None, because: str) -> str:
-    """``pooled training helps in r5 (+0.031, 95 % +0.020 to +0.043)``; the domain None is the mean over all."""
-    place = "on average" if domain is None else f"in {domain}"
+def sentence(subject: str, found: Verdict, *, domain: str | None, among: Slice | None = None, because: str) -> str:
+    """``pooled training helps in r5 (+0.031, 95 % +0.020 to +0.043)``; the domain None is the mean over all.
+
+    Of a slice: ``pooled training helps in r5 at history_length 0 (...)``.
+    """
+    place = ("on average" if domain is None else f"in {domain}") + ("" if among is None else f" at {among}")
     if found == "not decided":
         return f"whether {subject} helps or hurts {place} is not decided ({because})"
     return f"{subject} {found} {place} ({because})"

@@ -10,7 +10,6 @@ from typing import Any
 
 import altair as alt
 
-from adi.evaluation.comparison import Comparison
 from adi.evaluation.groups import Estimate, Group
 from adi.evaluation.runs import Epoch
 
@@ -48,13 +47,13 @@ def recall_bars(groups: Sequence[Group], *, domain: str | None, k: int, top: flo
     )
     bars = base.mark_bar(height=15).encode(
         x=alt.X("recall:Q", title=title, scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=4)),
-        color=_colour(groups),
+        color=colour(groups),
         tooltip=["model:N", alt.Tooltip("recall:Q", title=title, format=".4f")],
     )
     spreads = base.mark_rule(strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
     numbers = base.mark_text(align="left", dx=4).encode(x="high:Q", text=alt.Text("recall:Q", format=".3f"))
     chart = alt.layer(bars, spreads, numbers)
-    return chart.properties(title=_title(domain), width="container", height=BAR_STEP * len(groups)).to_dict()
+    return chart.properties(title=title_of(domain), width="container", height=BAR_STEP * len(groups)).to_dict()
 
 
 def recall_curve(groups: Sequence[Group], *, domain: str | None, ks: Sequence[int]) -> Specification:
@@ -65,45 +64,7 @@ def recall_curve(groups: Sequence[Group], *, domain: str | None, ks: Sequence[in
         for k in ks
     ]
     x = alt.X("x:Q", axis=alt.Axis(values=list(ks), format="d"), scale=alt.Scale(nice=False))
-    return _lines(groups, rows, x=x, x_title="N", title=_title(domain), y_title="Recall@N")
-
-
-def difference_intervals(
-    groups: Sequence[Group], comparison: Comparison, *, domain: str | None, extent: tuple[float, float]
-) -> Specification:
-    """Each model's difference to the baseline in a domain (None: the mean) with its interval, on an axis of `extent`.
-
-    The band is the margin within which a difference makes none.
-    """
-    rows: list[Row] = [
-        {"model": one.model, "difference": one.difference, "low": one.low, "high": one.high, "verdict": one.verdict}
-        for one in comparison.differences
-        if one.domain == domain and one.difference is not None
-    ]
-    axis = alt.X(
-        "low:Q",
-        title=f"Difference in {named(comparison.measure)}",
-        scale=alt.Scale(domain=list(extent), nice=False),
-        axis=alt.Axis(tickCount=4, labelExpr="datum.value == 0 ? '0' : format(datum.value, '+.3~f')"),
-    )
-    margin: list[Row] = [{"low": -comparison.margin, "high": comparison.margin}]
-    band = alt.Chart(alt.InlineData(values=margin)).mark_rect(color="#d0d7de", opacity=0.6).encode(x=axis, x2="high:Q")
-    zero = alt.Chart(alt.InlineData(values=[{"low": 0.0}])).mark_rule(strokeWidth=1).encode(x=axis)
-    base = alt.Chart(alt.InlineData(values=rows)).encode(
-        y=alt.Y("model:N", title=None, sort=None, axis=alt.Axis(labelLimit=170, ticks=False, domain=False)),
-        color=_colour(groups),
-        tooltip=[
-            "model:N",
-            *(alt.Tooltip(f"{name}:Q", format="+.4f") for name in ("difference", "low", "high")),
-            "verdict:N",
-        ],
-    )
-    intervals = base.mark_rule(strokeWidth=2.5).encode(x=axis, x2="high:Q")
-    points = base.mark_point(size=70, filled=True, opacity=1).encode(x="difference:Q", shape=_shape(groups))
-    chart = alt.layer(band, zero, intervals, points)
-    return chart.properties(
-        title=_title(domain), width="container", height=BAR_STEP * len(comparison.subjects)
-    ).to_dict()
+    return _lines(groups, rows, x=x, x_title="N", title=title_of(domain), y_title="Recall@N")
 
 
 def loss_curve(groups: Sequence[Group]) -> Specification:
@@ -120,7 +81,7 @@ def validation_curve(groups: Sequence[Group], *, domain: str | None, measure: st
         measures = epoch.validation.mean if domain is None else epoch.validation.domains.get(domain, {})
         return measures.get(measure)
 
-    return _by_epoch(groups, value, title=_title(domain), y_title=f"Validation {named(measure)}")
+    return _by_epoch(groups, value, title=title_of(domain), y_title=f"Validation {named(measure)}")
 
 
 def breakdown_lines(groups: Sequence[Group], *, by: str, domain: str, measure: str) -> Specification:
@@ -131,8 +92,7 @@ def breakdown_lines(groups: Sequence[Group], *, by: str, domain: str, measure: s
         for part, (estimate, queries) in group.breakdown(by, domain=domain, name=measure).items():
             names.setdefault(part, f"{part}|{queries:,}")
             rows.append({"model": group.label, "x": names[part], "value": estimate.mean})
-    two_lines = alt.Axis(labelAngle=0, labelExpr="split(datum.label, '|')")
-    x = alt.X("x:O", sort=list(names.values()), axis=two_lines)
+    x = alt.X("x:O", sort=list(names.values()), axis=two_lines())
     return _lines(groups, rows, x=x, x_title=f"{spoken(by)}, and test queries", title=domain, y_title=named(measure))
 
 
@@ -146,6 +106,28 @@ def named(measure: str) -> str:
 def spoken(key: str) -> str:
     """A key for people: ``history_length`` is History length."""
     return key.replace("_", " ").capitalize()
+
+
+def title_of(domain: str | None) -> str:
+    """A chart's title: its domain, or (None) that it is of the mean."""
+    return "Mean of the domains" if domain is None else domain
+
+
+def colour(groups: Sequence[Group]) -> alt.Color:
+    """That of a mark's model, the same in every chart."""
+    scale = alt.Scale(domain=[group.label for group in groups], range=_in_turn(COLOURS, len(groups)))
+    return alt.Color("model:N", scale=scale, legend=None)
+
+
+def shape(groups: Sequence[Group]) -> alt.Shape:
+    """That of a point's model, the same in every chart."""
+    scale = alt.Scale(domain=[group.label for group in groups], range=_in_turn(list(SHAPES), len(groups)))
+    return alt.Shape("model:N", scale=scale, legend=None)
+
+
+def two_lines() -> alt.Axis:
+    """An axis whose labels are broken at ``|``."""
+    return alt.Axis(labelAngle=0, labelExpr="split(datum.label, '|')")
 
 
 def _by_epoch(
@@ -177,8 +159,8 @@ def _lines(
         .encode(
             x=x.title(x_title),
             y=alt.Y("value:Q", title=y_title, scale=alt.Scale(zero=zero), axis=alt.Axis(tickCount=5)),
-            color=_colour(groups),
-            shape=_shape(groups),
+            color=colour(groups),
+            shape=shape(groups),
             detail="seed:N",
             tooltip=[
                 "model:N",
@@ -190,19 +172,5 @@ def _lines(
     return chart.to_dict()
 
 
-def _colour(groups: Sequence[Group]) -> alt.Color:
-    scale = alt.Scale(domain=[group.label for group in groups], range=_in_turn(COLOURS, len(groups)))
-    return alt.Color("model:N", scale=scale, legend=None)
-
-
-def _shape(groups: Sequence[Group]) -> alt.Shape:
-    scale = alt.Scale(domain=[group.label for group in groups], range=_in_turn(list(SHAPES), len(groups)))
-    return alt.Shape("model:N", scale=scale, legend=None)
-
-
 def _in_turn(values: Sequence[str], count: int) -> list[str]:
     return [values[index % len(values)] for index in range(count)]
-
-
-def _title(domain: str | None) -> str:
-    return "Mean of the domains" if domain is None else domain

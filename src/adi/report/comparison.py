@@ -4,46 +4,60 @@ from collections.abc import Sequence
 
 from adi.data.overlap import Overlap, Overlaps, overlaps
 from adi.errors import AdiError
+from adi.evaluation.breakdown import BREAKDOWNS
 from adi.evaluation.comparable import baseline_among
-from adi.evaluation.comparison import Comparison, Difference, compare_groups
+from adi.evaluation.comparison import Comparison, compare_groups
+from adi.evaluation.difference import Difference
 from adi.evaluation.groups import Group
 from adi.evaluation.verdict import summary
-from adi.report import charts
 from adi.report.charts import named
 from adi.report.elements import Figures, grid, key, note
+from adi.report.intervals import difference_intervals
 from adi.report.tables import DECIMALS, UNDEFINED, Html, count, table, text
 
 
-def differences(groups: Sequence[Group], figures: Figures, *, k: int, baseline: str | None) -> Html:
-    """Differences with intervals and their verdicts, then the overlap of the domains; nothing where one model is alone.
+def compared(groups: Sequence[Group], *, k: int, baseline: str | None) -> Comparison | AdiError | None:
+    """The comparison of the models, by all that queries are divided by; None where one model is alone.
 
-    Runs that do not compare, such as those evaluated before ranks were kept, leave a sentence that says why. Raises
-    `AdiError` for a baseline that is not there.
+    Runs that do not compare, such as those evaluated before ranks were kept, give the fault, for the page to say it.
+    Raises `AdiError` for a baseline that is not there.
     """
     baseline_among(groups, baseline)
     if len(groups) < 2:
-        return Html("")
+        return None
     try:
-        comparison = compare_groups(groups, measure=f"recall@{k}", baseline=baseline)
+        return compare_groups(groups, measure=f"recall@{k}", baseline=baseline, by=tuple(BREAKDOWNS))
     except AdiError as error:
-        return Html(f"<h2>Differences</h2>{note(f'Not known here: {error}')}")
+        return error
+
+
+def differences(groups: Sequence[Group], figures: Figures, comparison: Comparison | AdiError | None) -> Html:
+    """Differences with intervals and their verdicts, then the overlap of the domains."""
+    if comparison is None:
+        return Html("")
+    if isinstance(comparison, AdiError):
+        return Html(f"<h2>Differences</h2>{note(f'Not known here: {comparison}')}")
     how = (
         f"A point is the difference to {comparison.baseline}, its line the 95 % interval over users and seeds "
         f"({comparison.replicates:,} draws), the grey band what makes no difference (within {comparison.margin:g}). "
         "Each interval holds for itself, not for all at once."
     )
-    compared = [group for group in groups if group.label != comparison.baseline]
     parts = [
         f"<h2>Differences in {named(comparison.measure)} to {text(comparison.baseline)}</h2>",
         _in_words(comparison),
         note(how),
         *(note(sentence) for sentence in comparison.notes),
-        key(groups, shown=compared),
+        key(groups, shown=but_baseline(groups, comparison)),
         grid(_charts(groups, comparison, figures)),
         _table(comparison),
         _overlaps(groups),
     ]
     return Html("".join(parts))
+
+
+def but_baseline(groups: Sequence[Group], comparison: Comparison) -> list[Group]:
+    """The models that have differences."""
+    return [group for group in groups if group.label != comparison.baseline]
 
 
 def _in_words(comparison: Comparison) -> str:
@@ -57,12 +71,13 @@ def _in_words(comparison: Comparison) -> str:
 
 def _charts(groups: Sequence[Group], comparison: Comparison, figures: Figures) -> list[Html]:
     """One chart for each domain and the mean, on one scale."""
-    bounds = [bound for one in comparison.differences for bound in (one.low, one.high) if bound is not None]
+    shown = [one for model in comparison.subjects for one in comparison.of(model)]
+    bounds = [bound for one in shown for bound in (one.low, one.high) if bound is not None]
     low, high = min(*bounds, -comparison.margin), max(*bounds, comparison.margin)
     room = 0.05 * (high - low)
     return [
         figures.add(
-            charts.difference_intervals(groups, comparison, domain=domain, extent=(low - room, high + room)),
+            difference_intervals(groups, comparison, domain=domain, extent=(low - room, high + room)),
             about=f"Difference in {named(comparison.measure)}, {domain or 'mean'}: intervals",
         )
         for domain in (*groups[0].domains, None)

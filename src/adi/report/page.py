@@ -14,8 +14,9 @@ from adi.errors import AdiError
 from adi.evaluation.groups import group_runs
 from adi.evaluation.runs import Run, read_runs
 from adi.report import sections
+from adi.report.breakdown import breakdown
 from adi.report.charts import Specification
-from adi.report.comparison import differences
+from adi.report.comparison import compared, differences
 from adi.report.elements import Figures
 from adi.report.interest import interest
 from adi.report.self_training import self_training
@@ -64,11 +65,12 @@ def render(runs: Sequence[Run], *, baseline: str | None = None) -> str:
     ks = _common_ks(runs)
     k = ks[len(ks) // 2]
     figures = Figures()
+    comparison = compared(groups, k=k, baseline=baseline)
     body = (
         sections.recall(groups, figures, ks=ks, k=k),
-        differences(groups, figures, k=k, baseline=baseline),
+        differences(groups, figures, comparison),
         sections.learning(groups, figures, k=k),
-        sections.breakdown(groups, figures, k=k),
+        breakdown(groups, figures, comparison, k=k),
         interest(groups, figures),
         self_training(groups, figures),
         sections.provenance(groups),

@@ -7,7 +7,7 @@ from adi.data.manifest import read_manifest
 from adi.errors import AdiError
 from adi.evaluation.groups import Group, settings
 from adi.report import charts
-from adi.report.charts import named, spoken
+from adi.report.charts import named
 from adi.report.elements import Figures, folded, grid, key, note
 from adi.report.tables import UNDEFINED, Html, count, mean_spread, measure_table, table, text
 
@@ -95,24 +95,6 @@ def learning(groups: Sequence[Group], figures: Figures, *, k: int) -> Html:
     trained = [group for group in groups if any(run.epochs for run in group.runs)]
     axes = note("One line for each seed. The axes of the charts differ, and do not start at zero.")
     return Html(f"{title}{axes}{key(groups, shown=trained)}{grid(curves)}")
-
-
-def breakdown(groups: Sequence[Group], figures: Figures, *, k: int) -> Html:
-    """Recall by part of the test queries: by the user's history, in all and in the domain, by the item's popularity."""
-    keys = list(dict.fromkeys(by for group in groups for run in group.runs for by in run.metrics.breakdown))
-    parts = []
-    for by in keys:
-        lines = [
-            figures.add(
-                charts.breakdown_lines(groups, by=by, domain=domain, measure=f"recall@{k}"),
-                about=f"Recall@{k} by {spoken(by).lower()}, {domain}",
-            )
-            for domain in groups[0].domains
-        ]
-        title = f"<h2>Recall@{k} by {text(spoken(by).lower())}</h2>"
-        sizes = note("Below each part: its number of test queries. Every domain has its own axis.")
-        parts.append(f"{title}{sizes}{key(groups)}{grid(lines)}")
-    return Html("".join(parts))
 
 
 def provenance(groups: Sequence[Group]) -> Html:

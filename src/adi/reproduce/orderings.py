@@ -85,9 +85,10 @@ def draw(groups: Sequence[Group], measure: str) -> Drawn:
     metric, _, k = measure.partition("@")
     seeds = [len(group.runs) for group in groups]
     totals, num_users = totals_by_user([run for group in groups for run in group.runs], metric, int(k))
-    replicates = replicate_means(totals, num_users, seeds, replicates=REPLICATES, seed=0)  # (R, G, D)
+    domains = totals[None]
+    replicates = replicate_means(domains, num_users, seeds, replicates=REPLICATES, seed=0)  # (R, G, D)
     replicates = replicates[..., ~np.isnan(replicates).all(axis=(0, 1))]
-    return Drawn(np.nanmean(means(totals, seeds), axis=1), np.nanmean(replicates, axis=2))
+    return Drawn(np.nanmean(means(domains, seeds), axis=1), np.nanmean(replicates, axis=2))
 
 
 def compare_order(places: Mapping[str, int], drawn: Drawn, published: Published) -> Ordering | None:
