@@ -1,4 +1,4 @@
-"""Models against a baseline, domain by domain and by groups of queries: differences with intervals, and what they say."""
+"""Models against a baseline, by domain and by groups of queries: differences with intervals, and what they say."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
