@@ -37,7 +37,7 @@ def compare(
     by: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also compare each domain by parts of its queries: history_length, history_in_domain or "
+            help="Also compare each domain by groups of its queries: history_length, history_in_domain or "
             "item_popularity. Can be repeated.",
             show_default=False,
         ),
@@ -46,7 +46,7 @@ def compare(
     replicates: Annotated[int, typer.Option(help="How often users and seeds are drawn for the intervals.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of these draws.")] = 0,
     gate: Annotated[
-        bool, typer.Option("--gate", help="Exit with 3 if a model hurts a domain, or a part of one (--by).")
+        bool, typer.Option("--gate", help="Exit with 3 if a model hurts a domain, or a group of its queries (--by).")
     ] = False,
     gate_strict: Annotated[
         bool,
