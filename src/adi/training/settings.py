@@ -29,7 +29,7 @@ class TrainingSettings(Strict):
     epochs: int = Field(10, ge=1)
     batch_size: int = Field(4096, ge=1)
     lr: float = Field(1e-3, gt=0.0)
-    embedding_lr: float = Field(0.1, gt=0.0)
+    embedding_lr: float = Field(0.05, gt=0.0)
     weight_decay: float = Field(0.0, ge=0.0)
     delta_decay: float = Field(0.05, ge=0.0)
     in_batch: bool = True
