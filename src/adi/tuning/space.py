@@ -31,7 +31,7 @@ Config = dict[str, Any]
 DEFAULT_SPACES: dict[type[Strict], dict[str, dict[str, Any] | None]] = {
     TrainingSettings: {
         "lr": {"low": 3e-4, "high": 1e-2, "log": True},
-        "embedding_lr": {"low": 0.03, "high": 0.3, "log": True},
+        "embedding_lr": {"low": 0.01, "high": 0.3, "log": True},
         "uniform": {"choices": [500, 1000, 2000, 4000]},
     },
     TowerSettings: {
