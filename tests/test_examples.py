@@ -1,18 +1,22 @@
-"""The scripts of ``examples``, on the log written by hand."""
+"""The scripts of ``examples``: on the log written by hand, and on a small marketplace."""
 
 import runpy
 import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from adi.data.dataset import Dataset
+from adi.data.marketplace.simulation import Marketplace, simulate
+from adi.data.marketplace.truth import load_truth
 from adi.data.prepare import prepare
 from adi.training.evaluation import evaluate_run
 from adi.training.loop import train
 
-WHERE_AHEAD = str(Path(__file__).parents[1] / "examples" / "where_ahead.py")
+EXAMPLES = Path(__file__).parents[1] / "examples"
+WHERE_AHEAD, TRUE_SCORES = str(EXAMPLES / "where_ahead.py"), str(EXAMPLES / "true_scores.py")
 
 
 def test_which_clicks_are_the_last_of_their_user_in_the_domain(dataset: Dataset) -> None:
@@ -64,3 +68,30 @@ def test_a_log_without_time_has_no_last_clicks(tables, tmp_path, monkeypatch, ca
     with pytest.raises(SystemExit):
         runpy.run_path(WHERE_AHEAD, run_name="__main__")
     assert "prepared: a log without time, in which no click is the last" in capsys.readouterr().err
+
+
+def test_the_recall_of_the_true_scores(tmp_path, monkeypatch, capsys) -> None:
+    market, prepared = tmp_path / "market", tmp_path / "prepared"
+    simulate(market, Marketplace(users=150, items=300, interactions=2_000))
+    prepare(market, prepared)
+    monkeypatch.setattr("sys.argv", ["true_scores.py", str(market), str(prepared)])
+    runpy.run_path(TRUE_SCORES, run_name="__main__")
+    head, _, found = capsys.readouterr().out.splitlines()
+    assert head == "| recall@50 | search | feed | cart | mean |"
+
+    dataset, truth = Dataset(prepared), load_truth(market / "truth")
+    traits = {row["user_id"]: row for row in pq.read_table(market / "truth" / "users.parquet").to_pylist()}
+    rows = dataset.rows("test")
+    hits: dict[str, list[bool]] = {name: [] for name in dataset.domains}
+    for row, user, item, domain in zip(rows, *dataset.targets("test", rows), strict=True):
+        who = traits[int(dataset.users.key(user))]
+        groups, share = np.array([[who["main_group"], who["side_group"]]]), np.array([who["main_share"]])
+        scores = truth.scores(groups, share, dataset.domains[domain])[0]
+        wanted = int(dataset.items.key(item)) - 1
+        seen = [int(dataset.items.key(one)) - 1 for one in dataset.queries("test", np.array([row])).histories.items]
+        own = scores[wanted]
+        scores[seen] = -np.inf
+        hits[dataset.domains[domain]].append((scores > own).sum() < 50)
+    expected = [float(np.mean(found)) for found in hits.values()]
+    cells = " | ".join(f"{value:.3f}" for value in (*expected, np.mean(expected)))
+    assert found == f"| true scores | {cells} |"

@@ -1,0 +1,59 @@
+"""How well a simulated marketplace's test can be told by one who knows its truth: the recall of the true scores.
+
+They are `f(v | u, d)` of `adi.data.marketplace.simulation`, by which clicks are drawn; no model is told them. Nor are
+they quite the best there is: the earlier clicks of a visit tell which of the user's two interests it is about, and f
+does not know that.
+
+Usage: python examples/true_scores.py MARKETPLACE PREPARED    (what `adi simulate` and `adi prepare` wrote)
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from adi.data.arrays import Array
+from adi.data.dataset import Dataset, Queries
+from adi.data.marketplace.truth import Truth, load_truth
+from adi.evaluation.evaluate import evaluate
+from adi.models.scorer import Score
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("marketplace", type=Path)
+    parser.add_argument("prepared", type=Path)
+    given = parser.parse_args()
+    dataset = Dataset(given.prepared)
+    found = evaluate(TrueScores(given.marketplace / "truth", dataset), dataset, ks=(50,))
+    recall = {name: values["recall@50"] for name, values in found["domains"].items()}
+    print(f"| recall@50 | {' | '.join(recall)} | mean |\n|---|{'---|' * (len(recall) + 1)}")
+    print(f"| true scores | {' | '.join(f'{value:.3f}' for value in (*recall.values(), found['mean']['recall@50']))} |")
+
+
+class TrueScores:
+    """A `Scorer` that knows the truth. A marketplace's users and items are numbered from 1, in its files' order."""
+
+    def __init__(self, folder: Path, dataset: Dataset) -> None:
+        users = pq.read_table(folder / "users.parquet")
+        self.truth: Truth = load_truth(folder)
+        self.groups = np.stack([users["main_group"].to_numpy(), users["side_group"].to_numpy()], axis=1)  # (U, 2)
+        self.main_share = users["main_share"].to_numpy()  # (U,)
+        self.dataset = dataset
+
+    def against(self, domain: int, items: Array) -> Score:
+        own = np.array([int(self.dataset.items.key(int(item))) for item in items]) - 1  # (m,)
+
+        def score(queries: Queries) -> Tensor:
+            users = np.array([int(self.dataset.users.key(int(user))) for user in queries.users]) - 1  # (n,)
+            name = self.dataset.domains[domain]
+            return torch.from_numpy(self.truth.scores(self.groups[users], self.main_share[users], name)[:, own])
+
+        return score
+
+
+if __name__ == "__main__":
+    main()
