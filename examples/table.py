@@ -4,36 +4,35 @@ Usage: python examples/table.py RUN... [--metric recall@10]
 """
 
 import argparse
-import json
 from pathlib import Path
-from statistics import mean, stdev
+
+from adi.evaluation.groups import Estimate, group_runs
+from adi.evaluation.runs import read_runs
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--metric", help="default: recall@10 against candidates, recall@50 against the corpus")
     options = parser.parse_args()
 
-    groups: dict[str, list[dict[str, float]]] = {}
-    for run in options.runs:
-        info, metrics = (json.loads((run / name).read_text()) for name in ("run.json", "metrics.json"))
-        key = options.metric or ("recall@10" if metrics["against"] == "candidates" else "recall@50")
-        values = {name: domain[key] for name, domain in metrics["domains"].items()} | {"mean": metrics["mean"][key]}
-        scope = info["config"]["model"].get("scope")
-        groups.setdefault(info["model"] + (f" ({scope})" if scope else ""), []).append(values)
-
-    columns = list(next(iter(groups.values()))[0])
-    print(f"| {key} | seeds | {' | '.join(columns)} |")
-    print(f"|---|---|{'---|' * len(columns)}")
-    for name, runs in sorted(groups.items(), key=lambda group: mean(run["mean"] for run in group[1])):
-        cells = [_cell([run[column] for run in runs]) for column in columns]
-        print(f"| {name} | {len(runs)} | {' | '.join(cells)} |")
+    groups = group_runs(read_runs(options.runs))
+    against = groups[0].runs[0].metrics.against
+    metric = options.metric or ("recall@10" if against == "candidates" else "recall@50")
+    if any(metric not in group.measures for group in groups):
+        parser.error(f"--metric: not every run has '{metric}'")
+    domains = groups[0].domains
+    print(f"| {metric} | seeds | {' | '.join((*domains, 'mean'))} |")
+    print(f"|---|---|{'---|' * (len(domains) + 1)}")
+    for group in sorted(groups, key=lambda one: one.measure(metric).mean or 0.0):
+        cells = [_cell(group.measure(metric, domain=domain)) for domain in (*domains, None)]
+        print(f"| {group.label} | {len(group.runs)} | {' | '.join(cells)} |")
 
 
-def _cell(values: list[float]) -> str:
-    text = f"{mean(values):.3f}"
-    return text if len(values) == 1 else f"{text} ± {stdev(values):.3f}"
+def _cell(value: Estimate) -> str:
+    if value.mean is None:
+        return "–"
+    return f"{value.mean:.3f}" if value.spread is None else f"{value.mean:.3f} ± {value.spread:.3f}"
 
 
 if __name__ == "__main__":

@@ -16,7 +16,29 @@ from adi.training.evaluation import evaluate_run
 from adi.training.loop import train
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-WHERE_AHEAD, TRUE_SCORES = str(EXAMPLES / "where_ahead.py"), str(EXAMPLES / "true_scores.py")
+TABLE, WHERE_AHEAD, TRUE_SCORES = (str(EXAMPLES / f"{name}.py") for name in ("table", "where_ahead", "true_scores"))
+
+
+def test_a_table_tells_configurations_apart(prepared, tmp_path, monkeypatch, capsys) -> None:
+    pooled, own = tmp_path / "all", tmp_path / "domain"
+    train(prepared, "item-knn", pooled, settings={"scope": "all"})
+    train(prepared, "item-knn", own, settings={"scope": "domain"})
+    found = {run: evaluate_run(run)["mean"]["recall@50"] for run in (pooled, own)}
+    monkeypatch.setattr("sys.argv", ["table.py", str(pooled), str(own)])
+    runpy.run_path(TABLE, run_name="__main__")
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert head == "| recall@50 | seeds | search | feed | kiosk | mean |"
+    cells = {row.strip("| ").split(" | ")[0]: row.strip("| ").split(" | ")[1:] for row in rows}
+    assert set(cells) == {"item-knn (model.scope=all)", "item-knn (model.scope=domain)"}
+    for run in (pooled, own):
+        of = cells[f"item-knn (model.scope={run.name})"]
+        assert of[0] == "1"
+        assert of[-1] == f"{found[run]:.3f}"
+
+    monkeypatch.setattr("sys.argv", ["table.py", str(own), "--metric", "recall@7"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(TABLE, run_name="__main__")
+    assert "--metric: not every run has 'recall@7'" in capsys.readouterr().err
 
 
 def test_which_clicks_are_the_last_of_their_user_in_the_domain(dataset: Dataset) -> None:
