@@ -4,7 +4,7 @@ import re
 from contextlib import closing
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from adi.bundle.export import export
 from adi.serving.recent_redis import RedisRecent
@@ -216,6 +216,19 @@ def test_without_an_experiment_there_is_no_arm_to_choose(window, served) -> None
     one.answered()
     expect(one.page.get_by_label("Arm of the experiment")).to_be_hidden()
     expect(one.page.get_by_label("Weight of log bid")).to_be_hidden()
+
+
+def test_lists_are_busy_from_the_start_of_the_next_request(window, served, top) -> None:
+    one = window()
+    one.goto(served, "#retrieve?user=ana&k=4")
+    one.answered()
+    held: list[Route] = []
+    one.page.route("**/v1/bundle*", lambda route: held.append(route))  # the first thing that the page asks for
+    one.page.evaluate("location.hash = '#retrieve?user=ana&k=2'")
+    expect(one.page.locator("#results")).to_have_attribute("aria-busy", "true")
+    held[0].continue_()
+    one.answered()
+    assert one.lists() == top(served, {"user": "ana", "k": 2})
 
 
 def test_bids_are_weighed_as_the_field_says(window, serving, prepared_with_bids, tmp_path, top) -> None:

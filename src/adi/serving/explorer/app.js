@@ -27,6 +27,7 @@ async function show() {
   const state = read(location.hash);
   showTab(state.tab);
   byId("page-error").textContent = "";
+  byId("results").setAttribute("aria-busy", "true"); // from the start: what is there still answers another request
   try {
     const about = await ask("v1/bundle", undefined, state.arm || null);
     if (own !== latest) return;
@@ -38,6 +39,8 @@ async function show() {
     else await showRetrieved(state, about, () => own === latest);
   } catch (problem) {
     if (own === latest) complain(problem);
+  } finally {
+    if (own === latest) byId("results").removeAttribute("aria-busy");
   }
 }
 
@@ -51,7 +54,6 @@ async function showRetrieved(state, about, current) {
     return;
   }
   byId("status").textContent = "Asking …";
-  byId("results").setAttribute("aria-busy", "true");
   try {
     const found = await retrieve(state);
     if (current()) present(state, found);
@@ -61,8 +63,6 @@ async function showRetrieved(state, about, current) {
     byId("results").replaceChildren();
     if (!(problem instanceof Problem) || problem.status === 401) throw problem;
     form.complain(problem);
-  } finally {
-    if (current()) byId("results").removeAttribute("aria-busy");
   }
 }
 
