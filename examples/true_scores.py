@@ -1,6 +1,6 @@
 """How well a simulated marketplace's test can be told by one who knows its truth: the recall of the true scores.
 
-They are `f(v | u, d)` of `adi.data.marketplace.simulation`, by which clicks are drawn; no model is told them. Nor are
+They are `f(v | u, d)` of `adi.marketplace.simulation`, by which clicks are drawn; no model is told them. Nor are
 they quite the best there is: the earlier clicks of a visit tell which of the user's two interests it is about, and f
 does not know that.
 
@@ -17,8 +17,8 @@ from torch import Tensor
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
-from adi.data.marketplace.truth import Truth, load_truth
 from adi.evaluation.evaluate import evaluate
+from adi.marketplace.truth import Truth, load_truth
 from adi.models.scorer import Score
 
 

@@ -16,10 +16,10 @@ from adi.data.dataset import Dataset, Part
 from adi.evaluation.bootstrap import means, replicate_means
 from adi.evaluation.comparable import check_runs
 from adi.evaluation.groups import group_runs
-from adi.evaluation.metrics import gains
 from adi.evaluation.ranks import read_ranks
 from adi.evaluation.runs import Run, read_runs
 from adi.evaluation.totals import Totals
+from adi.metrics import gains
 
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 KINDS = ("no history", "followed", "last")

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import settings
 
 from adi.data.dataset import Dataset
-from adi.data.prepare import prepare
-from adi.evaluation.metrics import recall
 from adi.evaluation.ranks import Ranked, write_ranks
+from adi.metrics import recall
+from adi.preparation.prepare import prepare
+
+pytest_plugins = ["workspace"]
 
 settings.register_profile("untimed", deadline=None)  # how fast a machine is, or how busy, is no test
 settings.load_profile("untimed")

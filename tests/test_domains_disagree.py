@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adi.data.marketplace.simulation import Marketplace, simulate
-from adi.data.prepare import prepare
 from adi.evaluation.evaluate import evaluate
+from adi.marketplace.simulation import Marketplace, simulate
+from adi.preparation.prepare import prepare
 from adi.training.loop import train
 from adi.training.run import open_run
 

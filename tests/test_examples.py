@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from adi.data.dataset import Dataset
-from adi.data.marketplace.simulation import Marketplace, simulate
-from adi.data.marketplace.truth import load_truth
-from adi.data.prepare import prepare
+from adi.marketplace.simulation import Marketplace, simulate
+from adi.marketplace.truth import load_truth
+from adi.preparation.prepare import prepare
 from adi.training.evaluation import evaluate_run
 from adi.training.loop import train
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 from adi.errors import AdiError
 
 if TYPE_CHECKING:
-    from adi.data.marketplace.simulation import Marketplace, simulate
-    from adi.data.prepare import prepare
-    from adi.data.sources.catalog import convert
     from adi.evaluation.comparison import compare
+    from adi.marketplace.simulation import Marketplace, simulate
+    from adi.preparation.prepare import prepare
     from adi.report.page import write_report
     from adi.retrieval.retriever import Retriever
+    from adi.sources.catalog import convert
     from adi.training.evaluation import evaluate_run as evaluate
     from adi.training.loop import train
     from adi.tuning.tune import tune
@@ -43,13 +43,13 @@ __all__ = [
 ]
 
 _PLACES = {
-    "Marketplace": "adi.data.marketplace.simulation:Marketplace",
+    "Marketplace": "adi.marketplace.simulation:Marketplace",
     "Retriever": "adi.retrieval.retriever:Retriever",
     "compare": "adi.evaluation.comparison:compare",
-    "convert": "adi.data.sources.catalog:convert",
+    "convert": "adi.sources.catalog:convert",
     "evaluate": "adi.training.evaluation:evaluate_run",
-    "prepare": "adi.data.prepare:prepare",
-    "simulate": "adi.data.marketplace.simulation:simulate",
+    "prepare": "adi.preparation.prepare:prepare",
+    "simulate": "adi.marketplace.simulation:simulate",
     "train": "adi.training.loop:train",
     "tune": "adi.tuning.tune:tune",
     "write_report": "adi.report.page:write_report",

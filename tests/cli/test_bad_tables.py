@@ -164,7 +164,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(adi, place: Place, monkeypatch: 
     def full(_: Path, **options: str) -> str:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("adi.data.prepare.fingerprint", full)
+    monkeypatch.setattr("adi.preparation.prepare.fingerprint", full)
     place.write()
     before = sorted(place.folder.rglob("*"))
     done = adi("prepare", place.folder, "--out", place.out)

@@ -8,7 +8,7 @@ import pytest
 from typer.main import get_command
 
 from adi.cli.main import app
-from adi.data.sources.catalog import SOURCES
+from adi.sources.catalog import SOURCES
 
 COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 BENCHMARKS = sorted(get_command(app).commands["bench"].commands)  # type: ignore[attr-defined]

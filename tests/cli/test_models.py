@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from adi.data.marketplace.simulation import Marketplace, simulate
-from adi.data.prepare import prepare
+from adi.marketplace.simulation import Marketplace, simulate
 from adi.models.catalog import MODELS, TrainedModel
+from adi.preparation.prepare import prepare
 
 IDS = """
 domains: {column: domain}

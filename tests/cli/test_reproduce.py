@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from adi.data.marketplace.simulation import Marketplace
 from adi.errors import AdiError
+from adi.marketplace.simulation import Marketplace
 from adi.reproduce import cells, datasets, grid
 
 

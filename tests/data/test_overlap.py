@@ -8,7 +8,7 @@ import pytest
 from adi.data import overlap as overlap_module
 from adi.data.dataset import Dataset
 from adi.data.overlap import Overlap, overlaps
-from adi.data.prepare import prepare
+from adi.preparation.prepare import prepare
 
 LOG = "ann,x,a ann,y,a ann,x,b ann,v,c bo,y,a bo,z,b cy,z,b cy,z,b dee,w,c dee,x,c"
 TEST = "bo,w,c cy,x,a"

@@ -8,8 +8,8 @@ import pytest
 
 from adi.evaluation import bootstrap
 from adi.evaluation.bootstrap import means, replicate_means
-from adi.evaluation.metrics import gains
 from adi.evaluation.totals import Totals
+from adi.metrics import gains
 
 
 def totals(users, *columns):

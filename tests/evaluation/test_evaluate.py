@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from adi.data.dataset import Dataset
-from adi.data.prepare import prepare
 from adi.errors import AdiError
 from adi.evaluation.breakdown import BREAKDOWNS
 from adi.evaluation.evaluate import evaluate
-from adi.evaluation.metrics import recall
+from adi.metrics import recall
 from adi.models.popularity import Popularity
+from adi.preparation.prepare import prepare
 from adi.training.evaluation import evaluate_run
 from adi.training.loop import train
 

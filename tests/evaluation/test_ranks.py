@@ -10,8 +10,8 @@ import pytest
 
 from adi.errors import AdiError
 from adi.evaluation.breakdown import group_numbers, labels
-from adi.evaluation.metrics import recall
 from adi.evaluation.ranks import Ranked, read_ranks, write_ranks
+from adi.metrics import recall
 from adi.training.evaluation import evaluate_run
 from adi.training.loop import train
 

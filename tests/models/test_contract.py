@@ -10,14 +10,14 @@ import torch
 from safetensors.torch import load_file
 
 from adi.batch import Bags, Batch, DomainCandidates
-from adi.bundle.graph import PaddedTower
-from adi.bundle.slots import Slots, fill
+from adi.bundle.padding import Slots, fill
 from adi.data.features import ArrayBags
 from adi.data.manifest import FeatureInfo
-from adi.layers.domain_parameter import DomainParameter
-from adi.layers.embedding import Neighbours
+from adi.exporting.graph import PaddedTower
 from adi.models.catalog import MODELS, TrainedModel, build_towers
 from adi.models.dnn_single import DnnSingle
+from adi.nn.domain_parameter import DomainParameter
+from adi.nn.embedding import Neighbours
 from adi.training.checkpoint import save_tensors
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
 from adi.training.run import settings_for

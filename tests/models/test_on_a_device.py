@@ -16,8 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-from adi.layers import distinct as layer
-from adi.layers import embedding
+from adi.nn import distinct as layer
+from adi.nn import embedding
 from adi.training import optimizers
 from adi.training.settings import TrainingSettings
 from adi.training.step import Step

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from adi.data.dataset import Dataset, Histories, Queries
-from adi.data.prepare import prepare
 from adi.models.settings import UserKnnSettings
 from adi.models.user_knn import UserKnn
+from adi.preparation.prepare import prepare
 
 # items of u1 x y z, u2 x z, u3 x y, u4 z x, u5 v; of domain a alone x y, x, x y, z, v
 LOG = "u1,x,a u1,y,a u1,z,b u2,x,a u2,z,b u3,x,a u3,y,a u4,z,a u4,x,b u5,v,a u3,x,a"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adi.data.marketplace.simulation import Marketplace
+from adi.marketplace.simulation import Marketplace
 from adi.reproduce import cells, datasets, grid
 from adi.reproduce.cells import Cell
 from adi.reproduce.folder import Record

@@ -2,12 +2,12 @@
 
 import pytest
 
-from adi.data.sources.catalog import SOURCES
 from adi.errors import AdiError
 from adi.models.catalog import MODELS
 from adi.reproduce.cells import lines_of
 from adi.reproduce.datasets import DATASETS, MARKETPLACE
 from adi.reproduce.tables import TABLES, tables_named
+from adi.sources.catalog import SOURCES
 from adi.training.run import settings_for
 
 PARTS = [(table, dataset) for table in TABLES.values() for dataset in table.datasets]

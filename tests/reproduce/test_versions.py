@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from adi.data.marketplace.simulation import Marketplace
 from adi.errors import AdiError
+from adi.marketplace.simulation import Marketplace
 from adi.reproduce import cells, datasets, grid
 from adi.reproduce.folder import GridFolder
 from adi.reproduce.grid import reproduce

@@ -18,11 +18,11 @@ import pytest
 import redis
 import uvicorn
 
-from adi.bundle.export import export
+from adi.exporting.export import export
 from adi.serving.app import create_app
 from adi.serving.experiment import Experiment
 from adi.serving.exposures import ExposureLog
-from adi.serving.gate import Limits
+from adi.serving.limits import Limits
 from adi.serving.metrics import Metrics
 from adi.serving.recent import Recent
 from adi.serving.service import Service

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adi.bundle.export import export
+from adi.exporting.export import export
 from adi.retrieval.retriever import Retriever
 from adi.training.loop import train
 

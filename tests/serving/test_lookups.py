@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from adi.bundle.export import export
 from adi.errors import AdiError
+from adi.exporting.export import export
 from adi.serving.lookups import MOST_SHOWN
 
 

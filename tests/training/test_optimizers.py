@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from adi.layers.domain_linear import DomainLinear
-from adi.layers.embedding import EmbeddingTables
+from adi.nn.domain_linear import DomainLinear
+from adi.nn.embedding import EmbeddingTables
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
 
 ROWS, E = 7, 3

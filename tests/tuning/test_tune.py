@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from adi.data.dataset import Dataset
-from adi.data.prepare import prepare
 from adi.errors import AdiError
 from adi.evaluation.evaluate import evaluate
 from adi.models.item_knn import ItemKnn
 from adi.models.settings import ItemKnnSettings
+from adi.preparation.prepare import prepare
 from adi.training.loop import train
 from adi.training.run import read_log
 from adi.tuning.study import Study

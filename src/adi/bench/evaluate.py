@@ -18,10 +18,10 @@ from adi.bench.threads import torch_threads
 from adi.bench.timing import Times, in_turns
 from adi.data.arrays import Array, arrow_numbers
 from adi.data.dataset import Dataset, Queries
-from adi.data.prepare import prepare
 from adi.evaluation.ranking import LOGITS_AT_ONCE, QUERIES_AT_ONCE, rank
 from adi.machine import tune_allocator
 from adi.models.scorer import Score
+from adi.preparation.prepare import prepare
 from adi.schema import Strict
 
 KS = (10, 50, 100)

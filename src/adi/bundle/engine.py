@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 
 from adi.bundle.manifest import DATA, read_bundle_info
-from adi.bundle.origin import read_origin
+from adi.bundle.provenance import read_origin
 from adi.bundle.user_tower import UserTower
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
 from adi.data.features import FeatureReader
 from adi.errors import AdiError
+from adi.index.allowed import Filter
 from adi.index.bids import Bids
-from adi.index.filters import Filter
 from adi.index.vector_index import VectorIndex
-from adi.retrieval.cores import CORES
 from adi.retrieval.engine import Admitted, Found
-from adi.retrieval.stages import lap
+from adi.thread_budget import CORES
+from adi.timing import lap
 
 NOTHING: Array = np.empty(0, dtype=np.int64)
 

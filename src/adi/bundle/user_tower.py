@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from adi.bundle.padding import Slots, fill
 from adi.bundle.row_file import RowFile
-from adi.bundle.slots import Slots, fill
 from adi.data.arrays import Array
 from adi.data.features import FeatureArrays
 from adi.schema import Strict

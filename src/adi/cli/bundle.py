@@ -47,8 +47,8 @@ def export(
 
     Example: [bold]adi export run --out bundle[/]
     """
-    from adi.bundle.export import export as write
-    from adi.bundle.export import planned_size
+    from adi.exporting.export import export as write
+    from adi.exporting.export import planned_size
     from adi.index.settings import IndexSettings
 
     settings = IndexSettings(target=target, k=k, exact_below=exact_below)

@@ -22,8 +22,8 @@ def init(
 
     Example: [bold]adi init clicks.parquet users.csv items.csv[/]
     """
-    from adi.data.guessing.draft import guess_schema
     from adi.errors import AdiError
+    from adi.guessing.draft import guess_schema
 
     if out.exists():
         raise AdiError(f"{out}: exists already. Remove it, or choose another file with --out.")
@@ -54,8 +54,8 @@ def simulate(
 
     Example: [bold]adi simulate tables --interactions 1000000 --domains 5[/]
     """
-    from adi.data.marketplace.simulation import Marketplace
-    from adi.data.marketplace.simulation import simulate as run
+    from adi.marketplace.simulation import Marketplace
+    from adi.marketplace.simulation import simulate as run
 
     settings = Marketplace(
         users=users if users is not None else max(interactions // 15, 2),
@@ -89,7 +89,7 @@ def dataset(
 
     Example: [bold]adi dataset xmrec-wsdm22 --source DIR --out tables[/]
     """
-    from adi.data.sources.catalog import convert
+    from adi.sources.catalog import convert
 
     chosen = None if values is None else [value.strip() for value in values.split(",")]
     with ERR.status(f"converting {name}"):
@@ -106,7 +106,7 @@ def prepare(
 
     Example: [bold]adi prepare tables/schema.yaml --out prepared[/]
     """
-    from adi.data.prepare import prepare as run
+    from adi.preparation.prepare import prepare as run
 
     with progress_bar() as bar:
         manifest = run(schema, out, memory=memory, progress=bar)

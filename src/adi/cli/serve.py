@@ -52,7 +52,7 @@ def serve(
     from adi.serving.app import create_app
     from adi.serving.experiment import load_experiment
     from adi.serving.exposures import ExposureLog
-    from adi.serving.gate import Limits
+    from adi.serving.limits import Limits
     from adi.serving.metrics import Metrics
     from adi.serving.recent import Recent, SqliteRecent
     from adi.serving.service import Service

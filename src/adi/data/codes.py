@@ -1,4 +1,4 @@
-"""The code of a single value, without an engine: what `adi.data.vocabulary` makes of columns."""
+"""The code of a single value, without an engine: what `adi.preparation.vocabulary` makes of columns."""
 
 from collections.abc import Callable
 from hashlib import md5

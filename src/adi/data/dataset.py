@@ -231,7 +231,7 @@ class Dataset:
         return self._read("candidates/item")[positions].astype(np.int64), cuts
 
     def feature(self, side: Literal["user", "item"], name: str) -> Array:
-        """The codes of a feature, see `adi.data.encoding`."""
+        """The codes of a feature, see `adi.preparation.encoding`."""
         return self._read(f"features/{side}/{name}")
 
     def attributes(self, domain: int, columns: Sequence[str] | None = None) -> pa.Table:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from adi.errors import AdiError, suggestion
 from adi.evaluation.groups import Group
-from adi.evaluation.metrics import GAINS
 from adi.evaluation.runs import Run
 from adi.evaluation.verdict import listed
+from adi.metrics import GAINS
 
 SEPARATE = "dnn-single"
 """The model that is trained in each domain alone. Against it, one that is trained on all tells what pooling does."""

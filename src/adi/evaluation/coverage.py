@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from adi.evaluation.best import best, pays
+from adi.evaluation.topk import best, pays
 
 
 class Coverage:
@@ -12,7 +12,7 @@ class Coverage:
     Of few items, lists cost more than all else in an evaluation, and after a few thousand of them hardly any holds an
     item that no earlier one held. So there, once new items are rare, lists are made only of the queries that can still
     add one: those where fewer than k items score above the best of the items that no list of k holds. The counts stay
-    exact. Of many items, `adi.evaluation.best` makes lists in less time than it takes to see who needs one.
+    exact. Of many items, `adi.evaluation.topk` makes lists in less time than it takes to see who needs one.
 
         coverage = Coverage(num_items=1000, ks=(10, 50))
         coverage.add(scores)    # (n, 1000); what is left out has -inf

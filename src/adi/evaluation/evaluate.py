@@ -10,8 +10,8 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Part
 from adi.errors import AdiError
 from adi.evaluation.breakdown import group_numbers, labels
-from adi.evaluation.metrics import mrr, ndcg, recall
 from adi.evaluation.ranking import Rankings, rank
+from adi.metrics import mrr, ndcg, recall
 from adi.models.scorer import Scorer
 
 Against = Literal["corpus", "candidates"]

@@ -25,7 +25,7 @@ RANKS = "ranks.parquet"
 class Ranked:
     """n queries of a domain: the numbers of their rows and users, and the ranks of their items, all (n,).
 
-    Ranks are as in `adi.evaluation.metrics`. `by` has what the queries are divided by, (n,) for each of
+    Ranks are as in `adi.metrics`. `by` has what the queries are divided by, (n,) for each of
     `adi.evaluation.breakdown.BREAKDOWNS`.
     """
 

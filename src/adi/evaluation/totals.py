@@ -8,9 +8,9 @@ import numpy as np
 from adi.data.arrays import Array
 from adi.errors import AdiError
 from adi.evaluation.breakdown import Slice, group_numbers, labels
-from adi.evaluation.metrics import gains
 from adi.evaluation.ranks import RANKS, Ranked, read_ranks
 from adi.evaluation.runs import Run
+from adi.metrics import gains
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Totals:
 def totals_by_user(
     runs: Sequence[Run], metric: str, k: int, by: Sequence[str] = ()
 ) -> tuple[dict[Slice | None, list[Totals]], int]:
-    """The totals of each domain, for a metric of `adi.evaluation.metrics.GAINS`, and U, the number of users.
+    """The totals of each domain, for a metric of `adi.metrics.GAINS`, and U, the number of users.
 
     They are of all queries (None), and of each slice of the breakdowns `by` that holds a query in any domain.
 

@@ -4,7 +4,7 @@ from bisect import bisect_left
 
 import numpy as np
 
-from adi.index.filters import Filter
+from adi.index.allowed import Filter
 from adi.index.items import Items
 from adi.index.vectors import BLOCK, Array
 

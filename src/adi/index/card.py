@@ -26,7 +26,7 @@ class Point(Strict):
 class Reach(Strict):
     """The top `depth` of a ranking is found as well by reading `nprobe` lists as the top k by the tuned number.
 
-    `probes` lists hold each of the shares `adi.index.reach.SHARES` of it.
+    `probes` lists hold each of the shares `adi.index.probe_depth.SHARES` of it.
     """
 
     depth: int

@@ -2,7 +2,7 @@
 
 import faiss
 
-from adi.index.filters import Filter
+from adi.index.allowed import Filter
 from adi.index.vectors import Array
 
 NARROW = 0.25

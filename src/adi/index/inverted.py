@@ -6,9 +6,9 @@ import faiss
 import numpy as np
 
 from adi.errors import AdiError
+from adi.index.allowed import Filter
 from adi.index.card import Reach
-from adi.index.filters import Filter
-from adi.index.reach import Depths
+from adi.index.probe_depth import Depths
 from adi.index.settings import IndexSettings
 from adi.index.vectors import Advance, Array, blocks
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from adi.index.filters import Filter
+from adi.index.allowed import Filter
 from adi.index.vectors import Array
 
 

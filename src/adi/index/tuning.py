@@ -8,7 +8,7 @@ import numpy as np
 from adi.errors import AdiError
 from adi.index.card import Point, Reach
 from adi.index.inverted import InvertedFile
-from adi.index.reach import DOUBLINGS, measured_reach
+from adi.index.probe_depth import DOUBLINGS, measured_reach
 from adi.index.threads import faiss_threads
 from adi.index.vectors import Advance, Array, exact_top
 

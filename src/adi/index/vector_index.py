@@ -8,10 +8,10 @@ import numpy as np
 
 from adi.data.bids import check_weight
 from adi.errors import AdiError
+from adi.index.allowed import Filter, checked_positions
 from adi.index.bids import Bids, top_with_bids
 from adi.index.card import PLACES, VECTORS, IndexCard, read_card
 from adi.index.exact import ExactItems
-from adi.index.filters import Filter, checked_positions
 from adi.index.inverted import InvertedFile
 from adi.index.items import Items
 from adi.index.threads import faiss_threads

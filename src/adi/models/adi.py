@@ -6,15 +6,15 @@ from torch import Tensor, nn
 
 from adi.batch import Offsets
 from adi.errors import AdiError
-from adi.layers.domain_linear import DomainLinear
-from adi.layers.feature_sum import FeatureSum
-from adi.layers.fusion import ConcatFusion, SumFusion
-from adi.layers.gating import SharedGate, mix
-from adi.layers.interest_adaptation import SEAdaptation, interest_adaptation
-from adi.layers.mlp import MLP, DomainMLP
-from adi.layers.network_mul import NetworkMulLinear
 from adi.models.settings import AdiSettings
 from adi.models.two_tower import Feature
+from adi.nn.domain_linear import DomainLinear
+from adi.nn.feature_sum import FeatureSum
+from adi.nn.fusion import ConcatFusion, SumFusion
+from adi.nn.gating import SharedGate, mix
+from adi.nn.interest_adaptation import SEAdaptation, interest_adaptation
+from adi.nn.mlp import MLP, DomainMLP
+from adi.nn.network_mul import NetworkMulLinear
 
 
 class AdiBackbone(nn.Module):

@@ -9,8 +9,6 @@ from torch import nn
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, suggestion
-from adi.layers.embedding import Neighbours
-from adi.layers.embedding_sets import EmbeddingSets
 from adi.models.adi import AdiBackbone, refuse_lone_features
 from adi.models.cross_stitch import CrossStitchBackbone
 from adi.models.dnn import DnnBackbone
@@ -41,6 +39,8 @@ from adi.models.shared_bottom import SharedBottomBackbone
 from adi.models.similarity import item_neighbours
 from adi.models.two_tower import Backbone, Feature, SharedTowers, TwoTower
 from adi.models.user_knn import UserKnn
+from adi.nn.embedding import Neighbours
+from adi.nn.embedding_sets import EmbeddingSets
 from adi.schema import Strict
 
 

@@ -6,12 +6,12 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from adi.batch import Offsets
-from adi.layers.cross_stitch import CrossStitch
-from adi.layers.domain_linear import DomainLinear
-from adi.layers.domain_parameter import by_domain, split_by_domain
-from adi.layers.feature_sum import FeatureSum
-from adi.layers.mlp import MLP
 from adi.models.settings import TowerSettings
+from adi.nn.cross_stitch import CrossStitch
+from adi.nn.domain_linear import DomainLinear
+from adi.nn.domain_parameter import by_domain, split_by_domain
+from adi.nn.feature_sum import FeatureSum
+from adi.nn.mlp import MLP
 
 
 class StitchedLayer(nn.Module):

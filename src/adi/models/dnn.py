@@ -3,9 +3,9 @@
 from torch import Tensor, nn
 
 from adi.batch import Offsets
-from adi.layers.feature_sum import FeatureSum
-from adi.layers.mlp import MLP
 from adi.models.settings import DnnSettings
+from adi.nn.feature_sum import FeatureSum
+from adi.nn.mlp import MLP
 
 
 class DnnBackbone(nn.Module):

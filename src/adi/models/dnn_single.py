@@ -7,10 +7,10 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from adi.batch import FeatureBags, Offsets
-from adi.layers.domain_parameter import by_domain
-from adi.layers.embedding import Neighbours
 from adi.models.settings import TowerSettings
 from adi.models.two_tower import DOMAIN, Backbone, Feature, OneDomain, SharedTowers, TwoTower, embedding_tables
+from adi.nn.domain_parameter import by_domain
+from adi.nn.embedding import Neighbours
 
 
 class DnnSingle(TwoTower):

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
-from adi.layers.embedding_sets import EmbeddingSets
-from adi.layers.interest_adaptation import AttentionAdaptation, SEAdaptation
 from adi.models.by_domain import ScorerByDomain
 from adi.models.scorer import Scorer
 from adi.models.two_tower import SharedTowers, Tower
 from adi.models.vectors import VectorScorer
+from adi.nn.embedding_sets import EmbeddingSets
+from adi.nn.interest_adaptation import AttentionAdaptation, SEAdaptation
 
 Weighing = AttentionAdaptation | SEAdaptation
 """The layers that give a feature one weight; a linear adaptation scales each of its numbers by another."""

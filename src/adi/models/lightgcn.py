@@ -8,8 +8,8 @@ that a user never seen has a vector too, and that one step from item to item is 
 from torch import Tensor, nn
 
 from adi.batch import Offsets
-from adi.layers.feature_sum import FeatureSum
 from adi.models.settings import LightGcnSettings
+from adi.nn.feature_sum import FeatureSum
 
 
 class LightGcnBackbone(nn.Module):

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from adi.batch import FeatureBags, Offsets
 from adi.errors import AdiError
-from adi.layers.embedding import EmbeddingTables
 from adi.models.settings import MindSettings
 from adi.models.two_tower import Backbone, Feature, SharedTowers, Tower
+from adi.nn.embedding import EmbeddingTables
 
 
 class InterestTower(Tower):

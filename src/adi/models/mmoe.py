@@ -3,11 +3,11 @@
 from torch import Tensor, nn
 
 from adi.batch import Offsets
-from adi.layers.domain_linear import DomainLinear
-from adi.layers.feature_sum import FeatureSum
-from adi.layers.gating import DomainGate, mix
-from adi.layers.mlp import MLP
 from adi.models.settings import MmoeSettings
+from adi.nn.domain_linear import DomainLinear
+from adi.nn.feature_sum import FeatureSum
+from adi.nn.gating import DomainGate, mix
+from adi.nn.mlp import MLP
 
 
 class MmoeBackbone(nn.Module):

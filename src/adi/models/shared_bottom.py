@@ -3,10 +3,10 @@
 from torch import Tensor, nn
 
 from adi.batch import Offsets
-from adi.layers.domain_linear import DomainLinear
-from adi.layers.feature_sum import FeatureSum
-from adi.layers.mlp import MLP, DomainMLP
 from adi.models.settings import SharedBottomSettings
+from adi.nn.domain_linear import DomainLinear
+from adi.nn.feature_sum import FeatureSum
+from adi.nn.mlp import MLP, DomainMLP
 
 
 class SharedBottomBackbone(nn.Module):

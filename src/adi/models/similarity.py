@@ -7,7 +7,7 @@ import torch
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
-from adi.layers.embedding import Neighbours
+from adi.nn.embedding import Neighbours
 
 ROWS_AT_ONCE = 512
 SHRINK = 20.0

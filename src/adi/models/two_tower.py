@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from adi.batch import Bags, FeatureBags, Offsets
-from adi.layers.behaviours import HistoryAttention, HistoryTransformer, RecencyWeights
-from adi.layers.dropout import Dropout
-from adi.layers.embedding import EmbeddingTables, Neighbours, bag_of_each
 from adi.models.settings import TowerSettings
+from adi.nn.behaviours import HistoryAttention, HistoryTransformer, RecencyWeights
+from adi.nn.dropout import Dropout
+from adi.nn.embedding import EmbeddingTables, Neighbours, bag_of_each
 
 
 class Feature(Protocol):

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict
 
 from adi.data.arrays import fingerprint
 from adi.data.folder import new_folder
-from adi.data.marketplace.simulation import Marketplace, simulate
-from adi.data.prepare import prepare
-from adi.data.sources.catalog import convert
 from adi.errors import AdiError
+from adi.marketplace.simulation import Marketplace, simulate
+from adi.preparation.prepare import prepare
+from adi.sources.catalog import convert
 
 MARKETPLACE = "marketplace"
-"""The source that is simulated; it needs no files. Every other one is of `adi.data.sources.catalog.SOURCES`."""
+"""The source that is simulated; it needs no files. Every other one is of `adi.sources.catalog.SOURCES`."""
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from adi.data.bids import check_weight
 from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
-from adi.retrieval.admission import Admission
 from adi.retrieval.engine import Admitted, Engine, places
+from adi.retrieval.filter_cache import Admission
 from adi.retrieval.request import Request, TopK
-from adi.retrieval.stages import lap
+from adi.timing import lap
 
 
 class Retriever:

@@ -11,14 +11,14 @@ from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from adi.serving.answers import About, DomainSizes, Ready, Up
+from adi.serving.batcher import Together
 from adi.serving.explorer_page import add_explorer
-from adi.serving.gate import JSON, PROBLEM, Gate, Limits
+from adi.serving.limits import JSON, PROBLEM, Gate, Limits
 from adi.serving.lookup_routes import add_lookups
 from adi.serving.messages import ARM_HEADER, Ask, AskMany, Events, ProblemError, Retrieved, read_body, read_events
 from adi.serving.openapi import GUIDE, TAGS, answers, body, by_arm, complete
 from adi.serving.reference_page import add_reference
 from adi.serving.service import Service
-from adi.serving.together import Together
 
 LISTS: dict[str, object] = {
     "A known user, in one domain": {"user": "1", "domains": ["search"], "k": 5},

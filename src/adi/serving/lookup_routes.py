@@ -6,7 +6,7 @@ from fastapi import FastAPI, Path, Request, Response
 
 from adi.errors import AdiError
 from adi.serving.answers import Attributes, History, ItemIds, UserIds
-from adi.serving.gate import Gate
+from adi.serving.limits import Gate
 from adi.serving.lookups import attributes_of, history_of
 from adi.serving.messages import ARM_HEADER, AskItems, Prefix, ProblemError, read_items, read_prefix
 from adi.serving.openapi import answers, body, by_arm, query

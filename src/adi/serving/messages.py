@@ -7,8 +7,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError, WithJsonSchema, field_validator
 
 from adi.data.bids import MOST_WEIGHT
-from adi.retrieval.stages import lap
 from adi.schema import Strict
+from adi.timing import lap
 
 MOST_ITEMS = 1000
 MOST_HISTORY = 1000

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from adi.schema import Strict
-from adi.serving.gate import JSON, PROBLEM
+from adi.serving.limits import JSON, PROBLEM
 from adi.serving.messages import ARM_HEADER, Ask, AskItems, AskMany, Events, Problem
 
 Responses = dict[int | str, dict[str, Any]]

@@ -11,13 +11,13 @@ from adi.bundle.manifest import read_bundle_info
 from adi.errors import AdiError, suggestion
 from adi.retrieval.request import Request, TopK
 from adi.retrieval.retriever import Retriever
-from adi.retrieval.stages import lap, stopwatch
 from adi.serving.experiment import Experiment, assignment_of
 from adi.serving.exposures import ExposureLog, exposures_of
 from adi.serving.lookups import attribute_names, context_features
 from adi.serving.messages import ARM_HEADER, Ask, Body, Events, ProblemError
 from adi.serving.metrics import Metrics
 from adi.serving.recent import Event, Recent, SqliteRecent, StoreError
+from adi.timing import lap, stopwatch
 
 Fault = ProblemError | AdiError
 """Why a request is not answered: an error of its own, or what the retriever says."""

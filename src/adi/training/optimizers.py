@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from adi.layers.distinct import distinct
-from adi.layers.domain_parameter import DomainParameter
-from adi.layers.embedding import EmbeddingTables
+from adi.nn.distinct import distinct
+from adi.nn.domain_parameter import DomainParameter
+from adi.nn.embedding import EmbeddingTables
 
 
 class RowwiseAdagrad:

@@ -11,10 +11,10 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.evaluation.ranking import positions_in
-from adi.layers.domain_parameter import DomainParameter
 from adi.models.dnn_single import DnnSingle
 from adi.models.two_tower import SharedTowers, TwoTower
 from adi.models.vectors import VectorScorer
+from adi.nn.domain_parameter import DomainParameter
 from adi.training.loader import NO_PSEUDO, Loader, PseudoPositives
 from adi.training.pseudo_audit import PseudoAudit
 from adi.training.settings import TrainingSettings

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from adi.batch import Batch
-from adi.layers.domain_parameter import split_by_domain
 from adi.losses import sampled_softmax
 from adi.models.two_tower import TwoTower
+from adi.nn.domain_parameter import split_by_domain
 from adi.training.averaging import WeightAverage
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
 from adi.training.settings import TrainingSettings

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import Route, expect
 
-from adi.bundle.export import export
+from adi.exporting.export import export
 from adi.serving.recent_redis import RedisRecent
 from adi.training.loop import train
 

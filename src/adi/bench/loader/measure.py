@@ -11,10 +11,10 @@ from adi.bench.report import Report, Value
 from adi.bench.threads import torch_threads
 from adi.bench.timing import Times, in_turns
 from adi.data.dataset import Dataset
-from adi.data.marketplace.settings import Marketplace
-from adi.data.marketplace.simulation import simulate
-from adi.data.prepare import prepare
 from adi.errors import AdiError
+from adi.marketplace.settings import Marketplace
+from adi.marketplace.simulation import simulate
+from adi.preparation.prepare import prepare
 from adi.training.loader import Loader, negative_sampler
 
 Tell = Callable[[str], None]

@@ -24,7 +24,7 @@ def require_pandas() -> None:
 
 
 def in_adi(tables: str, out: str, memory: str) -> Do:
-    from adi.data.prepare import prepare
+    from adi.preparation.prepare import prepare
 
     return lambda: prepare(Path(tables), Path(out), memory=memory)
 

@@ -18,8 +18,8 @@ from pydantic import Field
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
-from adi.data.prepare import prepare
 from adi.models.catalog import TrainedModel, build, model_named
+from adi.preparation.prepare import prepare
 from adi.schema import Strict
 from adi.training.checkpoint import save_tensors
 from adi.training.run import new_info, settings_for, weights_file, write_json

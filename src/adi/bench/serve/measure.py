@@ -39,7 +39,7 @@ Tell = Callable[[str], None]
 
 def prepare_bundle(folder: Path, size: MarketSize, settings: IndexSettings, tell: Tell) -> Path:
     """The bundle in a folder of earlier calls, or a new one; raises `AdiError` for a folder of something else."""
-    from adi.bundle.export import export
+    from adi.exporting.export import export
 
     bundle, wanted = folder / BUNDLE, {**size.model_dump(), "k": settings.k}
     if (bundle / MANIFEST).exists():

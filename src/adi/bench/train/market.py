@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field
 
 from adi.bench.train.synthetic import CATEGORIES, SEGMENTS, SKEW
-from adi.data.prepare import prepare
+from adi.preparation.prepare import prepare
 from adi.schema import Strict
 
 

@@ -1,0 +1,243 @@
+"""A first ``schema.yaml``, guessed from the tables and commented with what was seen: what ``adi init`` writes."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import yaml
+
+from adi.errors import AdiError
+from adi.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
+from adi.guessing.profiles import Column, TableProfile, counted, plain, read_profile, shares
+from adi.guessing.roles import MOST_DOMAINS, Key, Roles, find_key, find_roles, noun_of
+from adi.preparation.tables import files_of, quoted
+from adi.schema import Schema
+
+
+def guess_schema(
+    tables: Sequence[Path],
+    folder: Path,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    domain: str | None = None,
+    time: str | None = None,
+) -> str:
+    """The text of a schema for `tables` (files, globs or folders of parts), valid once written into `folder`.
+
+    `user`, `item`, `domain` and `time` name the log's columns where the guess fails or is wrong. Raises `AdiError`
+    for tables that cannot be read, and where the log or one of its columns is not found.
+
+        Path("schema.yaml").write_text(guess_schema([Path("clicks.parquet"), Path("users.csv")], Path()))
+    """
+    if not tables:
+        raise AdiError(
+            "no tables: give the log of the interactions, and the tables of users and items if there are any."
+        )
+    named = {"user": user, "item": item, "domain": domain, "time": time}
+    with duckdb.connect() as connection:
+        profiles = []
+        for number, table in enumerate(tables):
+            files = files_of(str(table), Path())
+            path = Path(os.path.relpath(table, folder)).as_posix()
+            profiles.append(read_profile(connection, files, path=path, sample=f"sample {number}"))
+        roles = find_roles(connection, profiles, named)
+        keys = {table.path: find_key(connection, table, roles) for table in profiles if table is not roles.log}
+        text = _Writer(roles, profiles, keys).text(guess_context(connection, roles))
+    Schema.model_validate(yaml.safe_load(text))  # a guess that is no schema is a fault of ours
+    return text
+
+
+class _Writer:
+    """Writes the sections of the schema; holds the names given so far, which are unique over features and tables."""
+
+    def __init__(self, roles: Roles, tables: Iterable[TableProfile], keys: Mapping[str, Key | None]) -> None:
+        self.roles = roles
+        self.others = [(table, keys[table.path]) for table in tables if table is not roles.log]
+        self.names = {"domain", "history", "history_here"}
+        self.item_id = self._name(roles.item.name, "item")
+
+    def text(self, context: Sequence[FeatureGuess]) -> str:
+        log = self.roles.log
+        tables: list[str] = []
+        features: dict[str, list[str]] = {
+            "user": [
+                "- {name: history, kind: behaviours, length: 50}  # the user's earlier items, in every domain",
+                "- {name: history_here, kind: behaviours, length: 20, domain: same}  # ... and in this domain",
+            ],
+            "item": [f"- {{name: {scalar(self.item_id)}, kind: id}}"],
+        }
+        table_names: set[str] = set()
+        for table, key in self.others:
+            if key is None:
+                tables.append(f"# {table_comment(table)}: not used. {self._unused(table)}")
+                continue
+            name = _unique(identifier(_stem(table), "table"), table_names)
+            columns = scalar(key.columns[0] if len(key.columns) == 1 else list(key.columns))
+            note = f"{table.seen()}; it has {key.covered:.0%} of the log's {key.side}s".replace("%", " %")
+            tables.append(f"{scalar(name)}: {{path: {scalar(table.path)}, key: {columns}}}  # {note}")
+            guesses = [guess_feature(column) for column in table.columns.values() if column.name not in key.columns]
+            features[key.side] += [self._feature(guess, name, name) for guess in guesses]
+        lines = [
+            "# A first schema, guessed by 'adi init' from names, types and values: read it before 'adi prepare'.",
+            "# Lines in doubt are comments, with the reason.",
+            "",
+            *self._domains(),
+            "",
+            "interactions:",
+            f"  path: {scalar(log.path)}  # {log.seen()}",
+            *self._identity(),
+            *self._positive(),
+            "",
+        ]
+        if any(key for _, key in self.others):
+            lines.append("tables:")
+        lines += [f"  {line}" for line in tables] + ([""] if tables else [])
+        lines.append("features:")
+        for side in ("user", "item"):
+            lines += [f"  {side}:", *(f"    {line}" for line in features[side])]
+        rows = [self._feature(guess, "context", None) for guess in context]
+        if rows:
+            used = any(not row.startswith("#") for row in rows)
+            lines.append(
+                f"  {'' if used else '# '}context:  # columns of the log; remove what is not known before the click"
+            )
+            lines += [f"    {row}" for row in rows]
+        lines += ["", *self._corpus(), *self._split()]
+        return "\n".join(lines) + "\n"
+
+    def _domains(self) -> list[str]:
+        column, counts = self.roles.domain, self.roles.domains
+        lines = ["domains:"]
+        if len(counts) > MOST_DOMAINS:
+            lines.append(f"  column: {scalar(column.name)}  # more than {MOST_DOMAINS} values")
+        else:
+            lines.append(f"  column: {scalar(column.name)}  # {counted(len(counts), 'value')}: {shares(counts)}")
+            lines.append(f"  values: {scalar(list(counts))}")
+        if self.roles.others:
+            others = ", ".join(f"{plain(c.name)} ({counted(c.distinct, 'value')})" for c in self.roles.others)
+            lines.append(f"  # could be the domain too: {others}")
+        return lines
+
+    def _identity(self) -> list[str]:
+        roles = self.roles
+        lines = [
+            f"  {side}: {scalar(c.name)}  # {c.seen()}" for side, c in (("user", roles.user), ("item", roles.item))
+        ]
+        if roles.time is None:
+            return [*lines, "  # time: no column looks like one; without it the rows of a user are in no order"]
+        return [*lines, f"  time: {scalar(roles.time.name)}  # {roles.time.kind}, {roles.time.seen()}"]
+
+    def _positive(self) -> list[str]:
+        """Which rows are positives: all of them, but where a column says otherwise."""
+        lines: list[str] = []
+        active = False
+        for column in self.roles.log.columns.values():
+            guess = positive_expression(column)
+            if guess is not None:
+                expression, certain = guess
+                lines.append(
+                    f"  {'# ' if active or not certain else ''}positive: {scalar(expression)}  # {column.seen()}"
+                )
+                active = active or certain
+        return lines if active or not lines else [*lines, "  # without 'positive' every row is one"]
+
+    def _feature(self, guess: FeatureGuess, prefix: str, table: str | None) -> str:
+        """One line of features: a comment where there is a doubt."""
+        column = guess.column
+        if guess.kind is None:
+            return f"# {plain(column.name)}: {guess.seen}: {guess.doubt}"
+        name = self._name(column.name, prefix)
+        settings = [f"name: {scalar(name)}", f"kind: {guess.kind}"]
+        settings += [f"table: {scalar(table)}"] if table else []
+        settings += [f"column: {scalar(column.name)}"] if name != column.name else []
+        settings += [f"separator: {scalar(column.separator)}"] if column.separator and guess.kind == "multi" else []
+        line = f"- {{{', '.join(settings)}}}  # {guess.seen}"
+        return f"# {line}: {guess.doubt}" if guess.doubt else line
+
+    def _unused(self, table: TableProfile) -> str:
+        roles = self.roles
+        if roles.user.name in table.columns and roles.item.name in table.columns:
+            return (
+                "If it is a part of the log, give the parts as a folder or as a quoted glob: adi init 'log/*.parquet'. "
+                "If it is its test part: split: {kind: files, test: " + scalar(table.path) + "}"
+            )
+        return (
+            f"A feature table has one row for each {plain(roles.user.name)} or {plain(roles.item.name)} of the log, or "
+            f"for each of these and {plain(roles.domain.name)}."
+        )
+
+    def _corpus(self) -> list[str]:
+        """Where a table has a row for each item and domain, it may say which items can be shown where."""
+        lines = []
+        for table, key in self.others:
+            if key is not None and key.side == "item" and len(key.columns) == 2:
+                item, domain = key.columns
+                settings = f"{{path: {scalar(table.path)}, item: {scalar(item)}, domain: {scalar(domain)}}}"
+                lines.append(f"# corpus: {settings}  # if it lists all items of a domain; else those seen in training")
+        return lines
+
+    def _split(self) -> list[str]:
+        if self.roles.time is None:
+            return ["split: {kind: last}  # the last row of each user and domain; or {kind: random, share: 0.1}"]
+        return ["split: {kind: last}  # the last row of each user and domain; or {kind: time, at: ...}"]
+
+    def _name(self, column: str, prefix: str) -> str:
+        """A feature's name from its column's: a valid one that no other feature has."""
+        name = identifier(column, "column")
+        return _unique(name if name.lower() not in self.names else f"{prefix}_{name}", self.names)
+
+
+def positive_expression(column: Column) -> tuple[str, bool] | None:
+    """An expression for `interactions.positive` that the column suggests, and whether it can be taken for granted."""
+    name, noun = column.name, noun_of(column.name, OUTCOME_WORDS)
+    reference = name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quoted(name)
+    if noun in {"click", "clicked", "clk", "label", "target", "purchased", "converted", "liked"}:
+        if column.form == "boolean" and column.distinct == 2:
+            return reference, True
+        if column.form == "integer" and set(column.values) == {"0", "1"}:
+            return f"{reference} = 1", True
+    if noun in {"rating", "stars", "score"} and column.form in ("integer", "decimal") and 1 < float(column.high) <= 10:
+        return f"{reference} >= {0.8 * float(column.high):g}", False
+    if noun in {"event", "action", "behavior", "behaviour"} and column.form == "text" and 2 <= len(column.values) <= 20:
+        rarest = list(column.values)[-1].replace("'", "''")
+        return f"{reference} = '{rarest}'", False
+    return None
+
+
+def scalar(value: str | Sequence[str]) -> str:
+    """A value as YAML on one line, quoted where it must be."""
+    if not isinstance(value, str):
+        return f"[{', '.join(scalar(each) for each in value)}]"
+    style = None if value.isprintable() else '"'
+    dumped: str = yaml.safe_dump([value], default_flow_style=True, default_style=style, width=10**9, allow_unicode=True)
+    return dumped.strip()[1:-1]
+
+
+def identifier(text: str, otherwise: str) -> str:
+    """The letters (without their accents), digits and underscores of a text as a name."""
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", letters).strip("_") or otherwise
+    return name if not name[0].isdigit() else f"{otherwise}_{name}"
+
+
+def table_comment(table: TableProfile) -> str:
+    return f"{plain(table.path, width=60)}, {table.seen()}"
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """The name, with a number where one is needed to tell it from those `taken`, to which it is added."""
+    unique, number = name, 2
+    while unique.lower() in taken:
+        unique, number = f"{name}_{number}", number + 1
+    taken.add(unique.lower())
+    return unique
+
+
+def _stem(table: TableProfile) -> str:
+    """What a table is called: its file's name without suffixes, or the folder's where the path is a glob."""
+    parts = [part for part in Path(table.path).parts if not set(part) & set("*?[")]
+    return parts[-1].split(".")[0] if parts else "table"

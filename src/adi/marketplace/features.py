@@ -1,0 +1,138 @@
+"""The feature tables of a simulated marketplace: what an engineer would know of its users and items.
+
+Features tell of the truth with noise: a profile of the user's groups, an item's content of its cluster. Past clicks
+come from a period before the log, so that nothing in them leaks from it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from adi.marketplace.settings import Marketplace
+from adi.marketplace.truth import SIBLINGS, Truth
+from adi.marketplace.users import UserBlock
+
+TRAITS_STREAM, ITEMS_STREAM, PROFILES_STREAM = 3, 4, 5
+"""Places of this module's random streams in `Marketplace.rng`."""
+
+AGE_BANDS = ("18-24", "25-34", "35-44", "45-54", "55-64", "65+")
+CITIES = tuple(f"city_{number:02}" for number in range(40))
+ADVERTISERS_PER_CATEGORY = 10
+BASE_CTR = 0.03
+PAST_IMPRESSIONS = 200
+"""Impressions of an item of average popularity in a domain, in the earlier period."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is typical of each group of users; all (G,). `peak_hour` is the time of day of its visits."""
+
+    age_band: np.ndarray
+    city: np.ndarray
+    peak_hour: np.ndarray
+
+
+def draw_traits(settings: Marketplace) -> Traits:
+    rng = settings.rng(TRAITS_STREAM)
+    return Traits(
+        age_band=rng.integers(len(AGE_BANDS), size=settings.groups),
+        city=rng.integers(len(CITIES), size=settings.groups),
+        peak_hour=rng.uniform(7.0, 22.0, settings.groups),
+    )
+
+
+def user_tables(settings: Marketplace, traits: Traits, block: UserBlock, counts: np.ndarray) -> dict[str, pa.Table]:
+    """A block's rows of ``users``, ``user_domain`` and ``truth/users``; counts (B, D) are the clicks to come."""
+    rng = settings.rng(PROFILES_STREAM, block.number)
+    size = len(block.groups)
+    user_id = pa.array(np.arange(block.first + 1, block.first + size + 1))
+    main = block.groups[:, 0]
+    segments = -(-settings.groups // SIBLINGS)
+    telling = rng.random((size, 4)) < settings.profile_strength  # of age, city, first and second segment
+    age_band = np.where(telling[:, 0], traits.age_band[main], rng.integers(len(AGE_BANDS), size=size))
+    city = np.where(telling[:, 1], traits.city[main], rng.integers(len(CITIES), size=size))
+    segment = np.column_stack([block.groups // SIBLINGS, rng.integers(segments, size=size)])  # (B, 3)
+    listed = np.column_stack([telling[:, 2:], np.ones(size, dtype=bool)])
+    listed[:, 1] &= ~listed[:, 0] | (segment[:, 1] != segment[:, 0])
+    listed[:, 2] &= ~((listed[:, :2] & (segment[:, :2] == segment[:, 2:])).any(axis=1))
+    user, domain = np.nonzero(counts)
+    # The earlier period had the same user in the same mind: its clicks follow the activity, not the log's clicks
+    past = rng.poisson(block.activity[user, domain] * 5.0)
+    return {
+        "users": pa.table(
+            {
+                "user_id": user_id,
+                "age_band": named(AGE_BANDS, age_band),
+                "city": named(CITIES, city),
+                "segments": lists(tuple(f"segment_{number}" for number in range(segments)), segment, listed),
+            }
+        ),
+        "user_domain": pa.table(
+            {
+                "user_id": user_id.take(pa.array(user)),
+                "domain": named(settings.domain_names, domain),
+                "past_clicks": past,
+            }
+        ),
+        "truth/users": pa.table(
+            {
+                "user_id": user_id,
+                "main_group": main,
+                "side_group": block.groups[:, 1],
+                "main_share": block.main_share,
+            }
+        ),
+    }
+
+
+def item_tables(truth: Truth) -> dict[str, pa.Table]:
+    """The tables ``items`` and ``item_domain``, the latter with a row for each domain in which an item is eligible."""
+    settings = truth.settings
+    rng = settings.rng(ITEMS_STREAM)
+    size = settings.items
+    item_id = pa.array(np.arange(1, size + 1))
+    clusters = truth.cluster_vectors.shape[1]
+    categories = -(-clusters // SIBLINGS)
+    category = truth.item_cluster // SIBLINGS
+    rank = np.minimum(rng.geometric(0.25, size), ADVERTISERS_PER_CATEGORY) - 1
+    price = np.exp(rng.normal(3.0, 1.0, categories)[category] + 0.5 * rng.standard_normal(size))
+    tag = np.column_stack([truth.item_cluster, rng.integers(clusters, size=size)])  # (I, 2)
+    tagged = np.column_stack([rng.random(size) < 0.7, np.ones(size, dtype=bool)])
+    tagged[:, 1] &= ~tagged[:, 0] | (tag[:, 0] != tag[:, 1])
+    items = {
+        "item_id": item_id,
+        "category": named(tuple(f"category_{number}" for number in range(categories)), category),
+        "advertiser": named(
+            tuple(f"advertiser_{number}" for number in range(categories * ADVERTISERS_PER_CATEGORY)),
+            category * ADVERTISERS_PER_CATEGORY + rank,
+        ),
+        "price": np.round(price, 2),
+        "tags": lists(tuple(f"tag_{number}" for number in range(clusters)), tag, tagged),
+    }
+    item, domain = np.nonzero(truth.eligible)
+    level = np.exp(rng.normal(0.0, 0.5, settings.domains))  # what a click costs in the domain
+    popularity = np.exp(truth.item_popularity)
+    impressions = rng.poisson(PAST_IMPRESSIONS * (popularity / popularity.mean())[item])
+    odds = BASE_CTR / (1.0 - BASE_CTR) * np.exp(0.5 * truth.quality[item, domain])
+    clicks = rng.binomial(impressions, odds / (1.0 + odds))
+    item_domain = {
+        "item_id": item_id.take(pa.array(item)),
+        "domain": named(settings.domain_names, domain),
+        "bid": np.round(level[domain] * np.exp(0.5 * truth.bid[item, domain]), 4),
+        "past_impressions": impressions,
+        "past_clicks": clicks,
+        "past_ctr": (clicks + 1.0) / (impressions + 1.0 / BASE_CTR),
+    }
+    return {"items": pa.table(items), "item_domain": pa.table(item_domain)}
+
+
+def named(names: tuple[str, ...], codes: np.ndarray) -> pa.Array:
+    """The names at `codes`, as strings."""
+    return pa.array(names).take(pa.array(codes))
+
+
+def lists(names: tuple[str, ...], codes: np.ndarray, present: np.ndarray) -> pa.Array:
+    """Lists of the names at `codes` where `present`; both (N, length)."""
+    ends = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), named(names, codes[present]))

@@ -1,0 +1,218 @@
+"""A simulated ads marketplace of several domains, whose truth is known.
+
+It is there to try methods on data of any size with a known answer: how far is a model from the best one possible, and
+does it gain from the domains only when they differ? It is not tuned to any model: no network, no attention and none
+of ADI's layers is in it, and a strength of 0 takes each effect away.
+
+**Interests.** A user u has two interests: groups `g1, g2` with shares `s_u, 1 - s_u`. An item v has a cluster `c(v)`.
+With vectors `p, q` of groups and clusters (standard normal, of length L; kin share half of their variance), one pair
+for all domains and one for each domain d, the interest of a group in a cluster is
+
+    a_d(g, c) = shared_strength <p_g, q_c> / sqrt(L)  +  specific_strength <p_g^d, q_c^d> / sqrt(L)
+
+**Items.** What an item gains whoever looks: its popularity (Zipf; `rank_v` is a random order, one for all domains), and
+its bid and quality in the domain (standard normal), which no other domain feels:
+
+    w_d(v) = - popularity_skew log(rank_v)  +  bid_strength bid_dv  +  quality_strength quality_dv
+
+**Clicks.** A click of u in d is an item of the domain's eligible items `V_d`, drawn from the softmax of the true score
+
+    f(v | u, d) = log( s_u exp a_d(g1, c(v)) + (1 - s_u) exp a_d(g2, c(v)) )  +  w_d(v)
+    P(v | u, d) = exp f(v | u, d) / sum over v' in V_d of exp f(v' | u, d)
+
+exactly, since it factors into interest, cluster, item (`adi.marketplace.sampler`). Items that the user has clicked
+before, in whichever domain, are left out of `V_d`. With no specific part, bids and qualities, f is the same in all
+domains.
+
+**Time.** A user's clicks fall into visits of about four. One uniform number of the visit picks the interest of its
+clicks: each click has the law above, but the clicks of a visit go together, so that recent ones say more. A visit
+starts on a uniform day, around the hour of its interest's group.
+
+**Overlap.** Users are active and items eligible in two or more domains with probability `user_overlap`, `item_overlap`.
+Domains are drawn with weights `size^0.5` (users) and `size^0.25` (items): a small domain has fewer users, with fewer
+clicks each. Each active user has a click or more; activity is log-normal.
+
+**Features** tell of all this with noise (`adi.marketplace.features`); statistics come from an earlier period.
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from adi.data.folder import new_folder
+from adi.errors import AdiError
+from adi.marketplace.clicks import HOUR, Clicks, draw_clicks
+from adi.marketplace.features import draw_traits, item_tables, named, user_tables
+from adi.marketplace.sampler import ClickSampler
+from adi.marketplace.settings import Marketplace
+from adi.marketplace.truth import draw_truth, save_truth
+from adi.marketplace.users import ClickCounts, draw_users
+
+__all__ = ["Marketplace", "simulate"]
+
+FIRST_DAY = np.datetime64("2024-01-01", "us").astype(np.int64)
+"""Microseconds since 1970, UTC."""
+
+ROW_GROUPS_PER_PART = 40
+"""Row groups of a file of the log: some ten million rows."""
+
+
+def simulate(out: Path, settings: Marketplace, progress: Callable[[int, int], None] | None = None) -> None:
+    """Write a marketplace's log, feature tables, ``schema.yaml`` and ``truth/`` into the new folder `out`.
+
+    The log streams to disk: memory is bounded by the numbers of items and of (group, cluster, domain), whatever the
+    interactions. `progress` is told the interactions dealt with and their total. Raises `AdiError` when `out` is not
+    free, and when a domain would have more users than clicks, or its users too few items to click.
+
+        simulate(Path("market"), Marketplace(interactions=1_000_000, users=50_000))
+    """
+    with new_folder(out) as folder:
+        truth = draw_truth(settings)
+        sizes = settings.domain_sizes
+        active, activity = np.zeros(settings.domains, dtype=np.int64), np.zeros(settings.domains)
+        for block in draw_users(settings):
+            active += (block.activity > 0).sum(axis=0)
+            activity += block.activity.sum(axis=0)
+        _check_domains(settings, sizes, active, truth.eligible.sum(axis=0))
+        (folder / "truth").mkdir()
+        save_truth(truth, folder / "truth")
+        for name, table in item_tables(truth).items():
+            pq.write_table(table, folder / f"{name}.parquet")
+        (folder / "schema.yaml").write_text(_schema_text(settings), encoding="utf-8")
+
+        sampler, traits, counts = ClickSampler(truth), draw_traits(settings), ClickCounts(sizes, active, activity)
+        written = np.zeros(settings.domains, dtype=np.int64)
+        done = 0
+        with _Parts(folder) as parts:
+            for block in draw_users(settings):
+                clicks_of = counts.of(block)
+                for name, table in user_tables(settings, traits, block, clicks_of).items():
+                    parts.append(f"{name}.parquet", table)
+                clicks = draw_clicks(settings, sampler, block, clicks_of, traits.peak_hour)
+                part = block.number // ROW_GROUPS_PER_PART
+                parts.append(f"interactions/part-{part:05}.parquet", _log_table(settings, clicks))
+                written += np.bincount(clicks.domain, minlength=settings.domains)
+                done += int(clicks_of.sum())
+                if progress is not None:
+                    progress(done, settings.interactions)
+        domains = {
+            "domain": settings.domain_names,
+            "users": active,
+            "items": truth.eligible.sum(axis=0),
+            "interactions": written,
+            "given_up": sizes - written,
+        }
+        pq.write_table(pa.table(domains), folder / "truth" / "domains.parquet")
+
+
+def _check_domains(settings: Marketplace, sizes: np.ndarray, users: np.ndarray, items: np.ndarray) -> None:
+    """Raises `AdiError` where a domain's (D,) clicks cannot be dealt to its users, or be of its items."""
+    names = settings.domain_names
+    for name, active, eligible in zip(names, users, items, strict=True):
+        if active == 0 or eligible == 0:
+            raise AdiError(
+                f"marketplace: domain '{name}' would have {active} users and {eligible} items. "
+                "Raise --users and --items, or lower --domains."
+            )
+    worst = int(np.argmax(users / settings.domain_shares))
+    if sizes[worst] < users[worst]:
+        needed = math.ceil(users[worst] / settings.domain_shares[worst])
+        raise AdiError(
+            f"marketplace: domain '{names[worst]}' would have {sizes[worst]} clicks for {users[worst]} users. "
+            f"Raise --interactions to {needed} or more, or lower --users."
+        )
+    for name, clicks, active, eligible in zip(names, sizes, users, items, strict=True):
+        if clicks > active * eligible / 5:
+            raise AdiError(
+                f"marketplace: domain '{name}' would have {clicks / active:.0f} clicks for each user, of "
+                f"{eligible} items; one in five is the most. Raise --items or --users, or lower --interactions."
+            )
+
+
+class _Parts:
+    """The Parquet files that grow block by block: one writer for each table, the log's moving on to a next file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers: dict[str, tuple[str, pq.ParquetWriter]] = {}
+
+    def __enter__(self) -> "_Parts":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _name, writer in self._writers.values():
+            writer.close()
+
+    def append(self, name: str, table: pa.Table) -> None:
+        """Add a row group to the file `name`."""
+        series = name.split("-")[0]
+        current, writer = self._writers.get(series, ("", None))
+        if current != name:
+            if writer is not None:
+                writer.close()
+            path = self._folder / name
+            path.parent.mkdir(exist_ok=True)
+            writer = pq.ParquetWriter(path, table.schema)
+            self._writers[series] = (name, writer)
+        writer.write_table(table, row_group_size=max(1, table.num_rows))
+
+
+def _log_table(settings: Marketplace, clicks: Clicks) -> pa.Table:
+    return pa.table(
+        {
+            "user_id": clicks.user + 1,
+            "item_id": clicks.item + 1,
+            "domain": named(settings.domain_names, clicks.domain),
+            "ts": pa.array(FIRST_DAY + clicks.time).view(pa.timestamp("us")),
+            "hour": (clicks.time // HOUR % 24).astype(np.int8),
+        }
+    )
+
+
+def _schema_text(settings: Marketplace) -> str:
+    def feature(name: str, kind: str, table: str | None = None, **more: object) -> dict[str, object]:
+        return {"name": name, "kind": kind, **({"table": table} if table else {}), **more}
+
+    content = {
+        "domains": {"column": "domain", "values": list(settings.domain_names)},
+        "interactions": {"path": "interactions/*.parquet", "user": "user_id", "item": "item_id", "time": "ts"},
+        "tables": {
+            "users": {"path": "users.parquet", "key": "user_id"},
+            "items": {"path": "items.parquet", "key": "item_id"},
+            "user_domain": {"path": "user_domain.parquet", "key": ["user_id", "domain"]},
+            "item_domain": {"path": "item_domain.parquet", "key": ["item_id", "domain"]},
+        },
+        "features": {
+            "user": [
+                feature("history", "behaviours", length=50),
+                feature("history_here", "behaviours", length=20, domain="same"),
+                feature("age_band", "categorical", "users"),
+                feature("city", "categorical", "users"),
+                feature("segments", "multi", "users"),
+                feature("user_past_clicks", "numeric", "user_domain", column="past_clicks"),
+            ],
+            "item": [
+                feature("item_id", "id"),
+                feature("category", "categorical", "items"),
+                feature("advertiser", "categorical", "items"),
+                feature("tags", "multi", "items"),
+                feature("price", "numeric", "items"),
+                feature("bid", "numeric", "item_domain"),
+                feature("past_impressions", "numeric", "item_domain"),
+                feature("past_clicks", "numeric", "item_domain"),
+                feature("past_ctr", "numeric", "item_domain"),
+            ],
+            "context": [feature("hour", "categorical")],
+        },
+        "corpus": {"path": "item_domain.parquet", "item": "item_id", "domain": "domain"},
+        "split": {"kind": "last"},
+    }
+    heading = (
+        "# Written by adi simulate: a simulated marketplace. truth/ holds what is true in it; no feature reads it.\n"
+    )
+    return heading + yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120)

@@ -1,0 +1,71 @@
+"""Batch normalisation that every domain has its own of."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adi.nn.domain_parameter import DomainParameter, by_domain, split_by_domain
+
+
+class DomainNorm(nn.Module):
+    """DSBN (ADI eq. 19, 20): ``scale^(d) (x - mean^(d)) / √(variance^(d) + eps) + shift^(d)`` for samples of domain d.
+
+    In training the mean and the (biased) variance are those of the domain's rows in the batch, and the domain's
+    running statistics move towards them (the variance unbiased) by `momentum`; in inference the running ones are used.
+
+    The paper is silent on domains with 0 or 1 rows in a batch, which have no variance. Ours: such a domain is
+    normalised by its running statistics and leaves them as they are.
+
+    With ``num_domains=1`` and offsets ``(0, B)`` this is ordinary batch normalisation, safe for a batch of one row.
+
+    Args:
+        num_features: width of x.
+        num_domains: D.
+        momentum: share of the new statistics in the running ones, 0 … 1.
+        eps: added to the variance.
+        shrinkage: see `DomainParameter`; it applies to scale and shift. Statistics are always the domain's own.
+
+    Shapes:
+        x (B, num_features), domain-major with `offsets` (D + 1) → (B, num_features)
+
+    Example:
+        >>> norm = DomainNorm(1, num_domains=2)
+        >>> norm(torch.tensor([[1.0], [3.0], [10.0], [50.0]]), [0, 2, 4]).round(decimals=3).flatten().tolist()
+        [-1.0, 1.0, -1.0, 1.0]
+    """
+
+    running_mean: Tensor
+    running_variance: Tensor
+
+    def __init__(
+        self,
+        num_features: int,
+        num_domains: int,
+        *,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+        shrinkage: bool = False,
+    ) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.eps = eps
+        self.scale = DomainParameter((num_features,), num_domains, shrinkage=shrinkage, init=nn.init.ones_)
+        self.shift = DomainParameter((num_features,), num_domains, shrinkage=shrinkage, init=nn.init.zeros_)
+        self.register_buffer("running_mean", torch.zeros(num_domains, num_features))
+        self.register_buffer("running_variance", torch.ones(num_domains, num_features))
+
+    def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
+        parts = split_by_domain(x, offsets)
+        return by_domain(offsets, lambda d, _: self._normalise(parts[d], d))
+
+    def _normalise(self, x: Tensor, domain: int) -> Tensor:
+        mean, variance = self.running_mean[domain], self.running_variance[domain]  # views: batch_norm updates them
+        learns = self.training and x.shape[0] > 1
+        if not learns:
+            # Backward needs the values used here, which a later call on more rows may overwrite before backward runs.
+            mean, variance = mean.clone(), variance.clone()
+        return F.batch_norm(
+            x, mean, variance, self.scale(domain), self.shift(domain), learns, momentum=self.momentum, eps=self.eps
+        )

@@ -1,0 +1,121 @@
+"""A weight that every domain has its own of, and the loop that runs a function on each domain's rows.
+
+Batches are domain-major everywhere in `adi.nn`: rows are sorted by domain, and `offsets` holds D + 1 Python ints,
+so that rows ``offsets[d]:offsets[d + 1]`` belong to domain d (perhaps none). A sample therefore pays for its own
+domain's network only, however many domains there are.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from adi.nn.domain_product import SliceParameters
+
+Initialiser = Callable[[Tensor], Tensor | None]
+"""Fills a tensor in place, as the functions of `torch.nn.init` do; what it returns is not used."""
+
+
+class DomainParameter(nn.Module):
+    """One weight of the given shape for each domain.
+
+    Every domain's part is a parameter of its own and not a row of one tensor: a domain absent from the batch keeps
+    ``grad = None``, and the optimizer leaves its weight, moments and step count as they are.
+
+    Args:
+        shape: the shape of one domain's weight.
+        num_domains: D.
+        shrinkage: False, the paper's form: D weights, each initialised on its own. True, ours: the weight of domain d
+            is ``shared + deltas[d]``, the deltas starting at 0. Every domain trains `shared`, from which
+            a domain departs; weight decay on the deltas (`adi.training.optimizers.dense_optimizer`) holds it back.
+        init: fills each domain's weight, or with shrinkage the shared one.
+
+    Example:
+        >>> bias = DomainParameter((2,), num_domains=3, shrinkage=True, init=nn.init.ones_)
+        >>> bias(2).tolist()
+        [1.0, 1.0]
+        >>> [name for name, _ in bias.named_parameters()]
+        ['shared', 'deltas.0', 'deltas.1', 'deltas.2']
+    """
+
+    def __init__(self, shape: Sequence[int], num_domains: int, *, shrinkage: bool, init: Initialiser) -> None:
+        super().__init__()
+        if num_domains < 1:
+            raise ValueError(f"num_domains is {num_domains}; a domain-specific weight needs one domain or more")
+
+        def initialised() -> nn.Parameter:
+            value = torch.empty(*shape)
+            init(value)
+            return nn.Parameter(value)
+
+        self.shape = tuple(shape)
+        self.shared: nn.Parameter | None = None
+        if shrinkage:
+            self.shared = initialised()
+            self.deltas = nn.ParameterList(nn.Parameter(torch.zeros(*shape)) for _ in range(num_domains))
+        else:
+            self.values = nn.ParameterList(initialised() for _ in range(num_domains))
+
+    def forward(self, domain: int) -> Tensor:
+        """The weight of one domain, given by its number in 0 … D - 1; of the given shape."""
+        return self.of_slices([domain])[0]
+
+    def of_slices(self, domains: Sequence[int]) -> SliceParameters:
+        """The weights of domains, for slices of a batch that belong to one each."""
+        own = self.values if self.shared is None else self.deltas
+        return SliceParameters([own[domain] for domain in domains], self.shared)
+
+    def of_rows(self, offsets: Sequence[int]) -> Tensor:
+        """The weight of each row's domain (B, *shape); for weights of a few numbers, as there is one for each row."""
+        present = [domain for domain, (start, end) in enumerate(pairwise(offsets)) if end > start]
+        if len(present) < 2:
+            return by_domain(offsets, lambda domain, rows: self(domain).expand(rows.stop - rows.start, *self.shape))
+        slices = self.of_slices(present)
+        weights = torch.stack([*slices.own])
+        if slices.shared is not None:
+            weights = weights + slices.shared
+        repeats = torch.tensor([offsets[domain + 1] - offsets[domain] for domain in present])
+        repeats = repeats.to(weights.device, non_blocking=True)
+        return weights.repeat_interleave(repeats, dim=0, output_size=offsets[-1])
+
+
+def split_by_domain(x: Tensor, offsets: Sequence[int]) -> tuple[Tensor, ...]:
+    """The rows of each domain: D views of `x`, some perhaps of 0 rows.
+
+    One split rather than D slices: backward through a slice fills a gradient of the whole batch, so a loop over
+    ``x[rows]`` costs time quadratic in the batch and the domains (twice the whole layer's time at D = 100).
+
+    Raises ValueError where the offsets do not cover the rows of `x` exactly and in order.
+    """
+    return x.split_with_sizes(_sizes(x, offsets))
+
+
+def domains_present(x: Tensor, offsets: Sequence[int]) -> list[int]:
+    """The domains that have rows. Raises ValueError as `split_by_domain` does."""
+    return [domain for domain, size in enumerate(_sizes(x, offsets)) if size]
+
+
+def _sizes(x: Tensor, offsets: Sequence[int]) -> list[int]:
+    sizes = [end - start for start, end in pairwise(offsets)]
+    if not sizes or offsets[0] != 0 or offsets[-1] != x.shape[0] or min(sizes) < 0:
+        raise ValueError(f"offsets {list(offsets)} must rise from 0 to the batch's {x.shape[0]} rows")
+    return sizes
+
+
+def by_domain(offsets: Sequence[int], function: Callable[[int, slice], Tensor]) -> Tensor:
+    """Call ``function(domain, rows)`` for each domain that has rows and put the results one after the other.
+
+    `function` returns one row for each of its rows; a function with gradients takes its input from `split_by_domain`.
+    For a batch of 0 rows the result has 0 rows, the right trailing shape, and no gradient: the call of domain 0 that
+    finds the shape must not hand that domain gradients of 0, which an optimizer would take for a step.
+
+    Example:
+        >>> by_domain([0, 2, 2, 3], lambda domain, rows: torch.full((rows.stop - rows.start,), domain)).tolist()
+        [0, 0, 2]
+    """
+    rows = [slice(start, end) for start, end in pairwise(offsets)]
+    results = [function(d, rows[d]) for d in range(len(rows)) if rows[d].stop > rows[d].start]
+    if not results:
+        return function(0, slice(0, 0)).detach()
+    return results[0] if len(results) == 1 else torch.cat(results)

@@ -1,0 +1,174 @@
+"""The domain interest adaptation layer (DIAL): weighs the embedded features as the sample's domain cares for them.
+
+All variants take the embedded features x (B, F, E), domain-major with `offsets` (D + 1), and return (B, F, E).
+Where the paper is silent on the start, ours is neutral: no feature weighs more than another, in any domain.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adi.errors import AdiError, suggestion
+from adi.nn.domain_linear import DomainLinear
+from adi.nn.domain_parameter import DomainParameter, by_domain, split_by_domain
+
+Adaptation = Literal["none", "linear", "attention", "se", "se-global"]
+ADAPTATIONS = ("none", "linear", "attention", "se", "se-global")
+
+
+class NoAdaptation(nn.Module):
+    """The features as they are: the paper's ADI without DIAL."""
+
+    def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
+        return x
+
+
+class LinearAdaptation(nn.Module):
+    """ADI-LT (eq. 21, 22): ``W^(d) ⊙ x + b^(d)``, W and b of shape (F, E), starting at 1 and 0: the identity.
+
+    Args:
+        num_features: F.
+        embedding_dim: E.
+        num_domains: D.
+        shrinkage: see `DomainParameter`.
+
+    Example:
+        >>> import torch
+        >>> layer = LinearAdaptation(num_features=2, embedding_dim=3, num_domains=2)
+        >>> layer(torch.ones(5, 2, 3), [0, 1, 5]).shape
+        torch.Size([5, 2, 3])
+    """
+
+    def __init__(self, num_features: int, embedding_dim: int, num_domains: int, *, shrinkage: bool = False) -> None:
+        super().__init__()
+        shape = (num_features, embedding_dim)
+        self.weight = DomainParameter(shape, num_domains, shrinkage=shrinkage, init=nn.init.ones_)
+        self.bias = DomainParameter(shape, num_domains, shrinkage=shrinkage, init=nn.init.zeros_)
+
+    def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
+        parts = split_by_domain(x, offsets)
+        return by_domain(offsets, lambda d, _: parts[d] * self.weight(d) + self.bias(d))
+
+
+class AttentionAdaptation(nn.Module):
+    """ADI-VA (eq. 23, 24): feature i times ``σ(<Q_i^(d), x_i>)``, each Q_i^(d) of length E.
+
+    The queries start at 0, so every feature starts with weight 1/2.
+
+    Args:
+        num_features: F.
+        embedding_dim: E.
+        num_domains: D.
+        shrinkage: see `DomainParameter`.
+
+    Example:
+        >>> import torch
+        >>> layer = AttentionAdaptation(num_features=2, embedding_dim=3, num_domains=2)
+        >>> layer.weights(torch.randn(1, 2, 3), [0, 0, 1]).tolist()
+        [[0.5, 0.5]]
+    """
+
+    def __init__(self, num_features: int, embedding_dim: int, num_domains: int, *, shrinkage: bool = False) -> None:
+        super().__init__()
+        shape = (num_features, embedding_dim)
+        self.query = DomainParameter(shape, num_domains, shrinkage=shrinkage, init=nn.init.zeros_)
+
+    def weights(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
+        """The weight of each feature of each sample, (B, F): the heat map of the paper's Fig. 5."""
+        parts = split_by_domain(x, offsets)
+        return by_domain(offsets, lambda d, _: (parts[d] * self.query(d)).sum(-1)).sigmoid()
+
+    def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
+        return x * self.weights(x, offsets).unsqueeze(-1)
+
+
+class SEAdaptation(nn.Module):
+    """ADI-SE (eq. 25, 26): feature i times the i-th of ``FC(ReLU(FC(z)))``, z_i the mean of x_i over its E numbers.
+
+    The last FC starts with weight 0 and bias 1, so the block starts as the identity. The paper has no sigmoid at the
+    end and is silent on the start: under an ordinary one the features would start scaled to near zero.
+
+    Args:
+        num_features: F.
+        num_domains: D.
+        reduction: the hidden width is F // reduction, and 1 at least. The paper does not give it.
+        per_domain: True: a block for each domain (the paper's D-SE, its choice). False: one block for all (1-SE);
+            also the block inside one network (4-SE).
+        sigmoid: weigh by σ of the last FC, as SE-Net does; every feature then starts with weight σ(1) = 0.73.
+        shrinkage: see `DomainParameter`; a block for all domains has no domain-specific weights for it to act on.
+
+    Example:
+        >>> import torch
+        >>> layer = SEAdaptation(num_features=4, num_domains=2)
+        >>> layer.weights(torch.randn(1, 4, 3), [0, 0, 1]).tolist()
+        [[1.0, 1.0, 1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_domains: int,
+        *,
+        reduction: int = 2,
+        per_domain: bool = True,
+        sigmoid: bool = False,
+        shrinkage: bool = False,
+    ) -> None:
+        super().__init__()
+        self.per_domain = per_domain
+        self.sigmoid = sigmoid
+        blocks = num_domains if per_domain else 1
+        hidden = max(1, num_features // reduction)
+        shrinks = shrinkage and per_domain
+        self.squeeze = DomainLinear(num_features, hidden, blocks, shrinkage=shrinks)
+        self.excite = DomainLinear(
+            hidden, num_features, blocks, shrinkage=shrinks, weight_init=nn.init.zeros_, bias_init=nn.init.ones_
+        )
+
+    def weights(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
+        """The weight of each feature of each sample, (B, F): the heat map of the paper's Fig. 5."""
+        blocks = offsets if self.per_domain else (0, x.shape[0])
+        means = x.sum(-1) / x.shape[-1]  # (B, F); the gradient of a mean would be written out in full
+        weights: Tensor = self.excite(F.relu(self.squeeze(means, blocks)), blocks)
+        return weights.sigmoid() if self.sigmoid else weights
+
+    def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
+        return x * self.weights(x, offsets).unsqueeze(-1)
+
+
+def interest_adaptation(
+    kind: Adaptation,
+    *,
+    num_features: int,
+    embedding_dim: int,
+    num_domains: int,
+    reduction: int = 2,
+    sigmoid: bool = False,
+    shrinkage: bool = False,
+) -> nn.Module:
+    """The adaptation layer of the given kind, to call as ``layer(x, offsets)``.
+
+    `reduction` and `sigmoid` are options of the SE blocks ("se": one for each domain, "se-global": one for all).
+    Raises `AdiError` for a kind that does not exist.
+    """
+    match kind:
+        case "none":
+            return NoAdaptation()
+        case "linear":
+            return LinearAdaptation(num_features, embedding_dim, num_domains, shrinkage=shrinkage)
+        case "attention":
+            return AttentionAdaptation(num_features, embedding_dim, num_domains, shrinkage=shrinkage)
+        case "se" | "se-global":
+            return SEAdaptation(
+                num_features,
+                num_domains,
+                reduction=reduction,
+                per_domain=kind == "se",
+                sigmoid=sigmoid,
+                shrinkage=shrinkage,
+            )
+    raise AdiError(
+        f"interest adaptation '{kind}' is not one of {', '.join(ADAPTATIONS)}.{suggestion(kind, ADAPTATIONS)}"
+    )

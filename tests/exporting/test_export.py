@@ -1,0 +1,168 @@
+"""A run exported as a bundle: it answers as the run does, and what is no whole bundle is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adi.bundle.engine import BundleEngine
+from adi.bundle.manifest import files_in, read_bundle_info
+from adi.data.dataset import Dataset
+from adi.errors import AdiError
+from adi.exporting import export as exporting
+from adi.exporting.export import export, planned_size
+from adi.index.settings import IndexSettings
+from adi.retrieval.retriever import Retriever
+from adi.training.loop import train
+
+SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 8, "embedding_std": 1.0}
+RUNS = {
+    "adi-se": {"behaviours": "recency", "keep": "domain", "embedding_lr": 1.0},
+    "mind": {"similarity": "cosine", "temperature": 0.2},
+    "dnn-single": {"behaviours": "transformer"},
+}
+
+
+def trained(prepared: Path, folder: Path, model: str) -> Path:
+    run = folder / model
+    train(prepared, model, run, settings=SMALL | RUNS[model])
+    return run
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def pair(prepared: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[Path, Path]:
+    """A run and its bundle."""
+    folder = tmp_path_factory.mktemp("bundle")
+    run = trained(prepared, folder, request.param)
+    export(run, folder / "bundle")
+    return run, folder / "bundle"
+
+
+@pytest.fixture(scope="module")
+def run(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(prepared, tmp_path_factory.mktemp("run"), "mind")
+
+
+@pytest.fixture(scope="module")
+def whole(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole") / "bundle"
+    export(run, out)
+    return out
+
+
+@pytest.fixture
+def bundle(whole: Path, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    return Path(shutil.copytree(whole, tmp_path / "bundle"))
+
+
+def test_every_user_gets_in_every_domain_what_the_run_gives(pair: tuple[Path, Path], prepared: Path) -> None:
+    exact, served = (Retriever(path) for path in pair)
+    data = Dataset(prepared)
+    context = {"device": "mobile", "hour": "9"}
+    asked = [{"user": data.users.key(number)} for number in range(len(data.users))]
+    asked += [{"history": ["pen", "no such item", "mug"]}, {"history": []}, {"user": "ana", "history": ["pen"]}]
+    for domain in data.domains:
+        for who in asked:
+            for more in ({}, {"exclude_seen": False}, {"exclude": ["pen", "tea"]}):
+                wanted = exact.retrieve(domain, **who, **more, k=50, context=context)
+                found = served.retrieve(domain, **who, **more, k=50, context=context)
+                assert [one.item for one in found.items] == [one.item for one in wanted.items]
+                scores = [[one.score for one in each.items] for each in (found, wanted)]
+                np.testing.assert_allclose(*scores, rtol=1e-5, atol=1e-5)
+                assert found.ignored == wanted.ignored
+
+
+def test_the_manifest_says_what_was_checked(pair: tuple[Path, Path], prepared: Path) -> None:
+    info, data = BundleEngine(pair[1], verify=True).info, Dataset(prepared)
+    assert tuple(info.domains) == data.domains
+    assert info.files == files_in(pair[1])
+    for number, own in enumerate(info.domains.values()):
+        assert own.items == len(data.corpora.retrievable(number))
+        assert own.parity.recall == 1.0
+        assert own.parity.vectors < 1e-5
+        assert own.parity.queries > 0
+
+
+def test_a_bundle_needs_neither_run_nor_prepared_data(run: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    before = export(run, tmp_path / "bundle")
+    (tmp_path / "bundle").rename(moved)
+    info = json.loads((moved / "bundle.json").read_text())
+    assert str(run.parent) not in json.dumps(info)
+    assert BundleEngine(moved, verify=True).version == before.version
+    assert not (moved / "data" / "test").exists()
+
+
+def test_the_same_run_gives_the_same_version(run: Path, whole: Path, tmp_path: Path) -> None:
+    assert export(run, tmp_path / "again").version == read_bundle_info(whole).version
+
+
+def test_the_planned_size_is_that_of_the_vectors(run: Path, whole: Path) -> None:
+    planned = planned_size(run, IndexSettings())
+    cards = [index.card for index in BundleEngine(whole).indexes]
+    assert planned.items == sum(card.items for card in cards)
+    assert planned.bytes == sum(4 * card.items * card.dim for card in cards)
+    assert planned_size(run, IndexSettings(exact_below=0)).bytes == planned.bytes / 2
+
+
+def test_a_model_without_vectors_is_refused(prepared: Path, tmp_path: Path) -> None:
+    train(prepared, "popularity", tmp_path / "run")
+    with pytest.raises(AdiError, match="a run of popularity, which has no vectors that an index could find"):
+        export(tmp_path / "run", tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_tower_that_differs_from_the_model_is_not_published(run: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(exporting, "TOLERANCE", 1e-12)
+    with pytest.raises(AdiError, match=r"^domain 'search': the exported user tower differs from the model by"):
+        export(run, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_an_index_under_its_target_is_not_published(run: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(exporting, "_recall", lambda *_: 0.98)
+    with pytest.raises(AdiError, match=r"^domain 'search': the index finds 0.9800 of the model's own top"):
+        export(run, tmp_path / "bundle", settings=IndexSettings(target=0.99))
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize("name", ["towers/0.onnx", "data/corpus/item.npy", "indexes/1/vectors.faiss"])
+def test_a_bundle_that_is_not_whole_is_refused(bundle: Path, name: str) -> None:
+    file = bundle / name
+    content = file.read_bytes()
+    file.write_bytes(content[:-1])
+    with pytest.raises(AdiError, match=rf"{name}: {len(content) - 1} bytes of {len(content)}\. Copy the bundle again"):
+        BundleEngine(bundle)
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(AdiError, match=rf"{name}: other content than was exported\. Copy the bundle again"):
+        BundleEngine(bundle, verify=True)
+    file.unlink()
+    with pytest.raises(AdiError, match=rf"{name}: the file is missing from the bundle"):
+        BundleEngine(bundle)
+
+
+def test_a_bundle_of_another_format_is_refused(bundle: Path) -> None:
+    path = bundle / "bundle.json"
+    info = json.loads(path.read_text())
+    path.write_text(json.dumps(info | {"format": 99}))
+    with pytest.raises(AdiError, match=r"format 99, and this adi reads format 1\. Export the bundle again"):
+        BundleEngine(bundle)
+    path.write_text(json.dumps(info | {"colour": "red"}))
+    with pytest.raises(AdiError, match=r"not a manifest that this adi wrote: .*colour"):
+        BundleEngine(bundle)
+    with pytest.raises(AdiError, match="not a bundle"):
+        read_bundle_info(bundle / "data")
+
+
+def test_parts_of_different_bundles_are_refused(bundle: Path) -> None:
+    path = bundle / "bundle.json"
+    info = json.loads(path.read_text())
+    shutil.rmtree(bundle / "indexes" / "0")
+    shutil.copytree(bundle / "indexes" / "1", bundle / "indexes" / "0")
+    info["files"] = {name: own.model_dump() for name, own in files_in(bundle).items()}
+    path.write_text(json.dumps(info))
+    with pytest.raises(AdiError, match=r"domain 'search' has .* parts of different bundles"):
+        BundleEngine(bundle)

@@ -1,0 +1,265 @@
+"""Who is held out: each kind of split worked by hand on the twelve rows, and what a split may not leave."""
+
+import datetime as dt
+from hashlib import md5
+
+import ibis
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adi.errors import AdiError
+from adi.preparation.splitting import TEST, TRAIN, VALIDATION, assign_parts, whole_users
+from adi.schema import FilesSplit, LastSplit, RandomSplit, TimeSplit
+
+USERS = {"ann": 0, "bo": 1, "cy": 2, "dee": 3}
+SHARES = [0.853, 0.607, 0.174, 0.952]
+"""Where the digests of the numbers 0 to 3 lie in their range: with a share of .5, only cy is drawn for validation."""
+
+
+def digest_share(text: str) -> float:
+    return int.from_bytes(md5(text.encode()).digest()[8:], "little") / 2**64
+
+
+@pytest.fixture(scope="module")
+def engine():
+    connection = ibis.duckdb.connect()
+    yield connection
+    connection.disconnect()
+
+
+def split_rows(engine, rows, split, time="number"):
+    """Part and `before` of each row, in the order of the file."""
+    coded = [
+        {"given_test": False, "time": None}
+        | row
+        | {"user": USERS.get(row["user"], row["user"]), "domain": "ab".index(row["domain"]), "row": place + 1}
+        for place, row in enumerate(rows)
+    ]
+    kinds = {"user": pa.int32(), "domain": pa.int16(), "time": pa.int64(), "row": pa.int64(), "given_test": pa.bool_()}
+    table = ibis.memtable(pa.Table.from_pylist(coded, pa.schema(kinds)))
+    found = engine.to_pyarrow(assign_parts(engine, table, split, time).order_by("row").select("part", "before"))
+    engine.con.execute('DROP TABLE "rows"')
+    return [tuple(row.values()) for row in found.to_pylist()]
+
+
+def given_to_test(parts):
+    return {place: before for place, (part, before) in enumerate(parts) if part == TEST}
+
+
+def test_last_is_the_newest_of_each_user_and_domain(engine, log):
+    parts = split_rows(engine, log, LastSplit(kind="last", validation=0))
+    assert given_to_test(parts) == {0: 2, 3: 3, 6: 3, 11: 1}
+    # ann: rows 1, 10, 2, then 3 and 6; bo: 4, 11, 7, 0, of which the test's 11 is no history of 7
+    assert [before for part, before in parts if part == TRAIN] == [0, 2, 0, 0, 1, 0, 1, 1]
+
+
+def test_last_without_time_is_the_last_in_the_file(engine, log):
+    rows = [{**row, "time": None} for row in log]
+    parts = split_rows(engine, rows, LastSplit(kind="last", validation=0), time=None)
+    # nothing is earlier: before counts all that the user has in training
+    assert given_to_test(parts) == {6: 3, 7: 2, 10: 3, 11: 2}
+    assert parts[5] == (TRAIN, 1)
+
+
+def test_last_leaves_alone_who_would_keep_nothing(engine):
+    rows = [
+        {"user": "cy", "item": "x", "domain": "a", "time": 1},
+        {"user": "dee", "item": "x", "domain": "a", "time": 1},
+        {"user": "dee", "item": "x", "domain": "b", "time": 2},
+        {"user": "bo", "item": "x", "domain": "a", "time": 1},
+        {"user": "bo", "item": "x", "domain": "a", "time": 2},
+        {"user": "bo", "item": "x", "domain": "b", "time": 3},
+    ]
+    assert given_to_test(split_rows(engine, rows, LastSplit(kind="last", validation=0))) == {4: 1, 5: 1}
+
+
+def test_validation_is_the_last_training_row_of_drawn_users(engine, log):
+    assert [round(digest_share(str(user)), 3) for user in range(4)] == SHARES
+    more = [
+        {"user": "cy", "item": "x", "domain": domain, "time": int(time)} for domain, time in ("a1", "a2", "a3", "b9")
+    ]
+    parts = split_rows(engine, [*log, *more], LastSplit(kind="last", validation=0.5))
+    assert given_to_test(parts) == {0: 2, 3: 3, 6: 3, 11: 1, 14: 2, 15: 3}
+    # of cy's 1, 2 (a) and 5 (b) in training, the last of each domain; 1 is kept
+    assert [place for place, (part, _) in enumerate(parts) if part == VALIDATION] == [5, 13]
+    # a validation row is history: of the test row at 3 those at 1 and 2, of that at 9 also the one at 5
+    assert parts[13] == (VALIDATION, 1)
+
+
+def test_validation_leaves_a_training_row_to_its_user(engine, log):
+    parts = split_rows(engine, log, LastSplit(kind="last", validation=0.5))
+    assert parts[5] == (TRAIN, 0)  # cy is drawn, and this is the only row
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [(20, {0: 2, 2: 2, 3: 2, 6: 2, 7: 2}), (20.5, {0: 3, 6: 4}), (-1, dict.fromkeys(range(12), 0)), (41, {})],
+)
+def test_time_is_every_row_at_or_after_the_moment(engine, log, at, expected):
+    assert given_to_test(split_rows(engine, log, TimeSplit(kind="time", at=at, validation=0))) == expected
+
+
+@pytest.mark.parametrize(
+    ("at", "count"),
+    [
+        (dt.date(2017, 10, 4), 2),
+        (dt.datetime(2017, 10, 4), 2),
+        (dt.datetime(2017, 10, 4, 0, 0, 0, 1), 1),
+        (dt.datetime(2017, 10, 4, 3, tzinfo=dt.timezone(dt.timedelta(hours=3))), 2),
+    ],
+)
+def test_a_moment_is_exact_to_the_microsecond(engine, at, count):
+    noon = 1_507_075_200_000_000  # 2017-10-04 00:00 UTC
+    rows = [{"user": "ann", "item": "x", "domain": "a", "time": noon + step} for step in (-1, 0, 1)]
+    parts = split_rows(engine, rows, TimeSplit(kind="time", at=at, validation=0), time="timestamp")
+    assert len(given_to_test(parts)) == count
+
+
+def test_random_draws_rows_by_their_digest(engine, log):
+    # digests of "1-4" to "12-4": .55 .55 .92 .66 .47 .48 .97 .36 .25 .91 .95 .24
+    parts = split_rows(engine, log, RandomSplit(kind="random", share=0.4, seed=4, validation=0))
+    assert given_to_test(parts) == {7: 1, 8: 0, 11: 1}
+    other = split_rows(engine, log, RandomSplit(kind="random", share=0.4, seed=5, validation=0))
+    assert given_to_test(other) != given_to_test(parts)
+
+
+def test_files_is_what_was_given(engine, log):
+    given_rows = [
+        {"user": "ann", "item": "z", "domain": "a", "time": 12, "given_test": True},
+        {"user": "ann", "item": "w", "domain": "a", "time": 20, "given_test": True},
+        {"user": "bo", "item": "w", "domain": "b", "time": 99, "given_test": True},
+        {"user": 4, "item": "x", "domain": "a", "time": 1, "given_test": True},
+    ]
+    parts = split_rows(engine, [*log, *given_rows], FilesSplit(kind="files", test="t", validation=0))
+    # ann: 10 is before 12; 10, 15, 20, 20 are before the given 20, which comes after the log
+    assert given_to_test(parts) == {12: 1, 13: 4, 14: 4, 15: 0}
+    assert {part for part, _ in parts[:12]} == {TRAIN}
+
+
+class Batches:
+    """A table that comes in batches of so many rows."""
+
+    def __init__(self, users, size):
+        self.rows, self.size = pa.table({"user": users, "place": range(len(users))}), size
+
+    def to_pyarrow_batches(self, chunk_size):
+        yield from self.rows.to_batches(max_chunksize=self.size)
+
+
+@given(users=st.lists(st.integers(0, 5), max_size=20).map(sorted), size=st.integers(1, 7))
+def test_blocks_hold_all_rows_of_their_users(users, size):
+    blocks = list(whole_users(Batches(users, size)))
+    assert [number for _, place in blocks for number in place] == list(range(len(users)))
+    held = [set(user.tolist()) for user, _ in blocks]
+    assert sum(map(len, held)) == len(set(users))
+
+
+rows_strategy = st.lists(
+    st.tuples(st.integers(0, 4), st.sampled_from("ab"), st.integers(0, 5)), min_size=1, max_size=25
+)
+
+
+@settings(max_examples=25)
+@given(rows_strategy, st.sampled_from([0.0, 0.3, 0.5]))
+def test_last_equals_a_plain_loop(engine, rows, validation):
+    rows = [{"user": user, "domain": domain, "time": time} for user, domain, time in rows]
+    parts = split_rows(engine, rows, LastSplit(kind="last", validation=validation))
+    expected = [TRAIN] * len(rows)
+    order = sorted(range(len(rows)), key=lambda place: (rows[place]["time"], place))
+    for part in (TEST, VALIDATION):
+        for user in {row["user"] for row in rows}:
+            if part == VALIDATION and digest_share(str(user)) >= validation:
+                continue
+            own = [place for place in order if rows[place]["user"] == user and expected[place] == TRAIN]
+            last = {rows[place]["domain"]: place for place in own}.values()
+            if len(own) > len(last):
+                for place in last:
+                    expected[place] = part
+    assert [part for part, _ in parts] == expected
+    for place, (_, before) in enumerate(parts):
+        earlier = order[: order.index(place)]
+        assert before == sum(rows[e]["user"] == rows[place]["user"] and expected[e] != TEST for e in earlier)
+
+
+def test_no_test_rows_at_all(workspace):
+    workspace.schema["split"] = {"kind": "time", "at": 41}
+    with pytest.raises(
+        AdiError, match=r"log\.jsonl: the split .*'at': 41.* leaves the test none of the 12 rows\. Choose"
+    ):
+        workspace.prepare()
+    assert workspace.left_behind() == []
+
+
+def test_no_training_rows_in_a_domain(workspace, log):
+    workspace.write("log.jsonl", [*log, {"user": "ann", "item": "x", "domain": "c", "time": 50}])
+    with pytest.raises(
+        AdiError, match=r"log\.jsonl: the split .*'last'.* leaves domain 'c' no row for training; its 1 rows"
+    ):
+        workspace.prepare()
+    assert workspace.left_behind() == []
+
+
+@pytest.mark.parametrize(
+    ("at", "time", "message"),
+    [
+        (
+            "2017-10-04",
+            int,
+            r"split\.at: 2017-10-04.* does not fit .*log\.jsonl, column 'time': BIGINT\. Give a number",
+        ),
+        (
+            20,
+            dt.datetime.fromtimestamp,
+            r"split\.at: 20 does not fit .*log\.jsonl, column 'time': TIMESTAMP\. Give a date",
+        ),
+    ],
+)
+def test_a_moment_of_another_type_than_the_time(workspace, log, at, time, message):
+    workspace.write("log.jsonl", [{**row, "time": time(row["time"])} for row in log])
+    workspace.schema["split"] = {"kind": "time", "at": at}
+    with pytest.raises(AdiError, match=message):
+        workspace.prepare()
+
+
+class TestFiles:
+    def given_test(self, workspace, rows, **more):
+        workspace.write("test.jsonl", rows)
+        workspace.schema["split"] = {"kind": "files", "test": "test.jsonl", "validation": 0, **more}
+
+    def test_prepared(self, workspace):
+        rows = [("ann", "w", "b", 20), ("bo", "w", "b", 99), ("ann", "q", "a", 12.5), ("eve", "x", "a", 1)]
+        names = ("user", "item", "domain", "time")
+        self.given_test(workspace, [dict(zip(names, row, strict=True)) for row in rows])
+        manifest = workspace.prepare()
+        assert manifest.rows.model_dump() == {"read": 16, "kept": 16, "set_aside": {}}
+        assert [row["key"] for row in workspace.rows("entities/user")] == ["ann", "bo", "cy", "dee", "eve"]
+        assert [row["key"] for row in workspace.rows("entities/item")] == ["q", "w", "x", "y", "z"]
+        assert workspace["test/user"] == [0, 4, 0, 1]
+        assert workspace["test/item"] == [0, 2, 1, 1]
+        assert workspace["test/time"] == [
+            12.5,
+            1,
+            20,
+            99,
+        ]  # whole numbers in the log, fractions here: all are fractions
+        assert workspace["test/before"] == [1, 0, 4, 4]  # what the log has at time 20 comes before the test's 20
+        assert workspace["interactions/user_offsets"] == [0, 5, 9, 10, 12, 12]
+
+    def test_a_missing_column_is_named_before_the_log_is_read(self, workspace, log):
+        self.given_test(workspace, [{"user": "ann", "item": "x", "time": 1}])
+        with pytest.raises(AdiError, match=r"test\.jsonl: no column 'domain' \(domains\.column\)"):
+            workspace.prepare()
+
+    def test_times_of_two_kinds(self, workspace, log):
+        self.given_test(workspace, [{**log[0], "time": "2020-01-01"}])
+        with pytest.raises(
+            AdiError, match=r"test\.jsonl, column 'time': not the same kind .*log\.jsonl: number, here timestamp"
+        ):
+            workspace.prepare()
+
+    def test_an_empty_test(self, workspace):
+        self.given_test(workspace, [])
+        with pytest.raises(AdiError, match=r"test\.jsonl: the file is empty"):
+            workspace.prepare()
