@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from adi.retrieval.retriever import Retriever
     from adi.sources.catalog import convert
     from adi.training.evaluation import evaluate_run as evaluate
-    from adi.training.loop import train
+    from adi.training.train import train
     from adi.tuning.tune import tune
 
 __all__ = [
@@ -50,7 +50,7 @@ _PLACES = {
     "evaluate": "adi.training.evaluation:evaluate_run",
     "prepare": "adi.preparation.prepare:prepare",
     "simulate": "adi.marketplace.simulation:simulate",
-    "train": "adi.training.loop:train",
+    "train": "adi.training.train:train",
     "tune": "adi.tuning.tune:tune",
     "write_report": "adi.report.page:write_report",
 }
