@@ -6,11 +6,15 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from adi.cli.epochs import Epochs
+from adi.progress import Epochs, epochs, progress_bar, reporting
+from adi.runs.metrics import Metrics
 
 
-def metrics(recalls: dict[str, float | None], mean: float) -> dict:
-    return {"domains": {name: {"recall@50": value} for name, value in recalls.items()}, "mean": {"recall@50": mean}}
+def metrics(recalls: dict[str, float | None], mean: float) -> Metrics:
+    domains = {name: {"recall@50": value} for name, value in recalls.items()}
+    return Metrics(
+        part="validation", against="corpus", history="earlier", ks=(50,), domains=domains, mean={"recall@50": mean}
+    )
 
 
 def lines_of(width: int, *epochs: tuple[dict[str, float | None], float, bool], steps: int = 3) -> list[str]:
@@ -58,3 +62,32 @@ def test_a_bar_begins_anew_with_each_epoch() -> None:
     assert not task.visible
     shown.step(epoch=2, step=1, steps=9, loss=1.0, samples_per_second=1.0)
     assert (task.description, task.completed, task.total, task.visible) == ("epoch 2", 1, 9, True)
+
+
+def test_nothing_is_shown_where_standard_error_is_no_terminal(capsys) -> None:
+    with reporting(True) as report:
+        report("ranking", 1, 3)
+    with epochs(True) as observer:
+        assert observer is None
+    assert capsys.readouterr().err == ""
+
+
+def test_bars_are_shown_in_a_terminal_unless_they_are_not_wanted(monkeypatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what rich takes for a terminal
+    for wanted in (True, False):
+        with epochs(wanted) as observer:
+            assert (observer is not None) == wanted
+
+
+def test_a_function_is_reported_to_in_place_of_bars() -> None:
+    calls = []
+    with reporting(lambda *call: calls.append(call)) as report:
+        report("ranking", 1, 3)
+    assert calls == [("ranking", 1, 3)]
+
+
+def test_a_bar_has_the_name_of_its_stage() -> None:
+    console = Console(file=StringIO(), width=80, force_terminal=True)
+    with progress_bar(console) as report:
+        report("ranking", 1, 3)
+    assert "ranking" in console.file.getvalue()  # type: ignore[attr-defined]
