@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from adi.cli import bench, bundle, compare, data, reproduce, runs, serve, tune
+from adi.cli import bundle, compare, data, reproduce, runs, serve, tune
 from adi.errors import AdiError
 from adi.machine import yield_cores
 
@@ -48,7 +48,6 @@ app.command()(serve.serve)
 app.command()(serve.rollback)
 app.command()(runs.report)
 app.command()(reproduce.reproduce)
-app.add_typer(bench.app, name="bench")
 
 
 def _show_version(wanted: bool) -> None:
