@@ -46,9 +46,10 @@ def command_line(names: Iterable[str]) -> typer.Typer:
 def main(arguments: Sequence[str]) -> None:
     """Run a command. The exit code is 2 for a mistake in the arguments, 1 for any other error."""
     yield_cores()
-    names = [name for name in arguments[:1] if name in COMMANDS]  # no other library takes memory from what is measured
+    # Other commands' modules are not imported, for they would take memory and threads from what is measured.
+    names = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
     try:
-        command_line(names or COMMANDS)(arguments, prog_name="python -m benchmarks")
+        command_line(names)(arguments, prog_name="python -m benchmarks")
     except ArgumentError as error:
         _stop(f"--{error.parameter.replace('_', '-')}: {error.message}")
     except AdiError as error:

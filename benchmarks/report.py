@@ -19,19 +19,18 @@ PACKAGES = ("adi-retrieval", "torch", "numpy", "pandas", "pyarrow", "faiss-cpu",
 
 @dataclass(frozen=True)
 class Report:
-    """A benchmark's table, and in `summary` the figures that concern all of its rows. `seed` is of all random draws."""
+    """A benchmark's table, and in `summary` the figures that concern all of its rows."""
 
     name: str
     settings: Mapping[str, Any]
     rows: Sequence[Row]
     summary: Row = field(default_factory=dict)
-    seed: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {
             "benchmark": self.name,
             "settings": dict(self.settings),
-            "seed": self.seed,
+            "seed": 0,  # of all random draws
             "machine": machine_facts(),
             "versions": {package: _version(package) for package in PACKAGES},
             "found": self.summary,

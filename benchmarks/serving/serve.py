@@ -82,7 +82,7 @@ def serve(
     }
     rows = [_row(way, times.get(way), rates.get(way), recall_by_way.get(way)) for way in WAYS]
     settings = {**size.model_dump(), "k": k, "rounds": rounds, "calls": calls}
-    show(Report("serve", settings, rows, summary, seed=size.seed), as_json)
+    show(Report("serve", settings, rows, summary), as_json)
 
 
 def _row(way: str, times: Times | None, rate: float | None, recalls: Sequence[float] | None) -> Row:

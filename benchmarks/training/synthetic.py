@@ -1,7 +1,8 @@
 """Batches of random ids for a training step, with any number of domains and of rows in the tables, and no dataset."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -42,11 +43,11 @@ class Synthetic:
     users: int = 20_000
     items: int = 5_000
     samples: int = 4096
-    sampler: NegativeSampler = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def sampler(self) -> NegativeSampler:
         corpus = DomainCorpus(np.arange(self.items), np.ones(self.items, dtype=np.int64))
-        object.__setattr__(self, "sampler", NegativeSampler([corpus] * self.domains, in_batch=True, uniform=0))
+        return NegativeSampler([corpus] * self.domains, in_batch=True, uniform=0)
 
     def step(self, model: str, *, masked: bool = False, device: str = "cpu") -> Step:
         """A step of a model with fresh weights, by the default settings of a training."""
