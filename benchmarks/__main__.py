@@ -7,7 +7,8 @@ from typing import NoReturn
 
 import typer
 
-from adi.errors import AdiError, ArgumentError
+from adi.cli.command import Command
+from adi.errors import AdiError
 from adi.machine import yield_cores
 
 COMMANDS = {
@@ -39,7 +40,7 @@ def command_line(names: Iterable[str]) -> typer.Typer:
     )
     app.callback()(about)
     for name in names:
-        app.command(name)(getattr(import_module(f"benchmarks.{COMMANDS[name]}"), name))
+        app.command(name, cls=Command)(getattr(import_module(f"benchmarks.{COMMANDS[name]}"), name))
     return app
 
 
@@ -50,8 +51,6 @@ def main(arguments: Sequence[str]) -> None:
     names = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
     try:
         command_line(names)(arguments, prog_name="python -m benchmarks")
-    except ArgumentError as error:
-        _stop(f"--{error.parameter.replace('_', '-')}: {error.message}")
     except AdiError as error:
         _stop(str(error))
     except OSError as error:

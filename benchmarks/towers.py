@@ -1,7 +1,9 @@
 """Models to measure, with fresh weights: the one module of the benchmarks that builds adi's models by name."""
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,45 +14,47 @@ from torch import Tensor, nn
 
 from adi.batch import Offsets
 from adi.data.dataset import Dataset
-from adi.models import catalog
-from adi.models.catalog import TrainedModel
-from adi.models.settings import TowerSettings
-from adi.models.two_tower import Feature, TwoTower
+from adi.models.catalog import MODELS
+from adi.models.model import TrainedModel
+from adi.models.tower import Feature
+from adi.models.two_tower import TwoTower
+from adi.runs.info import RunInfo, weights_file, write_info
 from adi.training.checkpoint import save_tensors
-from adi.training.run import new_info, settings_for, weights_file, write_json
+from adi.training.device import device_named
+from adi.training.settings import TrainingSettings, as_config, settings_for
+from adi.training.step import Step
 
 ADI, DNN = "adi-se", "dnn"
 NETWORKS = (256, 128, 64)
 """Layer widths of the networks in every training that is measured, of adi's models and of the other libraries'."""
 
 
-def dataset_towers(dataset: Dataset, model: str, *, masked: bool = False) -> TwoTower:
-    """The towers of a model for the features of a dataset, with default settings but for `NETWORKS`.
+def dataset_step(
+    dataset: Dataset, model: str, training: TrainingSettings, *, masked: bool = False, device: str = "cpu"
+) -> Step:
+    """A training step of a model for a dataset, with the model's default settings but for `NETWORKS`.
 
     With `masked`, the backbones are `MaskedBackbone`.
     """
     kind = _trained_model(model, masked)
-    overrides: dict[str, Any] = {"networks": NETWORKS}
-    fewest_features = min(len(dataset.manifest.side("user", "context")), len(dataset.manifest.side("item")))
-    if fewest_features < 2 and "adaptation" in kind.settings.model_fields:
-        overrides["adaptation"] = "none"  # a single feature leaves nothing to weigh, which the model refuses
     torch.manual_seed(0)
-    return catalog.build(kind, dataset, _settings(kind, overrides))
+    return _step(kind, kind.build(dataset, _settings(kind)), training, device)
 
 
-def synthetic_towers(
+def synthetic_step(
     user_features: Sequence[Feature],
     item_features: Sequence[Feature],
     num_domains: int,
     model: str,
     *,
     masked: bool = False,
-) -> TwoTower:
-    """The same, for features that are not a dataset's."""
+    device: str = "cpu",
+) -> Step:
+    """The same for features that are not a dataset's, with the default settings of a training."""
     kind = _trained_model(model, masked)
     torch.manual_seed(0)
-    settings = _settings(kind, {"networks": NETWORKS})
-    return catalog.build_towers(kind, user_features, item_features, num_domains, settings)
+    towers = kind.build_towers(user_features, item_features, num_domains, _settings(kind))
+    return _step(kind, towers, TrainingSettings(), device)
 
 
 def write_untrained_run(
@@ -60,33 +64,46 @@ def write_untrained_run(
 
     Args:
         run: the folder to make.
-        settings: those of the model that are not its defaults.
+        settings: those that are not the model's defaults.
         item_embeddings: one row for each item, in the order of their numbers in the dataset (items, embedding_dim).
         seed: of the fresh weights.
     """
-    chosen = settings_for(model, settings)
+    kind = _trained_model(model)
+    chosen = settings_for(kind, settings)
     torch.manual_seed(seed)
-    towers = catalog.build(_trained_model(model), dataset, chosen.model)  # type: ignore[arg-type]
+    towers = kind.build(dataset, chosen.model)
     codes = dataset.feature("item", "item_id")[: len(item_embeddings)].astype(np.int64)
     with torch.no_grad():
         towers.tables.weight[towers.tables.first["item_id"] + torch.from_numpy(codes)] = item_embeddings
     run.mkdir()
-    save_tensors(weights_file(run, "mean", 0), towers.state_dict())
-    info = new_info(model, seed, chosen, dataset, run)
-    write_json(run / "run.json", info.model_copy(update={"status": "complete"}).model_dump_json(indent=1))
+    save_tensors(weights_file(run, by_domain=False, epoch=0), towers.state_dict())
+    info = RunInfo(
+        model=model,
+        seed=seed,
+        status="complete",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        domains=dataset.domains,
+        prepared=os.path.relpath(dataset.folder.resolve(), run.resolve()),
+        fingerprint=dataset.manifest.fingerprint,
+        versions={},
+        config=as_config(chosen),
+    )
+    write_info(run, info)
 
 
 def _trained_model(name: str, masked: bool = False) -> TrainedModel:
-    kind = catalog.model_named(name)
+    kind = MODELS[name]
     assert isinstance(kind, TrainedModel)
-    if not masked:
-        return kind
-    backbone: Callable[..., nn.Module] = kind.backbone
-    return replace(kind, backbone=lambda *arguments: MaskedBackbone(backbone(*arguments)))
+    backbone = kind.backbone
+    return replace(kind, backbone=lambda *sizes: MaskedBackbone(backbone(*sizes))) if masked else kind
 
 
-def _settings(kind: TrainedModel, overrides: Mapping[str, Any]) -> TowerSettings:
-    return kind.settings(**{**kind.defaults, **overrides})
+def _settings(kind: TrainedModel) -> Any:
+    return settings_for(kind, {"networks": NETWORKS}).model
+
+
+def _step(kind: TrainedModel, towers: TwoTower, training: TrainingSettings, device: str) -> Step:
+    return Step(towers.to(device_named(device)).train(), training, kind.loss)
 
 
 class MaskedBackbone(nn.Module):

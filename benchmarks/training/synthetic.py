@@ -9,12 +9,10 @@ import torch
 
 from adi.batch import Bags, Batch, DomainCandidates, FeatureBags
 from adi.data.arrays import Array
-from adi.models.two_tower import DOMAIN
+from adi.models.tower import DOMAIN
 from adi.negatives import DomainCorpus, NegativeSampler
-from adi.training.device import device_named
-from adi.training.settings import TrainingSettings
 from adi.training.step import Step
-from benchmarks.towers import synthetic_towers
+from benchmarks.towers import synthetic_step
 
 SEGMENTS, CATEGORIES = 100, 1000
 SKEW = 3
@@ -23,7 +21,7 @@ SKEW = 3
 
 @dataclass(frozen=True)
 class SyntheticFeature:
-    """A feature with one value in each sample (`adi.models.two_tower.Feature`); `rows` are those of its table."""
+    """A feature with one value in each sample (`adi.models.tower.Feature`); `rows` are those of its table."""
 
     name: str
     rows: int
@@ -50,15 +48,15 @@ class Synthetic:
         return NegativeSampler([corpus] * self.domains, in_batch=True, uniform=0)
 
     def step(self, model: str, *, masked: bool = False, device: str = "cpu") -> Step:
-        """A step of a model with fresh weights, by the default settings of a training."""
-        towers = synthetic_towers(
+        """A training step of a model with fresh weights."""
+        return synthetic_step(
             [SyntheticFeature("user_id", self.users), SyntheticFeature("segment", SEGMENTS)],
             [SyntheticFeature("item_id", self.items), SyntheticFeature("category", CATEGORIES)],
             self.domains,
             model,
             masked=masked,
+            device=device,
         )
-        return Step(towers.to(device_named(device)).train(), TrainingSettings())
 
     def batch(self, number: int) -> Batch:
         """The batch of this number; domains are equally likely."""

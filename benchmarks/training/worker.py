@@ -18,11 +18,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from adi.batch import Batch
 from adi.data.dataset import Dataset
 from adi.machine import tune_allocator
-from adi.training.device import device_named
 from adi.training.loader import Loader, negative_sampler
 from adi.training.settings import TrainingSettings
-from adi.training.step import Step
-from benchmarks.towers import dataset_towers
+from benchmarks.towers import dataset_step
 
 WARM_UP_STEPS = 3
 
@@ -68,23 +66,23 @@ def work(prepared: Path, model: str, *, masked: bool, training: Mapping[str, Any
     torch.set_num_threads(threads)
     tune_allocator()
     dataset, settings = Dataset(prepared), TrainingSettings(**training)
-    towers = dataset_towers(dataset, model, masked=masked).to(device_named(device)).train()
-    step, batches = Step(towers, settings), _endless_batches(dataset, settings)
+    step = dataset_step(dataset, model, settings, masked=masked, device=device)
+    tables, batches = step.model.tables.weight, _endless_batches(dataset, settings)
 
     def steps(number: int) -> None:
         for _ in range(number):
             float(step(next(batches)))
 
     steps(WARM_UP_STEPS)
-    bare_step = BareOperations(towers.tables.weight)
+    bare_step = BareOperations(tables)
     with bare_step:
         steps(1)
 
     def limit(number: int) -> None:
         for _ in range(number):
             bare_step()
-        if towers.tables.weight.is_cuda:
-            torch.cuda.synchronize(towers.tables.weight.device)
+        if tables.is_cuda:
+            torch.cuda.synchronize(tables.device)
 
     _answer_lines({"steps": steps, "limit": limit})
 

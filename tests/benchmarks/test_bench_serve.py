@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adi.training.run import open_run
+from adi.training.fitted import open_run
 from benchmarks.serving.market import MarketSize, market_run
 
 SMALL = "serve --items 1000 --domains 2 --dim 8 -k 20"

@@ -30,10 +30,10 @@ def test_a_masked_model_gives_the_loss_of_the_routed_one(domains: int) -> None:
     batch = data.batch(0)
     losses = []
     for masked in (False, True):
-        model = data.step("adi-se", masked=masked).model.eval()
-        losses.append(batch_loss(model, batch))
+        step = data.step("adi-se", masked=masked)
+        losses.append(batch_loss(step.model.eval(), batch, step.loss))
         losses[-1].backward()
-    assert isinstance(model.user_tower.backbone, MaskedBackbone)
+    assert isinstance(step.model.user_tower.backbone, MaskedBackbone)
     torch.testing.assert_close(losses[0], losses[1])
 
 
