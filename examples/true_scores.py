@@ -29,9 +29,9 @@ def main() -> None:
     given = parser.parse_args()
     dataset = Dataset(given.prepared)
     found = evaluate(TrueScores(given.marketplace / "truth", dataset), dataset, ks=(50,))
-    recall = {name: values["recall@50"] for name, values in found["domains"].items()}
+    recall = {name: values["recall@50"] for name, values in found.domains.items()}
     print(f"| recall@50 | {' | '.join(recall)} | mean |\n|---|{'---|' * (len(recall) + 1)}")
-    print(f"| true scores | {' | '.join(f'{value:.3f}' for value in (*recall.values(), found['mean']['recall@50']))} |")
+    print(f"| true scores | {' | '.join(f'{value:.3f}' for value in (*recall.values(), found.mean['recall@50']))} |")
 
 
 class TrueScores:

@@ -47,10 +47,10 @@ def test_the_csv_has_every_measure_of_every_run(finished: Path) -> None:
         rows = [row for row in csv.DictReader(file) if row["label"] == "SUM"]
     assert {(row["dataset"], row["model"], row["seed"]) for row in rows} == {("marketplace", "adi-se", "0")}
     found = {(row["domain"], row["measure"]): float(row["value"]) for row in rows}
-    assert found["search", "recall@50"] == metrics.domains["search"]["recall@50"]
-    assert found["mean", "ndcg@10"] == metrics.mean["ndcg@10"]
+    assert found["search", "recall@50"] == metrics["domains"]["search"]["recall@50"]
+    assert found["mean", "ndcg@10"] == metrics["mean"]["ndcg@10"]
     assert {domain for domain, _ in found} == {"search", "feed", "cart", "mean"}
-    assert len(rows) == len(found) == sum(len(own) for own in metrics.domains.values()) + len(metrics.mean)
+    assert len(rows) == len(found) == sum(len(own) for own in metrics["domains"].values()) + len(metrics["mean"])
 
 
 def test_the_csv_of_figure_5_has_weights_and_falls(finished: Path) -> None:
@@ -213,7 +213,7 @@ def test_two_at_once_are_refused(tiny, watcher, tmp_path: Path) -> None:
         ("table9", {}, "'table9' is no table that can be reproduced"),
         ("table6", {"only": ["dnn"]}, r"--only: no row is of model 'dnn' \(adi-se\)"),
         ("table6", {"seeds": 0}, "--seeds: 0; give 1 or more"),
-        ("table6", {"device": "gpu"}, "--device: 'gpu' is none; give cpu, cuda, or cuda:N"),
+        ("table6", {"device": "gpu"}, "device: 'gpu' is none; give cpu, cuda, or cuda:N"),
     ],
 )
 def test_a_users_fault_is_refused_before_any_work(watcher, tmp_path: Path, name, options, words) -> None:

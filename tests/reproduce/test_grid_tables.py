@@ -20,7 +20,7 @@ def test_the_settings_of_every_cell_hold(table, dataset, quick) -> None:
     assert len(lines) == len(table.rows) - sum(dataset in row.absent for row in table.rows)
     for line in lines:
         for cell in line.cells:
-            assert settings_for(cell.model, cell.config).model
+            assert settings_for(MODELS[cell.model], cell.config).model
             assert ("training" in cell.config) == (len(line.cells) == 3)  # what draws nothing has one seed
             if quick and "training" in cell.config:
                 assert cell.config["training"]["epochs"] == 1
@@ -58,7 +58,7 @@ def test_figure_3_compares_as_many_networks_at_each_number(dataset, domains) -> 
         own = 0 if line.row.model == "mmoe" else domains
         shared = (model["experts"] or domains + 1) if line.row.model == "mmoe" else model["shared_networks"]
         assert own + shared == domains + line.row.networks
-        assert tuple(model["networks"]) == settings_for(line.row.model).model.networks
+        assert tuple(model["networks"]) == settings_for(MODELS[line.row.model]).model.networks
 
 
 def test_data_sets_of_one_source_have_its_settings() -> None:
