@@ -99,6 +99,6 @@ def pretended(finished: Path, tiny: pytest.MonkeyPatch) -> None:
 
     tiny.setattr(grid, "make_dataset", make)
     tiny.setattr(grid, "train", lambda prepared, model, out, **_: out.mkdir(parents=True))
-    tiny.setattr(grid, "evaluate_run", lambda run: {})
+    tiny.setattr(grid, "evaluate_run", lambda run, **_: {})
     tiny.setattr(grid, "check_interest", lambda *_: None)
     tiny.setattr(grid, "write_outputs", lambda folder, version, *, quick: folder.root / "report.html")
