@@ -2,8 +2,8 @@
 
 Three counters, by domain and in the mean over domains:
 
-- last hour, frozen: an item's clicks in the domain in the 60 minutes before the first test click, ranked by the
-  protocol of `adi evaluate`. Left out unless the split is by time.
+- last hour, frozen: an item's training clicks in the domain in the 60 minutes before the first test click, ranked by
+  the protocol of `adi evaluate`. Left out unless the split is by time.
 - live counts: an item's clicks in the domain with exponential decay, updated once a minute while the test goes on.
 - live counts and co-clicks: the same plus decayed counts of the items that users clicked soon after those at the end of
   the query's history.
@@ -60,8 +60,7 @@ def main() -> None:
     rows = {}
     start = clicks.seconds[clicks.is_test].min()
     if clicks.seconds[~clicks.is_test].max() < start:
-        scorer = RecentCounts(dataset, clicks, since=start - HOUR)
-        metrics = evaluate(scorer, dataset, ks=(options.k,))["domains"].values()
+        metrics = evaluate(RecentCounts(dataset, since=start - HOUR), dataset, ks=(options.k,))["domains"].values()
         rows["last hour, frozen"] = [domain[f"recall@{options.k}"] for domain in metrics]
     for name, weight in (("live counts", 0.0), ("live counts and co-clicks", 1.0)):
         counters = LiveCounters(len(dataset.domains), dataset.manifest.items, options.half_life, weight)
@@ -76,20 +75,27 @@ def read_clicks(dataset: Dataset) -> Clicks:
     log, test = np.arange(dataset.num_rows), dataset.rows("test")
     columns = zip(dataset.targets("train", log), dataset.targets("test", test), strict=True)
     users, items, domains = (np.concatenate(parts) for parts in columns)
-    times = [np.load(dataset.folder / part / "time.npy") for part in ("interactions", "test")]  # microseconds
-    seconds = np.concatenate(times) / 1e6
+    seconds = np.concatenate([seconds_of(dataset, "interactions"), seconds_of(dataset, "test")])
     is_test = np.arange(len(seconds)) >= len(log)
     order = np.argsort(seconds, kind="stable")
     return Clicks(users[order], items[order], domains[order], seconds[order], is_test[order])
 
 
-class RecentCounts:
-    """A `Scorer` by an item's clicks in the domain from `since` (seconds) until the test; ties by all before it."""
+def seconds_of(dataset: Dataset, folder: str) -> Array:
+    seconds: Array = np.load(dataset.folder / folder / "time.npy") / 1e6  # stored as microseconds
+    return seconds
 
-    def __init__(self, dataset: Dataset, clicks: Clicks, since: float) -> None:
+
+class RecentCounts:
+    """A `Scorer` by an item's training clicks in the domain from `since` (seconds) on; ties by all training clicks."""
+
+    def __init__(self, dataset: Dataset, since: float) -> None:
+        rows = dataset.rows("train")
+        _, items, domains = dataset.targets("train", rows)
+        is_recent = seconds_of(dataset, "interactions")[rows] >= since
         recent, total = np.zeros((2, len(dataset.domains), dataset.manifest.items), dtype=np.float32)
-        for counts, counted in ((total, ~clicks.is_test), (recent, ~clicks.is_test & (clicks.seconds >= since))):
-            np.add.at(counts, (clicks.domains[counted], clicks.items[counted]), 1)
+        np.add.at(recent, (domains[is_recent], items[is_recent]), 1)
+        np.add.at(total, (domains, items), 1)
         self.scores = torch.from_numpy(recent + total / (total.max() + 1))  # (D, items)
 
     def against(self, domain: int, items: Array) -> Score:
