@@ -60,15 +60,16 @@ def main() -> None:
     rows = {}
     start = clicks.seconds[clicks.is_test].min()
     if clicks.seconds[~clicks.is_test].max() < start:
-        metrics = evaluate(RecentCounts(dataset, since=start - HOUR), dataset, ks=(options.k,))["domains"].values()
-        rows["last hour, frozen"] = [domain[f"recall@{options.k}"] for domain in metrics]
+        metrics = evaluate(RecentCounts(dataset, since=start - HOUR), dataset, ks=(options.k,))
+        recall = [measures[f"recall@{options.k}"] for measures in metrics.domains.values()]
+        rows["last hour, frozen"] = np.array(recall, dtype=np.float64)  # None, of a domain without test rows, is NaN
     for name, weight in (("live counts", 0.0), ("live counts and co-clicks", 1.0)):
         counters = LiveCounters(len(dataset.domains), dataset.manifest.items, options.half_life, weight)
         rows[name] = live_recall(counters, dataset, clicks, options.k)
 
     print(f"| recall@{options.k} | {' | '.join(dataset.domains)} | mean |\n|---|{'---|' * (len(dataset.domains) + 1)}")
-    for name, recall in rows.items():
-        print(f"| {name} | {' | '.join(f'{value:.3f}' for value in (*recall, np.mean(recall)))} |")
+    for name, values in rows.items():
+        print(f"| {name} | {' | '.join(f'{value:.3f}' for value in (*values, np.nanmean(values)))} |")
 
 
 def read_clicks(dataset: Dataset) -> Clicks:
@@ -141,8 +142,8 @@ class LiveCounters:
         return scores
 
 
-def live_recall(counters: LiveCounters, dataset: Dataset, clicks: Clicks, k: int) -> list[float]:
-    """Recall@k by domain of counters that are updated after each minute of the log."""
+def live_recall(counters: LiveCounters, dataset: Dataset, clicks: Clicks, k: int) -> Array:
+    """Recall@k (D,) of counters that are updated after each minute of the log."""
     histories: defaultdict[int, list[int]] = defaultdict(list)
     hits: list[list[bool]] = [[] for _ in dataset.domains]
     minutes = clicks.seconds // 60
@@ -165,7 +166,7 @@ def live_recall(counters: LiveCounters, dataset: Dataset, clicks: Clicks, k: int
             co_clicks += [(earlier, item) for earlier in recent]
             history.append(item)
         counters.add(clicks.domains[rows], clicks.items[rows], co_clicks)
-    return [float(np.mean(of_domain)) for of_domain in hits]
+    return np.array([np.mean(of_domain) if of_domain else np.nan for of_domain in hits])
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def test_a_table_tells_configurations_apart(prepared, tmp_path, monkeypatch, cap
     pooled, own = tmp_path / "all", tmp_path / "domain"
     train(prepared, "item-knn", pooled, settings={"scope": "all"})
     train(prepared, "item-knn", own, settings={"scope": "domain"})
-    found = {run: evaluate_run(run)["mean"]["recall@50"] for run in (pooled, own)}
+    found = {run: evaluate_run(run).mean["recall@50"] for run in (pooled, own)}
     monkeypatch.setattr("sys.argv", ["table.py", str(pooled), str(own)])
     runpy.run_path(TABLE, run_name="__main__")
     head, _, *rows = capsys.readouterr().out.splitlines()
