@@ -35,7 +35,7 @@ from adi.errors import AdiError
 if TYPE_CHECKING:
     from adi import losses, metrics, nn
     from adi.data.dataset import Dataset
-    from adi.evaluation.comparison import compare
+    from adi.comparison.compare import compare
     from adi.exporting.export import export
     from adi.marketplace.simulation import Marketplace, simulate
     from adi.metrics import Metric
@@ -62,7 +62,7 @@ _HOMES = {
     "Retriever": "adi.retrieval.retriever:Retriever",
     "TowerSettings": "adi.models.settings:TowerSettings",
     "TrainedModel": "adi.models.model:TrainedModel",
-    "compare": "adi.evaluation.comparison:compare",
+    "compare": "adi.comparison.compare:compare",
     "convert": "adi.sources.catalog:convert",
     "evaluate": "adi.training.evaluation:evaluate_run",
     "export": "adi.exporting.export:export",

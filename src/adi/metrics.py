@@ -4,13 +4,13 @@ A rank counts the items ahead of the relevant one, 0 at best; an item with the s
 that scores all items alike gains nothing. An infinite rank: the item is not among those ranked.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from adi.errors import AdiError
+from adi.errors import AdiError, ArgumentError
 
 Ranks = npt.NDArray[np.float64]
 
@@ -67,3 +67,19 @@ MRR = Metric("mrr", lambda ranks, k: _within(ranks, k, 1 / (ranks + 1)))
 
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (RECALL, NDCG, MRR)}
 """The metrics of every evaluation, which also compare, report and the command line read."""
+
+COVERAGE = "coverage"
+"""The name of catalogue coverage, which an evaluation adds to these and which is no mean over rankings
+(`adi.evaluation.coverage`)."""
+
+
+def metrics_by_name(own: Sequence[Metric] = ()) -> dict[str, Metric]:
+    """`METRICS` and your own metrics by name. Raises `ArgumentError` for a name that is in use or that has an ``@``."""
+    metrics = dict(METRICS)
+    for metric in own:
+        if "@" in metric.name or not metric.name:
+            raise ArgumentError("metrics", f"'{metric.name}' is no name for a metric. Give it one without '@'.")
+        if metric.name in metrics or metric.name == COVERAGE:
+            raise ArgumentError("metrics", f"the name '{metric.name}' is in use. Give your metric another name.")
+        metrics[metric.name] = metric
+    return metrics

@@ -1,4 +1,4 @@
-"""The command that decides: compare."""
+"""The command compare: models against a baseline, domain by domain."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,25 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from adi.cli.options import Metrics
 from adi.cli.show import ERR, number, plain_table, say, say_json
 
 if TYPE_CHECKING:
+    from adi.comparison.difference import Difference
+    from adi.comparison.result import Comparison
     from adi.data.overlap import Overlaps
-    from adi.evaluation.comparison import Comparison
-    from adi.evaluation.difference import Difference
 
 REGRESSION = 3
-"""The exit code where a gate fails."""
+"""The exit code of a gate that fails."""
 
 
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Folders of evaluated runs. Those that differ by their seed alone are one model."),
+        typer.Argument(help="Folders of evaluated runs. Runs that differ by their seed alone are one model."),
     ],
     baseline: Annotated[
         str | None,
-        typer.Option(help="The model that the others are held against.", show_default="dnn-single, else the first"),
+        typer.Option(help="The model that the others are compared with.", show_default="dnn-single, else the first"),
     ] = None,
     k: Annotated[
         int | None,
@@ -34,6 +35,7 @@ def compare(
     measure: Annotated[
         str | None, typer.Option(help="Another measure in place of -k, as in ndcg@10 or mrr@10.", show_default=False)
     ] = None,
+    metrics: Metrics = None,
     by: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,15 +44,15 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    margin: Annotated[float, typer.Option(help="The largest difference that makes none in practice.")] = 0.005,
-    replicates: Annotated[int, typer.Option(help="How often users and seeds are drawn for the intervals.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of these draws.")] = 0,
+    margin: Annotated[float, typer.Option(help="The largest difference that does not matter in practice.")] = 0.005,
+    replicates: Annotated[int, typer.Option(help="Bootstrap replicates of users and seeds for the intervals.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     gate: Annotated[
         bool, typer.Option("--gate", help="Exit with 3 if a model hurts a domain, or a group of its queries (--by).")
     ] = False,
     gate_strict: Annotated[
         bool,
-        typer.Option("--gate-strict", help="Also if it is not ruled out that a domain loses more than the margin."),
+        typer.Option("--gate-strict", help="Also if a loss of more than the margin in a domain cannot be ruled out."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
@@ -58,33 +60,43 @@ def compare(
 
     Example: [bold]adi compare runs/dnn-single-* runs/adi-se-* --gate[/]
     """
+    from adi.comparison.compare import compare as compare_runs
     from adi.errors import AdiError
-    from adi.evaluation.comparison import compare as run
+    from adi.extensions import import_object
+    from adi.metrics import Metric
 
     if k is not None:
         if measure is not None:
             raise AdiError(f"-k {k} and --measure {measure}: give one of them.")
         measure = f"recall@{k}"
+    own_metrics = [import_object(path, (Metric,), parameter="metrics") for path in metrics or ()]
     with ERR.status("comparing"):
-        comparison = run(
-            runs, measure=measure, baseline=baseline, by=by or (), margin=margin, replicates=replicates, seed=seed
+        comparison = compare_runs(
+            runs,
+            measure=measure,
+            metrics=own_metrics,
+            baseline=baseline,
+            by=by or (),
+            margin=margin,
+            replicates=replicates,
+            seed=seed,
         )
-        common = _overlaps(runs[0])
-    failed = comparison.regressions(strict=gate_strict) if gate or gate_strict else []
+        overlap = _overlaps(runs[0])
+    regressions = comparison.regressions(strict=gate_strict) if gate or gate_strict else []
     if as_json:
-        say_json(asdict(comparison) | {"overlap": None if common is None else _plain(common)})
+        say_json(asdict(comparison) | {"overlap": None if overlap is None else _overlap_json(overlap)})
     else:
         _say(comparison)
-        if common is not None:
-            _say_overlaps(common)
-    for one in failed:
+        if overlap is not None:
+            _say_overlaps(overlap)
+    for one in regressions:
         ERR.print(f"gate: {one.sentence}", soft_wrap=True)
-    if failed:
+    if regressions:
         raise typer.Exit(REGRESSION)
 
 
 def _overlaps(run: Path) -> "Overlaps | None":
-    """Of the data of a run; None, with the reason on standard error, where it is no longer in its place."""
+    """The overlap of the domains in a run's data; None, with the reason on standard error, where the data is gone."""
     from adi.data.overlap import overlaps
     from adi.errors import AdiError
     from adi.runs.run import read_run
@@ -92,20 +104,18 @@ def _overlaps(run: Path) -> "Overlaps | None":
     try:
         return overlaps(read_run(run).open_dataset())
     except AdiError as error:
-        ERR.print(f"The overlap of the domains is not known here: {error}", soft_wrap=True)
+        ERR.print(f"The overlap of the domains is not available: {error}", soft_wrap=True)
         return None
 
 
 def _say(comparison: "Comparison") -> None:
-    """A table for each model, what it says in words, and what the intervals do not cover."""
-    from adi.evaluation.verdict import summary
-
+    """Print a table and a summary for each model, then what the intervals do not cover."""
     seeds = ", ".join(f"{model} {count}" for model, count in comparison.seeds.items())
     say(
         f"{comparison.measure} on {comparison.part}, against the {comparison.against}, history: {comparison.history}. "
         f"Seeds: {seeds}."
     )
-    for model, subject in comparison.subjects.items():
+    for model in comparison.subjects:
         *domains, mean = comparison.of(model)
         table = _table(f"\n{model} against {comparison.baseline}", "domain")
         for one in domains:
@@ -113,29 +123,31 @@ def _say(comparison: "Comparison") -> None:
         table.add_section()
         table.add_row(*_cells(mean))
         say(table)
-        said = {one.domain: one.verdict for one in domains if one.domain is not None}
-        say(f"In words: {summary(subject, said)}.")
+        say(f"In words: {comparison.summary(model)}.")
         for by in dict.fromkeys(among.by for among in comparison.slices):
             say(_by_slice(comparison, model, by))
-    say(f"\nA difference within {comparison.margin:g} makes none. Each interval holds for itself, not for all at once.")
+    say(
+        f"\nDifferences within ±{comparison.margin:g} do not matter in practice. "
+        "Intervals are not corrected for multiple comparisons."
+    )
     for note in comparison.notes:
         say(note)
 
 
 def _by_slice(comparison: "Comparison", model: str, by: str) -> Table:
-    """A model's differences in the slices of a breakdown, one domain after the other and then the mean."""
+    """A table of a model's differences in the slices of a breakdown, domain by domain and then in the mean."""
     table = _table(f"\n{model} against {comparison.baseline}, by {by}", "domain", "group")
     slices = [among for among in comparison.slices if among.by == by]
-    for own in zip(*(comparison.of(model, among) for among in slices), strict=True):  # those of one domain
-        for among, one in zip(slices, own, strict=True):
-            place, *cells = _cells(one)
-            table.add_row(place if among is slices[0] else "", among.label, *cells)
+    for in_domain in zip(*(comparison.of(model, among) for among in slices), strict=True):
+        for among, one in zip(slices, in_domain, strict=True):
+            domain, *cells = _cells(one)
+            table.add_row(domain if among is slices[0] else "", among.label, *cells)
         table.add_section()
     return table
 
 
 def _table(title: str, *keys: str) -> Table:
-    """A table of differences, which `keys` are the first columns of."""
+    """An empty table of differences whose first columns are `keys`."""
     table = plain_table(title)
     for column in keys:
         table.add_column(column, no_wrap=True)
@@ -148,13 +160,13 @@ def _table(title: str, *keys: str) -> Table:
 def _cells(one: "Difference") -> list[str]:
     interval = "–" if one.low is None or one.high is None else f"{one.low:+.3f} to {one.high:+.3f}"
     difference = "–" if one.difference is None else f"{one.difference:+.4f}"
-    place = "mean" if one.domain is None else one.domain
-    word = one.verdict.removeprefix("makes ")  # so that the table fits on 80 columns
-    return [place, f"{one.users:,}", number(one.baseline_value), number(one.value), difference, interval, word]
+    domain = "mean" if one.domain is None else one.domain
+    verdict = one.verdict.removeprefix("makes ")  # so that the table fits on 80 columns
+    return [domain, f"{one.users:,}", number(one.baseline_value), number(one.value), difference, interval, verdict]
 
 
 def _say_overlaps(common: "Overlaps") -> None:
-    """How many users, and items, each pair of domains has in common."""
+    """Print the numbers of users and items that each pair of domains has in common."""
     for name, overlap in (("Users", common.users), ("Items", common.items)):
         table = plain_table(f"\n{name} in each domain, and in both of each pair", "")
         for domain in common.domains:
@@ -165,8 +177,7 @@ def _say_overlaps(common: "Overlaps") -> None:
     say(f"{common.in_words()}.")
 
 
-def _plain(common: "Overlaps") -> dict[str, Any]:
-    """As JSON has it."""
+def _overlap_json(common: "Overlaps") -> dict[str, Any]:
     sides = {"users": common.users, "items": common.items}
     return {"domains": list(common.domains)} | {
         side: {"together": overlap.together.tolist(), "anywhere": overlap.anywhere, "shared": overlap.shared}

@@ -1,42 +1,42 @@
-"""What the commands print: progress bars on standard error; tables, sentences and JSON on standard output."""
+"""Output of the commands: tables, sentences and JSON on standard output, progress bars on standard error."""
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NoReturn
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
 from rich.measure import Measurement
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
     from adi.data.manifest import Manifest
+    from adi.progress import Report
     from adi.runs.metrics import Metrics
 
 BROKEN_PIPE = 141
-"""The exit code that a shell gives a program that SIGPIPE has ended."""
+"""The exit code of a program that SIGPIPE has ended."""
 
 FEW_VALIDATION = 500
-"""Under so many rows the standard error of a recall is above .02, more than most epochs gain or lose."""
+"""With fewer validation rows the standard error of a recall is above .02, more than most epochs gain or lose."""
 
-NAMED = 3
-"""How many of the domains with few validation rows are named."""
+MOST_NAMED = 3
+"""The largest number of domains with few validation rows that are named."""
 
 
 class Screen(Console):
-    """A console that prints every text as it is, since ids may hold what rich takes for markup or an emoji."""
+    """A console that prints text verbatim, since ids may contain what rich takes for markup or an emoji."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not stderr)
 
     def on_broken_pipe(self) -> NoReturn:
-        """End quietly: the reader has had enough, as in ``adi models | head -1``."""
+        """Exit without a message, as for ``adi models | head -1``."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # for what is flushed at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # for output that is flushed at exit
         raise SystemExit(BROKEN_PIPE)
 
 
@@ -45,10 +45,10 @@ ERR = Screen(stderr=True)
 
 
 def say(content: str | Table) -> None:
-    """Print a sentence, or a table, which is wider than the terminal rather than to cut a word or a number."""
+    """Print a sentence or a table. A table that does not fit is wider than the terminal; no word or number is cut."""
     if isinstance(content, Table):
         for column in content.columns:
-            if column.no_wrap:  # or rich would cut what it may not break
+            if column.no_wrap:  # rich would cut its cells
                 column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
         narrowest = Measurement.get(OUT, OUT.options.update(max_width=1_000_000), content).minimum
         content.width = narrowest if narrowest > OUT.width else None
@@ -56,32 +56,15 @@ def say(content: str | Table) -> None:
 
 
 def say_json(content: object) -> None:
-    """Print one line of JSON; what is no JSON, such as NaN, is a fault of ours."""
+    """Print one line of JSON; a value that is not JSON, such as NaN, is a bug."""
     OUT.out(json.dumps(content, allow_nan=False))
 
 
-@contextmanager
-def bars(*columns: str) -> Iterator[Progress]:
-    """A set of progress bars with the given extra text fields; gone from the screen when the work is done."""
-    fields = [TextColumn(f"{{task.fields[{name}]}}") for name in columns]
-    shown = (TextColumn("{task.description}"), BarColumn(), *fields, TimeElapsedColumn(), TimeRemainingColumn())
-    progress = Progress(*shown, console=ERR, transient=True)
-    with progress.live:  # the progress itself would leave an empty line in a log file
-        yield progress
+def progress_bar() -> "AbstractContextManager[Report]":
+    """A function (stage, done, total) that shows one bar for each stage."""
+    from adi.progress import progress_bar as bar
 
-
-@contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A function (stage, done, of) that shows one bar for each stage."""
-    with bars() as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total)
-            progress.update(tasks[stage], completed=done, total=total)
-
-        yield show
+    return bar(ERR)
 
 
 def plain_table(title: str | None, *columns: str) -> Table:
@@ -90,7 +73,7 @@ def plain_table(title: str | None, *columns: str) -> Table:
 
 
 def counts_table(manifest: "Manifest") -> Table:
-    """Rows, users and items of each domain of a prepared dataset."""
+    """The numbers of rows, users and items in each domain of a prepared dataset."""
     table = plain_table(f"{manifest.rows.read:,} rows read, {manifest.rows.kept:,} kept", "domain")
     columns = ("train", "validation", "test", "users", "items", "corpus")
     for column in columns:
@@ -100,11 +83,11 @@ def counts_table(manifest: "Manifest") -> Table:
     return table
 
 
-def left_out(manifest: "Manifest", place: str) -> list[str]:
-    """Sentences on all that a prepared dataset does not use of the tables: rows of the log, of tables, values."""
+def left_out(manifest: "Manifest", folder: str) -> list[str]:
+    """Sentences on what a prepared dataset in a folder leaves out: rows of the log and of tables, and values."""
     sentences = []
     if manifest.rows.set_aside:
-        sentences.append(f"Set aside: {_by_reason(manifest.rows.set_aside)} (see {place}/set_aside.parquet)")
+        sentences.append(f"Set aside: {_by_reason(manifest.rows.set_aside)} (see {folder}/set_aside.parquet)")
     for name, rows in manifest.tables.items():
         if rows.set_aside:
             sentences.append(f"Set aside of table {name}: {_by_reason(rows.set_aside)}")
@@ -114,12 +97,16 @@ def left_out(manifest: "Manifest", place: str) -> list[str]:
 
 
 def few_validation(manifest: "Manifest") -> str | None:
-    """A sentence on the domains with too few validation rows to choose an epoch by, or None where there are none."""
-    few = sorted((own.validation, name) for name, own in manifest.by_domain.items() if own.validation < FEW_VALIDATION)
+    """A sentence on the domains with too few validation rows to choose an epoch by; None where there are none."""
+    few = sorted(
+        (counts.validation, name)
+        for name, counts in manifest.by_domain.items()
+        if counts.validation < FEW_VALIDATION
+    )
     if not few:
         return None
-    named = ", ".join(f"{count:,} in {name}" for count, name in few[:NAMED])
-    more = f" and under {FEW_VALIDATION} in {len(few) - NAMED:,} more" if len(few) > NAMED else ""
+    named = ", ".join(f"{rows:,} in {name}" for rows, name in few[:MOST_NAMED])
+    more = f" and under {FEW_VALIDATION} in {len(few) - MOST_NAMED:,} more" if len(few) > MOST_NAMED else ""
     fewest = few[0][0]
     error = f" On {fewest} the standard error of a recall of a half is {0.5 / fewest**0.5:.3f}." if fewest else ""
     return (
@@ -132,17 +119,19 @@ def _by_reason(rows: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in rows.items())
 
 
-def metrics_table(metrics: "Metrics", keys: Sequence[str], title: str) -> Table:
-    """Metrics of each domain and their mean."""
+def metrics_table(metrics: "Metrics", names: Sequence[str], title: str) -> Table:
+    """The named measures of each domain and their mean."""
     table = plain_table(title, "domain")
-    for key in ("queries", "corpus", *keys):
-        table.add_column(key, justify="right")
-    for name, values in metrics.domains.items():
-        table.add_row(name, f"{values['queries']:,}", f"{values['corpus']:,}", *(number(values[key]) for key in keys))
+    for name in ("queries", "corpus", *names):
+        table.add_column(name, justify="right")
+    for domain, measures in metrics.domains.items():
+        values = [number(measures[name]) for name in names]
+        table.add_row(domain, f"{measures['queries']:,}", f"{measures['corpus']:,}", *values)
     table.add_section()
-    table.add_row("mean", "", "", *(number(metrics.mean[key]) for key in keys))
+    table.add_row("mean", "", "", *(number(metrics.mean[name]) for name in names))
     return table
 
 
 def number(value: float | None) -> str:
+    """A measure with four decimals; a dash where it is undefined."""
     return "–" if value is None else f"{value:.4f}"

@@ -1,4 +1,4 @@
-"""The evaluation of a fitted model on a part of a dataset: every domain, the mean over domains, and by group."""
+"""Evaluation of a fitted model on a part of a dataset: by domain, averaged over the domains, and by query group."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,10 +8,10 @@ import numpy as np
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Part
-from adi.errors import AdiError
+from adi.errors import AdiError, ArgumentError
 from adi.evaluation.breakdown import group_numbers, labels
 from adi.evaluation.ranking import Rankings, rank
-from adi.metrics import METRICS, RECALL, Metric
+from adi.metrics import COVERAGE, RECALL, Metric, metrics_by_name
 from adi.models.scorer import Scorer
 from adi.runs.metrics import Measures, Metrics, QueryGroup
 
@@ -30,29 +30,30 @@ def evaluate(
     rows_per_domain: int | None = None,
     done: Callable[[str, Rankings], None] | None = None,
 ) -> Metrics:
-    """Rank the item of every row of a part, exactly, and average by domain.
+    """Rank the item of every row of a part exactly, and average the metrics by domain.
 
     Args:
-        against: rank among the domain's whole corpus, or among the candidates that the split gives for each test row.
+        against: ``corpus`` ranks among the domain's whole corpus, ``candidates`` among those that the split gives for
+            each test row.
         ks: list lengths.
-        metrics: beside those of `adi.metrics.METRICS`.
-        causal: queries see what the user did earlier; False: everything the training part holds of the user, as some
-            published figures do.
-        rows_per_domain: at most this many rows of each domain, evenly spread over the users; None: all.
-        done: called with each domain's name and its rankings, as soon as they are there.
+        metrics: of your own, in addition to `adi.metrics.METRICS`.
+        causal: queries see what the user did earlier; False: everything in the training part by the user, as in some
+            published results.
+        rows_per_domain: the largest number of rows of each domain, evenly spread over the users; None: all rows.
+        done: called with each domain's name and rankings when they are complete.
 
     Returns:
-        The measures. ``corpus`` counts the items that were ranked, or that were a candidate of any row. A measure of a
-        domain without rows is None and is left out of the mean.
+        The measures by domain and their mean. ``corpus`` counts the items that were ranked, or that were a candidate of
+        any row. A measure of a domain without rows is None and is left out of the mean.
 
     Raises `AdiError` for candidates where a row has none, for a model whose scores are not finite, and for a metric
-    whose gains are not (`adi.metrics.Metric.gains`).
+    whose gains are not finite (`adi.metrics.Metric.gains`).
     """
     if against not in get_args(Against):
-        raise AdiError(f"against: '{against}' is not one of {', '.join(get_args(Against))}.")
+        raise ArgumentError("against", f"'{against}' is not one of {', '.join(get_args(Against))}.")
     rows = dataset.rows(part)
     domains_of_rows = dataset.targets(part, rows)[2]
-    lengths, measured = tuple(sorted(set(ks))), (*METRICS.values(), *metrics)
+    lengths, all_metrics = tuple(sorted(set(ks))), tuple(metrics_by_name(metrics).values())
     by_domain: dict[str, Measures] = {}
     breakdown: dict[str, dict[str, tuple[QueryGroup, ...]]] = {}
     for domain, name in enumerate(dataset.domains):
@@ -61,19 +62,19 @@ def evaluate(
             domain_rows = domain_rows[np.linspace(0, len(domain_rows) - 1, rows_per_domain).astype(np.int64)]
         candidates = _candidates(dataset, part, domain_rows) if against == "candidates" else None
         rankings = rank(scorer, dataset, part, domain, domain_rows, candidates=candidates, causal=causal, ks=lengths)
-        by_domain[name] = _measures(rankings, lengths, measured)
+        by_domain[name] = _measures(rankings, lengths, all_metrics)
         for by, values in rankings.by.items():
             breakdown.setdefault(by, {})[name] = _groups(rankings.ranks, by, values, lengths)
         if done is not None:
             done(name, rankings)
-    averaged = [name for name in next(iter(by_domain.values())) if "@" in name]
+    names = [name for name in next(iter(by_domain.values())) if "@" in name]
     return Metrics(
         part=part,
         against=against,
         history="earlier" if causal and dataset.manifest.time is not None else "all others",
         ks=lengths,
         domains=by_domain,
-        mean={name: _mean([measures[name] for measures in by_domain.values()]) for name in averaged},
+        mean={name: _mean([measures[name] for measures in by_domain.values()]) for name in names},
         breakdown=breakdown,
     )
 
@@ -81,31 +82,31 @@ def evaluate(
 def _candidates(dataset: Dataset, part: Part, rows: Array) -> tuple[Array, Array]:
     """The candidates of rows as items and offsets; raises `AdiError` unless each row has some."""
     if part != "test":
-        raise AdiError(f"the split gives candidates for the test rows only; evaluate {part} against the corpus.")
-    given = dataset.candidates(rows)
-    if given is None:
-        raise AdiError(f"{dataset.folder}: the split gives no candidates (split.candidates in its schema.yaml).")
-    without = rows[np.diff(given[1]) == 0]
+        raise ArgumentError("against", f"the split has candidates of test rows only; evaluate {part} against corpus.")
+    candidates = dataset.candidates(rows)
+    if candidates is None:
+        raise AdiError(f"{dataset.folder}: the split has no candidates (split.candidates in schema.yaml).")
+    without = rows[np.diff(candidates[1]) == 0]
     if len(without):
         users, _, domains = dataset.targets(part, without[:1])
         raise AdiError(
             f"{dataset.folder}: {len(without)} of the {len(rows)} test rows of domain '{dataset.domains[domains[0]]}' "
-            f"have no candidates, such as that of user '{dataset.users.key(int(users[0]))}'. Add them to "
+            f"have no candidates, such as a row of user '{dataset.users.key(int(users[0]))}'. Add them to "
             "split.candidates and prepare again, or evaluate against the corpus."
         )
-    return given
+    return candidates
 
 
 def _measures(rankings: Rankings, ks: tuple[int, ...], metrics: Sequence[Metric]) -> Measures:
-    measures: Measures = {"queries": len(rankings.ranks), "corpus": rankings.ranked}
+    measures: Measures = {"queries": len(rankings.ranks), "corpus": rankings.num_items}
     for k in ks:
         measures |= {f"{metric.name}@{k}": _defined(metric.mean(rankings.ranks, k)) for metric in metrics}
-        measures[f"coverage@{k}"] = rankings.shown[k] / rankings.ranked if len(rankings.ranks) else None
+        measures[f"{COVERAGE}@{k}"] = rankings.covered[k] / rankings.num_items if len(rankings.ranks) else None
     return measures
 
 
 def _groups(ranks: Array, by: str, values: Array, ks: tuple[int, ...]) -> tuple[QueryGroup, ...]:
-    """Recall of the rankings whose value falls in each group; groups without any are left out."""
+    """Recall of the queries in each group of a breakdown; empty groups are left out."""
     numbers = group_numbers(by, values)
     groups = []
     for number, label in enumerate(labels(by)):

@@ -1,4 +1,4 @@
-"""Where each held-out item ranks: exactly, among the whole corpus of its domain or among given candidates."""
+"""Exact ranks of held-out items, among the whole corpus of their domain or among given candidates."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,23 @@ from torch import Tensor
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Histories, Part
 from adi.evaluation.coverage import Coverage
-from adi.evaluation.ranks import Ranked
 from adi.models.scorer import Scorer, finite
+from adi.runs.ranks import QueryRanks
 
 QUERIES_AT_ONCE = 1 << 10
 LOGITS_AT_ONCE = 1 << 25
 """Queries and scores in memory at a time; more queries make a matrix product no faster."""
 CACHED_AT_ONCE = 1 << 20
-"""Scores that are counted at a time: few enough to stay in the processor's cache between one pass and the next."""
+"""Scores that are counted at a time: few enough to stay in the processor's cache from one pass to the next."""
 
 
 @dataclass(frozen=True)
-class Rankings(Ranked):
-    """n rankings of one domain, with how many items there were to rank, and `shown[k]` of them in the top-k lists."""
+class Rankings(QueryRanks):
+    """The ranks of a domain's queries, the number of items that were ranked, and of those the number of distinct items
+    in the top-k lists, by k."""
 
-    shown: dict[int, int]
-    ranked: int
+    covered: dict[int, int]
+    num_items: int
 
 
 def rank(
@@ -38,65 +39,66 @@ def rank(
     causal: bool,
     ks: tuple[int, ...],
 ) -> Rankings:
-    """Rank each row's item among all items that can be retrieved in the domain, or among the row's own candidates.
+    """Rank the item of each row among all items that can be retrieved in the domain, or among the row's candidates.
 
-    Of the corpus, items of the query's history are left out unless the data has repeats; the relevant item itself never
-    is. Candidates, as items and offsets, are ranked as they are given. A relevant item that is not among those ranked
-    has an infinite rank.
+    From the corpus the items of the query's history are left out, unless the data has repeats; the row's item itself
+    never is. Candidates, given as items and offsets, are all ranked. The rank of an item that is not among those ranked
+    is infinite.
 
     Raises `AdiError` when the model's scores are not finite.
     """
     items = dataset.corpora.retrievable(domain) if candidates is None else np.unique(candidates[0])
-    users, wanted, _ = dataset.targets(part, rows)
+    users, targets, _ = dataset.targets(part, rows)
     ranks = np.full(len(rows), np.inf)
     history, history_in_domain = np.zeros((2, len(rows)), dtype=np.int64)
-    popularity = dataset.corpora.counts_of(domain, wanted)
+    popularity = dataset.corpora.counts_of(domain, targets)
     by = {"history_length": history, "history_in_domain": history_in_domain, "item_popularity": popularity}
     coverage = Coverage(num_items=len(items), ks=ks)
     if not len(rows):
         return Rankings(rows, users, ranks, by, coverage.counts(), len(items))
     score = scorer.against(domain, items)
-    size = max(1, min(QUERIES_AT_ONCE, LOGITS_AT_ONCE // len(items)))
-    cached = max(1, CACHED_AT_ONCE // len(items))
-    for first in range(0, len(rows), size):
-        chunk = slice(first, first + size)
+    queries_at_once = max(1, min(QUERIES_AT_ONCE, LOGITS_AT_ONCE // len(items)))
+    cached_at_once = max(1, CACHED_AT_ONCE // len(items))
+    for first in range(0, len(rows), queries_at_once):
+        chunk = slice(first, first + queries_at_once)
         queries = dataset.queries(part, rows[chunk], causal=causal)
         scores = finite(score(queries))  # (n, m)
         if candidates is not None:
-            cuts = candidates[1][first : first + size + 1]
-            _keep(scores, items, candidates[0][cuts[0] : cuts[-1]], np.diff(cuts))
+            offsets = candidates[1][first : first + queries_at_once + 1]
+            _keep_candidates(scores, items, candidates[0][offsets[0] : offsets[-1]], np.diff(offsets))
         elif not dataset.manifest.repeats:
-            _leave_out(scores, items, queries.histories, wanted[chunk])
-        columns, known = positions_in(items, wanted[chunk])
-        own = scores.gather(1, torch.from_numpy(columns)[:, None])  # (n, 1)
-        counted = []
-        for block, block_own in zip(torch.split(scores, cached), torch.split(own, cached), strict=True):
-            counted.append(_ranks(block, block_own))
+            _leave_out_history(scores, items, queries.histories, targets[chunk])
+        columns, in_items = positions_in(items, targets[chunk])
+        target_scores = scores.gather(1, torch.from_numpy(columns)[:, None])  # (n, 1)
+        block_ranks = []
+        blocks = zip(torch.split(scores, cached_at_once), torch.split(target_scores, cached_at_once), strict=True)
+        for block, block_targets in blocks:
+            block_ranks.append(_ranks(block, block_targets))
             coverage.add(block)
-        ranked = known & (own[:, 0] > -torch.inf).numpy()
-        ranks[chunk] = np.where(ranked, torch.cat(counted).numpy(), np.inf)
+        is_ranked = in_items & (target_scores[:, 0] > -torch.inf).numpy()
+        ranks[chunk] = np.where(is_ranked, torch.cat(block_ranks).numpy(), np.inf)
         history[chunk] = queries.histories.lengths
         history_in_domain[chunk] = queries.histories.lengths_in(queries.domains)
-        del scores, block  # or the next would be made in fresh memory, which costs as much as the product
+        del scores, block  # or the next scores get newly allocated memory, which takes as long as the product
     return Rankings(rows, users, ranks, by, coverage.counts(), len(items))
 
 
 def positions_in(items: Array, wanted: Array) -> tuple[Array, Array]:
-    """Where in the ascending `items` each wanted one stands, and whether it is there at all."""
+    """The index in the ascending `items` of each of the items `wanted` (n,), and whether it is there, both (n,)."""
     positions = np.minimum(np.searchsorted(items, wanted), len(items) - 1)
     return positions, items[positions] == wanted
 
 
-def _leave_out(scores: Tensor, items: Array, histories: Histories, wanted: Array) -> None:
-    """Set the scores of the items that each history holds to -inf, but not that of the wanted one (n,)."""
+def _leave_out_history(scores: Tensor, items: Array, histories: Histories, targets: Array) -> None:
+    """Set the scores (n, m) of the items in each history to -inf, except that of the target (n,)."""
     columns, inside = positions_in(items, histories.items)
-    inside &= histories.items != np.repeat(wanted, histories.lengths)
+    inside &= histories.items != np.repeat(targets, histories.lengths)
     rows = np.repeat(np.arange(len(histories)), histories.lengths)
     scores[torch.from_numpy(rows[inside]), torch.from_numpy(columns[inside])] = -torch.inf
 
 
-def _keep(scores: Tensor, items: Array, candidates: Array, lengths: Array) -> None:
-    """Set all scores to -inf but those of the candidates, `lengths` (n,) of them for one query after the other."""
+def _keep_candidates(scores: Tensor, items: Array, candidates: Array, lengths: Array) -> None:
+    """Set all scores (n, m) to -inf except those of the candidates: all queries' in a row, `lengths` (n,) of each."""
     rows = torch.from_numpy(np.repeat(np.arange(len(scores)), lengths))
     columns = torch.from_numpy(np.searchsorted(items, candidates))
     kept = scores[rows, columns]
@@ -104,9 +106,9 @@ def _keep(scores: Tensor, items: Array, candidates: Array, lengths: Array) -> No
     scores[rows, columns] = kept
 
 
-def _ranks(scores: Tensor, own: Tensor) -> Tensor:
-    """How many scores are above a row's own (n, 1), which is one of them, and half of the others that equal it."""
+def _ranks(scores: Tensor, target_scores: Tensor) -> Tensor:
+    """The number of scores (n, m) above each target's (n, 1), plus half of the others that equal it, (n,)."""
     # Whole numbers up to 2^24 are exact in fp32 too, which is summed in a fraction of the time.
-    counting = torch.float32 if scores.shape[1] <= 1 << 24 else torch.float64
-    above_less_below = (scores - own).sign_().sum(dim=1, dtype=counting)
+    dtype = torch.float32 if scores.shape[1] <= 1 << 24 else torch.float64
+    above_less_below = (scores - target_scores).sign_().sum(dim=1, dtype=dtype)
     return (above_less_below.double() + scores.shape[1] - 1) / 2

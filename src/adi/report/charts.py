@@ -1,8 +1,8 @@
-"""The charts of a report as Vega-Lite specifications, one domain in each, so that a page can set them side by side.
+"""Charts of a report as Vega-Lite specifications, one domain in each, so that a page can set them side by side.
 
-Colour and shape stand for the model and are the same in every chart; the page shows their key once. The colours are
-those of Okabe and Ito, "Color Universal Design" (2008), which colour-blind readers tell apart, less the yellow that is
-faint on white.
+Colour and shape stand for the model and are the same in every chart; a legend on the page explains them. The colours
+are those of Okabe and Ito, "Color Universal Design" (2008), which colour-blind readers can distinguish, without the
+yellow that is faint on white.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,30 +10,37 @@ from typing import Any
 
 import altair as alt
 
-from adi.evaluation.groups import Estimate, Group
 from adi.runs.epochs import Epoch
+from adi.runs.groups import Estimate, RunGroup
 
 Specification = dict[str, Any]
 Row = dict[str, str | float | None]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 SHAPES = {"circle": "●", "square": "■", "triangle-up": "▲", "diamond": "◆", "triangle-down": "▼"}
-"""Vega's names and their look. 7 colours and 5 shapes, each in turn, tell 35 models apart."""
+"""Vega's names and the characters that look like them. 7 colours and 5 shapes in turn distinguish 35 models."""
 
 LINE_HEIGHT = 200
 BAR_STEP = 26
-"""Pixels: the plotting area of a line chart, and one bar with its gap. The width is the page's to choose."""
+CELL_HEIGHT = 26
+"""Pixels: the height of a line chart, of a bar with its gap, of a row of a heat map. The page chooses the width."""
+
+MIN_COLOUR_SPAN = 0.2
+"""The smallest range of values that the colours of a heat map cover, as a share of the largest value, so that values
+that are nearly equal look nearly equal."""
+
+NAMES = {"ndcg": "NDCG", "mrr": "MRR", "recall": "Recall", "coverage": "Coverage"}
 
 
-def key(groups: Sequence[Group]) -> list[tuple[str, str, str]]:
-    """Each model's name, colour and shape (as a character), for the page's key."""
+def looks(groups: Sequence[RunGroup]) -> list[tuple[str, str, str]]:
+    """Each model's label, colour and shape, the shape as a character."""
     labels = [group.label for group in groups]
     shapes = _in_turn(list(SHAPES.values()), len(labels))
     return list(zip(labels, _in_turn(COLOURS, len(labels)), shapes, strict=True))
 
 
-def recall_bars(groups: Sequence[Group], *, domain: str | None, k: int, top: float) -> Specification:
-    """Recall@k of each model in a domain (None: the mean) as bars from 0 to `top`, with the spread over its seeds."""
+def recall_bars(groups: Sequence[RunGroup], *, domain: str | None, k: int, top: float) -> Specification:
+    """Bars of each model's recall@k in a domain (None: the mean), on an axis to `top`, with the spread of the seeds."""
     rows: list[Row] = []
     for group in groups:
         recall = group.measure(f"recall@{k}", domain=domain)
@@ -56,8 +63,8 @@ def recall_bars(groups: Sequence[Group], *, domain: str | None, k: int, top: flo
     return chart.properties(title=title_of(domain), width="container", height=BAR_STEP * len(groups)).to_dict()
 
 
-def recall_curve(groups: Sequence[Group], *, domain: str | None, ks: Sequence[int]) -> Specification:
-    """Recall@N against N of each model in a domain (None: the mean)."""
+def recall_curve(groups: Sequence[RunGroup], *, domain: str | None, ks: Sequence[int]) -> Specification:
+    """Lines of each model's recall@N over N in a domain (None: the mean)."""
     rows: list[Row] = [
         {"model": group.label, "x": k, "value": group.measure(f"recall@{k}", domain=domain).mean}
         for group in groups
@@ -67,13 +74,13 @@ def recall_curve(groups: Sequence[Group], *, domain: str | None, ks: Sequence[in
     return _lines(groups, rows, x=x, x_title="N", title=title_of(domain), y_title="Recall@N")
 
 
-def loss_curve(groups: Sequence[Group]) -> Specification:
-    """Training loss by epoch, one line for each run."""
+def loss_curve(groups: Sequence[RunGroup]) -> Specification:
+    """Training loss by epoch, a line for each run."""
     return _by_epoch(groups, lambda epoch: epoch.loss, title="Training loss", y_title="Loss")
 
 
-def validation_curve(groups: Sequence[Group], *, domain: str | None, measure: str) -> Specification:
-    """A measure on the validation part by epoch, in a domain (None: the mean), one line for each run."""
+def validation_curve(groups: Sequence[RunGroup], *, domain: str | None, measure: str) -> Specification:
+    """A measure on the validation part by epoch, in a domain (None: the mean), a line for each run."""
 
     def value(epoch: Epoch) -> float | None:
         if epoch.validation is None:
@@ -81,66 +88,108 @@ def validation_curve(groups: Sequence[Group], *, domain: str | None, measure: st
         measures = epoch.validation.mean if domain is None else epoch.validation.domains.get(domain, {})
         return measures.get(measure)
 
-    return _by_epoch(groups, value, title=title_of(domain), y_title=f"Validation {named(measure)}")
+    return _by_epoch(groups, value, title=title_of(domain), y_title=f"Validation {display_name(measure)}")
 
 
-def breakdown_lines(groups: Sequence[Group], *, by: str, domain: str, measure: str) -> Specification:
-    """A measure in each part of the domain's test queries, in the evaluation's order, with the parts' sizes below."""
+def breakdown_lines(groups: Sequence[RunGroup], *, by: str, domain: str, measure: str) -> Specification:
+    """A measure in each group of the domain's test queries, in order, with the groups' sizes below."""
     rows: list[Row] = []
     names: dict[str, str] = {}
     for group in groups:
-        for part, (estimate, queries) in group.breakdown(by, domain=domain, name=measure).items():
-            names.setdefault(part, f"{part}|{queries:,}")
-            rows.append({"model": group.label, "x": names[part], "value": estimate.mean})
+        for label, (estimate, queries) in group.breakdown(by, domain=domain, name=measure).items():
+            names.setdefault(label, f"{label}|{queries:,}")
+            rows.append({"model": group.label, "x": names[label], "value": estimate.mean})
     x = alt.X("x:O", sort=list(names.values()), axis=two_lines())
-    return _lines(groups, rows, x=x, x_title=f"{spoken(by)}, and test queries", title=domain, y_title=named(measure))
+    x_title = f"{readable(by)}, and test queries"
+    return _lines(groups, rows, x=x, x_title=x_title, title=domain, y_title=display_name(measure))
 
 
-def named(measure: str) -> str:
-    """A measure's name for people: ``recall@50`` is Recall@50, ``ndcg@10`` is NDCG@10."""
-    name, _, k = measure.partition("@")
-    name = name.upper() if name in ("ndcg", "mrr") else name.capitalize()
-    return f"{name}@{k}" if k else name
+def heat_map(
+    rows: Sequence[Row],
+    *,
+    x: str,
+    y: str,
+    value: str,
+    title: str,
+    x_order: Sequence[str],
+    y_order: Sequence[str],
+    number_format: str = ".2f",
+    around_zero: bool = False,
+) -> Specification:
+    """A heat map of the `value` of rows by their `x` and `y`, in the given orders; a missing value is an empty cell.
+
+    One hue from light to dark over the range of the values; with `around_zero`, one hue below 0 and one above, over the
+    same range on both sides.
+    """
+    cells: list[Row] = [{"x": row[x], "y": row[y], "value": row[value]} for row in rows if row[value] is not None]
+    values = [float(cell["value"] or 0) for cell in cells]
+    largest = max(map(abs, values), default=0.0) or 1.0
+    low, high = (-largest, largest) if around_zero else _span(values, MIN_COLOUR_SPAN * largest)
+    scale = (
+        alt.Scale(scheme="blueorange", domain=[low, 0, high])
+        if around_zero
+        else alt.Scale(scheme="blues", domain=[low, high])
+    )
+    is_dark = f"abs(datum.value) > {0.6 * high}" if around_zero else f"datum.value > {low + 0.55 * (high - low)}"
+    x_axis = alt.Axis(orient="top", title=None, labelAngle=0, labelLimit=90, ticks=False, domain=False)
+    y_axis = alt.Axis(title=None, labelLimit=150, ticks=False, domain=False)
+    base = alt.Chart(alt.InlineData(values=cells)).encode(
+        x=alt.X("x:N", scale=alt.Scale(domain=list(x_order)), axis=x_axis),
+        y=alt.Y("y:N", scale=alt.Scale(domain=list(y_order)), axis=y_axis),
+        tooltip=[
+            alt.Tooltip("y:N", title=y),
+            alt.Tooltip("x:N", title=x),
+            alt.Tooltip("value:Q", title=value, format=",.4~f"),
+        ],
+    )
+    colours = base.mark_rect(stroke="#fff", strokeWidth=1).encode(color=alt.Color("value:Q", scale=scale, legend=None))
+    numbers = base.mark_text().encode(
+        text=alt.Text("value:Q", format=number_format),
+        color=alt.condition(is_dark, alt.value("#fff"), alt.value("#1b1f24")),
+    )
+    chart = alt.layer(colours, numbers)
+    return chart.properties(title=title, width="container", height=CELL_HEIGHT * len(y_order)).to_dict()
 
 
-def spoken(key: str) -> str:
-    """A key for people: ``history_length`` is History length."""
+def display_name(measure: str) -> str:
+    """A measure's name for people: Recall@50 for ``recall@50``, NDCG@10 for ``ndcg@10``; others as they are."""
+    name, at, k = measure.partition("@")
+    return f"{NAMES.get(name, name)}{at}{k}"
+
+
+def readable(key: str) -> str:
+    """A key for people: History length for ``history_length``."""
     return key.replace("_", " ").capitalize()
 
 
 def title_of(domain: str | None) -> str:
-    """A chart's title: its domain, or (None) that it is of the mean."""
+    """The title of a chart of a domain; None: of the mean."""
     return "Mean of the domains" if domain is None else domain
 
 
-def colour(groups: Sequence[Group]) -> alt.Color:
-    """That of a mark's model, the same in every chart."""
+def colour(groups: Sequence[RunGroup]) -> alt.Color:
+    """The colour encoding of models, the same in every chart."""
     scale = alt.Scale(domain=[group.label for group in groups], range=_in_turn(COLOURS, len(groups)))
     return alt.Color("model:N", scale=scale, legend=None)
 
 
-def shape(groups: Sequence[Group]) -> alt.Shape:
-    """That of a point's model, the same in every chart."""
+def shape(groups: Sequence[RunGroup]) -> alt.Shape:
+    """The shape encoding of models, the same in every chart."""
     scale = alt.Scale(domain=[group.label for group in groups], range=_in_turn(list(SHAPES), len(groups)))
     return alt.Shape("model:N", scale=scale, legend=None)
 
 
 def two_lines() -> alt.Axis:
-    """An axis whose labels are broken at ``|``."""
+    """An axis whose labels break at ``|``."""
     return alt.Axis(labelAngle=0, labelExpr="split(datum.label, '|')")
 
 
 def _by_epoch(
-    groups: Sequence[Group], value: Callable[[Epoch], float | None], *, title: str, y_title: str
+    groups: Sequence[RunGroup], value: Callable[[Epoch], float | None], *, title: str, y_title: str
 ) -> Specification:
-    """A diverged loss (NaN) leaves a gap in its line."""
+    """A value by epoch, a line for each run; a diverged loss (NaN) is a gap in its line."""
     rows: list[Row] = [
-        {
-            "model": group.label,
-            "seed": run.info.seed,
-            "x": epoch.epoch,
-            "value": Estimate.of([value(epoch)]).mean,
-        }
+        {"model": group.label, "seed": run.info.seed, "x": epoch.epoch, "value": Estimate.of([value(epoch)]).mean}
         for group in groups
         for run in group.runs
         for epoch in run.epochs
@@ -150,9 +199,9 @@ def _by_epoch(
 
 
 def _lines(
-    groups: Sequence[Group], rows: list[Row], *, x: alt.X, x_title: str, title: str, y_title: str, zero: bool = True
+    groups: Sequence[RunGroup], rows: list[Row], *, x: alt.X, x_title: str, title: str, y_title: str, zero: bool = True
 ) -> Specification:
-    """A line with points for each model, or for each of its seeds where the rows tell them apart."""
+    """A line with points for each model, or for each of its seeds where rows have a ``seed``."""
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=rows), title=title, width="container", height=LINE_HEIGHT)
         .mark_line(point=alt.OverlayMarkDef(size=45, filled=True), strokeWidth=1.8)
@@ -174,3 +223,10 @@ def _lines(
 
 def _in_turn(values: Sequence[str], count: int) -> list[str]:
     return [values[index % len(values)] for index in range(count)]
+
+
+def _span(values: Sequence[float], least: float) -> tuple[float, float]:
+    """The range of the values, widened on both sides to `least`."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    room = max(0.0, least - (high - low)) / 2
+    return low - room, high + room

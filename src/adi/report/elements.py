@@ -1,17 +1,26 @@
-"""What the sections of a report are made of beside text and tables: charts in their places, keys, notes and folds."""
+"""Elements of a report as HTML: text, tables, notes, and the places of charts.
 
-from collections.abc import Sequence
+`Html` is text that is safe in a page; other text becomes `Html` only by `text`.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from html import escape
+from typing import NewType
 
-from adi.evaluation.groups import Group
 from adi.report import charts
 from adi.report.charts import Specification
-from adi.report.tables import Html, text
+from adi.runs.groups import Estimate, RunGroup
+
+Html = NewType("Html", str)
+
+UNDEFINED = Html("–")
+DECIMALS = 4
 
 
 @dataclass
 class Figures:
-    """The charts of a page: their places as HTML, and their specifications, kept for the page's script."""
+    """The charts of a page: `add` gives the place of one as HTML and keeps its specification for the page's script."""
 
     specifications: dict[str, Specification] = field(default_factory=dict)
 
@@ -21,24 +30,92 @@ class Figures:
         return Html(f'<figure class="chart" id="{name}" aria-label="{text(about)}"></figure>')
 
 
-def key(groups: Sequence[Group], *, shown: Sequence[Group] | None = None) -> str:
-    """What colours and shapes stand for; of all models, or of those `shown` in the charts below."""
-    labels = {group.label for group in shown or groups}
-    entries = "".join(
-        f'<li><span style="color:{colour}" aria-hidden="true">{shape}</span>{text(label)}</li>'
-        for label, colour, shape in charts.key(groups)
-        if label in labels
+def text(value: object) -> Html:
+    """Any value as text, with HTML markup escaped."""
+    return Html(escape(str(value)))
+
+
+def count(value: float | None) -> Html:
+    """A count or a rounded rate, with thousands separated."""
+    return UNDEFINED if value is None else Html(f"{value:,.0f}")
+
+
+def mean_spread(estimate: Estimate) -> Html:
+    """``0.5123 ± 0.0040``; without the spread where there is one seed."""
+    if estimate.mean is None:
+        return UNDEFINED
+    spread = "" if estimate.spread is None else f' <span class="spread">± {estimate.spread:.{DECIMALS}f}</span>'
+    return Html(f"{estimate.mean:.{DECIMALS}f}{spread}")
+
+
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[Html]],
+    *,
+    caption: str,
+    kind: str = "numbers",
+    spans: Sequence[tuple[str, int]] = (),
+) -> Html:
+    """A table whose first column names its rows, in a box that scrolls where the screen is narrow.
+
+    `spans` are headings above the head, each with the number of columns below it. `kind` is the table's CSS class.
+    """
+    columns = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
+    headings = "".join(f'<th scope="colgroup" colspan="{width}">{text(name)}</th>' for name, width in spans)
+    above = f"<tr>{headings}</tr>" if spans else ""
+    body = "".join(
+        f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for name, *cells in rows
     )
-    return f'<ul class="key" aria-label="Key">{entries}</ul>'
+    return Html(
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{text(caption)}">'
+        f'<table class="{kind}"><thead>{above}<tr>{columns}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
 
 
-def note(sentence: str) -> str:
-    return f'<p class="note">{text(sentence)}</p>'
+def measure_table(groups: Sequence[RunGroup], *, measure: str, domains: Sequence[str], caption: str) -> Html:
+    """A measure of each model by domain and on average, the highest of each column in bold."""
+    columns = [bold_highest([group.measure(measure, domain=domain) for group in groups]) for domain in (*domains, None)]
+    rows = zip((text(group.label) for group in groups), *columns, strict=True)
+    return table(["Model", *domains, "Mean"], rows, caption=caption)
 
 
-def folded(summary: str, content: str) -> str:
-    return f'<details class="folded"><summary>{text(summary)}</summary>{content}</details>'
+def bold_highest(estimates: Sequence[Estimate]) -> list[Html]:
+    """The cells of a column, the highest in bold, and those equal to it as shown; nothing in bold in a single row."""
+    cells = [mean_spread(estimate) for estimate in estimates]
+    if len(cells) == 1:
+        return cells
+    shown = [None if estimate.mean is None else round(estimate.mean, DECIMALS) for estimate in estimates]
+    highest = max((value for value in shown if value is not None), default=None)
+    return [
+        Html(f"<strong>{cell}</strong>") if value is not None and value == highest else cell
+        for cell, value in zip(cells, shown, strict=True)
+    ]
 
 
-def grid(figures: Sequence[Html]) -> str:
-    return f'<div class="charts">{"".join(figures)}</div>'
+def legend(groups: Sequence[RunGroup], *, shown: Sequence[RunGroup] | None = None) -> Html:
+    """The colours and shapes of all models, or of those `shown` in the charts below."""
+    labels = {group.label for group in shown or groups}
+    return legend_of((label, colour, shape) for label, colour, shape in charts.looks(groups) if label in labels)
+
+
+def legend_of(entries: Iterable[tuple[str, str, str]]) -> Html:
+    """A legend from names, colours and shapes, the shapes as characters."""
+    items = "".join(
+        f'<li><span style="color:{colour}" aria-hidden="true">{shape}</span>{text(name)}</li>'
+        for name, colour, shape in entries
+    )
+    return Html(f'<ul class="key" aria-label="Key">{items}</ul>')
+
+
+def note(sentence: str) -> Html:
+    return Html(f'<p class="note">{text(sentence)}</p>')
+
+
+def folded(summary: str, content: str) -> Html:
+    """Content that a click on its summary shows."""
+    return Html(f'<details class="folded"><summary>{text(summary)}</summary>{content}</details>')
+
+
+def grid(figures: Sequence[Html]) -> Html:
+    """Charts side by side, as many as fit."""
+    return Html(f'<div class="charts">{"".join(figures)}</div>')

@@ -1,61 +1,66 @@
-"""What each domain looks at: the mean weight of each feature, as a heat map and as a table (the paper's Fig. 5)."""
+"""The section of a report on feature weights: a heat map of each feature's mean weight by domain (the paper's Fig. 5).
+
+The weights are those of `adi.models.interest`.
+"""
 
 from collections.abc import Sequence
 
-from adi.evaluation.groups import Group, over_runs
-from adi.report.charts import Specification
-from adi.report.elements import Figures, folded, grid, note
-from adi.report.heat import heat_map
-from adi.report.tables import Html, mean_spread, table, text
+from adi.report.charts import Specification, heat_map
+from adi.report.elements import Figures, Html, folded, grid, mean_spread, note, table, text
 from adi.runs.by_feature import INTEREST, ByFeature, read_by_feature
+from adi.runs.groups import RunGroup, estimates_by_feature
 
-NAMES = {"user": "user's side", "item": "item's side"}
+SIDES = {"user": "user's side", "item": "item's side"}
 
 
-def interest(groups: Sequence[Group], figures: Figures) -> Html:
-    """A heat map of each side of each model that weighs its features; empty where none does."""
+def interest(groups: Sequence[RunGroup], figures: Figures) -> Html:
+    """Heat maps and tables of each side of each model that weighs features; empty where no model does."""
     parts = []
     for group in groups:
-        read = [read_by_feature(run.folder / INTEREST) for run in group.runs]
-        sides = {side: [one[side] for one in read if side in one] for side in NAMES}
-        maps = [
-            figures.add(
-                weights_map(found, title=f"{group.label}, {NAMES[side]}"),
-                about=f"Weight of each feature by domain, {group.label}, {NAMES[side]}",
-            )
-            for side, found in sides.items()
-            if found
-        ]
+        by_run = [read_by_feature(run.folder / INTEREST) for run in group.runs]
+        maps, tables = [], []
+        for side, name in SIDES.items():
+            if weights := [run[side] for run in by_run if side in run]:
+                title = f"{group.label}, {name}"
+                maps.append(
+                    figures.add(weights_map(weights, title=title), about=f"Weight of each feature by domain, {title}")
+                )
+                tables.append(_table(weights, title))
         if maps:
-            tables = "".join(_table(found, f"{group.label}, {NAMES[side]}") for side, found in sides.items() if found)
-            parts.append(grid(maps) + folded(f"{group.label} in numbers", tables))
+            parts.append(grid(maps) + folded(f"{group.label} in numbers", "".join(tables)))
     if not parts:
         return Html("")
-    explained = note(
-        "The mean weight that the adaptation layer gives to a feature in a domain, over test queries and over the "
-        "items of the domain's corpus. Compare the domains within a row: how much a feature matters also depends on "
-        "the size of its embedding. Every heat map has its own scale, the darker the larger."
+    explanation = note(
+        "The mean weight that the adaptation layer gives to a feature in a domain, over test queries on the user's side "
+        "and over the domain's corpus on the item's side. Compare the domains within a row: the influence of a feature "
+        "also depends on the size of its embedding. Each heat map has its own scale; darker is larger."
     )
-    return Html(f"<h2>What each domain looks at</h2>{explained}{''.join(parts)}")
+    return Html(f"<h2>Feature weights by domain</h2>{explanation}{''.join(parts)}")
 
 
-def weights_map(found: Sequence[ByFeature], *, title: str) -> Specification:
-    """The heat map of the mean over runs."""
-    means = over_runs(found)
+def weights_map(weights: Sequence[ByFeature], *, title: str) -> Specification:
+    """A heat map of the mean over runs."""
+    estimates = estimates_by_feature(weights)
     rows = [
         {"domain": domain, "feature": feature, "weight": estimate.mean}
-        for domain, estimates in means.items()
-        for feature, estimate in zip(found[0].features, estimates, strict=True)
+        for domain, row in estimates.items()
+        for feature, estimate in zip(weights[0].features, row, strict=True)
     ]
     return heat_map(
-        rows, x="domain", y="feature", value="weight", title=title, x_order=list(means), y_order=found[0].features
+        rows,
+        x="domain",
+        y="feature",
+        value="weight",
+        title=title,
+        x_order=list(estimates),
+        y_order=weights[0].features,
     )
 
 
-def _table(found: Sequence[ByFeature], caption: str) -> Html:
-    means = over_runs(found)
+def _table(weights: Sequence[ByFeature], title: str) -> Html:
+    estimates = estimates_by_feature(weights)
     rows = [
-        [text(feature), *(mean_spread(estimates[place]) for estimates in means.values())]
-        for place, feature in enumerate(found[0].features)
+        [text(feature), *(mean_spread(row[index]) for row in estimates.values())]
+        for index, feature in enumerate(weights[0].features)
     ]
-    return table([f"Feature, {caption}", *means], rows, caption=f"Weight of each feature, {caption}")
+    return table([f"Feature, {title}", *estimates], rows, caption=f"Weight of each feature, {title}")

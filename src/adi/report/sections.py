@@ -1,15 +1,30 @@
-"""The sections of a report, in their order: what was reached, how training went, for whom it works, what was run."""
+"""Sections of a report in their order: recall, learning curves, breakdowns by query group, and provenance."""
 
 from collections.abc import Sequence
 from statistics import median
 
+from adi.comparison.result import Comparison
 from adi.data.manifest import read_manifest
 from adi.errors import AdiError
-from adi.evaluation.groups import Group, settings
+from adi.metrics import METRICS
 from adi.report import charts
-from adi.report.charts import named
-from adi.report.elements import Figures, folded, grid, key, note
-from adi.report.tables import UNDEFINED, Html, count, mean_spread, measure_table, table, text
+from adi.report.charts import display_name, readable
+from adi.report.differences import slice_differences
+from adi.report.elements import (
+    UNDEFINED,
+    Figures,
+    Html,
+    count,
+    folded,
+    grid,
+    legend,
+    mean_spread,
+    measure_table,
+    note,
+    table,
+    text,
+)
+from adi.runs.groups import RunGroup, flat_settings
 
 AGAINST = {
     "corpus": "all items of its domain's corpus",
@@ -18,8 +33,8 @@ AGAINST = {
 """``against`` of metrics.json, in words."""
 
 
-def lead(groups: Sequence[Group], *, k: int) -> Html:
-    """What was compared, on what, and which models came out first."""
+def lead(groups: Sequence[RunGroup], *, k: int) -> Html:
+    """The data and protocol of the comparison, and the two models with the highest recall."""
     first = groups[0].runs[0]
     against = AGAINST.get(first.metrics.against, first.metrics.against)
     compared = (
@@ -29,16 +44,16 @@ def lead(groups: Sequence[Group], *, k: int) -> Html:
     )
     estimates = [(group.measure(f"recall@{k}"), text(group.label)) for group in groups]
     ranked = sorted((pair for pair in estimates if pair[0].mean is not None), key=lambda pair: -(pair[0].mean or 0))
-    reached = ", then ".join(f"{label} with {mean_spread(estimate)}" for estimate, label in ranked[:2])
-    highest = f"<p>Highest mean Recall@{k}: {reached}.</p>" if ranked else ""
+    leaders = ", then ".join(f"{label} with {mean_spread(estimate)}" for estimate, label in ranked[:2])
+    highest = f"<p>Highest mean Recall@{k}: {leaders}.</p>" if ranked else ""
     return Html(f"<p>{compared}</p>{highest}")
 
 
-def recall(groups: Sequence[Group], figures: Figures, *, ks: Sequence[int], k: int) -> Html:
-    """Recall by domain and mean: a table, bars on one scale, and the curve over N; the other measures folded away."""
+def recall(groups: Sequence[RunGroup], figures: Figures, *, ks: Sequence[int], k: int) -> Html:
+    """Recall by domain and on average: a table, bars on one scale, and curves over N; other measures folded away."""
     domains = groups[0].domains
-    measured = [group.measure(f"recall@{k}", domain=domain) for group in groups for domain in (*domains, None)]
-    top = 1.2 * max((estimate.mean + (estimate.spread or 0) for estimate in measured if estimate.mean), default=1.0)
+    estimates = [group.measure(f"recall@{k}", domain=domain) for group in groups for domain in (*domains, None)]
+    top = 1.2 * max((estimate.mean + (estimate.spread or 0) for estimate in estimates if estimate.mean), default=1.0)
     bars = [
         figures.add(
             charts.recall_bars(groups, domain=domain, k=k, top=top), about=f"Recall@{k}, {domain or 'mean'}: bars"
@@ -49,28 +64,28 @@ def recall(groups: Sequence[Group], figures: Figures, *, ks: Sequence[int], k: i
         f"<h2>Recall@{k} by domain</h2>",
         measure_table(groups, measure=f"recall@{k}", domains=domains, caption=f"Recall@{k} by domain"),
         _seed_note(groups),
-        key(groups),
+        legend(groups),
         grid(bars),
     ]
     others = sorted({name for group in groups for name in group.measures} - {f"recall@{k}"}, key=_measure_order)
     if others:
         tables = "".join(
-            f"<h3>{text(named(name))}</h3>{measure_table(groups, measure=name, domains=domains, caption=named(name))}"
+            f"<h3>{text(display_name(name))}</h3>"
+            f"{measure_table(groups, measure=name, domains=domains, caption=display_name(name))}"
             for name in others
         )
-        listed = ", ".join(named(name) for name in others)
-        parts.append(folded(f"Other measures: {listed}", tables))
+        parts.append(folded(f"Other measures: {', '.join(display_name(name) for name in others)}", tables))
     if len(ks) > 1:
         curves = [
             figures.add(charts.recall_curve(groups, domain=domain, ks=ks), about=f"Recall@N, {domain or 'mean'}")
             for domain in (*domains, None)
         ]
-        parts += ["<h2>Recall@N against N</h2>", note("Every domain has its own axis."), key(groups), grid(curves)]
+        parts += ["<h2>Recall@N against N</h2>", note("Each domain has its own axis."), legend(groups), grid(curves)]
     return Html("".join(parts))
 
 
-def learning(groups: Sequence[Group], figures: Figures, *, k: int) -> Html:
-    """Loss and validation by epoch, for the models that were trained."""
+def learning(groups: Sequence[RunGroup], figures: Figures, *, k: int) -> Html:
+    """Loss and validation by epoch, of the models that are trained by epochs."""
     validations = [
         epoch.validation
         for group in groups
@@ -79,7 +94,8 @@ def learning(groups: Sequence[Group], figures: Figures, *, k: int) -> Html:
         if epoch.validation is not None
     ]
     title = "<h2>Learning curves</h2>"
-    if not any(run.epochs for group in groups for run in group.runs):
+    trained = [group for group in groups if any(run.epochs for run in group.runs)]
+    if not trained:
         return Html(f"{title}<p>None of these models is trained by epochs.</p>")
     curves = [figures.add(charts.loss_curve(groups), about="Training loss by epoch")]
     if validations:
@@ -88,21 +104,41 @@ def learning(groups: Sequence[Group], figures: Figures, *, k: int) -> Html:
         curves += [
             figures.add(
                 charts.validation_curve(groups, domain=domain, measure=measure),
-                about=f"Validation {named(measure)} by epoch, {domain or 'mean'}",
+                about=f"Validation {display_name(measure)} by epoch, {domain or 'mean'}",
             )
             for domain in (None, *groups[0].domains)
         ]
-    trained = [group for group in groups if any(run.epochs for run in group.runs)]
-    axes = note("One line for each seed. The axes of the charts differ, and do not start at zero.")
-    return Html(f"{title}{axes}{key(groups, shown=trained)}{grid(curves)}")
+    axes = note("One line for each seed. Each chart has its own axis, which may not start at zero.")
+    return Html(f"{title}{axes}{legend(groups, shown=trained)}{grid(curves)}")
 
 
-def provenance(groups: Sequence[Group]) -> Html:
-    """The runs, their data, settings and versions: what it takes to make the numbers again."""
-    return Html("<h2>Runs</h2>" + _runs(groups) + _data(groups) + _configuration(groups) + _versions(groups))
+def breakdowns(
+    groups: Sequence[RunGroup], figures: Figures, comparison: Comparison | AdiError | None, *, k: int
+) -> Html:
+    """Recall in each group of the test queries, and the differences there, for every breakdown."""
+    parts = []
+    for by in dict.fromkeys(by for group in groups for run in group.runs for by in run.metrics.breakdown):
+        name = readable(by).lower()
+        lines = [
+            figures.add(
+                charts.breakdown_lines(groups, by=by, domain=domain, measure=f"recall@{k}"),
+                about=f"Recall@{k} by {name}, {domain}",
+            )
+            for domain in groups[0].domains
+        ]
+        sizes = note("Below each group: its number of test queries. Each domain has its own axis.")
+        parts.append(f"<h2>Recall@{k} by {text(name)}</h2>{sizes}{legend(groups)}{grid(lines)}")
+        if isinstance(comparison, Comparison):
+            parts.append(slice_differences(groups, figures, comparison, by=by))
+    return Html("".join(parts))
 
 
-def _runs(groups: Sequence[Group]) -> Html:
+def provenance(groups: Sequence[RunGroup]) -> Html:
+    """The runs, their data, settings and versions: all that is needed to reproduce the numbers."""
+    return Html("<h2>Runs</h2>" + _runs(groups) + _data(groups) + _settings(groups) + _versions(groups))
+
+
+def _runs(groups: Sequence[RunGroup]) -> Html:
     head = ["Model", "Seed", "Parameters", "Epochs", "Samples/s", "History", "Created", "Folder"]
     rows = []
     for group in groups:
@@ -114,57 +150,59 @@ def _runs(groups: Sequence[Group]) -> Html:
     return table(head, rows, caption="Runs")
 
 
-def _data(groups: Sequence[Group]) -> Html:
-    """Counts by domain, from the evaluation, and from the prepared dataset where it is still in its place."""
+def _data(groups: Sequence[RunGroup]) -> Html:
+    """Counts by domain, from the evaluation, and from the prepared dataset where it still exists."""
     run = groups[0].runs[0]
     try:
-        rows_by_domain = read_manifest(run.prepared).by_domain
-        unknown = ""
+        counts_by_domain = read_manifest(run.prepared).by_domain
+        missing = ""
     except AdiError as error:
-        rows_by_domain = {}
-        unknown = note(f"Rows, users and items are not known here: {error}")
+        counts_by_domain = {}
+        missing = note(f"Rows, users and items are not available: {error}")
     rows = []
     for domain in groups[0].domains:
-        measures, counts = run.metrics.domains[domain], rows_by_domain.get(domain)
-        known = [counts.train, counts.validation, counts.users, counts.items] if counts else [None] * 4
-        tested = [measures.get("queries"), measures.get("corpus")]
-        rows.append([text(domain), *(count(number) for number in (*known, *tested))])
+        measures, counts = run.metrics.domains[domain], counts_by_domain.get(domain)
+        prepared = [counts.train, counts.validation, counts.users, counts.items] if counts else [None] * 4
+        evaluated = [measures.get("queries"), measures.get("corpus")]
+        rows.append([text(domain), *(count(number) for number in (*prepared, *evaluated))])
     head = ["Domain", "Training rows", "Validation rows", "Users", "Items", "Test queries", "Corpus"]
-    return Html(f"<h2>Data</h2>{table(head, rows, caption='Data')}{unknown}")
+    return Html(f"<h2>Data</h2>{table(head, rows, caption='Data')}{missing}")
 
 
-def _configuration(groups: Sequence[Group]) -> Html:
+def _settings(groups: Sequence[RunGroup]) -> Html:
     parts = ["<h2>Configuration</h2>"]
     for group in groups:
-        rows = [(text(name), text(value)) for name, value in settings(group.runs[0]).items()]
+        rows = [(text(name), text(value)) for name, value in flat_settings(group.runs[0]).items()]
         body = table(["Setting", "Value"], rows, caption=f"Settings of {group.label}", kind="words")
         parts.append(folded(group.label, body if rows else "<p>No settings.</p>"))
     return Html("".join(parts))
 
 
-def _versions(groups: Sequence[Group]) -> Html:
-    found: dict[str, list[str]] = {}
+def _versions(groups: Sequence[RunGroup]) -> Html:
+    packages: dict[str, list[str]] = {}
     for group in groups:
         for run in group.runs:
             for name, version in run.info.versions.items():
-                found.setdefault(name, []).append(version)
-    rows = [(text(name), text(", ".join(dict.fromkeys(versions)))) for name, versions in sorted(found.items())]
+                packages.setdefault(name, []).append(version)
+    rows = [(text(name), text(", ".join(dict.fromkeys(versions)))) for name, versions in sorted(packages.items())]
     body = table(["Package", "Version"], rows, caption="Versions", kind="words")
     return Html(f"<h2>Versions</h2>{body if rows else UNDEFINED}")
 
 
-def _seed_note(groups: Sequence[Group]) -> str:
+def _seed_note(groups: Sequence[RunGroup]) -> Html:
     counts = sorted({len(group.runs) for group in groups if len(group.runs) > 1})
     if not counts:
-        return note("One run for each model: how far seeds spread is not known.")
+        return note("One run for each model: the spread between seeds is unknown.")
     seeds = " or ".join(str(number) for number in counts)
-    return note(f"± is the standard deviation over {seeds} seeds; rows without it are one run.")
+    return note(f"± is the standard deviation over {seeds} seeds; rows without it are of one run.")
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _measure_order(name: str) -> tuple[str, int]:
-    measure, _, k = name.partition("@")
-    return ({"recall": "0", "ndcg": "1", "mrr": "2"}.get(measure, measure), int(k) if k.isdigit() else 0)
+def _measure_order(measure: str) -> tuple[int, str, int]:
+    """adi's own metrics first, in their order, then the others by name; each by ascending K."""
+    name, _, k = measure.partition("@")
+    known = list(METRICS)
+    return (known.index(name) if name in known else len(known), name, int(k) if k.isdigit() else 0)

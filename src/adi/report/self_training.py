@@ -1,41 +1,43 @@
-"""The audit of self-training: which domain taught which, and how often a pseudo-positive turned out to be true."""
+"""The section of a report on self-training: which domain taught which, and how precise the pseudo-positives were."""
 
 from collections.abc import Sequence
 
 import altair as alt
 
-from adi.evaluation.groups import Estimate, Group
-from adi.report.charts import COLOURS, Row, Specification
-from adi.report.elements import Figures, grid, note
-from adi.report.heat import heat_map
-from adi.report.tables import Html, count, mean_spread, table, text
+from adi.report.charts import COLOURS, Row, Specification, heat_map
+from adi.report.elements import Figures, Html, count, grid, legend_of, mean_spread, note, table, text
+from adi.runs.groups import Estimate, RunGroup
 from adi.runs.run import Run
 from adi.runs.self_training import Audit, DomainPair, read_audit
 
 MOST_HISTOGRAMS = 12
 HISTOGRAM_HEIGHT = 110
+SCORED, ACCEPTED = COLOURS[5], COLOURS[1]
+
+Audits = Sequence[tuple[Run, Audit]]
+"""The runs of one model and their audits, which have the same pairs of domains in the same order."""
 
 
-def self_training(groups: Sequence[Group], figures: Figures) -> Html:
-    """The audit of each model that trained itself; empty where none did."""
+def self_training(groups: Sequence[RunGroup], figures: Figures) -> Html:
+    """The audit of each model with self-training; empty where there is none."""
     parts = []
     for group in groups:
         audits = [(run, audit) for run in group.runs if (audit := read_audit(run.folder)) is not None]
         if audits:
-            parts.append(f"<h3>{text(group.label)}</h3>{_of_group(audits, figures, label=group.label)}")
+            parts.append(f"<h3>{text(group.label)}</h3>{_of_model(audits, figures, label=group.label)}")
     if not parts:
         return Html("")
-    explained = note(
-        "From the step on that is named below, each positive of a domain is also scored in every other domain where "
-        "its item is eligible, and the best-scored become pseudo-positives there. Precision: of the accepted pairs "
-        "whose user has a validation row in that domain, the share that is that row's very item. Base rate: the same "
-        "share of all scored pairs. One item of a user is held out, so both are low; what counts is how many times "
-        "the one is the other."
+    explanation = note(
+        "From the step named below on, each positive of a domain is also scored in every other domain where its item is "
+        "eligible, and the pairs with the highest scores become pseudo-positives there. Precision: of the accepted "
+        "pairs whose user has a validation row in that domain, the share whose item is that row's item. Base rate: the "
+        "same share of all scored pairs. Only one item of a user is held out, so both are low; their ratio is what "
+        "matters."
     )
-    return Html(f"<h2>Self-training</h2>{explained}{''.join(parts)}")
+    return Html(f"<h2>Self-training</h2>{explanation}{''.join(parts)}")
 
 
-def _of_group(audits: Sequence[tuple[Run, Audit]], figures: Figures, *, label: str) -> str:
+def _of_model(audits: Audits, figures: Figures, *, label: str) -> str:
     run, first = audits[0]
     domains = run.info.domains
     accepted = heat_map(
@@ -58,50 +60,50 @@ def _of_group(audits: Sequence[tuple[Run, Audit]], figures: Figures, *, label: s
         for pair in shown
         if pair.score_histogram.scored
     ]
+    key = legend_of([("all scored pairs", SCORED, "■"), ("accepted", ACCEPTED, "■")])
+    return note(_course(audits, all_shown=len(shown) == len(first.pairs))) + _table(audits, label) + key + grid(charts)
+
+
+def _course(audits: Audits, *, all_shown: bool) -> str:
+    """The start and the cost of self-training, and what the charts show, in a sentence."""
+    run, first = audits[0]
     seeds = ""
     if len(audits) > 1:
-        seeds = f"the counts are sums over {len(audits)} seeds, the histograms are of seed {run.info.seed}; "
+        seeds = f"counts are sums over {len(audits)} seeds, histograms are of seed {run.info.seed}; "
     left_out = (
-        f"the {MOST_HISTOGRAMS} pairs of domains with the most accepted are drawn; "
-        if len(shown) < len(first.pairs)
-        else ""
+        "" if all_shown else f"histograms are of the {MOST_HISTOGRAMS} pairs of domains with the most accepted pairs; "
     )
-    extra = [audit.seconds["scoring"] + audit.seconds["training_extra"] for _, audit in audits]
-    total = [audit.seconds["total"] for _, audit in audits]
-    said = note(
-        f"It began at step {first.start_step:,} of {first.steps:,}; {seeds}{left_out}scoring "
-        f"and the pseudo-positives took {sum(extra):,.0f} s of {sum(total):,.0f} s of training."
+    extra = sum(audit.seconds["scoring"] + audit.seconds["training_extra"] for _, audit in audits)
+    total = sum(audit.seconds["total"] for _, audit in audits)
+    return (
+        f"Started at step {first.start_step:,} of {first.steps:,}; {seeds}{left_out}scoring and training on "
+        f"pseudo-positives took {extra:,.0f} s of {total:,.0f} s of training."
     )
-    return said + _table(audits, label) + _key() + grid(charts)
 
 
-def _totals(audits: Sequence[tuple[Run, Audit]], name: str) -> list[int]:
-    return [
-        sum(getattr(pair, name) for pair in pairs) for pairs in zip(*(audit.pairs for _, audit in audits), strict=True)
-    ]
+def _totals(audits: Audits, name: str) -> list[int]:
+    """A count of each pair of domains, summed over the runs."""
+    return [sum(getattr(pair, name) for pair in pairs) for pairs in _by_pair(audits)]
 
 
-def _table(audits: Sequence[tuple[Run, Audit]], label: str) -> Html:
-    names = ("eligible", "scored", "accepted", "checked")
-    columns = [_totals(audits, name) for name in names]
-    rates = [
-        [
-            Estimate.of(getattr(pair, name) for pair in pairs)
-            for pairs in zip(*(audit.pairs for _, audit in audits), strict=True)
-        ]
-        for name in ("precision", "base_rate")
-    ]
+def _by_pair(audits: Audits) -> list[tuple[DomainPair, ...]]:
+    return list(zip(*(audit.pairs for _, audit in audits), strict=True))
+
+
+def _table(audits: Audits, label: str) -> Html:
+    columns = [_totals(audits, name) for name in ("eligible", "scored", "accepted", "checked")]
     rows = []
-    for place, pair in enumerate(audits[0][1].pairs):
-        precision, base = (column[place] for column in rates)
-        times = precision.mean / base.mean if precision.mean is not None and base.mean else None
+    for index, pairs in enumerate(_by_pair(audits)):
+        precision = Estimate.of(pair.precision for pair in pairs)
+        base_rate = Estimate.of(pair.base_rate for pair in pairs)
+        ratio = precision.mean / base_rate.mean if precision.mean is not None and base_rate.mean else None
         rows.append(
             [
-                text(f"{pair.source} → {pair.target}"),
-                *(count(column[place]) for column in columns),
+                text(f"{pairs[0].source} → {pairs[0].target}"),
+                *(count(column[index]) for column in columns),
                 mean_spread(precision),
-                mean_spread(base),
-                text("–" if times is None else f"{times:.1f} ×"),
+                mean_spread(base_rate),
+                text("–" if ratio is None else f"{ratio:.1f} ×"),
             ]
         )
     head = ["From → to", "Eligible", "Scored", "Accepted", "Checked", "Precision", "Base rate", "Precision / base rate"]
@@ -109,14 +111,14 @@ def _table(audits: Sequence[tuple[Run, Audit]], label: str) -> Html:
 
 
 def score_histogram(pair: DomainPair) -> Specification:
-    """How the scores of all pairs lie, and those of the accepted ones, each as a share of its own number."""
+    """The distribution of the scores of all pairs and of the accepted ones, each as shares of its own number."""
     histogram = pair.score_histogram
     rows: list[Row] = [
         {"pairs": name, "low": low, "high": high, "share": number / max(sum(numbers), 1)}
         for name, numbers in (("scored", histogram.scored), ("accepted", histogram.accepted))
         for low, high, number in zip(histogram.edges[:-1], histogram.edges[1:], numbers, strict=True)
     ]
-    colours = alt.Scale(domain=["scored", "accepted"], range=[COLOURS[5], COLOURS[1]])
+    colours = alt.Scale(domain=["scored", "accepted"], range=[SCORED, ACCEPTED])
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_bar(opacity=0.7, binSpacing=0)
@@ -131,11 +133,3 @@ def score_histogram(pair: DomainPair) -> Specification:
     return chart.properties(
         title=f"{pair.source} → {pair.target}", width="container", height=HISTOGRAM_HEIGHT
     ).to_dict()
-
-
-def _key() -> str:
-    entries = "".join(
-        f'<li><span style="color:{colour}" aria-hidden="true">■</span>{name}</li>'
-        for name, colour in (("all scored pairs", COLOURS[5]), ("accepted", COLOURS[1]))
-    )
-    return f'<ul class="key" aria-label="Key">{entries}</ul>'

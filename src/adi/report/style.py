@@ -1,4 +1,4 @@
-"""How a report looks: dark on light, one column, tables that scroll inside their own box, charts in a flowing grid."""
+"""Style sheet of a report: dark on light, one column, tables that scroll in their box, charts in a flowing grid."""
 
 STYLE = """
 :root { color-scheme: light; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --fill: #f6f8fa; }
@@ -58,4 +58,4 @@ CHART_CONFIG = {
     "text": {"fontSize": 12, "color": "#1b1f24"},
     "rule": {"color": "#1b1f24"},
 }
-"""Vega-Lite's ``config``, to match."""
+"""Vega-Lite's ``config`` that matches the style sheet."""

@@ -1,22 +1,29 @@
-"""The cells of a grid: a model with its settings, on a data set, with a seed. Tables share those they agree on."""
+"""Cells of a grid: one training of a model with its settings, on a data set, with a seed. Tables share equal cells."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Protocol
 
-from adi.errors import AdiError, suggestion
+from pydantic import BaseModel, ConfigDict
+
+from adi.errors import ArgumentError, suggestion
 from adi.models.catalog import model_of
 from adi.reproduce.tables import Row, Table
 from adi.reproduce.tuned import read_tuned, tuned_settings
+from adi.runs.metrics import Metrics
+from adi.training.loop import Observer
 from adi.training.settings import as_config
 
 QUICK = {"epochs": 1}
-"""What a first look changes in the settings of every model that is trained."""
+"""Settings of every trained model in a quick look."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """`name` is the model's, with the settings that differ from those tuned for the data set; `config` has them all."""
+    """A training and its evaluation.
+
+    `name` is the model's, followed by the settings that differ from those tuned for the data set; `config` has all.
+    """
 
     dataset: str
     name: str
@@ -26,67 +33,95 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """The cell's place among those of its data set."""
+        """The cell's file name, unique among the cells of its data set."""
         return f"{self.name}-{self.seed}"
+
+
+class CellRecord(BaseModel):
+    """The version and state of a cell.
+
+    `reason` is the error of a failed cell; `seconds` is the time it took, interrupted attempts included.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str
+    torch: str
+    fingerprint: str
+    config: dict[str, Any]
+    status: Literal["started", "done", "failed"] = "started"
+    reason: str | None = None
+    seconds: float = 0.0
+
+
+class CellObserver(Protocol):
+    """Follows the progress of cells."""
+
+    def training(self, cell: Cell) -> Observer:
+        """Called when a cell's training starts; returns the observer of the training."""
+        ...
+
+    def evaluating(self, cell: Cell) -> None: ...
+    def finished(self, cell: Cell, record: CellRecord, metrics: Metrics | None) -> None: ...
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a table on a data set, and its cells: one for each seed, or one alone where nothing is drawn."""
+    """A row of a table on a data set with its cells: one for each seed, a single one for a model without randomness."""
 
     row: Row
     cells: tuple[Cell, ...]
 
 
+Parts = dict[tuple[str, str], tuple[Line, ...]]
+"""Lines by table and data set."""
+
+
 def lines_of(table: Table, dataset: str, *, seeds: int, quick: bool) -> tuple[Line, ...]:
-    """The rows that a table has on a data set; raises `AdiError` for a model or a setting that does not exist."""
+    """The lines of a table on a data set. Raises `AdiError` for a model or a setting that does not exist."""
     tuned = read_tuned(dataset)
     lines = []
     for row in table.rows:
         if dataset in row.absent:
             continue
         trained = model_of(row.model).trained
-        more = QUICK if quick and trained else {}
-        usual = as_config(tuned_settings(tuned, row.model, more))
-        config = as_config(tuned_settings(tuned, row.model, {**row.settings_on(dataset), **more}))
-        name = _name(row.model, usual, config)
-        drawn = range(seeds if trained else 1)
-        lines.append(Line(row, tuple(Cell(dataset, name, seed, row.model, config) for seed in drawn)))
+        overrides = QUICK if quick and trained else {}
+        default = as_config(tuned_settings(tuned, row.model, overrides))
+        config = as_config(tuned_settings(tuned, row.model, {**row.settings_on(dataset), **overrides}))
+        name = _name(row.model, default, config)
+        cells = tuple(Cell(dataset, name, seed, row.model, config) for seed in range(seeds if trained else 1))
+        lines.append(Line(row, cells))
     return tuple(lines)
 
 
-def _name(model: str, usual: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """``adi-se``, or ``adi-se,fusion=sum``: the same for all rows that come to the same settings."""
+def _name(model: str, default: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """``adi-se`` or ``adi-se,fusion=sum``: equal for all rows with equal settings."""
     differing = [
         f"{key}={str(value).lower()}"
         for section, values in config.items()
         for key, value in values.items()
-        if value != usual[section][key]
+        if value != default[section][key]
     ]
     return ",".join([model, *differing])
 
 
-def distinct(lines: Iterable[Line]) -> tuple[Cell, ...]:
-    """The cells of lines, each once, all of one data set before the next, a seed of every row before the next seed.
+def distinct_cells(lines: Iterable[Line]) -> tuple[Cell, ...]:
+    """The cells of lines without duplicates, ordered by data set and seed.
 
-    So the tables of an unfinished grid have all their rows early.
+    A seed of every row comes before the next seed, so that the tables of an unfinished grid have all their rows early.
     """
-    found = {(cell.dataset, cell.key): cell for line in lines for cell in line.cells}
-    order = list(dict.fromkeys(cell.dataset for cell in found.values()))
-    return tuple(sorted(found.values(), key=lambda cell: (order.index(cell.dataset), cell.seed)))
-
-
-Parts = dict[tuple[str, str], tuple[Line, ...]]
-"""The lines of each (table, data set)."""
+    cells = {(cell.dataset, cell.key): cell for line in lines for cell in line.cells}
+    datasets = list(dict.fromkeys(cell.dataset for cell in cells.values()))
+    return tuple(sorted(cells.values(), key=lambda cell: (datasets.index(cell.dataset), cell.seed)))
 
 
 def only_models(parts: Parts, models: Sequence[str] | None) -> Parts:
-    """The lines of the named models, of all where None; raises `AdiError` for a name that no line has."""
+    """The lines of the named models, or (None) of all. Raises `ArgumentError` for a model that no line has."""
     if models is None:
         return parts
     known = tuple(dict.fromkeys(line.row.model for lines in parts.values() for line in lines))
     for name in models:
         if name not in known:
-            raise AdiError(f"--only: no row is of model '{name}' ({', '.join(known)}).{suggestion(name, known)}")
-    kept = {part: tuple(line for line in lines if line.row.model in models) for part, lines in parts.items()}
-    return {part: lines for part, lines in kept.items() if lines}
+            raise ArgumentError("only", f"no row is of model '{name}' ({', '.join(known)}).{suggestion(name, known)}")
+    chosen = {part: tuple(line for line in lines if line.row.model in models) for part, lines in parts.items()}
+    return {part: lines for part, lines in chosen.items() if lines}

@@ -1,4 +1,4 @@
-"""The charts of the tables and figures as Vega-Lite specifications, one domain in each, and pictures of them."""
+"""Charts of tables and figures as Vega-Lite specifications, one domain in each, and their pictures as PNG."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,17 +8,18 @@ import altair as alt
 import vl_convert
 
 from adi.data.folder import replace_file
-from adi.evaluation.groups import Estimate
-from adi.report.charts import COLOURS, SHAPES, Specification, named
+from adi.report.charts import COLOURS, SHAPES, Specification, display_name, title_of
+from adi.report.elements import Html, legend_of
 from adi.report.style import CHART_CONFIG
 from adi.reproduce.results import Results
+from adi.runs.groups import Estimate
 
 Look = tuple[str, str, str]
 """A name, a colour and one of Vega's shapes."""
 
 FAMILIES: dict[str, Look] = {
     "baseline": ("our baselines", COLOURS[6], "circle"),
-    "compared": ("the paper's comparing methods", COLOURS[0], "square"),
+    "compared": ("the paper's baselines", COLOURS[0], "square"),
     "adi": ("ADI", COLOURS[1], "diamond"),
 }
 CURVES: dict[str, Look] = {
@@ -32,30 +33,26 @@ CURVE_HEIGHT = 200
 PICTURE_WIDTH = 300
 
 
-def key(looks: Sequence[Look]) -> str:
-    """What colours and shapes stand for, as HTML."""
-    entries = "".join(
-        f'<li><span style="color:{colour}" aria-hidden="true">{SHAPES[shape]}</span>{name}</li>'
-        for name, colour, shape in looks
-    )
-    return f'<ul class="key" aria-label="Key">{entries}</ul>' if looks else ""
+def legend(looks: Sequence[Look]) -> Html:
+    """The legend of colours and shapes as HTML; empty without any."""
+    return legend_of((name, colour, SHAPES[shape]) for name, colour, shape in looks) if looks else Html("")
 
 
 def looks_of(results: Results) -> list[Look]:
-    """What there is to tell apart in the charts of a table; nothing where all rows are of one family."""
+    """The looks that the charts of a table distinguish; empty where all rows are of one family."""
     if results.table.kind == "curve":
         return list(CURVES.values())
-    present = {row.family for row, _ in results.reached}
+    present = {row.family for row, _ in results.finished}
     return [look for family, look in FAMILIES.items() if family in present] if len(present) > 1 else []
 
 
 def dots(results: Results, *, domain: str | None) -> Specification:
-    """Each row in a domain (None: the mean) as a dot with the spread over its seeds, in the table's order."""
+    """A dot with the spread of the seeds for each row in a domain (None: the mean), in the table's order."""
     rows = [
         {"method": row.label, "family": row.family, **_with_spread(group.measure(results.table.measure, domain=domain))}
-        for row, group in results.reached
+        for row, group in results.finished
     ]
-    title = named(results.table.measure)
+    title = display_name(results.table.measure)
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         y=alt.Y("method:N", title=None, sort=None, axis=alt.Axis(labelLimit=200, ticks=False, domain=False, grid=True)),
         tooltip=["method:N", alt.Tooltip("value:Q", title=title, format=".4f")],
@@ -63,54 +60,56 @@ def dots(results: Results, *, domain: str | None) -> Specification:
     scale = alt.Scale(zero=False, nice=False, padding=26)
     points = base.mark_point(size=60, filled=True, opacity=1).encode(
         x=alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=4, labelBound=True)),
-        **_looks("family", FAMILIES),
+        **_encodings("family", FAMILIES),
     )
     spreads = base.mark_rule(strokeWidth=1.5).encode(
-        x=alt.X("low:Q", scale=scale), x2="high:Q", color=_looks("family", FAMILIES)["color"]
+        x=alt.X("low:Q", scale=scale), x2="high:Q", color=_encodings("family", FAMILIES)["color"]
     )
     chart = alt.layer(spreads, points)
-    height = ROW_HEIGHT * len(results.reached)
-    return chart.properties(title=_title(domain), width="container", height=height).to_dict()
+    height = ROW_HEIGHT * len(results.finished)
+    return chart.properties(title=title_of(domain), width="container", height=height).to_dict()
 
 
 def curves(results: Results, *, domain: str | None) -> Specification:
-    """A measure in a domain (None: the mean) against the number of shared networks, a line for each method."""
+    """A line for each method of a measure in a domain (None: the mean) over the number of shared networks."""
     rows = [
         {
             "method": row.method,
             "networks": row.networks,
             **_with_spread(group.measure(results.table.measure, domain=domain)),
         }
-        for row, group in results.reached
+        for row, group in results.finished
     ]
-    title = named(results.table.measure)
+    title = display_name(results.table.measure)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("networks:O", title="Shared networks K", axis=alt.Axis(labelAngle=0)),
         tooltip=["method:N", "networks:Q", alt.Tooltip("value:Q", title=title, format=".4f")],
     )
-    looks = _looks("method", CURVES)
-    lines = base.mark_line(strokeWidth=1.8).encode(y=y, color=looks["color"])
-    spreads = base.mark_rule(strokeWidth=1.2).encode(y=alt.Y("low:Q", title=title), y2="high:Q", color=looks["color"])
-    points = base.mark_point(size=60, filled=True, opacity=1).encode(y=y, **looks)
+    encodings = _encodings("method", CURVES)
+    lines = base.mark_line(strokeWidth=1.8).encode(y=y, color=encodings["color"])
+    spreads = base.mark_rule(strokeWidth=1.2).encode(
+        y=alt.Y("low:Q", title=title), y2="high:Q", color=encodings["color"]
+    )
+    points = base.mark_point(size=60, filled=True, opacity=1).encode(y=y, **encodings)
     chart = alt.layer(lines, spreads, points)
-    return chart.properties(title=_title(domain), width="container", height=CURVE_HEIGHT).to_dict()
+    return chart.properties(title=title_of(domain), width="container", height=CURVE_HEIGHT).to_dict()
 
 
 def write_picture(
     path: Path, specifications: Sequence[Specification], *, title: str, looks: Iterable[Look], columns: int
 ) -> None:
-    """Charts side by side as a PNG, so many in a row; below the title what their shapes stand for."""
-    key = "    ".join(f"{SHAPES[shape]} {name}" for name, _, shape in looks)
+    """Write charts as a PNG, `columns` in a row, with the legend below the title."""
+    subtitle = "    ".join(f"{SHAPES[shape]} {name}" for name, _, shape in looks)
     datasets: dict[str, Any] = {}
     charts = []
     for specification in specifications:
         inner = {name: value for name, value in specification.items() if name not in ("$schema", "config", "datasets")}
         charts.append(inner | {"width": PICTURE_WIDTH})
         datasets |= specification.get("datasets", {})
-    whole = {
+    picture = {
         "$schema": specifications[0]["$schema"],
-        "title": {"text": title, "subtitle": key, "fontSize": 18, "subtitleFontSize": 13, "offset": 16},
+        "title": {"text": title, "subtitle": subtitle, "fontSize": 18, "subtitleFontSize": 13, "offset": 16},
         "concat": charts,
         "columns": columns,
         "spacing": 28,
@@ -119,7 +118,7 @@ def write_picture(
         "config": CHART_CONFIG | {"background": "white"},
         "padding": 16,
     }
-    replace_file(path, vl_convert.vegalite_to_png(whole, scale=2))
+    replace_file(path, vl_convert.vegalite_to_png(picture, scale=2))
 
 
 def _with_spread(estimate: Estimate) -> dict[str, float | None]:
@@ -129,14 +128,11 @@ def _with_spread(estimate: Estimate) -> dict[str, float | None]:
     return {"value": estimate.mean, "low": estimate.mean - spread, "high": estimate.mean + spread}
 
 
-def _looks(field: str, looks: dict[str, Look]) -> dict[str, Any]:
+def _encodings(field: str, looks: dict[str, Look]) -> dict[str, Any]:
+    """The encodings of colour and shape by a field of the rows."""
     names = list(looks)
-    colours, shapes = ([look[place] for look in looks.values()] for place in (1, 2))
+    colours, shapes = ([look[index] for look in looks.values()] for index in (1, 2))
     return {
         "color": alt.Color(f"{field}:N", scale=alt.Scale(domain=names, range=colours), legend=None),
         "shape": alt.Shape(f"{field}:N", scale=alt.Scale(domain=names, range=shapes), legend=None),
     }
-
-
-def _title(domain: str | None) -> str:
-    return "Mean of the domains" if domain is None else domain

@@ -1,4 +1,4 @@
-"""The data sets of a grid: which there are to run, where they come from, and how they are prepared."""
+"""Data sets of a grid: their sources, splits and preparation."""
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -12,20 +12,20 @@ from pydantic import BaseModel, ConfigDict
 
 from adi.data.arrays import fingerprint
 from adi.data.folder import new_folder
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 from adi.marketplace.simulation import Marketplace, simulate
 from adi.preparation.prepare import prepare
 from adi.sources.catalog import convert
 
 MARKETPLACE = "marketplace"
-"""The source that is simulated; it needs no files. Every other one is of `adi.sources.catalog.SOURCES`."""
+"""The simulated source, which needs no files. All others are in `adi.sources.catalog.SOURCES`."""
 
 
 @dataclass(frozen=True)
-class GridData:
-    """What tables run on: a source, cut into training and test by its own schema or by another `split`.
+class GridDataset:
+    """A source, split into training and test by its own schema or by another `split`.
 
-    `domains` is how many it has; `about` says what its test is. Settings are tuned by source.
+    `domains` is the number of domains; `about` describes the test. Settings are tuned by source.
     """
 
     source: str
@@ -35,45 +35,45 @@ class GridData:
 
 
 DATASETS = {
-    "globo-news": GridData(
+    "globo-news": GridDataset(
         "globo-news",
         4,
-        "Clicks on news. The test is the last click of each user in each domain, over its whole corpus.",
+        "Clicks on news. The test is the last click of each user in each domain, ranked over the domain's whole corpus.",
     ),
-    "globo-news-random": GridData(
+    "globo-news-random": GridDataset(
         "globo-news",
         4,
-        "The same clicks. The test is 15 % of them, drawn at random: more like those that are trained on than the "
-        "last ones are. Some clicks of training are later.",
+        "The same clicks. The test is a random 15 % of them, which resemble the training clicks more than last clicks "
+        "do. Some training clicks are later than test clicks.",
         split={"kind": "random", "share": 0.15, "validation": 0.5},
     ),
-    "globo-news-time": GridData(
+    "globo-news-time": GridDataset(
         "globo-news",
         4,
-        "The same clicks. The test is those from 15:00 of the third and last day on, 15 % of all, asked with what was "
-        "known until then. An item that had no click in the domain is not in its corpus, and missed by every model.",
+        "The same clicks. The test is the 15 % from 15:00 of the third and last day on; queries see only what happened "
+        "before. An item without an earlier click in the domain is not in its corpus, so every model misses it.",
         split={"kind": "time", "at": "2017-10-04T15:00:00", "validation": 0.5},
     ),
-    "complete-journey": GridData(
-        "complete-journey", 3, "Purchases of groceries. The test is the last four weeks, over the whole corpus."
+    "complete-journey": GridDataset(
+        "complete-journey", 3, "Purchases of groceries. The test is the last four weeks, ranked over the whole corpus."
     ),
-    MARKETPLACE: GridData(
-        MARKETPLACE, 3, "Simulated. The test is the last clicks of users in each domain, over its whole corpus."
+    MARKETPLACE: GridDataset(
+        MARKETPLACE, 3, "Simulated. The test is the last clicks of users in each domain, ranked over the domain's whole corpus."
     ),
-    "xmrec-wsdm22": GridData(
-        "xmrec-wsdm22", 3, "Purchases in three markets. The test is the cup's: among 100 candidates for each user."
+    "xmrec-wsdm22": GridDataset(
+        "xmrec-wsdm22", 3, "Purchases in three markets. The test is the WSDM Cup's: 100 candidates for each user."
     ),
 }
 
 FULL = Marketplace()
 SMALL = Marketplace(users=800, items=300, interactions=12_000)
-"""The marketplace that is simulated, and that of a first look."""
+"""The marketplace of a full reproduction, and of a quick look."""
 
 
-class Origin(BaseModel):
-    """What a data set was prepared from: digests of its files (or of the simulation) and of the code; the split.
+class Provenance(BaseModel):
+    """What a data set was prepared from: digests of its files (or of the simulation) and of the code, and the split.
 
-    The split is None where the source's own schema says it.
+    The split is None where the source's own schema has it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -84,40 +84,39 @@ class Origin(BaseModel):
 
 
 def check_sources(parts: Iterable[tuple[str, str]], data: Path | None) -> None:
-    """Raises `AdiError` where the source of a data set of (table, data set) has no folder in `data`."""
+    """Raises `ArgumentError` where the source of a data set of (table, data set) has no folder in `data`."""
     for table, name in parts:
         source = DATASETS[name].source
         if source == MARKETPLACE or (data is not None and (data / source).is_dir()):
             continue
-        found = (
-            f"--data is missing, a folder that holds '{source}'" if data is None else f"{data / source}: no such folder"
-        )
-        raise AdiError(
-            f"{table} runs on {name}: {found}. Put the published files there (docs/datasets.md says where they come "
-            f"from), or choose what needs none: --datasets {MARKETPLACE}."
+        fault = f"missing, a folder that contains '{source}'" if data is None else f"{data / source}: no such folder"
+        raise ArgumentError(
+            "data",
+            f"{fault}. {table} runs on {name}: put its published files there (docs/datasets.md has their sources), or "
+            f"choose {MARKETPLACE} alone, which needs none.",
         )
 
 
-def origin(name: str, data: Path | None, *, quick: bool, code: str) -> Origin:
-    """What a data set would be prepared from now."""
+def provenance_of(name: str, data: Path | None, *, quick: bool, code: str) -> Provenance:
+    """The provenance of a data set that is prepared now."""
     dataset = DATASETS[name]
     if dataset.source == MARKETPLACE:
         source = blake2b(repr(_marketplace(quick)).encode(), digest_size=16).hexdigest()
     else:
         source = fingerprint(_published(dataset, data))
-    return Origin(source=source, code=code, split=None if dataset.split is None else dict(dataset.split))
+    return Provenance(source=source, code=code, split=None if dataset.split is None else dict(dataset.split))
 
 
-def read_origin(folder: Path) -> Origin | None:
-    """What the data set in a folder was prepared from; None where there is none."""
+def read_provenance(folder: Path) -> Provenance | None:
+    """The provenance of the data set in a folder; None where there is none."""
     path = folder / "origin.json"
-    return Origin.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+    return Provenance.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def make_dataset(
-    name: str, data: Path | None, folder: Path, made_from: Origin, *, quick: bool, say: Callable[[str], None]
+    name: str, data: Path | None, folder: Path, provenance: Provenance, *, quick: bool, say: Callable[[str], None]
 ) -> None:
-    """Convert, or simulate, and prepare a data set into the new `folder`, which is complete or absent."""
+    """Convert or simulate a data set and prepare it in the new `folder`, which is complete or absent."""
     dataset = DATASETS[name]
     with new_folder(folder) as building:
         tables = building / "tables"
@@ -132,7 +131,7 @@ def make_dataset(
         say(f"preparing {name}")
         prepare(tables, building / "prepared")
         shutil.rmtree(tables)
-        (building / "origin.json").write_text(made_from.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (building / "origin.json").write_text(provenance.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def _split_by(split: Mapping[str, Any], schema: Path) -> None:
@@ -144,5 +143,5 @@ def _marketplace(quick: bool) -> Marketplace:
     return SMALL if quick else FULL
 
 
-def _published(dataset: GridData, data: Path | None) -> Path:
+def _published(dataset: GridDataset, data: Path | None) -> Path:
     return (data or Path()) / dataset.source

@@ -1,4 +1,4 @@
-"""The grid behind the paper's tables: what there is to run, cell by cell, and then all of it written down."""
+"""The grid behind the paper's tables: plans its cells, runs them one by one or in parallel, and writes the outputs."""
 
 import shutil
 import time
@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-from adi.errors import AdiError
-from adi.reproduce.cells import Cell, distinct, lines_of, only_models
-from adi.reproduce.code import this_code
-from adi.reproduce.datasets import check_sources, make_dataset, origin
-from adi.reproduce.folder import GridFolder, Record
+from adi.errors import AdiError, ArgumentError
+from adi.reproduce.cells import Cell, CellObserver, CellRecord, distinct_cells, lines_of, only_models
+from adi.reproduce.datasets import check_sources, make_dataset, provenance_of
+from adi.reproduce.folder import GridFolder
 from adi.reproduce.interest import check_interest
 from adi.reproduce.outputs import write_outputs
-from adi.reproduce.side_by_side import run_side_by_side
+from adi.reproduce.parallel import run_in_parallel
 from adi.reproduce.tables import TABLES, datasets_of, tables_named
-from adi.reproduce.versions import Version, clear_stale, manifests_in
-from adi.reproduce.watcher import CellWatcher, Watcher
+from adi.reproduce.versions import Version, clear_stale, manifests_in, this_code
 from adi.runs.info import read_info
 from adi.training.device import device_named
 from adi.training.evaluation import evaluate_run
@@ -25,20 +24,27 @@ from adi.training.loop import Observer
 from adi.training.train import train
 
 
+class GridObserver(CellObserver, Protocol):
+    """Follows the progress of a grid and of its cells."""
+
+    def stage(self, text: str) -> None: ...
+    def planned(self, *, cells: Sequence[Cell], left: int) -> None: ...
+
+
 @dataclass(frozen=True)
-class Reproduced:
-    """Where the report is, and why cells that were asked for have failed, by their place."""
+class Reproduction:
+    """The path of the report, and the errors of the requested cells that failed, by data set and cell."""
 
     report: Path
     failed: dict[str, str]
 
 
 def reproduce(
-    name: str,
-    out: Path,
-    watcher: Watcher,
+    table: str,
+    out: str | Path,
+    observer: GridObserver,
     *,
-    data: Path | None = None,
+    data: str | Path | None = None,
     seeds: int = 3,
     only: Sequence[str] | None = None,
     datasets: Sequence[str] | None = None,
@@ -46,81 +52,79 @@ def reproduce(
     device: str = "cpu",
     quick: bool = False,
     redo: bool = False,
-) -> Reproduced:
-    """Run what a table or figure of the paper needs, and write it down with all else that was run in `out`.
+) -> Reproduction:
+    """Run the cells of a table or figure of the paper, and write the outputs of all cells that were ever run in `out`.
 
     Args:
-        name: one of `adi.reproduce.tables.TABLES`, or "all".
-        out: the folder of the grid (`adi.reproduce.folder`), new, or that of an earlier call: cells that are done are
-            kept, and one that was interrupted goes on.
-        data: a folder with the published files of each public data set, in one of its name, as `adi dataset` reads it.
-        seeds: how many, from 0 on. A model that draws nothing has one.
-        only, datasets: the models and the data sets to run; None: all.
-        jobs: how many cells to run at once. Several, each in a process of its own with its share of the cores, take
-            less time than one after the other on all of them.
-        device: where models are trained, as in `adi.training.train.train`. It may change from call to call.
-        quick: a first look, with one seed, one epoch and a small marketplace; kept apart in ``<out>/quick``.
-        redo: remove what is of another version, and what has failed, and run it again.
+        table: a name of `adi.reproduce.tables.TABLES`, or "all".
+        out: the folder of the grid (`adi.reproduce.folder`): new, or that of an earlier call, of which finished cells
+            are kept and interrupted ones go on.
+        observer: follows the progress.
+        data: a folder with the published files of each public data set in a folder of its name, as for `adi dataset`.
+        seeds: the number of seeds, from 0 on. A model without randomness has one.
+        only: the models to run; None: all.
+        datasets: the data sets to run on; None: all.
+        jobs: the number of cells to run at a time. Several at a time, each in a process with its share of the cores,
+            take less time than one after the other on all cores.
+        device: where models are trained, as in `adi.training.train.train`; it may differ between calls.
+        quick: one seed, one epoch and a small marketplace, in ``<out>/quick``.
+        redo: remove what is of another version or has failed, and run it again.
 
-    Raises `AdiError`, before any work, for names, settings and folders that do not exist, and for cells in `out` that
-    are of other code, data or settings.
+    Raises `AdiError`, before any work, for names, settings and folders that do not exist, and for cells in `out` of
+    other code, data or settings.
     """
     if seeds < 1:
-        raise AdiError(f"--seeds: {seeds}; give 1 or more.")
+        raise ArgumentError("seeds", f"{seeds}; give 1 or more.")
     if jobs < 1:
-        raise AdiError(f"--jobs: {jobs}; give 1 or more.")
+        raise ArgumentError("jobs", f"{jobs}; give 1 or more.")
     device_named(device)
-    tables, seeds = tables_named(name), 1 if quick else seeds
-    asked = datasets_of(tables, datasets)
+    data = None if data is None else Path(data)
+    tables, seeds = tables_named(table), 1 if quick else seeds
+    datasets_by_table = datasets_of(tables, datasets)
     parts = only_models(
         {
-            (table.name, dataset): lines_of(table, dataset, seeds=seeds, quick=quick)
-            for table in tables
-            for dataset in asked.get(table.name, ())
+            (one.name, dataset): lines_of(one, dataset, seeds=seeds, quick=quick)
+            for one in tables
+            for dataset in datasets_by_table.get(one.name, ())
         },
         only,
     )
     check_sources(parts, data)
-    cells = distinct(line for lines in parts.values() for line in lines)
-    folder = GridFolder(out / "quick" if quick else out)
-    with folder.alone():
+    cells = distinct_cells(line for lines in parts.values() for line in lines)
+    folder = GridFolder(Path(out, "quick") if quick else Path(out))
+    with folder.locked():
         code = this_code()
-        watcher.stage("looking at the data")
-        origins = {dataset: origin(dataset, data, quick=quick, code=code) for _, dataset in parts}
-        clear_stale(folder, origins, cells, code=code, redo=redo)
-        for dataset, made_from in origins.items():
+        observer.stage("checking the data")
+        provenances = {dataset: provenance_of(dataset, data, quick=quick, code=code) for _, dataset in parts}
+        clear_stale(folder, provenances, cells, code=code, redo=redo)
+        for dataset, provenance in provenances.items():
             if not folder.data(dataset).exists():
-                make_dataset(dataset, data, folder.data(dataset), made_from, quick=quick, say=watcher.stage)
-        clear_stale(folder, origins, cells, code=code, redo=redo)  # again: a data set may be new under known cells
-        folder.ask(parts, seeds)
+                make_dataset(dataset, data, folder.data(dataset), provenance, quick=quick, say=observer.stage)
+        clear_stale(folder, provenances, cells, code=code, redo=redo)  # again: a data set may be new under known cells
+        folder.add_requests(parts, seeds)
         version = Version(code, manifests_in(folder))
-        failed = _run_all(folder, version, cells, watcher, jobs=jobs, device=device)
-        weighing = {
-            cell
-            for (table, _), lines in parts.items()
-            if TABLES[table].kind == "interest"
-            for line in lines
-            for cell in line.cells
-        }
-        for cell in weighing:
-            check_interest(folder, cell, watcher.stage)
-        watcher.stage("writing the tables")
+        failed = _run_all(folder, version, cells, observer, jobs=jobs, device=device)
+        for (name, _), lines in parts.items():
+            if TABLES[name].kind == "interest":
+                for cell in distinct_cells(lines):
+                    check_interest(folder, cell, observer.stage)
+        observer.stage("writing the tables")
         report = write_outputs(folder, version, quick=quick)
-    return Reproduced(report, failed)
+    return Reproduction(report, failed)
 
 
 def _run_all(
-    folder: GridFolder, version: Version, cells: Sequence[Cell], watcher: Watcher, *, jobs: int, device: str
+    folder: GridFolder, version: Version, cells: Sequence[Cell], observer: GridObserver, *, jobs: int, device: str
 ) -> dict[str, str]:
-    """Run the cells that are not done; returns the reasons of those that failed, now or earlier."""
+    """Run the cells that are not finished; returns the errors of those that failed, now or earlier."""
     records = {cell: folder.record(cell) for cell in cells}
     left = [cell for cell, record in records.items() if record is None or record.status == "started"]
-    watcher.planned(cells=cells, left=len(left))
+    observer.planned(cells=cells, left=len(left))
     run = partial(run_cell, folder, version, device=device)
     if jobs == 1:
-        records |= {cell: run(cell, watcher) for cell in left}
+        records |= {cell: run(cell, observer) for cell in left}
     else:
-        records |= run_side_by_side(run, left, watcher, jobs=jobs)
+        records |= run_in_parallel(run, left, observer, jobs=jobs)
     return {
         f"{cell.dataset}/{cell.key}": record.reason or ""
         for cell, record in records.items()
@@ -128,24 +132,24 @@ def _run_all(
     }
 
 
-def run_cell(folder: GridFolder, version: Version, cell: Cell, watcher: CellWatcher, *, device: str) -> Record:
-    """Train a cell on a device, from where it stands, evaluate it, and record how that ended."""
+def run_cell(folder: GridFolder, version: Version, cell: Cell, observer: CellObserver, *, device: str) -> CellRecord:
+    """Train a cell, from where an earlier attempt stopped, evaluate it, and write its record."""
     record = folder.record(cell) or version.record(cell)
-    folder.write(cell, record)
+    folder.write_record(cell, record)
     started, metrics = time.perf_counter(), None
     try:
-        _train(folder, cell, watcher.training(cell), device)
-        watcher.evaluating(cell)
+        _train(folder, cell, observer.training(cell), device)
+        observer.evaluating(cell)
         metrics = evaluate_run(folder.run(cell), progress=False)
         record = record.model_copy(update={"status": "done"})
     except AdiError as error:
-        if error.__cause__ is not None:  # the machine's fault, such as a full disk, and none of the cell
+        if error.__cause__ is not None:  # a fault of the machine, such as a full disk, rather than of the cell
             raise
         record = record.model_copy(update={"status": "failed", "reason": str(error)})
     finally:
         record = record.model_copy(update={"seconds": record.seconds + time.perf_counter() - started})
-        folder.write(cell, record)
-    watcher.finished(cell, record, metrics)
+        folder.write_record(cell, record)
+    observer.finished(cell, record, metrics)
     return record
 
 
@@ -155,7 +159,7 @@ def _train(folder: GridFolder, cell: Cell, observer: Observer, device: str) -> N
     if resume and read_info(run).status == "complete":
         return
     if not resume and run.exists():
-        shutil.rmtree(run)  # cut off before anything was in it
+        shutil.rmtree(run)  # interrupted before it had any content
     train(
         prepared,
         cell.model,

@@ -1,8 +1,8 @@
-"""What the paper reports, as numbers (ADI section 5): its own data, not ours.
+"""The paper's published results (ADI section 5), on its own data.
 
-Only the ordering of its methods can be compared with a table made here. Tables 2, 6, 7 and 8 are of Alibaba's log, with
-92,664,693 users and 2,240,723 items, and count recall over the whole corpus; Table 3 is of the cup's data that
-`xmrec-wsdm22` is, and counts Recall@10 among 100 candidates.
+Only the order of its methods can be compared with a table made here. Tables 2, 6, 7 and 8 are on Alibaba's log, with
+92,664,693 users and 2,240,723 items, and have recall over the whole corpus; Table 3 is on the WSDM Cup's data, which is
+`xmrec-wsdm22` here, and has Recall@10 among 100 candidates.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from statistics import fmean
 
 @dataclass(frozen=True)
 class Published:
-    """Recall of each method in each domain, as the paper prints it; `data` says of what."""
+    """Recall of each method in each domain, as printed in the paper; `data` names the data set."""
 
     measure: str
     data: str
@@ -20,7 +20,7 @@ class Published:
     recall: Mapping[str, tuple[float, ...]]
 
     def mean(self, method: str) -> float:
-        """Over the domains, unweighted."""
+        """The unweighted mean over the domains."""
         return fmean(self.recall[method])
 
 
@@ -75,11 +75,11 @@ TABLE_2 = {
         },
     ),
 }
-"""By N; the other tables of Alibaba's log are at 500 alone."""
+"""By N; the other tables on Alibaba's log have N = 500 alone."""
 
 TABLE_3 = Published(
     "Recall@10 of 100",
-    "the same cup's data",
+    "the WSDM Cup's data",
     ("s1", "s2", "s3"),
     {
         "DNN-Single": (0.250, 0.535, 0.572),

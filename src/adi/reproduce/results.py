@@ -1,16 +1,16 @@
-"""What the cells of a table came to: the runs of each row, what failed, and the table in long form."""
+"""Results of a table: the runs of each row, its failed cells, and all measures as CSV."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adi.evaluation.groups import Group
 from adi.reproduce.cells import Line
 from adi.reproduce.folder import GridFolder
 from adi.reproduce.tables import Row, Table
 from adi.reproduce.versions import Version
 from adi.runs.by_feature import FALLS, INTEREST, read_by_feature
+from adi.runs.groups import RunGroup
 from adi.runs.run import Run, read_run
 
 COLUMNS = ("dataset", "model", "label", "seed", "domain", "measure", "value")
@@ -18,16 +18,16 @@ COLUMNS = ("dataset", "model", "label", "seed", "domain", "measure", "value")
 
 @dataclass(frozen=True)
 class Outcome:
-    """A row on a data set: `group` has the runs of its seeds, None where none is done; `failures` why others failed."""
+    """A row on a data set: the finished runs of its seeds (None where there is none), and the errors of the failed."""
 
     row: Row
-    group: Group | None
+    group: RunGroup | None
     failures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Results:
-    """A table on a data set, row by row; `domains` are those of the data set."""
+    """A table on a data set, row by row; `domains` are the data set's."""
 
     table: Table
     dataset: str
@@ -35,9 +35,9 @@ class Results:
     outcomes: tuple[Outcome, ...]
 
     @property
-    def reached(self) -> list[tuple[Row, Group]]:
-        """The rows that have numbers, and these."""
-        return [(one.row, one.group) for one in self.outcomes if one.group is not None]
+    def finished(self) -> list[tuple[Row, RunGroup]]:
+        """The rows with finished runs."""
+        return [(outcome.row, outcome.group) for outcome in self.outcomes if outcome.group is not None]
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class Results:
 
 
 def results_of(table: Table, dataset: str, lines: Iterable[Line], folder: GridFolder, version: Version) -> Results:
-    """What is done of a table's rows on a data set, in the given version; what is of another is left out."""
+    """The results of a table on a data set in the given version; cells of other versions are left out."""
     outcomes = []
     for line in lines:
         runs, failures = [], []
@@ -57,38 +57,37 @@ def results_of(table: Table, dataset: str, lines: Iterable[Line], folder: GridFo
                 runs.append(read_run(folder.run(cell)))
             elif record.status == "failed":
                 failures.append(f"seed {cell.seed}: {record.reason}")
-        group = Group(label=line.row.label, runs=tuple(runs)) if runs else None
+        group = RunGroup(label=line.row.label, runs=tuple(runs)) if runs else None
         outcomes.append(Outcome(line.row, group, tuple(failures)))
     return Results(table, dataset, version.manifests[dataset].domains, tuple(outcomes))
 
 
 def write_csv(path: Path, results: Sequence[Results]) -> None:
-    """Every measure of every run of a table on all its data sets, one to a line; empty where it is undefined."""
+    """Write every measure of every run of a table on all its data sets, one a line; an undefined value is empty."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows(row for one in results for row in _long(one))
+        writer.writerows(line for one in results for line in _csv_lines(one))
 
 
-def _long(results: Results) -> Iterator[tuple[object, ...]]:
-    for row, group in results.reached:
+def _csv_lines(results: Results) -> Iterator[tuple[object, ...]]:
+    for row, group in results.finished:
         for run in group.runs:
-            means = ("mean", run.metrics.mean)
-            measured = [
+            measures = [
                 (domain, measure, value)
-                for domain, measures in (*run.metrics.domains.items(), means)
-                for measure, value in measures.items()
+                for domain, values in (*run.metrics.domains.items(), ("mean", run.metrics.mean))
+                for measure, value in values.items()
             ]
             if results.table.kind == "interest":
-                measured += _by_feature(run)
-            for domain, measure, value in measured:
+                measures += _by_feature(run)
+            for domain, measure, value in measures:
                 yield results.dataset, run.info.model, row.label, run.info.seed, domain, measure, value
 
 
 def _by_feature(run: Run) -> Iterator[tuple[str, str, float | None]]:
     """``weight of item bid`` and ``fall without item bid``, in each domain."""
-    for words, name in (("weight of", INTEREST), ("fall without", FALLS)):
-        for side, found in read_by_feature(run.folder / name).items():
-            for domain, values in found.values.items():
-                for feature, value in zip(found.features, values, strict=True):
+    for words, file in (("weight of", INTEREST), ("fall without", FALLS)):
+        for side, by_feature in read_by_feature(run.folder / file).items():
+            for domain, values in by_feature.values.items():
+                for feature, value in zip(by_feature.features, values, strict=True):
                     yield domain, f"{words} {side} {feature}", value

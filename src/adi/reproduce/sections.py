@@ -1,40 +1,64 @@
-"""The sections of a reproduction's report: each table beside the paper's, and the order of its methods compared."""
+"""Sections of a reproduction's report: tables of methods beside the paper's, and curves over shared networks."""
 
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from adi.evaluation.groups import Estimate
-from adi.report.charts import named
-from adi.report.elements import Figures, folded, grid, note
-from adi.report.tables import UNDEFINED, Html, best_in_bold, count, table, text
+from adi.report.charts import display_name
+from adi.report.elements import (
+    UNDEFINED,
+    Figures,
+    Html,
+    bold_highest,
+    count,
+    folded,
+    grid,
+    mean_spread,
+    note,
+    table,
+    text,
+)
 from adi.reproduce import charts
 from adi.reproduce.datasets import DATASETS
-from adi.reproduce.orderings import Ordering, Pair, Verdict
+from adi.reproduce.orderings import Agreement, Ordering, Pair
 from adi.reproduce.paper import TABLE_2, Published
 from adi.reproduce.results import Results
+from adi.runs.groups import Estimate, RunGroup
 
-MARKS: dict[Verdict, str] = {"disagrees": "✗", "not decided": "?", "agrees": "✓"}
-"""Beside the words, in the order in which pairs are listed."""
+MARKS: dict[Agreement, str] = {"disagrees": "✗", "not decided": "?", "agrees": "✓"}
+"""Marks beside the words, in the order in which pairs are listed."""
 
 Orderings = Mapping[str, Sequence[Ordering]]
-"""Those of each table on a data set, by the name of its results."""
+"""The orderings of each table on a data set, by the name of its results."""
 
 
 def methods(results: Sequence[Results], orderings: Orderings, figures: Figures) -> Html:
-    """A table of methods: what came out on each data set, beside the paper's numbers."""
+    """A table of methods on each of its data sets, beside the paper's numbers."""
     parts = [heading(results)]
     for one in results:
         parts += [dataset_heading(one), side_by_side(one), remarks(one)]
-        if one.reached:
-            drawn = [
+        if one.finished:
+            dots = [
                 figures.add(charts.dots(one, domain=domain), about=f"{one.name}, {domain or 'mean'}: each method")
                 for domain in (None, *one.domains)
             ]
-            parts += [charts.key(charts.looks_of(one)), grid(drawn)]
+            parts += [charts.legend(charts.looks_of(one)), grid(dots)]
         parts += [_ordering(ordering, one) for ordering in orderings[one.name]]
     if results[0].table.published is TABLE_2[500]:
-        whole = "".join(_published(published) for published in TABLE_2.values())
-        parts.append(folded("The paper's Table 2 in whole", whole))
+        parts.append(folded("The paper's complete Table 2", "".join(_published(table) for table in TABLE_2.values())))
+    return Html("".join(parts))
+
+
+def curve(results: Sequence[Results], figures: Figures) -> Html:
+    """Recall over the number of shared networks, with the course of each method in words."""
+    parts = [heading(results)]
+    for one in results:
+        lines = [
+            figures.add(charts.curves(one, domain=domain), about=f"{one.name}, {domain or 'mean'}: by shared networks")
+            for domain in (None, *one.domains)
+            if one.finished
+        ]
+        legend = charts.legend(charts.looks_of(one))
+        parts += [dataset_heading(one), _courses(one), legend, grid(lines), _numbers(one), remarks(one)]
     return Html("".join(parts))
 
 
@@ -48,93 +72,143 @@ def dataset_heading(results: Results) -> str:
     return f'<h3 id="{results.name}">{text(results.dataset)}</h3><p>{about}</p>'
 
 
-def side_by_side(results: Results) -> Html:
-    """Our mean ± spread in each domain and on average, the size of the model, and the same of the paper's data."""
-    shown, published, places = results.table, results.table.published, (*results.domains, None)
-    ours = [
-        best_in_bold([group.measure(shown.measure, domain=domain) for _, group in results.reached]) for domain in places
+def remarks(results: Results) -> str:
+    """Notes on the number of seeds, and on rows that are missing and why."""
+    seeds = sorted({len(group.runs) for _, group in results.finished if group.trained})
+    sentences = []
+    if seeds and seeds[-1] > 1:
+        numbers = " or ".join(str(number) for number in seeds)
+        sentences.append(f"± is the standard deviation over {numbers} seeds; methods without randomness have one run.")
+    elif seeds:
+        sentences.append("One seed: the spread between seeds is unknown.")
+    sentences += [
+        f"{row.label} is left out: {row.absent[results.dataset]}."
+        for row in results.table.rows
+        if results.dataset in row.absent
     ]
-    reached = dict(zip((row.label for row, _ in results.reached), zip(*ours, strict=True), strict=True))
-    theirs = {} if published is None else _cells(published)
+    if missing := [outcome.row.label for outcome in results.outcomes if outcome.group is None and not outcome.failures]:
+        sentences.append(f"Not run: {', '.join(missing)}.")
+    failed = [f"Failed: {outcome.row.label}, {failure}" for outcome in results.outcomes for failure in outcome.failures]
+    return "".join(note(sentence) for sentence in (" ".join(sentences), *failed) if sentence)
+
+
+def side_by_side(results: Results) -> Html:
+    """Our mean ± spread by domain and on average, the number of parameters, and the paper's numbers."""
+    shown, published, columns = results.table, results.table.published, (*results.domains, None)
+    cells_by_column = [
+        bold_highest([group.measure(shown.measure, domain=domain) for _, group in results.finished])
+        for domain in columns
+    ]
+    labels = [row.label for row, _ in results.finished]
+    cells_by_label = dict(zip(labels, zip(*cells_by_column, strict=True), strict=True))
+    paper_cells = {} if published is None else _published_cells(published)
     rows = []
-    for one in results.outcomes:
-        empty = [text("failed") if one.failures else UNDEFINED] * len(places)
-        size = count(one.group.runs[0].info.parameters if one.group else None)
-        nothing = [Html("")] * (len(published.domains) + 1 if published else 0)
-        rows.append(
-            [text(one.row.label), *reached.get(one.row.label, empty), size, *theirs.get(one.row.method, nothing)]
-        )
+    for outcome in results.outcomes:
+        label = outcome.row.label
+        missing = [text("failed") if outcome.failures else UNDEFINED] * len(columns)
+        parameters = count(outcome.group.runs[0].info.parameters if outcome.group else None)
+        empty = [Html("")] * (len(published.domains) + 1 if published else 0)
+        paper = paper_cells.get(outcome.row.method, empty)
+        rows.append([text(label), *cells_by_label.get(label, missing), parameters, *paper])
     head = ["Method", *results.domains, "Mean", "Parameters"]
-    spans = [("", 1), (f"{named(shown.measure)} here, {results.dataset}", len(places)), ("", 1)]
+    spans = [("", 1), (f"{display_name(shown.measure)} here, {results.dataset}", len(columns)), ("", 1)]
     if published is not None:
         head += [*published.domains, "Mean"]
         spans.append((f"The paper's {published.measure}, {published.data}", len(published.domains) + 1))
     return table(head, rows, caption=f"{shown.title}, {results.dataset}", kind="numbers dense", spans=spans)
 
 
-def _cells(published: Published) -> dict[str | None, tuple[Html, ...]]:
-    """The paper's row of each method, the mean last; the best of a column is bold."""
+def _published_cells(published: Published) -> dict[str | None, tuple[Html, ...]]:
+    """The paper's numbers of each method, the mean last; the highest of a column in bold."""
     rows = [(*values, published.mean(method)) for method, values in published.recall.items()]
-    columns = [best_in_bold([Estimate(value) for value in column]) for column in zip(*rows, strict=True)]
+    columns = [bold_highest([Estimate(value) for value in column]) for column in zip(*rows, strict=True)]
     return dict(zip(published.recall, zip(*columns, strict=True), strict=True))
 
 
 def _published(published: Published) -> Html:
-    rows = [[text(method), *cells] for method, cells in _cells(published).items()]
+    rows = [[text(method), *cells] for method, cells in _published_cells(published).items()]
     return table([published.measure, *published.domains, "Mean"], rows, caption=f"The paper's {published.measure}")
 
 
-def remarks(results: Results) -> str:
-    """How many seeds there are, and what is not in the table and why."""
-    seeds = sorted({len(group.runs) for _, group in results.reached if group.trained})
-    said = []
-    if seeds and seeds[-1] > 1:
-        numbers = " or ".join(str(number) for number in seeds)
-        said.append(f"± is the standard deviation over {numbers} seeds; what draws nothing has one run.")
-    elif seeds:
-        said.append("One seed: how far seeds spread is not known.")
-    said += [
-        f"{row.label} is not here: {row.absent[results.dataset]}."
-        for row in results.table.rows
-        if results.dataset in row.absent
-    ]
-    if missing := [one.row.label for one in results.outcomes if one.group is None and not one.failures]:
-        said.append(f"Not run: {', '.join(missing)}.")
-    failed = [f"Failed: {one.row.label}, {failure}" for one in results.outcomes for failure in one.failures]
-    return "".join(note(sentence) for sentence in (" ".join(said), *failed) if sentence)
-
-
 def _ordering(ordering: Ordering, results: Results) -> str:
-    """How many pairs agree, in words which do not, and all of them with their intervals."""
-    numbers = {verdict: len(ordering.of(verdict)) for verdict in get_args(Verdict)}
+    """The number of pairs that agree with the paper, those that disagree in words, and all with their intervals."""
+    counts = {agreement: len(ordering.of(agreement)) for agreement in get_args(Agreement)}
     title = f"<h4>The order of methods{', ' if ordering.form else ''}{text(ordering.form)}</h4>"
     pairs = f"{len(ordering.pairs)} pair{'' if len(ordering.pairs) == 1 else 's'}"
     summary = (
-        f"Of {pairs} of methods, by their means over the domains: {numbers['agrees']} in the "
-        f"paper's order, {numbers['disagrees']} in the reverse, {numbers['not decided']} not decided (0 is within the "
-        f"95 % interval over users and seeds). Kendall's tau {ordering.tau:+.2f}."
+        f"Of {pairs} of methods, by their means over the domains: {counts['agrees']} in the "
+        f"paper's order, {counts['disagrees']} in reverse order, {counts['not decided']} without a statistically "
+        f"significant difference (95 % interval over users and seeds). Kendall's tau {ordering.tau:+.2f}."
     )
-    against = "".join(f"<li>{text(_sentence(pair))}</li>" for pair in ordering.of("disagrees"))
+    reversed_pairs = "".join(f"<li>{text(_sentence(pair))}</li>" for pair in ordering.of("disagrees"))
     rows = [
         [
             text(f"{pair.above} above {pair.below}"),
             text(f"{pair.published:+.4f}"),
-            text(f"{pair.here:+.4f}"),
+            text(f"{pair.measured:+.4f}"),
             text(f"{pair.low:+.4f} to {pair.high:+.4f}"),
-            text(f"{mark} {verdict}"),
+            text(f"{mark} {agreement}"),
         ]
-        for verdict, mark in MARKS.items()
-        for pair in ordering.of(verdict)
+        for agreement, mark in MARKS.items()
+        for pair in ordering.of(agreement)
     ]
-    measured = "" if results.table.published is None else results.table.published.measure
-    head = ["The paper has", f"by {measured}", f"Here, {named(results.table.measure)}", "95 % interval", "It"]
-    every = table(head, rows, caption=f"Pairs of methods, {results.name} {ordering.form}")
-    listed = f'<ul class="notes">{against}</ul>' if against else ""
-    return f"{title}<p>{text(summary)}</p>{listed}{folded('Every pair of methods', every)}"
+    measure = "" if results.table.published is None else results.table.published.measure
+    head = ["In the paper", f"by {measure}", f"Here, {display_name(results.table.measure)}", "95 % interval", "Result"]
+    every_pair = table(head, rows, caption=f"Pairs of methods, {results.name} {ordering.form}")
+    listed = f'<ul class="notes">{reversed_pairs}</ul>' if reversed_pairs else ""
+    return f"{title}<p>{text(summary)}</p>{listed}{folded('All pairs of methods', every_pair)}"
 
 
 def _sentence(pair: Pair) -> str:
     return (
-        f"{MARKS['disagrees']} {pair.below} is above {pair.above}, by {-pair.here:.4f} ({-pair.high:.4f} to "
+        f"{MARKS['disagrees']} {pair.below} is above {pair.above}, by {-pair.measured:.4f} ({-pair.high:.4f} to "
         f"{-pair.low:.4f}); in the paper it is below, by {pair.published:.4f}."
     )
+
+
+def _courses(results: Results) -> str:
+    by_method: dict[str, dict[int, RunGroup]] = {}
+    for row, group in results.finished:
+        if row.method is not None and row.networks is not None:
+            by_method.setdefault(row.method, {})[row.networks] = group
+    sentences = [
+        f"{method} {course({count: group.measure(results.table.measure) for count, group in groups.items()})}."
+        for method, groups in by_method.items()
+    ]
+    return f'<ul class="notes">{"".join(f"<li>{text(sentence)}</li>" for sentence in sentences)}</ul>'
+
+
+def course(estimates: Mapping[int, Estimate]) -> str:
+    """``rises from 0.7010 at K = 1 to 0.7120 at K = 5``: the course of a curve as far as the seeds' spreads allow.
+
+    Two points differ where the distance of their means exceeds the sum of their spreads.
+    """
+    defined = {count: estimate for count, estimate in sorted(estimates.items()) if estimate.mean is not None}
+    if len(defined) < 2:
+        return "has fewer than two points"
+    first, *_, last = defined
+    highest, lowest = (choose(defined, key=lambda count: defined[count].mean or 0) for choose in (max, min))
+
+    def at(count: int) -> str:
+        return f"{defined[count].mean:.4f} at K = {count}"
+
+    rises, falls = _above(defined[highest], defined[first]), _above(defined[highest], defined[last])
+    if rises and falls:
+        return f"rises, then falls, from {at(first)} to {at(highest)} and {at(last)}"
+    if _above(defined[first], defined[lowest]) and _above(defined[last], defined[lowest]):
+        return f"falls, then rises, from {at(first)} to {at(lowest)} and {at(last)}"
+    words = "rises" if rises else "falls" if falls else "neither rises nor falls by more than its spread,"
+    return f"{words} from {at(first)} to {at(last)}"
+
+
+def _above(high: Estimate, low: Estimate) -> bool:
+    return (high.mean or 0) - (low.mean or 0) > (high.spread or 0) + (low.spread or 0)
+
+
+def _numbers(results: Results) -> str:
+    measure = results.table.measure
+    rows = [
+        [text(row.label), *(mean_spread(group.measure(measure, domain=domain)) for domain in (*results.domains, None))]
+        for row, group in results.finished
+    ]
+    return folded("In numbers", table(["Method", *results.domains, "Mean"], rows, caption=f"{results.name} in numbers"))

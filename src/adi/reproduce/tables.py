@@ -1,14 +1,14 @@
-"""The tables and figures of the paper as grids: which models, with which settings, on which data sets.
+"""The tables and figures of the paper as grids of models, settings and data sets.
 
-This is the one place that says what each runs. A row is a model with settings that differ from those tuned for the data
-set (`adi.reproduce.tuned`); rows of two tables that come to the same are trained once (`adi.reproduce.cells`).
+A row is a model with settings on top of those tuned for the data set (`adi.reproduce.tuned`). Rows of two tables with
+equal settings are trained once (`adi.reproduce.cells`).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from adi.errors import AdiError, suggestion
+from adi.errors import ArgumentError, suggestion
 from adi.reproduce import paper
 from adi.reproduce.datasets import DATASETS, MARKETPLACE
 from adi.reproduce.paper import Published
@@ -19,11 +19,18 @@ Form = Literal["any", "ours", "literal"]
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table, or one point of a curve.
+    """A row of a table, or a point of a curve.
 
-    Settings `beyond_domains` are so much more than the data set has domains. `method` is the row of the paper's table
-    that this one stands for; where the paper's ADI is here twice, `form` tells its default form from the literal one.
-    `networks` is a curve's x, the number of shared networks. `absent` says why a data set has not got the row.
+    Args:
+        label: the row's name in our table.
+        model: a name of `adi.models.catalog.MODELS`.
+        settings: in addition to those tuned for the data set.
+        beyond_domains: settings whose value is the number of the data set's domains plus this.
+        method: the corresponding row of the paper's table.
+        family: groups rows by colour.
+        form: where the paper's ADI has two rows here, our default form or the paper's literal one.
+        networks: the number of shared networks, a curve's x.
+        absent: the reason why a data set has no such row, by data set.
     """
 
     label: str
@@ -37,14 +44,14 @@ class Row:
     absent: Mapping[str, str] = field(default_factory=dict)
 
     def settings_on(self, dataset: str) -> dict[str, Any]:
-        """What the row sets on a data set."""
-        counted = {name: DATASETS[dataset].domains + more for name, more in self.beyond_domains.items()}
-        return {**self.settings, **counted}
+        """The row's settings on a data set."""
+        by_domains = {name: DATASETS[dataset].domains + more for name, more in self.beyond_domains.items()}
+        return {**self.settings, **by_domains}
 
 
 @dataclass(frozen=True)
 class Table:
-    """`measure` heads it; `published` is what the paper has in its place, if that is numbers."""
+    """A table or figure: `measure` is the one it shows, `published` the paper's numbers, where it has any."""
 
     name: str
     title: str
@@ -85,8 +92,8 @@ COMPARED = (
 
 TABLE_2 = Table(
     "table2",
-    "Table 2: the comparing methods",
-    "Every model on the same inputs and with networks of the same size: the paper's comparing methods, ADI in its four "
+    "Table 2: comparison with other methods",
+    "Every model on the same inputs and with networks of the same size: the paper's baselines, ADI in its four "
     "variants and in the paper's literal form, and baselines of our own.",
     CORPUS_DATASETS,
     (
@@ -104,8 +111,8 @@ TABLE_2 = Table(
 TABLE_3 = Table(
     "table3",
     "Table 3: public data of three markets",
-    "The data of the paper's Table 3: purchases in three markets, ids alone. There is one feature to a side, so that "
-    "there is no interest adaptation, and ADI has no variants.",
+    "The data of the paper's Table 3: purchases in three markets, ids alone. Each side has a single feature, so there "
+    "is no interest adaptation, and ADI has no variants.",
     ("xmrec-wsdm22",),
     (
         *BASELINES,
@@ -120,7 +127,7 @@ TABLE_3 = Table(
 TABLE_6 = Table(
     "table6",
     "Table 6: fusion of shared and domain-specific networks",
-    "How ADI-SE joins the outputs of its shared and its domain-specific networks.",
+    "Three ways in which ADI-SE fuses the outputs of its shared and its domain-specific networks.",
     CORPUS_DATASETS,
     (
         Row("SUM", "adi-se", {"fusion": "sum"}, method="SUM", family="adi"),
@@ -134,7 +141,7 @@ TABLE_7 = Table(
     "table7",
     "Table 7: ablation",
     "ADI-SE without self-training (ST), without the adaptation layer (DIAL), and without batch norm by domain (DSBN). "
-    "The default form has no batch norm; in the last row the literal form has one for all domains together.",
+    "The default form has no batch norm; in the last row the literal form has one for all domains.",
     CORPUS_DATASETS,
     (
         Row("ADI-SE", "adi-se", {"self_training": True}, method="ADI-SE", family="adi", form="ours"),
@@ -164,7 +171,7 @@ TABLE_7 = Table(
 
 TABLE_8 = Table(
     "table8",
-    "Table 8: where the SE-blocks sit",
+    "Table 8: position of the SE-blocks",
     "One block for all domains (1-SE), one for each domain (3-SE, of three domains), or one in each network (4-SE).",
     CORPUS_DATASETS,
     (
@@ -177,7 +184,7 @@ TABLE_8 = Table(
 
 
 def _mmoe(count: int) -> Row:
-    """MMoE of as many networks as the others have; its default is one more than there are domains."""
+    """MMoE with as many networks as the others; its default is one more than the number of domains."""
     more = {} if count == 1 else {"experts": count}
     return Row(f"MMoE, K = {count}", "mmoe", beyond_domains=more, method="MMoE", networks=count)
 
@@ -185,7 +192,7 @@ def _mmoe(count: int) -> Row:
 FIGURE_3 = Table(
     "figure3",
     "Figure 3: the number of shared networks",
-    "Every network has the same size, and at each number the three methods have equally many: D domain-specific and K "
+    "All networks have the same size, and for each K the three methods have equally many: D domain-specific and K "
     "shared ones in PLE and ADI, D + K experts in MMoE, all of them shared. In the paper PLE and ADI rise with K; MMoE "
     "rises, then falls.",
     CORPUS_DATASETS,
@@ -203,9 +210,9 @@ FIGURE_3 = Table(
 
 FIGURE_5 = Table(
     "figure5",
-    "Figure 5: what each domain looks at",
-    "The mean weight that the adaptation layer gives to each feature in each domain, and what recall in that domain "
-    "loses when the feature is zeroed behind it. Where weights tell what matters, the two rank the features alike.",
+    "Figure 5: feature weights by domain",
+    "The mean weight that the adaptation layer gives to each feature in each domain, and the fall of recall in that "
+    "domain when the feature is zeroed behind the layer. Where weights show importance, the two rank features alike.",
     CORPUS_DATASETS,
     (
         Row("ADI-SE", "adi-se", family="adi"),
@@ -218,26 +225,26 @@ TABLES = {table.name: table for table in (TABLE_2, TABLE_3, TABLE_6, TABLE_7, TA
 
 
 def tables_named(name: str) -> tuple[Table, ...]:
-    """One table, or all of them; raises `AdiError` with the known names for an unknown one."""
+    """The table of a name, or all for "all". Raises `ArgumentError` for an unknown name."""
     if name == "all":
         return tuple(TABLES.values())
     if name not in TABLES:
         known = (*TABLES, "all")
-        raise AdiError(f"'{name}' is no table that can be reproduced ({', '.join(known)}).{suggestion(name, known)}")
+        raise ArgumentError("table", f"'{name}' is not one of {', '.join(known)}.{suggestion(name, known)}")
     return (TABLES[name],)
 
 
 def datasets_of(tables: Iterable[Table], chosen: Iterable[str] | None) -> dict[str, tuple[str, ...]]:
-    """The data sets that each table runs on, by its name: all that it has, or those chosen of them.
+    """The data sets of each table by its name: all that it has, or the chosen ones among them.
 
-    Of several tables, one that has none of those chosen is left out. Raises `AdiError` for a name that no table has.
+    A table that has none of the chosen ones is left out. Raises `ArgumentError` for a name that no table has.
     """
     tables = tuple(tables)
     known = tuple(dict.fromkeys(dataset for table in tables for dataset in table.datasets))
-    wanted = known if chosen is None else tuple(chosen)
-    for name in wanted:
+    chosen = known if chosen is None else tuple(chosen)
+    for name in chosen:
         if name not in known:
             runs = f"{tables[0].name} runs" if len(tables) == 1 else "the tables run"
-            raise AdiError(f"--datasets: '{name}': {runs} on {', '.join(known)}.{suggestion(name, known)}")
-    kept = {table.name: tuple(name for name in table.datasets if name in wanted) for table in tables}
-    return {name: datasets for name, datasets in kept.items() if datasets}
+            raise ArgumentError("datasets", f"'{name}': {runs} on {', '.join(known)}.{suggestion(name, known)}")
+    by_table = {table.name: tuple(name for name in table.datasets if name in chosen) for table in tables}
+    return {name: datasets for name, datasets in by_table.items() if datasets}

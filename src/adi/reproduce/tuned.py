@@ -1,9 +1,9 @@
-"""The settings that each data set's models are trained with, in ``settings/<its source>.yaml`` beside this module.
+"""Tuned settings of each data set's models, in ``settings/<its source>.yaml`` beside this module.
 
-two_tower     for every two-tower model alike, so that all have the same size
-models        what single models have beside or instead, by name
+two_tower     of every two-tower model, so that all have the same size
+models        of single models in addition or instead, by name
 
-A setting has its bare name, as in ``adi train --set``.
+Settings have bare names, as in ``adi train --set``.
 """
 
 from collections.abc import Mapping
@@ -28,10 +28,7 @@ class Tuned(Strict):
 
 
 def read_tuned(dataset: str) -> Tuned:
-    """The settings of a data set, which are its source's.
-
-    Raises `AdiError` where the file does not hold what this module says.
-    """
+    """Read the settings tuned for a data set's source. Raises `AdiError` for a file of another form."""
     path = files("adi.reproduce") / "settings" / f"{DATASETS[dataset].source}.yaml"
     try:
         tuned = Tuned.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -44,10 +41,10 @@ def read_tuned(dataset: str) -> Tuned:
     return tuned
 
 
-def tuned_settings(tuned: Tuned, model: str, given: Mapping[str, Any]) -> RunSettings:
-    """All settings of a model on a data set: its defaults, under those tuned, under the `given` ones.
+def tuned_settings(tuned: Tuned, model: str, overrides: Mapping[str, Any]) -> RunSettings:
+    """All settings of a model: `overrides` over the tuned settings over the model's defaults.
 
     Raises `AdiError` for an unknown model, and for a setting that it does not have or a value that does not fit.
     """
     shared = tuned.two_tower if model_of(model).trained else {}
-    return settings_for(model_of(model), {**shared, **tuned.models.get(model, {}), **given})
+    return settings_for(model_of(model), {**shared, **tuned.models.get(model, {}), **overrides})

@@ -1,120 +1,159 @@
-"""One version of code, data and settings: the cells of another are never shown beside it.
+"""Versions of code, data and settings: results of different versions are never shown together.
 
-Every cell's record has a digest of the code that makes results (`adi.reproduce.code`), the release of torch, the
-fingerprint of the prepared data set, and all settings. A prepared data set has a digest of what it was made from.
+The record of each cell has a digest of the code that makes results, the release of torch, the fingerprint of the
+prepared data set, and all settings. Each prepared data set has its provenance.
 """
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+import adi
 from adi.data.manifest import Manifest, read_manifest
 from adi.errors import AdiError
-from adi.reproduce.cells import Cell
-from adi.reproduce.datasets import Origin, read_origin
-from adi.reproduce.folder import GridFolder, Record, duration
+from adi.models.source import code_without_comments
+from adi.reproduce.cells import Cell, CellRecord
+from adi.reproduce.datasets import Provenance, read_provenance
+from adi.reproduce.folder import GridFolder
+
+EXCLUDED = frozenset(
+    {"__init__", "cli", "comparison", "extensions", "guessing", "progress", "report", "reproduce", "tuning"}
+    | {"bundle", "exporting", "filters", "index", "retrieval", "serving", "thread_budget", "timing"}
+)
+"""Parts of the package that make no results: they call, show, compare, serve or search for what others compute, or
+draft a schema. Any other part counts."""
+
+
+@cache
+def this_code() -> str:
+    """The digest of the imported adi."""
+    return code_digest(Path(adi.__file__).parent)
+
+
+def code_digest(package: Path) -> str:
+    """A digest of the source of all parts of a package that decide the result of a training and its evaluation.
+
+    It covers the syntax alone, so that comments, docstrings and layout may change.
+    """
+    digest = blake2b(digest_size=8)
+    for path in sorted(package.rglob("*.py")):
+        module = path.relative_to(package).with_suffix("")
+        if module.parts[0] not in EXCLUDED:
+            digest.update(f"{module.as_posix()}\n{code_without_comments(path.read_text(encoding='utf-8'))}\n".encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
 class Version:
-    """The code, and the prepared data sets by name, that cells are run with now."""
+    """The current version: the digest of the code, and the manifests of the prepared data sets by name."""
 
     code: str
     manifests: Mapping[str, Manifest]
 
-    def record(self, cell: Cell) -> Record:
+    def record(self, cell: Cell) -> CellRecord:
         """The record of a cell that is about to start."""
-        return Record(
+        return CellRecord(
             code=self.code,
             torch=version("torch"),
             fingerprint=self.manifests[cell.dataset].fingerprint,
             config=dict(cell.config),
         )
 
-    def difference(self, cell: Cell, before: Record) -> str | None:
-        """What a cell's record is of, in words, where that is another version; else None."""
+    def difference(self, cell: Cell, earlier: CellRecord) -> str | None:
+        """The difference of an earlier record of a cell to this version, in words; None where there is none."""
         now = self.record(cell)
-        if before.code != now.code:
-            return "of other code of adi"
-        if before.torch != now.torch:
-            return f"of torch {before.torch}, now {now.torch}"
-        if before.fingerprint != now.fingerprint:
-            return "of other data"
-        if before.config != now.config:
-            return f"of other settings ({', '.join(_differing(before.config, now.config))})"
+        if earlier.code != now.code:
+            return "from other code of adi"
+        if earlier.torch != now.torch:
+            return f"from torch {earlier.torch}, now {now.torch}"
+        if earlier.fingerprint != now.fingerprint:
+            return "from other data"
+        if earlier.config != now.config:
+            return f"from other settings ({', '.join(_differing(earlier.config, now.config))})"
         return None
 
 
-def _differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    for section in sorted(then.keys() | now.keys()):
-        before, after = then.get(section, {}), now.get(section, {})
+def _differing(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for section in sorted(earlier.keys() | now.keys()):
+        before, after = earlier.get(section, {}), now.get(section, {})
         for key in sorted(before.keys() | after.keys()):
             if before.get(key) != after.get(key):
                 yield f"{key} {before.get(key)}, now {after.get(key)}"
 
 
 def manifests_in(folder: GridFolder) -> dict[str, Manifest]:
-    """Those of the data sets that are prepared in a folder, by name."""
-    places = sorted(folder.root.glob("data/*/prepared"))
-    return {place.parent.name: read_manifest(place) for place in places}
+    """The manifests of the data sets that are prepared in a folder, by name."""
+    return {path.parent.name: read_manifest(path) for path in sorted(folder.root.glob("data/*/prepared"))}
 
 
 def clear_stale(
-    folder: GridFolder, origins: Mapping[str, Origin], cells: Sequence[Cell], *, code: str, redo: bool
+    folder: GridFolder, provenances: Mapping[str, Provenance], cells: Sequence[Cell], *, code: str, redo: bool
 ) -> None:
-    """Make sure that nothing in a folder is of another version than what is asked for.
+    """Ensure that a folder has no data sets and no cells of another version than the requested one.
 
-    With `redo` the data sets and cells that are, and the cells that have failed, are removed. Otherwise raises
-    `AdiError`, which says what they are of and what there is to choose. `origins` are of the data sets as they are now.
+    With `redo`, those of another version are removed, and so are failed cells. Otherwise they raise `AdiError`, which
+    lists them and the choices. `provenances` are those of the data sets as they are now.
     """
-    data = {
-        name: words for name, now in origins.items() if (words := _other_origin(read_origin(folder.data(name)), now))
+    stale_data = {
+        name: words
+        for name, now in provenances.items()
+        if (words := _other_provenance(read_provenance(folder.data(name)), now))
     }
-    version = Version(code, manifests_in(folder))
-    stale: dict[Cell, str] = {}
+    current = Version(code, manifests_in(folder))
+    stale_cells: dict[Cell, str] = {}
     for cell in cells:
-        words = _other_version(folder, version, cell)
+        words = _other_version(folder, current, cell)
         if words is not None:
-            stale[cell] = words
-    if (data or stale) and not redo:
-        raise AdiError(_refusal(folder, data, stale))
+            stale_cells[cell] = words
+    if (stale_data or stale_cells) and not redo:
+        raise AdiError(_refusal(folder, stale_data, stale_cells))
     for cell in cells:
         record = folder.record(cell)
-        if cell in stale or (redo and record is not None and record.status == "failed"):
+        if cell in stale_cells or (redo and record is not None and record.status == "failed"):
             folder.remove(cell)
-    for name in data:
+    for name in stale_data:
         shutil.rmtree(folder.data(name))
 
 
-def _other_origin(before: Origin | None, now: Origin) -> str | None:
-    if before is None or before == now:
+def _other_provenance(earlier: Provenance | None, now: Provenance) -> str | None:
+    if earlier is None or earlier == now:
         return None
-    if before.source != now.source:
+    if earlier.source != now.source:
         return "made from other files"
-    return "split otherwise" if before.split != now.split else "made by other code of adi"
+    return "with another split" if earlier.split != now.split else "made by other code of adi"
 
 
-def _other_version(folder: GridFolder, version: Version, cell: Cell) -> str | None:
+def _other_version(folder: GridFolder, current: Version, cell: Cell) -> str | None:
     record = folder.record(cell)
     if record is None:
-        return "of unknown origin" if folder.run(cell).exists() else None
-    if cell.dataset not in version.manifests:
+        return "of unknown version" if folder.run(cell).exists() else None
+    if cell.dataset not in current.manifests:
         return None  # known once the data set is prepared
-    return version.difference(cell, record)
+    return current.difference(cell, record)
 
 
-def _refusal(folder: GridFolder, data: Mapping[str, str], stale: Mapping[Cell, str]) -> str:
-    lines = [f"  {folder.data(name)}: {words}" for name, words in data.items()]
-    for words in dict.fromkeys(stale.values()):
-        same = [cell for cell, other in stale.items() if other == words]
-        records = [folder.record(cell) for cell in same]
-        took = duration(sum(record.seconds for record in records if record is not None))
-        more = f" and {len(same) - 1} more" if len(same) > 1 else ""
-        lines.append(f"  {folder.run(same[0])}{more}: {words} ({took} of work)")
+def _refusal(folder: GridFolder, stale_data: Mapping[str, str], stale_cells: Mapping[Cell, str]) -> str:
+    lines = [f"  {folder.data(name)}: {words}" for name, words in stale_data.items()]
+    for words in dict.fromkeys(stale_cells.values()):
+        cells = [cell for cell, other in stale_cells.items() if other == words]
+        records = [folder.record(cell) for cell in cells]
+        time = duration(sum(record.seconds for record in records if record is not None))
+        more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+        lines.append(f"  {folder.run(cells[0])}{more}: {words} ({time} of work)")
     return (
-        f"{folder.root} holds another version of what is asked for, and results of two versions are never mixed:\n"
+        f"{folder.root}: has results of another version, and results of two versions are never mixed:\n"
         + "\n".join(lines)
-        + "\nKeep it and choose another --out, or remove what is listed and run it again with --redo."
+        + "\nKeep them and choose another --out, or remove what is listed and run it again with --redo."
     )
+
+
+def duration(seconds: float) -> str:
+    """``3.2 hours``, ``14 minutes`` or ``41 seconds``."""
+    if seconds >= 3600:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 60:.0f} minutes" if seconds >= 60 else f"{seconds:.0f} seconds"

@@ -1,7 +1,7 @@
 """Numbers of each feature in each domain, in a run's folder.
 
 interest.json    the mean weight of a feature (`adi.models.interest`)
-falls.json       how far recall falls without the feature (`adi.evaluation.zeroing`)
+falls.json       how far recall falls without the feature (`adi.evaluation.ablation`)
 """
 
 import math

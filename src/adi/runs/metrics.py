@@ -34,7 +34,7 @@ class Metrics(Record):
 
     `against` is what each item was ranked among, the corpus or the row's candidates; `history` what the queries saw of
     their users. `breakdown` maps a grouping, such as ``history_length``, and a domain to the groups in order. `ranks`
-    is the digest of the ranks that the measures were made from (`adi.evaluation.ranks`).
+    is the digest of the ranks that the measures were made from (`adi.runs.ranks`).
     """
 
     model: str | None = None
@@ -46,6 +46,11 @@ class Metrics(Record):
     mean: Measures
     breakdown: dict[str, dict[str, tuple[QueryGroup, ...]]] = Field(default_factory=dict)
     ranks: str | None = None
+
+    @property
+    def default_measure(self) -> str:
+        """The measure that models are compared by unless another is named."""
+        return "recall@10" if self.against == "candidates" else "recall@50"
 
     def as_json(self) -> str:
         """The text of ``metrics.json``."""

@@ -7,7 +7,7 @@ model.safetensors    the weights of the best epoch; with ``keep: domain`` model-
 self_training.json   an audit of self-training, where it is on (`adi.runs.self_training`)
 checkpoint.safetensors   what --resume needs; removed when the training is complete
 metrics.json         the metrics of the test (`adi.runs.metrics`)
-ranks.parquet        the rank of each test row's item (`adi.evaluation.ranks`)
+ranks.parquet        the rank of each test row's item (`adi.runs.ranks`)
 interest.json        the weight of each feature in each domain, for a model that weighs them (`adi.runs.by_feature`)
 tensorboard/         the log for TensorBoard
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from adi.errors import ArgumentError
 from adi.evaluation.evaluate import Against, evaluate
 from adi.evaluation.ranking import Rankings
-from adi.evaluation.ranks import write_ranks
 from adi.machine import tune_allocator
-from adi.metrics import METRICS, Metric
+from adi.metrics import Metric, metrics_by_name
 from adi.models.interest import interests
 from adi.models.model import Model
 from adi.progress import Report, reporting
 from adi.runs.by_feature import INTEREST, ByFeature, write_by_feature
 from adi.runs.metrics import Metrics, write_metrics
+from adi.runs.ranks import write_ranks
 from adi.training.fitted import open_run
 
 
@@ -46,10 +46,7 @@ def evaluate_run(
     folder = Path(run)
     if not ks or min(ks) < 1:
         raise ArgumentError("ks", f"{list(ks)}; give one or more list lengths of at least 1.")
-    if taken := [metric.name for metric in metrics if metric.name in METRICS]:
-        raise ArgumentError(
-            "metrics", f"'{taken[0]}' is the name of one of adi's own metrics. Give yours another name."
-        )
+    metrics_by_name(metrics)  # fails before any work
     tune_allocator()
     info, dataset, scorer = open_run(folder, model)
     ranked: dict[str, Rankings] = {}

@@ -1,0 +1,114 @@
+"""The result of a comparison: differences of models to a baseline, as a value, a table and a notebook display."""
+
+from dataclasses import dataclass
+from html import escape
+
+import pyarrow as pa
+
+from adi.comparison.difference import FEWEST_USERS, Difference, summary
+from adi.evaluation.breakdown import Slice
+
+FRAME = pa.schema(
+    [(name, pa.string()) for name in ("model", "domain", "among")]
+    + [("users", pa.int64())]
+    + [(name, pa.float64()) for name in ("baseline_value", "value", "difference", "low", "high")]
+    + [("verdict", pa.string())]
+)
+"""The columns of `Comparison.to_frame`."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Comparison:
+    """The differences of all models to the baseline, and how they were measured.
+
+    Args:
+        measure: the metric and list length that are compared, such as ``recall@50``.
+        part, against, history: how the runs were evaluated, as in `adi.runs.metrics.Metrics`.
+        baseline: the label of the baseline.
+        seeds: the number of runs of each model.
+        subjects: the subject of the sentences on each model.
+        margin: the largest difference that does not matter in practice.
+        replicates, seed: of the bootstrap.
+        notes: sentences on what the intervals do not cover.
+        differences: of each model in turn: over all queries, then over each slice; by domain, then in the mean.
+    """
+
+    measure: str
+    part: str
+    against: str
+    history: str
+    baseline: str
+    seeds: dict[str, int]
+    subjects: dict[str, str]
+    margin: float
+    replicates: int
+    seed: int
+    notes: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The slices of the queries that were compared in addition to all queries."""
+        return tuple(dict.fromkeys(one.among for one in self.differences if one.among is not None))
+
+    def of(self, model: str, among: Slice | None = None) -> list[Difference]:
+        """A model's differences by domain, then in the mean; over a slice of the queries, or (None) over all."""
+        return [one for one in self.differences if one.model == model and one.among == among]
+
+    def summary(self, model: str) -> str:
+        """A model's verdicts over all queries: ``pooled training helps in r1 and r5, hurts in r2``."""
+        verdicts = {one.domain: one.verdict for one in self.of(model) if one.domain is not None}
+        return summary(self.subjects[model], verdicts)
+
+    def regressions(self, *, strict: bool = False) -> list[Difference]:
+        """The differences by which a model hurts a domain, or a slice of a domain.
+
+        With `strict`, also those that may be a loss of more than the margin in a domain. Slices are not held to that:
+        most have too few queries to rule it out.
+        """
+        return [
+            one
+            for one in self.differences
+            if one.domain is not None and (one.verdict == "hurts" or (strict and self._may_hurt(one)))
+        ]
+
+    def to_frame(self) -> pa.Table:
+        """A row for each difference; the domain is ``mean`` for the mean over the domains, `among` null for all queries.
+
+        pandas and polars take the table as it is: ``comparison.to_frame().to_pandas()``, ``polars.from_arrow(...)``.
+        """
+        rows = [
+            {name: getattr(one, name) for name in FRAME.names}
+            | {"domain": one.domain or "mean", "among": None if one.among is None else str(one.among)}
+            for one in self.differences
+        ]
+        return pa.Table.from_pylist(rows, schema=FRAME)
+
+    def __repr__(self) -> str:
+        models = "; ".join(f"{model}: {self.summary(model)}" for model in self.subjects)
+        return f"<Comparison of {self.measure} on {self.part}, baseline {self.baseline}. {models}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        names = ("model", "domain", "queries", "users", "baseline", "value", "difference", "95 % interval", "verdict")
+        head = "".join(f"<th>{name}</th>" for name in names)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in self._cells(one))}</tr>" for one in self.differences
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _cells(self, one: Difference) -> list[str]:
+        among = "all" if one.among is None else str(one.among)
+        numbers = [_number(one.baseline_value), _number(one.value), _number(one.difference, sign="+")]
+        interval = "–" if one.low is None or one.high is None else f"{one.low:+.3f} to {one.high:+.3f}"
+        return [one.model, one.domain or "mean", among, f"{one.users:,}", *numbers, interval, one.verdict]
+
+    def _may_hurt(self, one: Difference) -> bool:
+        if one.among is not None:
+            return False
+        unknown = one.low is None or one.users < FEWEST_USERS or one.low < -self.margin
+        return one.verdict == "not decided" and unknown
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    return "–" if value is None else f"{value:{sign}.4f}"

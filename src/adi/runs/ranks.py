@@ -1,0 +1,94 @@
+"""``ranks.parquet``: the rank of each test query's item, from which runs are compared query by query.
+
+Columns: ``domain``, ``row``, ``user``, ``rank``, then the numbers that queries are grouped by
+(`adi.evaluation.breakdown`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from adi.data.arrays import Array
+from adi.data.folder import replace_file
+from adi.errors import AdiError
+from adi.runs.run import Run
+
+FILE = "ranks.parquet"
+COLUMNS = ("domain", "row", "user", "rank")
+
+
+@dataclass(frozen=True)
+class QueryRanks:
+    """The ranks of the n test queries of a domain.
+
+    Args:
+        rows: row numbers of the queries in their part of the dataset, (n,).
+        users: numbers of their users, (n,).
+        ranks: ranks of their items, (n,), as in `adi.metrics`.
+        by: numbers that the queries are grouped by, (n,) for each of `adi.evaluation.breakdown.BREAKDOWNS`.
+    """
+
+    rows: Array
+    users: Array
+    ranks: Array
+    by: dict[str, Array]
+
+
+def write_ranks(folder: Path, ranks: Mapping[str, QueryRanks]) -> str:
+    """Write the ranks of each domain into a run's folder; returns a digest of the file.
+
+    ``metrics.json`` is written afterwards and holds the digest, so that ranks of one evaluation are never read with the
+    metrics of another, wherever writing was interrupted.
+    """
+    parts = list(ranks.values())
+    domains = np.repeat(np.array(list(ranks), dtype=object), [len(part.rows) for part in parts])
+    columns = {
+        "domain": pa.array(domains, pa.string()),
+        "row": np.concatenate([part.rows for part in parts]).astype(np.int64),
+        "user": np.concatenate([part.users for part in parts]).astype(np.int64),
+        "rank": np.concatenate([part.ranks for part in parts]).astype(np.float64),
+    }
+    for name in parts[0].by:
+        columns[name] = np.concatenate([part.by[name] for part in parts]).astype(np.int64)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink)
+    content = sink.getvalue().to_pybytes()
+    replace_file(folder / FILE, content)
+    return _digest(content)
+
+
+def read_ranks(run: Run) -> dict[str, QueryRanks]:
+    """The ranks of a run by domain.
+
+    Raises `AdiError` for a run without ranks, such as one that an older adi evaluated, and for ranks that are not those
+    of its ``metrics.json``.
+    """
+    path = run.folder / FILE
+    remedy = f"Run 'adi evaluate {run.folder}' again, with the same options."
+    digest = run.metrics.ranks
+    if digest is None:
+        raise AdiError(f"{run.folder / 'metrics.json'}: written by an adi that kept no ranks. {remedy}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise AdiError(f"{path}: cannot be read ({error.strerror}). {remedy}") from None
+    if _digest(content) != digest:
+        raise AdiError(f"{path}: not the ranks that metrics.json was made from (digest {digest}). {remedy}")
+    table = pq.read_table(pa.BufferReader(content))
+    by = [name for name in table.column_names if name not in COLUMNS]
+    ranks = {}
+    for domain in run.info.domains:
+        part = table.filter(pc.equal(table["domain"], domain))
+        row, user, rank = (part[name].to_numpy() for name in COLUMNS[1:])
+        ranks[domain] = QueryRanks(row, user, rank, {name: part[name].to_numpy() for name in by})
+    return ranks
+
+
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=16).hexdigest()
