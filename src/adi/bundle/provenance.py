@@ -1,8 +1,8 @@
-"""What a bundle keeps of the run that it was made of, to be shown: nothing that it answers with.
+"""Provenance of a bundle: the files of its run that are kept for display. Requests are answered without them.
 
 BUNDLE/run/run.json        model, seed, settings
-BUNDLE/run/metrics.json    its metrics, where it was evaluated
-BUNDLE/run/interest.json   the weight of each feature in each domain, where its model has such
+BUNDLE/run/metrics.json    metrics, if the run was evaluated
+BUNDLE/run/interest.json   the weight of each feature in each domain, for models with an adaptation layer
 """
 
 import json
@@ -12,28 +12,28 @@ from typing import Any
 
 from adi.errors import AdiError
 
-ORIGIN = "run"
-KEPT = ("run.json", "metrics.json", "interest.json")
-OF_RUN = ("seed", "created", "parameters", "config")
-OF_METRICS = ("part", "against", "history", "ks", "domains", "mean")
+FOLDER = "run"
+FILES = ("run.json", "metrics.json", "interest.json")
+RUN_KEYS = ("seed", "created", "parameters", "config")
+METRICS_KEYS = ("part", "against", "history", "ks", "domains", "mean")
 
 
-def keep_origin(run: Path, folder: Path) -> None:
-    """Copy what there is of a run's files into a bundle."""
-    (folder / ORIGIN).mkdir()
-    for name in KEPT:
+def write_provenance(run: Path, bundle: Path) -> None:
+    """Copy a run's files, those that exist, into a bundle."""
+    (bundle / FOLDER).mkdir()
+    for name in FILES:
         if (run / name).is_file():
-            shutil.copyfile(run / name, folder / ORIGIN / name)
+            shutil.copyfile(run / name, bundle / FOLDER / name)
 
 
-def read_origin(folder: Path) -> dict[str, Any]:
-    """What is told of a bundle's run: seed, created, parameters and config; metrics and interest, None if not there.
+def read_provenance(bundle: Path) -> dict[str, Any]:
+    """Read the seed, created, parameters and config of a bundle's run, and its metrics and interest, None if missing.
 
     Raises `AdiError` for a file that is not a JSON object.
     """
-    info, metrics, interest = (_read(folder / ORIGIN / name) for name in KEPT)
-    return {key: (info or {}).get(key) for key in OF_RUN} | {
-        "metrics": metrics and {key: metrics.get(key) for key in OF_METRICS},
+    run, metrics, interest = (_read(bundle / FOLDER / name) for name in FILES)
+    return {key: (run or {}).get(key) for key in RUN_KEYS} | {
+        "metrics": metrics and {key: metrics.get(key) for key in METRICS_KEYS},
         "interest": interest,
     }
 

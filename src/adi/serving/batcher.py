@@ -9,7 +9,7 @@ from typing import Any
 from adi.serving.limits import Gate
 from adi.serving.messages import MOST_AT_ONCE, Body
 from adi.serving.service import Service
-from adi.thread_budget import CORES
+from adi.thread_budget import THREAD_BUDGET
 from adi.timing import stopwatch
 
 
@@ -54,7 +54,7 @@ class Together:
     def _turn(self) -> None:
         with self._lock:
             taken = self._take()
-        with CORES.at_work():
+        with THREAD_BUDGET.active():
             self._answer(taken)
         with self._lock:
             goes_on = bool(self._waiting)

@@ -14,7 +14,7 @@ from pydantic import Field
 from adi.schema import Strict
 from adi.serving.messages import ProblemError
 from adi.serving.metrics import Metrics
-from adi.thread_budget import CORES
+from adi.thread_budget import THREAD_BUDGET
 from adi.timing import stopwatch
 
 JSON, PROBLEM = "application/json", "application/problem+json"
@@ -92,7 +92,7 @@ class Gate:
 
         def timed() -> Result:
             started = perf_counter()
-            with CORES.at_work(), stopwatch() as watch:
+            with THREAD_BUDGET.active(), stopwatch() as watch:
                 try:
                     return work()
                 finally:

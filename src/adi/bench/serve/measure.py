@@ -19,8 +19,8 @@ from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import MANIFEST, read_bundle_info
 from adi.data.arrays import Array
 from adi.errors import AdiError
-from adi.index.settings import IndexSettings
-from adi.index.threads import faiss_threads
+from adi.index.build import IndexSettings
+from adi.index.searchers import faiss_threads
 
 BUNDLE, SIZE = "bundle", "market.json"
 TRUTH = 100

@@ -8,8 +8,7 @@ import numpy as np
 
 from adi.data.arrays import Array
 from adi.index.card import VECTORS, IndexCard, read_card
-from adi.index.inverted import inverted_file
-from adi.index.settings import IndexSettings
+from adi.index.build import IndexSettings, inverted_lists
 from adi.index.vector_index import read_mapped
 
 ENOUGH = 64
@@ -63,7 +62,7 @@ class OneIndexForAll:
 
     def __init__(self, domains: Sequence[Array], settings: IndexSettings) -> None:
         self.size = len(domains[0])
-        self.index = inverted_file(np.concatenate(domains), settings, lambda stage: lambda done: None)
+        self.index = inverted_lists(np.concatenate(domains), settings)
         self.nprobe = ENOUGH
 
     def tune(self, queries: Sequence[Array], exact: Sequence[Array], k: int, target: float) -> None:

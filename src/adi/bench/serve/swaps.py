@@ -20,7 +20,7 @@ from adi.bench.serve.server import Server, asked, body_of, serving
 from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import MANIFEST, read_bundle_info
 from adi.errors import AdiError
-from adi.index.settings import IndexSettings
+from adi.index.build import IndexSettings
 
 CLIENTS = 4
 USERS = 64
@@ -115,7 +115,7 @@ def _lists(bundle: Path, users: Sequence[str], k: int) -> Lists:
     found = {}
     for domain, name in enumerate(engine.dataset.domains):
         queries = engine.dataset.latest(np.arange(len(users)), np.full(len(users), domain), {})
-        tops = engine.search(domain, queries, k, admitted=None, excluded=[np.empty(0, dtype=np.int64)] * len(users))
+        tops = engine.search(domain, queries, k, excluded=[np.empty(0, dtype=np.int64)] * len(users))
         for user, top in zip(users, tops, strict=True):
             found[user, name] = frozenset(engine.dataset.items.keys_of(engine.items(domain)[top.positions]))
     return found

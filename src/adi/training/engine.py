@@ -1,4 +1,4 @@
-"""Exact answers by the model of a run."""
+"""A run, opened to answer requests exactly, by scoring every item with its model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,39 +11,43 @@ from adi.data.arrays import Array
 from adi.data.bids import log_bids
 from adi.data.dataset import Queries
 from adi.errors import AdiError
+from adi.index.allowed import AllowedItems
+from adi.index.topk import Hits
 from adi.models.scorer import Score, finite
-from adi.retrieval.engine import Admitted, Found
 from adi.training.run import open_run
 
 
 class RunEngine:
-    """Scores every item of the corpus with the model of a run, whatever kind it is.
+    """Answers from a run of any model (`adi.retrieval.engine.Engine`).
 
-    A domain's first request prepares the scores of its corpus (with a two-tower model: every item's vector), which stay
-    in memory for the later ones. `bid` names the items' attribute that holds their bids.
+    The first request in a domain prepares the scores of its corpus (the item vectors, for a two-tower model), which
+    stay in memory.
+
+    Args:
+        bid: the items' attribute that holds their bids, for requests with a bid weight.
     """
 
     def __init__(self, run: Path, *, bid: str | None = None) -> None:
         self.info, self.dataset, self.scorer = open_run(run)
         self.version, self.bid = str(run), bid
         if bid is not None:
-            self.dataset.attributes(0, [bid])  # refuses one that is not there
+            self.dataset.attributes(0, [bid])  # raises for an attribute that does not exist
         self._log_bids: dict[int, Tensor] = {}
         self._scores: dict[int, Score] = {}
         self._items: dict[int, Array] = {}
 
     def about(self) -> dict[str, Any]:
+        """See `Engine.about`."""
         return {"model": self.info.model, "created": self.info.created, "fingerprint": self.info.fingerprint}
 
     def items(self, domain: int) -> Array:
+        """See `Engine.items`."""
         if domain not in self._items:
             self._items[domain] = self.dataset.corpora.retrievable(domain)
         return self._items[domain]
 
-    def admit(self, domain: int, positions: Array) -> Admitted:
-        return torch.from_numpy(positions)
-
     def log_bids(self, domain: int) -> Tensor:
+        """Return the log bid of each item of a domain (m,); raises `AdiError` where there are none."""
         if self.bid is None:
             raise AdiError(
                 "bid_weight: which attribute holds the bids? Name it: --bid COLUMN, or Retriever(run, bid=…)."
@@ -58,27 +62,30 @@ class RunEngine:
         queries: Queries,
         k: int,
         *,
-        admitted: Admitted | None,
+        allowed: AllowedItems | None = None,
         excluded: Sequence[Array],
         bid_weight: float = 0.0,
-    ) -> list[Found]:
-        lifts = bid_weight * self.log_bids(domain) if bid_weight else None
+    ) -> list[Hits]:
+        """See `Engine.search`."""
+        bid_part = bid_weight * self.log_bids(domain) if bid_weight else None
         if domain not in self._scores:
             self._scores[domain] = self.scorer.against(domain, self.items(domain))
-        scored = finite(self._scores[domain](queries))
-        found = []
-        for scores, without in zip(scored if lifts is None else scored + lifts, excluded, strict=True):
-            scores[torch.from_numpy(without)] = -torch.inf
-            within = admitted if isinstance(admitted, Tensor) else torch.arange(len(scores))
-            within = within[best(scores[within], k)]
-            within = within[scores[within] > -torch.inf]
-            found.append(Found(within.numpy(), scores[within].numpy()))
-        return found
+        all_scores = finite(self._scores[domain](queries))  # (n, m)
+        if bid_part is not None:
+            all_scores = all_scores + bid_part
+        searched = torch.arange(all_scores.shape[1]) if allowed is None else torch.from_numpy(allowed.positions)
+        hits = []
+        for scores, left_out in zip(all_scores, excluded, strict=True):
+            scores[torch.from_numpy(left_out)] = -torch.inf
+            top = searched[_top(scores[searched], k)]
+            top = top[scores[top] > -torch.inf]
+            hits.append(Hits(top.numpy(), scores[top].numpy()))
+        return hits
 
 
-def best(scores: Tensor, k: int) -> Tensor:
-    """The places of the `k` highest of scores (m,), best first; of those that score alike, lower places first."""
+def _top(scores: Tensor, k: int) -> Tensor:
+    """Return the indices of the `k` highest of scores (m,), best first; of equal scores, lower indices first."""
     if k < len(scores):
-        among = torch.nonzero(scores >= scores.topk(k).values[-1]).flatten()
-        return among[scores[among].sort(descending=True, stable=True).indices[:k]]
+        high = torch.nonzero(scores >= scores.topk(k).values[-1]).flatten()
+        return high[scores[high].sort(descending=True, stable=True).indices[:k]]
     return scores.sort(descending=True, stable=True).indices
