@@ -16,8 +16,8 @@ def test_values_are_padded_on_the_left_and_the_first_of_too_many_dropped() -> No
         "age": ArrayBags(np.array([2, 5, 3])),
         "past": ArrayBags(np.array([7, 8, 9, 6]), np.array([0, 3, 3, 4])),  # 7 8 9, none, 6
     }
-    slots = [PaddedFeature(feature="past", first=100, width=2), PaddedFeature(feature="age", first=10, width=1)]
-    padded = pad(bags, slots)
+    padding = [PaddedFeature(feature="past", first=100, width=2), PaddedFeature(feature="age", first=10, width=1)]
+    padded = pad(bags, padding)
     assert padded.rows.tolist() == [[108, 109, 12], [0, 0, 15], [0, 106, 13]]
     assert padded.given.tolist() == [[1, 1, 1], [0, 0, 1], [0, 1, 1]]
 

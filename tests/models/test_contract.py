@@ -409,7 +409,7 @@ def test_the_user_tower_of_a_domain_on_padded_rows_gives_the_same(variant) -> No
         for domain in (0, 2, 3):
             bags, offsets = of_domain(given.user, given.user_offsets, domain)
             one = model.of_one_domain(domain)
-            slots = [PaddedFeature(feature=name, first=first, width=4) for name, first in one.first.items()]
-            padded = pad(arrays(bags), slots)
-            vectors = PaddedTower(one, slots)(tables[padded.rows], torch.from_numpy(padded.given))
+            padding = [PaddedFeature(feature=name, first=first, width=4) for name, first in one.first.items()]
+            padded = pad(arrays(bags), padding)
+            vectors = PaddedTower(one, padding)(tables[padded.rows], torch.from_numpy(padded.given))
             torch.testing.assert_close(vectors.squeeze(1), model.encode_users(bags, offsets).squeeze(1))

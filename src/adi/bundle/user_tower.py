@@ -18,7 +18,7 @@ class UserTower:
     """Encodes queries of one domain. The tables stay on disk; the network is an ONNX graph."""
 
     def __init__(self, bundle: Path, info: TowerInfo) -> None:
-        self.slots = info.slots
+        self.padding = info.slots
         self.tables = RowFile(bundle / info.tables)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # one query is too little work to share
@@ -27,7 +27,7 @@ class UserTower:
 
     def vectors(self, bags: FeatureArrays) -> Array:
         """Return the vectors of R queries of the domain with I interests (R, I, dim)."""
-        padded = pad(bags, self.slots)
+        padded = pad(bags, self.padding)
         embeddings = np.zeros((*padded.rows.shape, self.tables.shape[1]), dtype=np.float32)  # (R, S, E)
         filled = padded.given > 0
         distinct, inverse = np.unique(padded.rows[filled], return_inverse=True)
@@ -44,17 +44,17 @@ class Padded:
     given: Array
 
 
-def pad(bags: FeatureArrays, slots: Sequence[PaddedFeature]) -> Padded:
+def pad(bags: FeatureArrays, padding: Sequence[PaddedFeature]) -> Padded:
     """Pad each feature's values to the width of its slots, on the left; of more values the first are dropped.
 
     Shapes:
         bags of R queries -> (R, S), S the sum of the widths
     """
-    count = _num_queries(bags[slots[0].feature])
-    rows = np.zeros((count, sum(feature.width for feature in slots)), dtype=np.int64)
+    count = _num_queries(bags[padding[0].feature])
+    rows = np.zeros((count, sum(feature.width for feature in padding)), dtype=np.int64)
     given = np.zeros(rows.shape, dtype=np.float32)
     end = 0
-    for feature in slots:
+    for feature in padding:
         end += feature.width
         bag = bags[feature.feature]
         if bag.offsets is None:

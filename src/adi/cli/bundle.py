@@ -90,9 +90,7 @@ def retrieve(
     user: Annotated[str | None, typer.Option(help="Id of the user.")] = None,
     history: Annotated[
         str | None,
-        typer.Option(
-            help="Item ids, oldest first, such as 3,99: a new user's history, or in place of a known one's."
-        ),
+        typer.Option(help="Item ids, oldest first, such as 3,99: a new user's history, or in place of a known one's."),
     ] = None,
     context: Annotated[
         list[str] | None, typer.Option(help="Context feature, such as device=mobile; repeatable.")

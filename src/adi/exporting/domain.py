@@ -79,9 +79,9 @@ class DomainExport:
         model = self.scorer.model
         domain = model.of_one_domain(self.domain)
         file, first = tables.write(model, domain.first)
-        slots = padding_of(self.scorer.reader.user_features, first, tables.dataset)
-        tower = TowerInfo(tables=file, graph=f"towers/{self.domain}.onnx", slots=slots)
-        export_graph(PaddedTower(domain, slots), model.tables.embedding_dim, self.bundle / tower.graph)
+        padding = padding_of(self.scorer.reader.user_features, first, tables.dataset)
+        tower = TowerInfo(tables=file, graph=f"towers/{self.domain}.onnx", slots=padding)
+        export_graph(PaddedTower(domain, padding), model.tables.embedding_dim, self.bundle / tower.graph)
         return tower
 
     def _checked_difference(self, users: Array) -> float:

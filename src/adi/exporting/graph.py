@@ -20,17 +20,16 @@ class PaddedTower(nn.Module):
         rows (R, S, E), of any value in empty slots; given (R, S) -> vectors (R, I, dim), of I interests
     """
 
-    def __init__(self, domain: OneDomain, slots: Sequence[PaddedFeature]) -> None:
+    def __init__(self, domain: OneDomain, padding: Sequence[PaddedFeature]) -> None:
         super().__init__()
         self.domain, self.towers = domain, domain.towers
-        self.widths = [feature.width for feature in slots]
+        self.widths = [feature.width for feature in padding]
 
     def forward(self, rows: Tensor, given: Tensor) -> Tensor:
         tower = self.towers.user_tower
         rows = rows * given[:, :, None]
-        features = list(
-            zip(tower.names, *(torch.split(part, self.widths, dim=1) for part in (rows, given)), strict=True)
-        )
+        by_feature, given_by_feature = (torch.split(part, self.widths, dim=1) for part in (rows, given))
+        features = list(zip(tower.names, by_feature, given_by_feature, strict=True))
         last_name, last_rows, _ = features[-1]
         last = last_rows.sum(dim=1)  # (R, E)
         f_domain = last if last_name == DOMAIN else torch.zeros_like(last)

@@ -94,8 +94,8 @@ class _RunningTop:
         """Score items and add them, a block at a time."""
         for first in range(0, len(positions), BLOCK):
             block = positions[first : first + BLOCK]
-            (scores,), (found,) = self.searcher.top_among(self.query, len(block), block)
-            self.add(scores, found)
+            (scores,), (top,) = self.searcher.top_among(self.query, len(block), block)
+            self.add(scores, top)
 
     def add_highest_bids(self, count: int) -> None:
         """Add the allowed items among those with the `count` highest bids."""

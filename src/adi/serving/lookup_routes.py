@@ -97,7 +97,7 @@ def add_lookups(app: FastAPI, service: Service, gate: Gate) -> None:
         def work() -> dict[str, Any]:
             ask, retriever = read_items(content), live_for(request).retriever
             try:
-                return attributes_of(retriever.dataset, retriever.domain(ask.domain), ask.items)
+                return attributes_of(retriever.dataset, retriever.domain_number(ask.domain), ask.items)
             except AdiError as error:
                 raise ProblemError(422, "Cannot be answered", str(error)) from None
 

@@ -7,8 +7,8 @@ import faiss
 import numpy as np
 
 from adi.data.arrays import Array
-from adi.index.card import VECTORS, IndexCard, read_card
 from adi.index.build import IndexSettings, inverted_lists
+from adi.index.card import VECTORS, IndexCard, read_card
 from adi.index.vector_index import read_mapped
 
 ENOUGH = 64
