@@ -13,7 +13,7 @@ from adi.exporting import export as export_module
 from adi.exporting.domain import DomainExport
 from adi.exporting.export import export
 from adi.retrieval.retriever import Retriever
-from adi.training.loop import train
+from adi.training.train import train
 
 SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 8, "embedding_std": 1.0}
 RUNS = {"adi-se": {"embedding_lr": 1.0}, "mind": {"similarity": "cosine", "temperature": 0.2}}
@@ -103,9 +103,11 @@ def test_a_bundle_without_bids_says_how_to_get_them(plain) -> None:
         Retriever(plain).retrieve("search", history=[], bid_weight=0.5)
 
 
-def test_a_bundle_takes_no_other_bids(bundle) -> None:
-    with pytest.raises(AdiError, match=r"a bundle has the bids that it was exported with\. Leave --bid price out"):
-        Retriever(bundle, bid="price")
+@pytest.mark.parametrize("argument", [{"bid": "price"}, {"model": "my_models:MINE"}])
+def test_a_bundle_takes_no_other_bids_or_model(bundle, argument) -> None:
+    (name,) = argument
+    with pytest.raises(AdiError, match=rf"^{name}: .*bundle is a bundle, which brings its own {name}\. Leave it out"):
+        Retriever(bundle, **argument)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from adi.errors import AdiError
 from adi.retrieval.retrieve_all import retrieve_all
 from adi.retrieval.retriever import Retriever
-from adi.training.loop import train
+from adi.training.train import train
 
 ONE = 1 / math.log(2)
 """The weight at which a bid of 2 ** n adds n."""
@@ -86,7 +86,7 @@ def test_a_weight_out_of_range_is_refused(retriever, tmp_path, weight):
 
 
 def test_a_run_needs_the_attribute_of_the_bids(run):
-    with pytest.raises(AdiError, match="which attribute holds the bids"):
+    with pytest.raises(AdiError, match="^bid: missing. A bid weight needs the name of the items' attribute"):
         Retriever(run).retrieve("search", history=[], bid_weight=1.0)
     with pytest.raises(AdiError, match=r"no attribute 'bit'\. Did you mean 'bid'"):
         Retriever(run, bid="bit")

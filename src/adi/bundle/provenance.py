@@ -1,50 +1,42 @@
-"""Provenance of a bundle: the files of its run that are kept for display. Requests are answered without them.
+"""Provenance of a bundle: files of its run that are kept for display, below ``BUNDLE/run``. Answers do not use them."""
 
-BUNDLE/run/run.json        model, seed, settings
-BUNDLE/run/metrics.json    metrics, if the run was evaluated
-BUNDLE/run/interest.json   the weight of each feature in each domain, for models with an adaptation layer
-"""
-
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 from adi.errors import AdiError
+from adi.runs.by_feature import INTEREST, read_by_feature
+from adi.runs.info import FILE as RUN
+from adi.runs.info import read_info
+from adi.runs.metrics import FILE as METRICS
+from adi.runs.run import read_metrics
 
 FOLDER = "run"
-FILES = ("run.json", "metrics.json", "interest.json")
 RUN_KEYS = ("seed", "created", "parameters", "config")
-METRICS_KEYS = ("part", "against", "history", "ks", "domains", "mean")
+METRICS_KEYS = {"part", "against", "history", "ks", "domains", "mean"}
 
 
 def write_provenance(run: Path, bundle: Path) -> None:
-    """Copy a run's files, those that exist, into a bundle."""
+    """Copy what the run knows of itself, its metrics and its interest into a bundle; those that exist."""
     (bundle / FOLDER).mkdir()
-    for name in FILES:
+    for name in (RUN, METRICS, INTEREST):
         if (run / name).is_file():
             shutil.copyfile(run / name, bundle / FOLDER / name)
 
 
 def read_provenance(bundle: Path) -> dict[str, Any]:
-    """Read the seed, created, parameters and config of a bundle's run, and its metrics and interest, None if missing.
+    """Read the seed, created, parameters and config of a bundle's run, its metrics and its interest; None if missing.
 
-    Raises `AdiError` for a file that is not a JSON object.
+    Raises `AdiError` for a file that is damaged.
     """
-    run, metrics, interest = (_read(bundle / FOLDER / name) for name in FILES)
-    return {key: (run or {}).get(key) for key in RUN_KEYS} | {
-        "metrics": metrics and {key: metrics.get(key) for key in METRICS_KEYS},
-        "interest": interest,
-    }
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
+    folder = bundle / FOLDER
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise AdiError(f"{path}: not JSON ({error}). Evaluate the run again, and export it again.") from None
-    if not isinstance(content, dict):
-        raise AdiError(f"{path}: not a JSON object. Evaluate the run again, and export it again.")
-    return content
+        info = read_info(folder) if (folder / RUN).exists() else None
+        metrics = read_metrics(folder) if (folder / METRICS).exists() else None
+        interest = read_by_feature(folder / INTEREST)
+    except AdiError as error:
+        raise AdiError(f"{bundle}: {error} Then export the run again.") from None
+    return {key: getattr(info, key, None) for key in RUN_KEYS} | {
+        "metrics": metrics and metrics.model_dump(mode="json", include=METRICS_KEYS),
+        "interest": {side: values.model_dump(mode="json") for side, values in interest.items()} or None,
+    }

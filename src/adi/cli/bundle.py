@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from adi.cli.options import ModelPath
 from adi.cli.show import plain_table, progress_bar, say, say_json
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -41,6 +42,7 @@ def export(
     bid: Annotated[
         str | None, typer.Option(help="The items' attribute that holds their bids, for requests with a bid weight.")
     ] = None,
+    model: ModelPath = None,
     as_json: AsJson = False,
 ) -> None:
     """Export a run as a bundle: everything needed to serve it, compared with the run before it is published.
@@ -51,14 +53,14 @@ def export(
     from adi.exporting.export import planned_size
 
     settings = {"target": target, "k": k, "exact_below": exact_below}
-    planned = planned_size(run, settings)
+    planned = planned_size(run, settings, model=model)
     if not as_json:
         say(
             f"{out}: {planned.items:,} items of {planned.domains} domains × {planned.dim} numbers: "
             f"{size(planned.bytes)} of vectors."
         )
     with progress_bar() as progress:
-        info = export_run(run, out, settings=settings, bid=bid, progress=progress)
+        info = export_run(run, out, settings=settings, bid=bid, model=model, progress=progress)
     if as_json:
         say_json(info.model_dump(mode="json"))
         return
@@ -101,6 +103,7 @@ def retrieve(
     condition: Condition = None,
     bid: Bid = None,
     bid_weight: BidWeight = 0.0,
+    model: ModelPath = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a user's top k in a domain.
@@ -112,7 +115,7 @@ def retrieve(
     from adi.cli.settings import pairs
     from adi.retrieval.retriever import Retriever
 
-    top = Retriever(path, bid=bid).retrieve(
+    top = Retriever(path, bid=bid, model=model).retrieve(
         domain,
         user=user,
         history=None if history is None else _ids(history),
@@ -156,6 +159,7 @@ def retrieve_all(
     condition: Condition = None,
     bid: Bid = None,
     bid_weight: BidWeight = 0.0,
+    model: ModelPath = None,
 ) -> None:
     """Write the top k of many users to a Parquet file: a row for each domain and user, with the lists items and scores.
 
@@ -167,7 +171,7 @@ def retrieve_all(
     user_ids = None if users is None else [line for line in users.read_text(encoding="utf-8").splitlines() if line]
     with progress_bar() as progress:
         rows = write_all(
-            Retriever(path, bid=bid),
+            Retriever(path, bid=bid, model=model),
             out,
             users=user_ids,
             domains=None if domains is None else _ids(domains),

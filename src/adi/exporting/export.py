@@ -16,16 +16,17 @@ from adi.bundle.manifest import DATA, FORMAT, MANIFEST, BundleInfo, files_in, ve
 from adi.bundle.provenance import write_provenance
 from adi.data.bids import log_bids
 from adi.data.dataset import Dataset, Queries
-from adi.data.folder import new_folder
+from adi.data.folder import new_folder, replace_text
 from adi.data.manifest import NULL_ROW
 from adi.errors import AdiError, ArgumentError
 from adi.exporting.domain import DomainExport, evenly_spaced
 from adi.exporting.packing import PackedTables
 from adi.index.build import IndexSettings
-from adi.models.by_domain import ScorerByDomain
+from adi.models.model import Model
 from adi.models.vectors import VectorScorer
+from adi.runs.info import RunInfo
 from adi.schema import describe
-from adi.training.run import RunInfo, open_run, write_json
+from adi.training.fitted import open_run
 
 NOT_SERVED = ("test", "candidates", "set_aside.parquet")
 """Parts of a prepared dataset that a bundle does not need."""
@@ -41,10 +42,15 @@ class PlannedSize:
     bytes: int
 
 
-def planned_size(run: str | Path, settings: IndexSettings | Mapping[str, Any] | None = None) -> PlannedSize:
+def planned_size(
+    run: str | Path,
+    settings: IndexSettings | Mapping[str, Any] | None = None,
+    *,
+    model: str | Model | None = None,
+) -> PlannedSize:
     """Return the size of the indexes of a run's bundle; raises `AdiError` for the run and settings as `export` does."""
     settings = _checked_settings(settings)
-    _, dataset, scorers = _open(Path(run))
+    _, dataset, scorers = _open(Path(run), model)
     items = [len(dataset.corpora.retrievable(domain)) for domain in range(len(dataset.domains))]
     dim = scorers[0].item_vectors(0, dataset.corpora.retrievable(0)[:1]).shape[1]
     size = sum(count * dim * (4 if count < settings.exact_below else 2) for count in items)  # float32, or fp16
@@ -58,6 +64,7 @@ def export(
     settings: IndexSettings | Mapping[str, Any] | None = None,
     queries: int = 2000,
     bid: str | None = None,
+    model: str | Model | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> BundleInfo:
     """Write a bundle of a run, which is compared with the run and then published, or absent.
@@ -71,6 +78,7 @@ def export(
         queries: how many real queries of each domain (its test rows; its users if it has none) are used to tune the
             index and to compare the domain with the run.
         bid: the items' attribute that holds their bids, for requests with a bid weight.
+        model: the run's model, if it is not one of adi's own: an object, or its import path "package.module:NAME".
         progress: receives (stage, done, total).
 
     Returns the manifest of the bundle.
@@ -79,7 +87,7 @@ def export(
     below its target, and a bundle that does not answer as the run does.
     """
     settings = _checked_settings(settings)
-    info, dataset, scorers = _open(Path(run))
+    info, dataset, scorers = _open(Path(run), model)
     bids = [None if bid is None else log_bids(dataset, domain, bid) for domain in range(len(dataset.domains))]
     report = progress or (lambda stage, done, total: None)
     with new_folder(Path(out)) as bundle:
@@ -108,7 +116,7 @@ def export(
             versions={name: version(name) for name in ("faiss-cpu", "numpy", "onnxruntime", "torch")},
             files=files,
         )
-        write_json(bundle / MANIFEST, manifest.model_dump_json(indent=1))
+        replace_text(bundle / MANIFEST, manifest.model_dump_json(indent=1))
         BundleEngine(bundle)  # raises for a bundle that cannot be opened
     return manifest
 
@@ -122,12 +130,11 @@ def _checked_settings(settings: IndexSettings | Mapping[str, Any] | None) -> Ind
         raise ArgumentError("settings", describe(error, IndexSettings)) from None
 
 
-def _open(run: Path) -> tuple[RunInfo, Dataset, list[VectorScorer]]:
+def _open(run: Path, model: str | Model | None) -> tuple[RunInfo, Dataset, list[VectorScorer]]:
     """Open a run, with the scorer of each domain; raises `AdiError` for a model without vectors."""
-    info, dataset, scorer = open_run(run)
-    parts = scorer.scorers if isinstance(scorer, ScorerByDomain) else [scorer] * len(dataset.domains)
-    scorers = [part for part in parts if isinstance(part, VectorScorer)]
-    if len(scorers) < len(parts):
+    info, dataset, scorer = open_run(run, model)
+    scorers = [of_domain for of_domain in scorer.scorers if isinstance(of_domain, VectorScorer)]
+    if len(scorers) < len(scorer.scorers):
         raise AdiError(
             f"{run}: a run of {info.model}, which has no vectors for an index. Export a run of a two-tower model, such "
             "as adi-se."

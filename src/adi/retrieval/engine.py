@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 from adi.index.allowed import AllowedItems
 from adi.index.topk import Hits
+
+if TYPE_CHECKING:
+    from adi.models.model import Model as Model
 
 
 class Engine(Protocol):
@@ -50,17 +53,18 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(path: Path, *, bid: str | None = None) -> Engine:
-    """Open a run or a bundle; raises `AdiError` as opening either does.
+def open_engine(path: Path, *, bid: str | None = None, model: "str | Model | None" = None) -> Engine:
+    """Open a run or a bundle; raises `AdiError` as opening either does, and for arguments that a bundle does not take.
 
     Imports are lazy, as each needs packages that the other does without: a server of bundles runs without torch.
     """
     if (path / "bundle.json").exists():
-        if bid is not None:
-            raise AdiError(f"{path}: a bundle has the bids that it was exported with. Leave --bid {bid} out.")
+        for parameter, value in (("bid", bid), ("model", model)):
+            if value is not None:
+                raise ArgumentError(parameter, f"{path} is a bundle, which brings its own {parameter}. Leave it out.")
         from adi.bundle.engine import BundleEngine
 
         return BundleEngine(path)
     from adi.training.engine import RunEngine
 
-    return RunEngine(path, bid=bid)
+    return RunEngine(path, bid=bid, model=model)

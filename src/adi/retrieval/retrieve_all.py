@@ -43,7 +43,7 @@ def retrieve_all(
     retrieve_all("bundle", "top.parquet", domains=["feed"], k=100)
 
     Args:
-        source: a run, a bundle, or a `Retriever` of one (with a run's bids: ``Retriever(run, bid="bid")``).
+        source: a run, a bundle, or a `Retriever` of one, such as ``Retriever(run, bid="bid")``.
         out: the file, with the columns of `SCHEMA`. It is complete or absent.
         users: ids; every known user if None.
         domains: names; every domain if None.

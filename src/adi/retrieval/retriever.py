@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from adi.retrieval.engine import open_engine
 from adi.retrieval.filter_cache import FilterCache
 from adi.retrieval.request import Request, TopK
 from adi.timing import lap
+
+if TYPE_CHECKING:
+    from adi.retrieval.engine import Model
 
 
 class Retriever:
@@ -29,10 +33,11 @@ class Retriever:
     Args:
         path: the folder of a complete run, or of a bundle.
         bid: for a run, the items' attribute that holds their bids; a bundle has those it was exported with.
+        model: for a run whose model is not one of adi's own: the model, or its import path "package.module:NAME".
     """
 
-    def __init__(self, path: str | Path, *, bid: str | None = None) -> None:
-        self.engine = open_engine(Path(path), bid=bid)
+    def __init__(self, path: str | Path, *, bid: str | None = None, model: "str | Model | None" = None) -> None:
+        self.engine = open_engine(Path(path), bid=bid, model=model)
         self.dataset = self.engine.dataset
         self.filters = FilterCache(self.engine)
 

@@ -10,11 +10,12 @@ from torch import Tensor
 from adi.data.arrays import Array
 from adi.data.bids import log_bids
 from adi.data.dataset import Queries
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 from adi.index.allowed import AllowedItems
 from adi.index.topk import Hits
+from adi.models.model import Model
 from adi.models.scorer import Score, finite
-from adi.training.run import open_run
+from adi.training.fitted import open_run
 
 
 class RunEngine:
@@ -25,10 +26,11 @@ class RunEngine:
 
     Args:
         bid: the items' attribute that holds their bids, for requests with a bid weight.
+        model: the run's model, if it is not one of adi's own (`adi.training.fitted.open_run`).
     """
 
-    def __init__(self, run: Path, *, bid: str | None = None) -> None:
-        self.info, self.dataset, self.scorer = open_run(run)
+    def __init__(self, run: Path, *, bid: str | None = None, model: str | Model | None = None) -> None:
+        self.info, self.dataset, self.scorer = open_run(run, model)
         self.version, self.bid = str(run), bid
         if bid is not None:
             self.dataset.attributes(0, [bid])  # raises for an attribute that does not exist
@@ -49,9 +51,7 @@ class RunEngine:
     def log_bids(self, domain: int) -> Tensor:
         """Return the log bid of each item of a domain (m,); raises `AdiError` where there are none."""
         if self.bid is None:
-            raise AdiError(
-                "bid_weight: which attribute holds the bids? Name it: --bid COLUMN, or Retriever(run, bid=…)."
-            )
+            raise ArgumentError("bid", "missing. A bid weight needs the name of the items' attribute with their bids.")
         if domain not in self._log_bids:
             self._log_bids[domain] = torch.from_numpy(log_bids(self.dataset, domain, self.bid))
         return self._log_bids[domain]
