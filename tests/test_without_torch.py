@@ -6,7 +6,7 @@ from pathlib import Path
 
 from adi.exporting.export import export
 from adi.retrieval.retriever import Retriever
-from adi.training.loop import train
+from adi.training.train import train
 from test_architecture import WITHOUT_TORCH
 
 SERVE = """

@@ -86,7 +86,7 @@ def test_a_weight_out_of_range_is_refused(retriever, tmp_path, weight):
 
 
 def test_a_run_needs_the_attribute_of_the_bids(run):
-    with pytest.raises(AdiError, match="^bid: missing. A bid weight needs the name of the items' attribute"):
+    with pytest.raises(AdiError, match=r"^bid: missing\. A bid weight needs the name of the items' attribute"):
         Retriever(run).retrieve("search", history=[], bid_weight=1.0)
     with pytest.raises(AdiError, match=r"no attribute 'bit'\. Did you mean 'bid'"):
         Retriever(run, bid="bit")

@@ -153,7 +153,7 @@ def test_a_bundle_says_what_is_known_of_its_run(bundles, prepared, tmp_path: Pat
         "mean": {"recall@2": 0.5},
     }
     interest = {"user": {"features": ["age"], "values": {"search": [0.25], "feed": [None], "kiosk": [1.0]}}}
-    (run / "metrics.json").write_text(json.dumps(metrics | {"breakdown": {"large": 1}}))
+    (run / "metrics.json").write_text(json.dumps(metrics | {"breakdown": {"history_length": {}}}))
     (run / "interest.json").write_text(json.dumps(interest))
     info = export(run, tmp_path / "bundle")
     assert {"run/run.json", "run/metrics.json", "run/interest.json"} <= set(info.files)
@@ -172,10 +172,10 @@ def test_a_bundle_of_a_run_that_was_not_evaluated_says_so(served) -> None:
     assert (run["seed"], run["metrics"], run["interest"]) == (0, None, None)
 
 
-def test_what_is_no_json_beside_a_run_is_not_published(bundles, tmp_path: Path) -> None:
+def test_damaged_metrics_of_a_run_are_not_published(bundles, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(bundles[0].parent / "run-0", run)
     (run / "metrics.json").write_text("{")
-    with pytest.raises(AdiError, match=r"metrics\.json: not JSON .*Evaluate the run again"):
+    with pytest.raises(AdiError, match=r"run/metrics\.json: .*'adi evaluate .*/run' writes it"):
         export(run, tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()

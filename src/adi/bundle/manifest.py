@@ -5,7 +5,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from adi.errors import AdiError
 from adi.schema import Strict, describe
@@ -41,16 +41,14 @@ class TowerInfo(Strict):
 
 
 class Parity(Strict):
-    """The comparison with the run before publishing, on that many real `queries` of a domain.
+    """The comparison of a domain with its run, before the bundle was published."""
 
-    `vectors` is the largest difference of a user vector's component, relative to the largest component of all; `recall`
-    is the mean share of the evaluator's top `k` that the index returned.
-    """
-
-    queries: int
-    k: int
-    vectors: float
-    recall: float
+    queries: int = Field(description="Real queries of the comparison with the run.")
+    k: int = Field(description="Depth of the compared top, in items.")
+    vectors: float = Field(
+        description="Largest difference of a user vector's component from the model's, over the largest component."
+    )
+    recall: float = Field(description="Mean share of the evaluator's top k that the index returned, 0 to 1.")
 
 
 class BidsInfo(Strict):

@@ -1,6 +1,7 @@
 """Provenance of a bundle: files of its run that are kept for display, below ``BUNDLE/run``. Answers do not use them."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +16,37 @@ FOLDER = "run"
 RUN_KEYS = ("seed", "created", "parameters", "config")
 METRICS_KEYS = {"part", "against", "history", "ks", "domains", "mean"}
 
+READERS: dict[str, Callable[[Path], Any]] = {
+    RUN: read_info,
+    METRICS: read_metrics,
+    INTEREST: lambda run: read_by_feature(run / INTEREST),
+}
+"""How each file is read from a run's folder; a run that was not evaluated has the first only."""
+
 
 def write_provenance(run: Path, bundle: Path) -> None:
-    """Copy what the run knows of itself, its metrics and its interest into a bundle; those that exist."""
+    """Copy the files of a run that exist into a bundle. Raises `AdiError` for a damaged one."""
     (bundle / FOLDER).mkdir()
-    for name in (RUN, METRICS, INTEREST):
+    for name, read in READERS.items():
         if (run / name).is_file():
+            read(run)
             shutil.copyfile(run / name, bundle / FOLDER / name)
 
 
 def read_provenance(bundle: Path) -> dict[str, Any]:
     """Read the seed, created, parameters and config of a bundle's run, its metrics and its interest; None if missing.
 
-    Raises `AdiError` for a file that is damaged.
+    Raises `AdiError` for a damaged file.
     """
-    folder = bundle / FOLDER
-    try:
-        info = read_info(folder) if (folder / RUN).exists() else None
-        metrics = read_metrics(folder) if (folder / METRICS).exists() else None
-        interest = read_by_feature(folder / INTEREST)
-    except AdiError as error:
-        raise AdiError(f"{bundle}: {error} Then export the run again.") from None
-    return {key: getattr(info, key, None) for key in RUN_KEYS} | {
+    files = dict[str, Any]()
+    for name, read in READERS.items():
+        path = bundle / FOLDER / name
+        try:
+            files[name] = read(path.parent) if path.exists() else None
+        except AdiError:
+            raise AdiError(f"{path}: damaged. Copy the bundle again, or export it again.") from None
+    metrics, interest = files[METRICS], files[INTEREST]
+    return {key: getattr(files[RUN], key, None) for key in RUN_KEYS} | {
         "metrics": metrics and metrics.model_dump(mode="json", include=METRICS_KEYS),
-        "interest": {side: values.model_dump(mode="json") for side, values in interest.items()} or None,
+        "interest": interest and {side: values.model_dump(mode="json") for side, values in interest.items()},
     }
