@@ -24,6 +24,7 @@ from adi.exporting.packing import PackedTables
 from adi.index.build import IndexSettings
 from adi.models.model import Model
 from adi.models.vectors import VectorScorer
+from adi.progress import Report, reporting
 from adi.runs.info import RunInfo
 from adi.schema import describe
 from adi.training.fitted import open_run
@@ -65,7 +66,7 @@ def export(
     queries: int = 2000,
     bid: str | None = None,
     model: str | Model | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: bool | Report = True,
 ) -> BundleInfo:
     """Write a bundle of a run, which is compared with the run and then published, or absent.
 
@@ -79,7 +80,7 @@ def export(
             index and to compare the domain with the run.
         bid: the items' attribute that holds their bids, for requests with a bid weight.
         model: the run's model, if it is not one of adi's own: an object, or its import path "package.module:NAME".
-        progress: receives (stage, done, total).
+        progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
     Returns the manifest of the bundle.
 
@@ -89,8 +90,7 @@ def export(
     settings = _checked_settings(settings)
     info, dataset, scorers = _open(Path(run), model)
     bids = [None if bid is None else log_bids(dataset, domain, bid) for domain in range(len(dataset.domains))]
-    report = progress or (lambda stage, done, total: None)
-    with new_folder(Path(out)) as bundle:
+    with reporting(progress) as report, new_folder(Path(out)) as bundle:
         shutil.copytree(dataset.folder, bundle / DATA, ignore=_not_served(dataset.folder))
         write_provenance(Path(run), bundle)
         tables = PackedTables(bundle, dataset)

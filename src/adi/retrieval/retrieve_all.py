@@ -1,6 +1,6 @@
 """The top k of many users, written to a Parquet file block by block."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from adi.data.folder import new_file
 from adi.data.manifest import NULL_ROW
 from adi.errors import AdiError
 from adi.index.allowed import AllowedItems
+from adi.progress import Report, reporting
 from adi.retrieval.retriever import Retriever, positions_in
 
 USERS_AT_ONCE = 1024
@@ -34,7 +35,7 @@ def retrieve_all(
     exclude_seen: bool | None = None,
     filter: str | None = None,  # noqa: A002 - as in `Retriever.retrieve`
     bid_weight: float = 0.0,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: bool | Report = True,
 ) -> int:
     """Write the top `k` of many users in several domains to a Parquet file, and return its number of rows.
 
@@ -48,7 +49,7 @@ def retrieve_all(
         users: ids; every known user if None.
         domains: names; every domain if None.
         exclude_seen, filter, bid_weight: as in `Retriever.retrieve`.
-        progress: receives (domain, users done, users in all).
+        progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
     Raises `AdiError` as `Retriever.retrieve` does, for an unknown user, and for a file that exists.
     """
@@ -62,15 +63,14 @@ def retrieve_all(
     if exclude_seen is None:
         exclude_seen = not dataset.manifest.repeats
     rows = 0
-    with new_file(Path(out)) as path, pq.ParquetWriter(path, SCHEMA) as writer:
+    with reporting(progress) as report, new_file(Path(out)) as path, pq.ParquetWriter(path, SCHEMA) as writer:
         for domain in domain_numbers:
             allowed = None if filter is None else retriever.filters.allowed(domain, filter)
             for first in range(0, len(user_numbers), USERS_AT_ONCE):
                 block = user_numbers[first : first + USERS_AT_ONCE]
                 writer.write_table(_top_k(retriever, domain, block, k, exclude_seen, allowed, bid_weight))
                 rows += len(block)
-                if progress is not None:
-                    progress(dataset.domains[domain], first + len(block), len(user_numbers))
+                report(dataset.domains[domain], first + len(block), len(user_numbers))
     return rows
 
 
