@@ -1,7 +1,7 @@
 """Results as Arrow tables, and as HTML for notebooks.
 
-Every result of the public API with rows has `to_frame()`, a `pyarrow.Table`: pandas takes it by ``.to_pandas()``, polars
-by ``polars.from_arrow(...)``, and neither has to be installed.
+Every result of the public API with rows has `to_frame()`, a `pyarrow.Table`. It is a pandas frame by ``.to_pandas()``
+and a polars frame by ``polars.from_arrow(...)``; neither package has to be installed.
 """
 
 from html import escape

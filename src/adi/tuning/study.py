@@ -82,21 +82,14 @@ class Study(Strict):
 
     def to_frame(self) -> pa.Table:
         """A row for each trial: its number, state, objective, seconds and the searched settings."""
-        return pa.Table.from_pylist(
-            [
-                {
-                    "trial": trial.number,
-                    "state": trial.state,
-                    self.objective: self.value(trial),
-                    "seconds": trial.seconds,
-                }
-                | {
-                    name: str(value) if isinstance(value, list | tuple) else value
-                    for name, value in trial.settings.items()
-                }
-                for trial in self.trials
-            ]
-        )
+        rows = []
+        for trial in self.trials:
+            row = {"trial": trial.number, "state": trial.state, self.objective: self.value(trial)}
+            settings = {
+                n: str(value) if isinstance(value, list | tuple) else value for n, value in trial.settings.items()
+            }
+            rows.append({**row, "seconds": trial.seconds, **settings})
+        return pa.Table.from_pylist(rows)
 
     def __repr__(self) -> str:
         ranked = self.ranked()
