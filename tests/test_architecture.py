@@ -25,7 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "thread_budget": {"machine"},
     "metrics": {"errors"},
     "extensions": {"errors"},
-    "runs": DATA | {"runs"},
+    "frames": set(),
+    "runs": DATA | {"frames", "runs"},
     "schema": {"errors"},
     "batch": DATA,
     "filters": {"errors", "filters"},
@@ -42,11 +43,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": {"runs"},
     "training": BATCH | TENSORS | {"machine", "metrics", "progress", "runs", "models", "evaluation", "training"},
     "training.engine": DATA | {"index", "models", "training"},
-    "tuning": DATA | {"runs", "progress", "models", "evaluation", "training", "tuning"},
+    "tuning": DATA | {"frames", "runs", "progress", "models", "evaluation", "training", "tuning"},
     "index": DATA | {"index"},
-    "bundle": SERVED | {"runs"},
+    "bundle": SERVED | {"frames", "runs"},
     "exporting": DATA | {"runs", "progress", "nn", "models", "training", "index", "bundle", "exporting"},
-    "retrieval": SERVED | {"progress", "retrieval"},
+    "retrieval": SERVED | {"frames", "progress", "retrieval"},
     "retrieval.engine": DATA | {"index", "bundle", "models", "training"},
     "serving": SERVED | {"retrieval", "serving"},
     "report": DATA | {"metrics", "runs", "evaluation", "report"},
@@ -55,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 """What each part, or the named module of a part, may import of the others. The package itself and `cli` may import
 all; `cli` is for nobody else to import. A part that is not listed belongs in this table before it is written."""
 
-WITHOUT_TORCH = {"machine", "runs", "progress", "retrieval", "serving"} | SERVED
+WITHOUT_TORCH = {"machine", "frames", "runs", "progress", "retrieval", "serving"} | SERVED
 """The parts that serve. None of them imports torch, or a part that may."""
 
 ENGINE_OF_A_RUN = {"retrieval.engine": {"models", "training"}}

@@ -84,7 +84,10 @@ def test_the_manifest_says_what_was_checked(pair: tuple[Path, Path], prepared: P
         assert domain.parity.recall == 1.0
         assert domain.parity.vectors < 1e-5
         assert domain.parity.queries > 0
-    assert repr(info) == f"BundleInfo({info.model}, version {info.version}, 3 domains, 12 items)"
+    assert repr(info) == str(info) == f"<Bundle of {info.model}, version {info.version}: 3 domains, 12 items>"
+    frame = info.to_frame().to_pylist()
+    assert frame[1] == {"domain": "feed", "items": 3, "index": "exact", "recall": 1.0}
+    assert info._repr_html_().count("<tr>") == 4
 
 
 def test_a_bundle_needs_neither_run_nor_prepared_data(run: Path, tmp_path: Path) -> None:

@@ -245,12 +245,13 @@ def test_a_top_k_as_a_frame_and_in_one_line(popularity):
         {"rank": rank, "item": item, "score": score}
         for rank, (item, score) in enumerate(zip(top.ids, top.scores, strict=True), 1)
     ]
-    assert repr(top) == "TopK(search, 4 items: cap 4, mug 3, ink 2, …)"
+    assert repr(top) == "<TopK of search, 4 items: cap 4, mug 3, ink 2, …>"
+    assert top._repr_html_().count("<tr>") == 5
     nothing = popularity.retrieve("kiosk", history=["map"])
-    assert (repr(nothing), nothing.to_frame().num_rows) == ("TopK(kiosk, 0 items)", 0)
+    assert (repr(nothing), nothing.to_frame().num_rows) == ("<TopK of kiosk, 0 items>", 0)
 
 
 def test_a_path_may_be_a_string(popularity):
     same = Retriever(popularity.engine.version)
     assert same.retrieve("search", user="ana") == popularity.retrieve("search", user="ana")
-    assert repr(same).endswith("run, domains search, feed, kiosk)")
+    assert repr(same).endswith("run: search, feed, kiosk>")

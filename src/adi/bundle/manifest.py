@@ -5,9 +5,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
 from pydantic import Field, ValidationError
 
 from adi.errors import AdiError
+from adi.frames import html_of
 from adi.schema import Strict, describe
 
 FORMAT = 1
@@ -95,9 +97,22 @@ class BundleInfo(Strict):
 
     def __repr__(self) -> str:
         items = sum(domain.items for domain in self.domains.values())
-        return f"BundleInfo({self.model}, version {self.version}, {len(self.domains)} domains, {items:,} items)"
+        return f"<Bundle of {self.model}, version {self.version}: {len(self.domains)} domains, {items:,} items>"
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        return repr(self)
+
+    def to_frame(self) -> pa.Table:
+        """Return an Arrow table with a row for each domain (`adi.frames`): its items, and the recall of its index."""
+        rows = [
+            {"domain": name, "items": domain.items, "index": domain.kind, "recall": domain.parity.recall}
+            for name, domain in self.domains.items()
+        ]
+        return pa.Table.from_pylist(rows)
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        return html_of(self.to_frame())
 
 
 def files_in(bundle: Path) -> dict[str, FileInfo]:

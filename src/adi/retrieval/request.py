@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from adi.frames import html_of
+
 SHOWN = 3
 """How many items the representation of a `TopK` shows."""
 
@@ -67,7 +69,7 @@ class TopK:
         return tuple(map(Retrieved, self.ids, self.scores))
 
     def to_frame(self) -> pa.Table:
-        """Return an Arrow table with the columns rank (from 1), item and score; pandas and polars read it directly."""
+        """Return an Arrow table with the columns rank (from 1), item and score (`adi.frames`)."""
         columns = {
             "rank": pa.array(range(1, len(self.ids) + 1), pa.int32()),
             "item": pa.array(self.ids, pa.string()),
@@ -78,4 +80,8 @@ class TopK:
     def __repr__(self) -> str:
         shown = [f"{item} {score:.4g}" for item, score in zip(self.ids[:SHOWN], self.scores[:SHOWN], strict=True)]
         more = ["…"] if len(self.ids) > SHOWN else []
-        return f"TopK({self.domain}, {len(self.ids)} items{': ' if shown else ''}{', '.join([*shown, *more])})"
+        return f"<TopK of {self.domain}, {len(self.ids)} items{': ' if shown else ''}{', '.join([*shown, *more])}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        return html_of(self.to_frame())

@@ -42,7 +42,7 @@ class Retriever:
         self.filters = FilterCache(self.engine)
 
     def __repr__(self) -> str:
-        return f"Retriever({self.engine.version}, domains {', '.join(self.dataset.domains)})"
+        return f"<Retriever of {self.engine.version}: {', '.join(self.dataset.domains)}>"
 
     def retrieve(
         self,
