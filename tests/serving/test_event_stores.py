@@ -1,4 +1,4 @@
-"""The latest events of users: what every store of them does, and what one in a file does."""
+"""Stores of events: the contract of all of them, and the SQLite store."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from adi.errors import AdiError
-from adi.serving.recent import KEPT, Recent, SqliteRecent, StoreError
-from adi.serving.recent_redis import RedisRecent
+from adi.serving.events import MAX_KEPT, EventStore, EventStoreError, SqliteEventStore
+from adi.serving.redis_events import RedisEventStore
 
-Open = Callable[[], Recent]
+Open = Callable[[], EventStore]
 
 
 @pytest.fixture(params=["memory", "file", "redis"])
@@ -21,72 +21,72 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def opened(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
-    """A function that opens the store; what was opened before is kept by those that are not in memory."""
+    """A function that opens a store; unless it is in memory, it has the events of stores opened before."""
     with ExitStack() as stack:
 
-        def open_store() -> Recent:
+        def open_store() -> EventStore:
             if kind == "redis":
-                return stack.enter_context(closing(RedisRecent(request.getfixturevalue("redis_server").url)))
-            return stack.enter_context(closing(SqliteRecent(tmp_path / "events.db" if kind == "file" else None)))
+                return stack.enter_context(closing(RedisEventStore(request.getfixturevalue("redis_server").url)))
+            return stack.enter_context(closing(SqliteEventStore(tmp_path / "events.db" if kind == "file" else None)))
 
         yield open_store
 
 
-def test_the_latest_are_kept_in_order_for_each_user(opened: Open) -> None:
-    recent = opened()
-    assert recent.of(["ana"])[0] == []
+def test_the_latest_events_of_each_user_are_kept_in_order(opened: Open) -> None:
+    store = opened()
+    assert store.of(["ana"])[0] == []
     for number in range(3):
-        recent.add("bo", [("x", "feed")])
-        recent.add("ana", [(f"{number}-{each}", "search") for each in range(90)])
-    assert recent.of(["ana"])[0] == [(f"{n}-{each}", "search") for n in range(3) for each in range(90)][-KEPT:]
-    assert recent.of(["bo"])[0] == [("x", "feed")] * 3
-    assert recent.of(["bo", "cy", "ana", "bo"]) == [recent.of([user])[0] for user in ("bo", "cy", "ana", "bo")]
+        store.add("bo", [("x", "feed")])
+        store.add("ana", [(f"{number}-{each}", "search") for each in range(90)])
+    assert store.of(["ana"])[0] == [(f"{n}-{each}", "search") for n in range(3) for each in range(90)][-MAX_KEPT:]
+    assert store.of(["bo"])[0] == [("x", "feed")] * 3
+    assert store.of(["bo", "cy", "ana", "bo"]) == [store.of([user])[0] for user in ("bo", "cy", "ana", "bo")]
 
 
-def test_more_at_once_than_are_kept(opened: Open) -> None:
-    recent = opened()
-    recent.add("ana", [(str(each), "feed") for each in range(KEPT + 3)])
-    assert recent.of(["ana"])[0] == [(str(each), "feed") for each in range(3, KEPT + 3)]
+def test_one_call_may_add_more_events_than_are_kept(opened: Open) -> None:
+    store = opened()
+    store.add("ana", [(str(each), "feed") for each in range(MAX_KEPT + 3)])
+    assert store.of(["ana"])[0] == [(str(each), "feed") for each in range(3, MAX_KEPT + 3)]
 
 
 @pytest.mark.parametrize("text", ["'; DROP TABLE event; --", "a b\r\n*1", "*", '李:é\x00"]', "\U0001f600"])
-def test_any_text_may_be_an_id(opened: Open, text: str) -> None:
-    recent = opened()
-    recent.add(text, [(text, "feed"), ("pen", text)])
-    assert recent.of([text])[0] == [(text, "feed"), ("pen", text)]
-    assert recent.of([f"{text}."])[0] == []
+def test_any_text_can_be_an_id(opened: Open, text: str) -> None:
+    store = opened()
+    store.add(text, [(text, "feed"), ("pen", text)])
+    assert store.of([text])[0] == [(text, "feed"), ("pen", text)]
+    assert store.of([f"{text}."])[0] == []
 
 
 @pytest.mark.parametrize("kind", ["file", "redis"])
-def test_the_next_server_has_them(opened: Open) -> None:
+def test_the_next_server_has_the_events(opened: Open) -> None:
     opened().add("ana", [("é", "feed")])
-    again = opened()
-    again.add("ana", [("pen", "feed")])
-    assert again.of(["ana"])[0] == [("é", "feed"), ("pen", "feed")]
+    store = opened()
+    store.add("ana", [("pen", "feed")])
+    assert store.of(["ana"])[0] == [("é", "feed"), ("pen", "feed")]
 
 
 def test_several_threads_lose_nothing(opened: Open) -> None:
-    recent = opened()
+    store = opened()
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: recent.add("ana", [(str(number), "feed")]), range(100)))
-    assert sorted(int(item) for item, _ in recent.of(["ana"])[0]) == list(range(100))
+        list(pool.map(lambda number: store.add("ana", [(str(number), "feed")]), range(100)))
+    assert sorted(int(item) for item, _ in store.of(["ana"])[0]) == list(range(100))
 
 
-def test_a_place_that_cannot_hold_them_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "text").write_text("no database, but a text that is long enough to be read as the head of one" * 9)
+def test_a_file_that_cannot_hold_events_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("not a database, but long enough to be read as the header of one" * 9)
     for path in (tmp_path / "missing" / "events.db", tmp_path / "text"):
-        with pytest.raises(AdiError, match="no place to keep events"):
-            SqliteRecent(path)
+        with pytest.raises(AdiError, match="cannot keep events"):
+            SqliteEventStore(path)
 
 
-def test_a_full_disk_takes_nothing_and_spoils_nothing(tmp_path: Path) -> None:
-    with closing(SqliteRecent(tmp_path / "events.db")) as recent:
-        recent.add("ana", [("pen", "search")])
-        (pages,) = recent._db.execute("PRAGMA page_count").fetchone()
-        recent._db.execute(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(StoreError, match="full"):
-            recent.add("ana", [("mug" * 500, "feed")] * 50)
-        assert recent.of(["ana"])[0] == [("pen", "search")]
-        recent._db.execute("PRAGMA max_page_count = 1000000")
-        recent.add("ana", [("mug", "feed")])
-        assert recent.of(["ana"])[0] == [("pen", "search"), ("mug", "feed")]
+def test_a_full_disk_loses_only_new_events(tmp_path: Path) -> None:
+    with closing(SqliteEventStore(tmp_path / "events.db")) as store:
+        store.add("ana", [("pen", "search")])
+        (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+        store._db.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(EventStoreError, match="full"):
+            store.add("ana", [("mug" * 500, "feed")] * 50)
+        assert store.of(["ana"])[0] == [("pen", "search")]
+        store._db.execute("PRAGMA max_page_count = 1000000")
+        store.add("ana", [("mug", "feed")])
+        assert store.of(["ana"])[0] == [("pen", "search"), ("mug", "feed")]

@@ -1,36 +1,52 @@
-"""The page at ``/``, on which a person sees what the model does in each domain: files that ask the routes of `v1`."""
+"""Pages for people: the explorer at `/`, and the reference of the HTTP interface (swagger-ui) at `/docs`.
 
+The pages hold no data, and the browser loads nothing from other hosts.
+"""
+
+from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, Response
 from starlette.exceptions import HTTPException
 
-FOLDER = Path(__file__).parent / "explorer"
-KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+EXPLORER, REFERENCE = (Path(__file__).parent / name for name in ("explorer", "reference"))
+SWAGGER = files("fastapi_swagger.resources")
+MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
-"""Nothing from another host, nothing inline, and nothing kept for longer than the server's own version of it."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src {images}; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
-def add_explorer(app: FastAPI) -> None:
-    """Add the page and its files to an application. They hold no data, and so need no token."""
-    files = {path.name: (path.read_bytes(), KINDS[path.suffix]) for path in FOLDER.iterdir() if path.suffix in KINDS}
+def add_pages(router: APIRouter) -> None:
+    """Add the pages and the files that they load."""
+    swagger = {name: (SWAGGER / name).read_bytes() for name in ("swagger-ui-bundle.js", "swagger-ui.css")}
+    _add_page(router, "/", "/explorer", _read(EXPLORER), images="'self'")
+    _add_page(router, "/docs", "/docs", _read(REFERENCE) | swagger, images="'self' data:")  # in swagger-ui.css
 
-    @app.get("/explorer/{name}", response_model=None, include_in_schema=False)
+
+def _read(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in MEDIA_TYPES}
+
+
+def _add_page(router: APIRouter, path: str, folder: str, content: Mapping[str, bytes], *, images: str) -> None:
+    """Add a page at `path`, and its files below `folder`."""
+    headers = {
+        "Content-Security-Policy": POLICY.format(images=images),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",  # always the files of the running version
+    }
+
     async def file(name: str) -> Response:
-        if name not in files:
+        if name not in content:
             raise HTTPException(404, "Not Found")
-        content, kind = files[name]
-        return Response(content, media_type=kind, headers=HEADERS)
+        return Response(content[name], media_type=MEDIA_TYPES[Path(name).suffix], headers=headers)
 
-    @app.get("/", response_model=None, include_in_schema=False)
     async def page() -> Response:
         return await file("index.html")
+
+    router.add_api_route(path, page, include_in_schema=False)
+    router.add_api_route(f"{folder}/{{name}}", file, include_in_schema=False)

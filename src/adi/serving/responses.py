@@ -1,159 +1,181 @@
-"""What the routes beside those of `messages` answer, for the interface's description; nothing is checked against it
-but by the tests, as answers are written without a model of them.
-"""
+"""Schemas of responses. Responses are written without them, for speed; tests compare the two."""
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonValue
 
+from adi.bundle.manifest import Parity
+from adi.index.card import IndexCard
 from adi.schema import Strict
 
 
-class UserIds(Strict):
-    """Ids of users."""
-
-    users: list[str] = Field(description="In the order of their UTF-8 bytes.")
-
-
-class ItemIds(Strict):
-    """Ids of items, of whatever domain."""
-
-    items: list[str] = Field(description="In the order of their UTF-8 bytes.")
+def _example(**values: JsonValue) -> ConfigDict:
+    """Configuration of a schema with an example."""
+    return ConfigDict(json_schema_extra={"examples": [values]})
 
 
-class Past(Strict):
-    """One thing that a user did."""
+class RankedItems(Strict):
+    """The top items of a domain, best first."""
 
-    item: str = Field(description="The item's id.")
-    domain: str = Field(description="The domain it was taken in.")
-    since: bool = Field(description="Whether it came as an event, since the export.")
-
-
-class History(Strict):
-    """What a user did."""
-
-    user: str = Field(description="The user's id.")
-    known: bool = Field(description="Whether the bundle knows the user; if not, all came as events.")
-    total: int = Field(description="How much the user did; `history` has the latest 50.")
-    history: list[Past] = Field(description="Newest first.")
-    without_events: bool = Field(
-        description="True where the store of events did not answer: what came since the export is missing here."
+    items: list[str] = Field(description="Their ids.")
+    scores: list[float] = Field(
+        description="Their scores: inner products plus weighted log bids. Scores of different lists do not compare."
     )
 
 
-class Attributes(Strict):
+class RetrieveResult(Strict):
+    """The answer to one request."""
+
+    version: str = Field(description="Version of the bundle that answered, the same for all results of an arm.")
+    arm: str | None = Field(description="Arm of the experiment that answered; null without an experiment.")
+    domains: dict[str, RankedItems] = Field(description="Ranked items by domain.")
+    ignored: list[str] = Field(description="Item ids of `history` and `exclude` that the bundle does not know.")
+    without_events: bool = Field(
+        description="True if the event store did not answer, so that the user's events since the export are missing."
+    )
+
+
+class RetrieveResponse(Strict):
+    """The answers to all requests of a body."""
+
+    model_config = _example(
+        results=[
+            {
+                "version": "1c0218facc91",
+                "arm": "control",
+                "domains": {"search": {"items": ["4086", "4356"], "scores": [2.71, 2.64]}},
+                "ignored": [],
+                "without_events": False,
+            }
+        ]
+    )
+
+    results: list[RetrieveResult] = Field(description="One result for each request, in order.")
+
+
+class UserIdsResponse(Strict):
+    """Ids of users."""
+
+    model_config = _example(users=["1", "10", "100"])
+
+    users: list[str] = Field(description="Ids in the order of their UTF-8 bytes.")
+
+
+class ItemIdsResponse(Strict):
+    """Ids of items in any domain."""
+
+    model_config = _example(items=["3", "30"])
+
+    items: list[str] = Field(description="Ids in the order of their UTF-8 bytes.")
+
+
+class PastEvent(Strict):
+    """An interaction in a user's history."""
+
+    item: str = Field(description="The item's id.")
+    domain: str = Field(description="The domain of the interaction.")
+    since: bool = Field(description="True for an event since the export, false for one in the bundle's data.")
+
+
+class UserHistoryResponse(Strict):
+    """A user's history."""
+
+    model_config = _example(
+        user="1",
+        known=True,
+        total=1,
+        history=[{"item": "3", "domain": "search", "since": False}],
+        without_events=False,
+    )
+
+    user: str = Field(description="The user's id.")
+    known: bool = Field(description="Whether the bundle knows the user; if not, the whole history is new events.")
+    total: int = Field(description="Length of the full history; `history` has the latest 50.")
+    history: list[PastEvent] = Field(description="Newest first.")
+    without_events: bool = Field(
+        description="True if the event store did not answer, so that events since the export are missing."
+    )
+
+
+class ItemAttributesResponse(Strict):
     """Attributes of items in a domain."""
 
-    items: dict[str, dict[str, Any]] = Field(description="By id, each attribute by its name; null where it is missing.")
+    model_config = _example(items={"3": {"category": "toys", "bid": 0.5}}, unknown=["99"])
+
+    items: dict[str, dict[str, Any]] = Field(description="Attributes by item id and name; null where missing.")
     unknown: list[str] = Field(description="Ids that the bundle does not know.")
 
 
-class DomainSizes(Strict):
+class DomainsResponse(Strict):
     """The domains of the live bundle."""
 
     version: str = Field(description="The live bundle's version.")
-    arm: str | None = Field(description="Its arm in the experiment; null where none is served.")
-    items: dict[str, int] = Field(description="By domain, how many items can be retrieved there.")
+    arm: str | None = Field(description="The bundle's arm in the experiment; null without an experiment.")
+    items: dict[str, int] = Field(description="Number of items that can be retrieved, by domain.")
 
 
-class CurvePoint(Strict):
-    """What reading so many lists of an index finds and takes."""
+class BidsSummary(Strict):
+    """Recall of a domain's index under bids, measured before export."""
 
-    nprobe: int = Field(description="Lists read.")
-    recall: float = Field(description="Mean share of the exact top k that is found, 0 to 1.")
-    p50_ms: float = Field(description="Median time of one query on one thread, in milliseconds.")
-    p99_ms: float = Field(description="99th percentile of it, in milliseconds.")
-
-
-class Reach(Strict):
-    """How many lists other depths than the tuned one need."""
-
-    depth: int = Field(description="How deep the ranking goes, in items.")
-    nprobe: int = Field(description="Lists read that find it as well as the tuned number finds the top k.")
-    probes: list[int] = Field(description="Lists that hold rising shares of it.")
+    queries: int = Field(description="Real queries of the measurement.")
+    weights: list[float] = Field(description="Bid weights. At the second, bids spread scores as far as the model does.")
+    recalls: list[float] = Field(description="Mean recall of the exact top k at each weight, 0 to 1.")
 
 
-class Bids(Strict):
-    """What was checked of a domain's bids: at each weight, the share of the exact top k that is found."""
+class IndexSummary(Parity, IndexCard):
+    """A domain's index, with its measurements and the comparison of the bundle with its run."""
 
-    queries: int = Field(description="Real queries that it was checked on.")
-    weights: list[float] = Field(description="At the second, bids spread the items' scores as far as the model does.")
-    recalls: list[float] = Field(description="At each weight, the mean share of the exact top k, 0 to 1.")
+    bids: BidsSummary | None = Field(description="Measurements under bids; null for a bundle without bids.")
 
 
-class Index(Strict):
-    """A domain's index, what was measured of it, and of the bundle against the run."""
+class RunSummary(Strict):
+    """The run that the bundle was exported from; fields that the run does not have are null."""
 
-    format: int = Field(description="The layout of its files.")
-    kind: Literal["exact", "ivf"] = Field(description="Every vector compared, or lists of them.")
-    items: int = Field(description="Vectors in it.")
-    dim: int = Field(description="Components of a vector.")
-    k: int = Field(description="The depth of the top that was compared, in items.")
-    target: float = Field(description="The share of the exact top k that was asked for, 0 to 1.")
-    recall: float = Field(description="The mean share of the evaluator's top k that the index returned, 0 to 1.")
-    nlist: int | None = Field(description="Lists; null for an exact index.")
-    nprobe: int | None = Field(description="Lists read in a search; null for an exact index.")
-    tuned_on: int = Field(description="Queries that chose `nprobe`.")
-    confirmed_on: int = Field(description="Other queries, that confirmed it.")
-    curve: list[CurvePoint] = Field(description="Recall against time, on the queries it was tuned on.")
-    reach: list[Reach] = Field(description="Lists that other depths need.")
-    seed: int = Field(description="Of the choice of centroids and queries.")
-    faiss: str = Field(description="The version of faiss that built it.")
-    bytes: int = Field(description="The size of its vectors' file, in bytes.")
-    queries: int = Field(description="Real queries that the bundle was compared with the run on.")
-    vectors: float = Field(
-        description="The largest difference of a user vector's component from the model's, over the largest component."
-    )
-    bids: Bids | None = Field(description="What was checked of its bids; null where the bundle has none.")
-
-
-class Run(Strict):
-    """The run that a bundle was made of; null where it does not say."""
-
-    seed: int | None = Field(description="Of the training.")
-    created: str | None = Field(description="When it was trained, ISO 8601.")
-    parameters: int | None = Field(description="Of the model.")
+    seed: int | None = Field(description="Seed of the training.")
+    created: str | None = Field(description="Time of the training, ISO 8601.")
+    parameters: int | None = Field(description="Number of the model's parameters.")
     config: dict[str, Any] | None = Field(description="Settings of model and training.")
-    metrics: dict[str, Any] | None = Field(description="On its test; null where it was not evaluated.")
-    interest: dict[str, Any] | None = Field(description="By side, the weight of each feature in each domain.")
+    metrics: dict[str, Any] | None = Field(description="Metrics on the test set; null for a run without evaluation.")
+    interest: dict[str, Any] | None = Field(description="Weight of each feature in each domain, by side.")
 
 
 class ContextFeature(Strict):
-    """A feature that a request may give in `context`."""
+    """A feature whose value a request may give in `context`."""
 
-    name: str = Field(description="Its key there.")
-    number: bool = Field(description="Whether its values are numbers.")
-    values: list[str] = Field(description="The first 200 that it was trained on; none of a number.")
+    name: str = Field(description="Key in `context`.")
+    number: bool = Field(description="Whether the values are numbers.")
+    values: list[str] = Field(description="The first 200 values seen in training; empty for numbers.")
 
 
-class About(Strict):
+class BundleResponse(Strict):
     """The live bundle."""
 
-    version: str = Field(description="A digest of its files.")
-    arm: str | None = Field(description="Its arm in the experiment; null where none is served.")
-    arms: list[str] | None = Field(description="All arms of the experiment; null where none is served.")
-    domains: list[str] = Field(description="In the order of the model.")
-    format: int = Field(description="The layout of its files.")
-    adi: str = Field(description="The version of adi that exported it.")
-    created: str = Field(description="When it was exported, ISO 8601.")
-    model: str = Field(description="The kind of model.")
-    fingerprint: str = Field(description="Of the prepared dataset.")
-    bid: str | None = Field(description="The attribute that its bids are from; null where it has none.")
-    versions: dict[str, str] = Field(description="Of the packages that it was made with.")
-    indexes: dict[str, Index] = Field(description="By domain.")
-    run: Run = Field(description="What it was made of.")
-    context: list[ContextFeature] = Field(description="What `context` may give.")
-    attributes: dict[str, list[str]] = Field(description="By domain, the attributes that a `filter` may ask for.")
+    version: str = Field(description="Digest of the bundle's files.")
+    arm: str | None = Field(description="The bundle's arm in the experiment; null without an experiment.")
+    arms: list[str] | None = Field(description="All arms of the experiment; null without an experiment.")
+    domains: list[str] = Field(description="Domains in the order of the model.")
+    format: int = Field(description="Version of the bundle's file layout.")
+    adi: str = Field(description="Version of adi that exported the bundle.")
+    created: str = Field(description="Time of the export, ISO 8601.")
+    model: str = Field(description="Name of the model.")
+    fingerprint: str = Field(description="Fingerprint of the prepared dataset.")
+    bid: str | None = Field(description="Item attribute with the bids; null for a bundle without bids.")
+    versions: dict[str, str] = Field(description="Versions of the packages that made the bundle.")
+    indexes: dict[str, IndexSummary] = Field(description="Indexes by domain.")
+    run: RunSummary = Field(description="The run that was exported.")
+    context: list[ContextFeature] = Field(description="Features whose values `context` may give.")
+    attributes: dict[str, list[str]] = Field(description="Attributes that a `filter` may use, by domain.")
 
 
-class Up(Strict):
-    """The process is up."""
+class HealthResponse(Strict):
+    """Liveness of the process."""
 
     status: Literal["up"] = Field(description="Always `up`.")
 
 
-class Ready(Strict):
-    """A bundle is live."""
+class ReadinessResponse(Strict):
+    """Readiness: a bundle is live."""
 
     status: Literal["ready"] = Field(description="Always `ready`.")
     version: str = Field(description="The live bundle's version; the control's in an experiment.")

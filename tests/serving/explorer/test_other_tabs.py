@@ -39,7 +39,7 @@ def test_the_bundle_is_described(window, served, hostile) -> None:
     one = window()
     one.goto(served, "#bundle")
     panel = one.page.get_by_role("tabpanel")
-    expect(panel).to_contain_text(served.service.live.version)
+    expect(panel).to_contain_text(served.service.bundle().version)
     expect(panel).to_contain_text("The index of search, feed, kiosk is exact")
     expect(panel).to_contain_text("None: the run had not been evaluated when it was exported.")
     rows = panel.get_by_role("table").locator("tbody tr").all_inner_texts()

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from adi.exporting.export import export
-from adi.serving.recent_redis import RedisRecent
+from adi.serving.redis_events import RedisEventStore
 from adi.training.loop import train
 
 
@@ -156,7 +156,7 @@ def test_events_since_the_export_are_in_the_history(window, serving, bundles) ->
 
 
 def test_without_the_store_of_events_the_page_says_so(window, serving, bundles, redis_server) -> None:
-    with closing(RedisRecent(redis_server.url)) as recent:
+    with closing(RedisEventStore(redis_server.url)) as recent:
         server = serving(bundles[0], recent)
         redis_server.stop()
         one = window()
@@ -171,7 +171,7 @@ def test_in_an_experiment_the_arm_of_the_user_answers_and_nothing_is_logged(
 ) -> None:
     experiment = between(*bundles)
     server = serving(experiment, exposures=tmp_path)
-    versions = {arm: live.version for arm, live in server.service.lives.items()}
+    versions = {arm: live.version for arm, live in server.service.bundles.items()}
     one = window()
     for arm in ("old", "new"):
         user = next(user for user in ("ana", "bo b", "cy", "dan") if experiment.arm_of(user) == arm)
@@ -188,7 +188,7 @@ def test_an_arm_that_is_chosen_answers_in_every_tab(window, serving, bundles, be
     experiment = between(*bundles)
     server = serving(experiment)
     user = next(user for user in ("ana", "bo b", "cy", "dan") if experiment.arm_of(user) == "old")
-    version = server.service.lives["new"].version
+    version = server.service.bundles["new"].version
     one = window()
     one.goto(server, f"#retrieve?user={user}&k=4")
     one.answered()
