@@ -1,4 +1,4 @@
-"""The one exception a user is meant to see."""
+"""Exceptions that a user is meant to see."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -10,6 +10,21 @@ class AdiError(Exception):
     The command line prints the message alone and exits with code 2; anything else that is raised is a fault of ours
     or of the machine and keeps its traceback.
     """
+
+
+class ArgumentError(AdiError):
+    """A fault in one argument of a function: the message begins with the parameter's name.
+
+    The command line shows its own name for it (``--seed`` for ``seed``).
+    """
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(f"{parameter}: {message}")
+        self.parameter, self.message = parameter, message
+
+
+class DivergedError(AdiError):
+    """A training whose loss is no longer a finite number."""
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from playwright.sync_api import Route, expect
 
 from adi.exporting.export import export
 from adi.serving.redis_events import RedisEventStore
-from adi.training.loop import train
+from adi.training.train import train
 
 
 def test_the_lists_of_a_chosen_user_are_those_of_the_api(open_window, served, top) -> None:
