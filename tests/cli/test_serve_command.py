@@ -18,7 +18,7 @@ import pytest
             "--events: not the address of a Redis server. Write redis://HOST:PORT/DB",
         ),
         ("postgres://adi:sesame@127.0.0.1/0", "--events: not the address of a Redis server"),
-        ("missing/events.db", "missing/events.db: cannot keep events (unable to open database file)"),
+        ("missing/events.db", "--events: missing/events.db: cannot keep events (unable to open database file)"),
     ],
 )
 def test_a_store_of_events_that_cannot_be_used(adi, tmp_path: Path, where: str, words: str) -> None:
@@ -32,15 +32,7 @@ def test_a_store_of_events_that_cannot_be_used(adi, tmp_path: Path, where: str, 
         assert not re.search("ses|ame@", done.stderr)
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "reason"),
-    [
-        ("--workers", "0", "Input should be greater than or equal to 1 (got 0)."),
-        ("--waiting", "-1", "Input should be greater than or equal to 0 (got -1)."),
-        ("--timeout", "0", "Input should be greater than 0 (got 0.0)."),
-        ("--token", "", "String should have at least 1 character (got '')."),
-    ],
-)
-def test_a_limit_out_of_range_is_refused(adi, tmp_path: Path, option: str, value: str, reason: str) -> None:
-    done = adi("serve", tmp_path / "no bundle", option, value)
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"adi: {option}: {reason}\n")
+def test_a_limit_out_of_range_is_refused(adi, tmp_path: Path) -> None:
+    done = adi("serve", tmp_path / "no bundle", "--workers", 0)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "adi: --workers: Input should be greater than or equal to 1 (got 0).\n"

@@ -308,7 +308,7 @@ def test_arms_may_share_a_bundle_and_order_their_domains_differently(bundles, be
 
 
 def test_an_experiment_watches_no_folder(bundles, between) -> None:
-    with pytest.raises(AdiError, match="--watch: an experiment compares the bundles of its file"):
+    with pytest.raises(AdiError, match="watch: an experiment compares the bundles of its file"):
         Watcher(Service(between(*bundles), Metrics()), bundles[0].parent, print)
 
 

@@ -195,7 +195,7 @@ def test_several_threads_lose_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["text", "text/below", "x" * 300])
 def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "text").write_text("no folder")
-    with pytest.raises(AdiError, match=rf"--exposures: .*{name}: cannot be written \(.*\)\. Give another folder\."):
+    with pytest.raises(AdiError, match=rf"exposures: .*{name}: cannot be written \(.*\)\. Give another folder\."):
         ExposureLog(tmp_path / name, Metrics(), print)
 
 

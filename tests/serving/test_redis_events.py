@@ -158,7 +158,7 @@ def test_a_refused_write_does_not_stop_reads(redis_server, store: RedisEventStor
 def test_an_invalid_address_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(AdiError) as caught:
         RedisEventStore(url)
-    assert str(caught.value) == INVALID_URL
+    assert str(caught.value) == f"events: {INVALID_URL}"
 
 
 def test_no_message_shows_the_password(redis_server, messages: list[str], no_pause: None) -> None:

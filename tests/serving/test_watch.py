@@ -92,7 +92,7 @@ def test_rollback_and_back(watcher: Watcher, folder: Path) -> None:
     watcher.look()
     assert watcher.service.bundle().path == folder / "b"
     assert roll_back(folder) == folder / "a"
-    with pytest.raises(AdiError, match=r"no bundle before 'a'\. Name one with --to: a, b, c\."):
+    with pytest.raises(AdiError, match=r"no bundle before 'a'\. Name one of a, b, c\."):
         roll_back(folder)
     assert roll_back(folder, "b") == folder / "b"
     with pytest.raises(AdiError, match=r"no bundle 'x' \(a, b, c\)"):
@@ -134,5 +134,5 @@ def test_the_thread_survives_a_folder_that_goes_away(watcher: Watcher, folder: P
 
 
 def test_a_missing_folder_is_refused(watcher: Watcher, tmp_path: Path) -> None:
-    with pytest.raises(AdiError, match=r"--watch: .*none: no such folder"):
+    with pytest.raises(AdiError, match=r"watch: .*none: no such folder"):
         Watcher(watcher.service, tmp_path / "none", print)

@@ -1,16 +1,11 @@
 """The commands serve (a bundle or an experiment over HTTP) and rollback (to an earlier bundle of a folder)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from adi.cli.show import say
-from adi.errors import AdiError
-
-if TYPE_CHECKING:
-    from adi.serving.limits import Limits
-    from adi.serving.service import Service
 
 
 def serve(
@@ -18,7 +13,7 @@ def serve(
         Path,
         typer.Argument(help="Folder that adi export wrote, or YAML file of an experiment between several."),
     ],
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = ("127.0.0.1"),
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free port.")] = 8000,
     watch: Annotated[
         Path | None, typer.Option(help="Folder of bundles to watch: its newest goes live once it is checked.")
@@ -47,65 +42,20 @@ def serve(
 
     An experiment: [bold]adi serve ranker-2.yaml --exposures exposures[/]
     """
-    import uvicorn
+    from adi.serving import server
 
-    from adi.serving.app import create_app
-    from adi.serving.events import EventStore, SqliteEventStore
-    from adi.serving.experiment import load_experiment
-    from adi.serving.exposures import ExposureLog
-    from adi.serving.metrics import Metrics
-    from adi.serving.service import Service
-    from adi.serving.watch import Watcher
-
-    limits = _limits(workers=workers, waiting=waiting, timeout=timeout, token=token)
-    store: EventStore
-    if events is not None and "://" in events:
-        from adi.serving.redis_events import RedisEventStore  # imports a package that files do not need
-
-        store = RedisEventStore(events, say)
-    else:
-        store = SqliteEventStore(None if events is None else Path(events))
-    source = load_experiment(bundle) if bundle.is_file() else bundle
-    metrics = Metrics()
-    log = None if exposures is None else ExposureLog(exposures, metrics, say)
-    service = Service(source, metrics, store, log)
-    watcher = None if watch is None else Watcher(service, watch, say)
-    config = uvicorn.Config(
-        create_app(service, limits),
+    server.serve(
+        bundle,
         host=host,
         port=port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=int(timeout) + 1,
-    )
-    socket = config.bind_socket()
-    socket.listen(config.backlog)  # before the address is printed: early requests wait and are not refused
-    say(f"Serving {bundle}, {_versions(service)}, on http://{host}:{socket.getsockname()[1]}. Ctrl-C ends it.")
-    if watcher is not None:
-        watcher.start()
-    uvicorn.Server(config).run(sockets=[socket])
-
-
-def _limits(**options: object) -> "Limits":
-    """The server's limits; raises `AdiError` naming the option that is out of range."""
-    from pydantic import ValidationError
-
-    from adi.schema import describe
-    from adi.serving.limits import Limits
-
-    try:
-        return Limits.model_validate(options)
-    except ValidationError as error:
-        raise AdiError(f"--{describe(error, Limits).strip()}.") from None
-
-
-def _versions(service: "Service") -> str:
-    """The live version, or of an experiment each arm with its share of the users and its version."""
-    if service.experiment is None:
-        return f"version {service.bundle().version}"
-    shares = service.experiment.shares
-    return ", ".join(
-        f"{arm} {100 * share:.3g}% (version {service.bundle(arm).version})" for arm, share in shares.items()
+        watch=watch,
+        events=events,
+        exposures=exposures,
+        workers=workers,
+        waiting=waiting,
+        timeout=timeout,
+        token=token,
+        report=say,
     )
 
 

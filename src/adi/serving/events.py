@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 
 MAX_KEPT = 200
 """Events kept for each user; histories look no further back."""
@@ -38,7 +38,7 @@ class EventStore(Protocol):
 class SqliteEventStore:
     """Events in a SQLite file, or in memory until the process ends.
 
-    Raises `AdiError` for a file that cannot be opened or is not a database.
+    Raises `ArgumentError` for a file that cannot be opened or is not a database.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -52,7 +52,7 @@ class SqliteEventStore:
             )
             self._db.execute("CREATE INDEX IF NOT EXISTS of_user ON event (user, number)")
         except sqlite3.Error as error:
-            raise AdiError(f"{path}: cannot keep events ({error}). Give another file with --events.") from None
+            raise ArgumentError("events", f"{path}: cannot keep events ({error}). Give another file.") from None
 
     def add(self, user: str, events: Sequence[Event]) -> None:
         with self._transaction():

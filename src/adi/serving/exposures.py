@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adi.data.folder import replace_file
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 from adi.serving.experiment import Experiment, assignment_of
 from adi.serving.metrics import Metrics
 from adi.serving.requests import RetrieveCall
@@ -102,7 +102,7 @@ class ExposureLog:
     Args:
         report: called with a message when writing begins to fail, and when it works again.
 
-    Raises `AdiError` for a folder that cannot be created or written to.
+    Raises `ArgumentError` for a folder that cannot be created or written to.
     """
 
     def __init__(
@@ -119,8 +119,8 @@ class ExposureLog:
             with TemporaryFile(dir=folder):
                 pass
         except OSError as error:
-            raise AdiError(
-                f"--exposures: {folder}: cannot be written ({error.strerror}). Give another folder."
+            raise ArgumentError(
+                "exposures", f"{folder}: cannot be written ({error.strerror}). Give another folder."
             ) from None
         self.folder, self.metrics, self.report, self.items, self.seconds = folder, metrics, report, items, seconds
         self._rows: list[Exposure] = []

@@ -12,7 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 from adi.serving.events import MAX_KEPT, Event, EventStoreError
 
 PREFIX = "adi:events:"
@@ -28,8 +28,8 @@ PAUSE = 2.0
 """Seconds between tries of a server that does not answer, since a request that waits for it holds a worker."""
 
 INVALID_URL = (
-    "--events: not the address of a Redis server. Write redis://HOST:PORT/DB, rediss:// for TLS or unix://PATH?db=DB, "
-    "and / ? # @ : in a password as %2F %3F %23 %40 %3A."
+    "not the address of a Redis server. Write redis://HOST:PORT/DB, rediss:// for TLS or unix://PATH?db=DB, and "
+    "/ ? # @ : in a password as %2F %3F %23 %40 %3A."
 )
 
 Result = TypeVar("Result")
@@ -45,7 +45,7 @@ class RedisEventStore:
         url: the server's address, which may have options of the client such as `?socket_timeout=1`.
         report: called with a message when the server stops answering and when it answers again.
 
-    Raises `AdiError` for an invalid address and for a server that does not answer. No message shows the password.
+    Raises `ArgumentError` for an invalid address and for a server that does not answer. No message shows the password.
     """
 
     def __init__(self, url: str, report: Callable[[str], None] = lambda message: None) -> None:
@@ -127,10 +127,10 @@ def _connect(url: str) -> tuple[redis.Redis, str]:
         )
         client.ping()
     except (ValueError, TypeError):  # also of an invalid option
-        raise AdiError(INVALID_URL) from None
+        raise ArgumentError("events", INVALID_URL) from None
     except redis.RedisError as error:
-        raise AdiError(
-            f"--events: {name}: cannot be used ({_reason(error)}). Start the server, or give another address."
+        raise ArgumentError(
+            "events", f"{name}: cannot be used ({_reason(error)}). Start the server, or give another address."
         ) from None
     return client, name
 

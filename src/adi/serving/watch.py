@@ -10,7 +10,7 @@ from pathlib import Path
 
 from adi.bundle.manifest import MANIFEST, read_bundle_info
 from adi.data.folder import replace_file
-from adi.errors import AdiError, suggestion
+from adi.errors import AdiError, ArgumentError, suggestion
 from adi.serving.service import Service
 
 LIVE = "LIVE"
@@ -40,7 +40,7 @@ def chosen_bundle(folder: Path) -> Path | None:
 def roll_back(folder: Path, to: str | None = None) -> Path:
     """Choose a bundle by name, or the one before the live one, and return it.
 
-    Raises `AdiError` for an unknown name, an incomplete bundle, and if no bundle comes before.
+    Raises `AdiError` for an unknown name, for an incomplete bundle, and if no bundle comes before.
     """
     names = [path.name for path in bundles_in(folder)]
     if to is None:
@@ -48,10 +48,14 @@ def roll_back(folder: Path, to: str | None = None) -> Path:
         live = chosen.name if chosen is not None else names[-1] if names else ""
         position = names.index(live) if live in names else 0
         if position == 0:
-            raise AdiError(f"{folder}: no bundle before '{live}'. Name one with --to: {', '.join(names) or 'none'}.")
+            raise ArgumentError(
+                "to", f"{folder} has no bundle before '{live}'. Name one of {', '.join(names) or 'none'}."
+            )
         to = names[position - 1]
     if to not in names:
-        raise AdiError(f"{folder}: no bundle '{to}' ({', '.join(names) or 'none'}).{suggestion(to, names)}")
+        raise ArgumentError(
+            "to", f"{folder} has no bundle '{to}' ({', '.join(names) or 'none'}).{suggestion(to, names)}"
+        )
     read_bundle_info(folder / to)
     replace_file(folder / LIVE, f"{to}\n".encode())
     return folder / to
@@ -74,12 +78,13 @@ class Watcher:
 
     def __init__(self, service: Service, folder: Path, report: Callable[[str], None], *, seconds: float = 2.0) -> None:
         if service.experiment is not None:
-            raise AdiError(
-                "--watch: an experiment compares the bundles of its file, which must not change meanwhile. Leave "
-                "--watch out, or serve one bundle."
+            raise ArgumentError(
+                "watch",
+                "an experiment compares the bundles of its file, which must not change meanwhile. Leave it out, or serve "
+                "one bundle.",
             )
         if not folder.is_dir():
-            raise AdiError(f"--watch: {folder}: no such folder. Create it, and export bundles into it.")
+            raise ArgumentError("watch", f"{folder}: no such folder. Create it, and export bundles into it.")
         self.service, self.folder, self.report, self.seconds = service, folder, report, seconds
         self.refused: dict[Path, tuple[int, int]] = {}
         self._stopped = threading.Event()
