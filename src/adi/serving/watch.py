@@ -80,7 +80,8 @@ class Watcher:
         if service.experiment is not None:
             raise ArgumentError(
                 "watch",
-                "an experiment compares the bundles of its file, which must not change. Leave it out, or serve one bundle.",
+                "an experiment compares the bundles of its file, which must not change. Leave this out, or serve one "
+                "bundle.",
             )
         if not folder.is_dir():
             raise ArgumentError("watch", f"{folder}: no such folder. Create it, and export bundles into it.")
