@@ -1,4 +1,4 @@
-"""What the pages show is true: schemas are valid, Python runs, commands exist, links lead somewhere."""
+"""Checks of the documentation: schemas are valid, Python runs, commands and scripts exist, links lead somewhere."""
 
 import re
 import shlex
@@ -162,6 +162,16 @@ def test_a_command_in_the_text_exists_with_its_options(place: str, program: str,
     assert {word for word in words if word.startswith("-")} - known == set()
 
 
+def test_the_scripts_that_pages_name_exist() -> None:
+    named = {path for page in PAGES for path in re.findall(r"\bexamples/\w+\.\w+", page.read_text(encoding="utf-8"))}
+    assert {path for path in named if not (ROOT / path).exists()} <= {"examples/results.sh"}  # gone, in CHANGELOG.md
+    assert "examples/counters.py" in named
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_within_the_project_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
@@ -188,6 +198,5 @@ def test_there_was_something_to_check() -> None:
     assert counts["python"] >= 10
     assert len(SHELL) >= 10
     assert {program for _, program, _ in SHELL} == set(COMMANDS)
-    assert {page.name for page in PAGES} >= {"schema.md", "data.md", "datasets.md", "CONTRIBUTING.md"}
-    if (ROOT / "README.md").exists():
-        assert ROOT / "README.md" in pages_with_python()
+    assert {page.name for page in PAGES} >= {"schema.md", "data.md", "datasets.md", "results.md", "CONTRIBUTING.md"}
+    assert ROOT / "README.md" in pages_with_python()

@@ -136,5 +136,6 @@ def _show(study: "Study", trials: int) -> None:
     gain = mean(recalls) - mean(base.validations[-1])
     if gain < 2 * error:
         say(
-            f"Its mean is {gain:+.4f} from the base settings', which is not statistically significant: the standard error is {error:.4f}."
+            f"Its mean is {gain:+.4f} from the base settings', no statistically significant difference: the standard "
+            f"error is {error:.4f}."
         )
