@@ -46,7 +46,3 @@ def test_a_new_route_of_the_guarded_router_needs_the_token(listen, served) -> No
     server = listen(app, served.service)
     assert server.ask("/new").status == 401
     assert server.ask("/new", headers=TOKEN).status == 200
-
-
-def test_without_a_token_every_route_is_open(served) -> None:
-    assert served.ask("/v1/domains").status == served.ask("/metrics").status == 200

@@ -106,12 +106,10 @@ class LoadLimiter:
         """Count a request in; raises `ProblemError` if the queue is full. Every request that enters must `release`."""
         if self.in_flight >= self.limits.workers + self.limits.waiting:
             raise ProblemError(BUSY, f"{self.in_flight} requests are queued or being answered. Retry in a second.")
-        self._count(1)
+        self.in_flight += 1
+        self.metrics.requests_in_flight.inc()
 
     def release(self) -> None:
         """Count a request out."""
-        self._count(-1)
-
-    def _count(self, change: int) -> None:
-        self.in_flight += change
-        self.metrics.requests_in_flight.set(self.in_flight)
+        self.in_flight -= 1
+        self.metrics.requests_in_flight.dec()

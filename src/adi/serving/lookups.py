@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from adi.data.dataset import Dataset
-from adi.data.manifest import FeatureInfo
 from adi.errors import AdiError
 from adi.serving.events import Event
 
@@ -57,17 +56,12 @@ def attributes_of(dataset: Dataset, domain: int, items: Sequence[str]) -> dict[s
 
 def context_features(dataset: Dataset) -> list[dict[str, Any]]:
     """The context features of a dataset, with the first values of those that have a vocabulary."""
-    return [
-        {"name": feature.name, "number": feature.edges is not None, "values": _values(dataset, feature)}
-        for feature in dataset.manifest.side("context")
-    ]
-
-
-def _values(dataset: Dataset, feature: FeatureInfo) -> list[str]:
-    if feature.edges is not None or feature.hash_size is not None:  # no vocabulary
-        return []
-    values: list[str] = dataset.vocabulary(feature.name)["value"].slice(0, MAX_VALUES).to_pylist()
-    return values
+    features = []
+    for feature in dataset.manifest.side("context"):
+        has_vocabulary = feature.edges is None and feature.hash_size is None
+        values = dataset.vocabulary(feature.name)["value"].slice(0, MAX_VALUES).to_pylist() if has_vocabulary else []
+        features.append({"name": feature.name, "number": feature.edges is not None, "values": values})
+    return features
 
 
 def attribute_names(dataset: Dataset) -> dict[str, list[str]]:

@@ -37,17 +37,6 @@ BUSY = Failure(503, "Busy", {"Retry-After": "1"})
 TOO_SLOW = Failure(503, "Too slow", {"Retry-After": "1"})
 NO_EVENT_STORE = Failure(503, "Event store unavailable", {"Retry-After": "2"})
 
-DESCRIPTIONS = {
-    400: "The body is not JSON.",
-    401: "The bearer token is missing or wrong.",
-    404: "The user is unknown.",
-    413: "The body is too large.",
-    422: "The request does not match the schema, or names something that does not exist, such as a domain, user, arm, "
-    "attribute or context feature. The detail names the key, the value and the remedy.",
-    503: "The server is busy, timed out, or cannot reach the event store.",
-}
-"""Meaning of each status."""
-
 EXAMPLES = {
     400: (INVALID_JSON, "Invalid JSON: EOF while parsing a value at line 1 column 0."),
     401: (UNAUTHORIZED, "Send the server's token: Authorization: Bearer TOKEN."),
@@ -56,12 +45,20 @@ EXAMPLES = {
     422: (CANNOT_ANSWER, "domain 'serch' is not one of search, feed. Did you mean 'search'?"),
     503: (BUSY, "66 requests are queued or being answered. Retry in a second."),
 }
-"""An example of each status."""
+"""An example of each status: a failure and its detail."""
 
-HEADERS = {
+DESCRIPTIONS = {
+    400: "The body is not JSON.",
+    401: "The bearer token is missing or wrong.",
+    404: "The user is unknown.",
+    413: "The body is too large.",
+    422: "The request does not match the schema, or names an unknown domain, user, arm, attribute or context feature. "
+    "The detail names the key, the value and the remedy.",
+    503: "The server is busy, timed out, or cannot reach the event store.",
     "WWW-Authenticate": "The authentication scheme: Bearer.",
     "Retry-After": "Seconds to wait before the next try.",
 }
+"""Meaning of each status and header."""
 
 
 class Problem(Strict):
@@ -104,6 +101,8 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         responses[status] = {
             "description": DESCRIPTIONS[status],
             "content": {PROBLEM_JSON: {"schema": schema, "example": ProblemError(failure, detail).body()}},
-            "headers": {name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in failure.headers},
+            "headers": {
+                name: {"description": DESCRIPTIONS[name], "schema": {"type": "string"}} for name in failure.headers
+            },
         }
     return responses
