@@ -76,7 +76,7 @@ def options(
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 2 for an error in what the user gave, 1 for any other, 130 for Ctrl-C, 3 where the gate of compare fails.
+    Exit codes: 2 for an error in what the user gave, 1 for any other, 130 for Ctrl-C, 3 for a failed gate of compare.
     """
     yield_cores()
     try:
