@@ -19,20 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adi.errors import suggestion
-from adi.filters.grammar import (
-    And,
-    Compare,
-    Condition,
-    Expression,
-    Has,
-    In,
-    IsNull,
-    Literal,
-    Not,
-    Or,
-    filter_error,
-    parse,
-)
+from adi.filters.grammar import And, Compare, Condition, Expression, Has, In, IsNull, Literal, Not, Or, error_at, parse
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -109,7 +96,7 @@ def _evaluate(expression: Expression, attributes: pa.Table) -> Any:
         case Compare(operator=operator, value=value):
             column, values = _comparable(expression, _scalar_column(expression, attributes), [value])
             if pa.types.is_boolean(column.type) and operator not in ("=", "!="):
-                raise filter_error(
+                raise error_at(
                     expression.at, f"column '{expression.column}' is true or false: compare it with = or !=."
                 )
             return _COMPARE[operator](column, values[0])
@@ -125,7 +112,7 @@ def _column(condition: Condition, attributes: pa.Table) -> pa.ChunkedArray:
     names = attributes.column_names
     if condition.column not in names:
         known = ", ".join(names[:40]) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
-        raise filter_error(
+        raise error_at(
             condition.at, f"no column '{condition.column}'.{suggestion(condition.column, names)} Columns: {known}."
         )
     column = attributes[condition.column]
@@ -136,7 +123,7 @@ def _scalar_column(condition: Condition, attributes: pa.Table) -> pa.ChunkedArra
     """Return the column of a condition; raises `AdiError` for a column of lists."""
     column = _column(condition, attributes)
     if _is_list(column.type):
-        raise filter_error(
+        raise error_at(
             condition.at,
             f"column '{condition.column}' is a list: ask what it contains, such as {condition.column} has 'x'.",
         )
@@ -146,7 +133,7 @@ def _scalar_column(condition: Condition, attributes: pa.Table) -> pa.ChunkedArra
 def _has(condition: Has, column: pa.ChunkedArray, value: Literal) -> pa.ChunkedArray:
     """Return whether each list contains the value, null where there is no list."""
     if not _is_list(column.type):
-        raise filter_error(
+        raise error_at(
             condition.at, f"column '{condition.column}' is {_kind(column.type)} and no list: compare it with = or in."
         )
     chunks = []
@@ -163,12 +150,12 @@ def _comparable(condition: Condition, column: Any, values: Sequence[Literal]) ->
     kind = _kind(column.type)
     for value in values:
         if kind not in _KINDS:
-            raise filter_error(
+            raise error_at(
                 condition.at, f"column '{condition.column}' is {kind}: it can only be asked for with 'is null'."
             )
         if not isinstance(value, _KINDS[kind].literal) or isinstance(value, bool) != (kind == "true or false"):
             shown = f"'{value}'" if isinstance(value, str) else str(value).lower()
-            raise filter_error(
+            raise error_at(
                 condition.at, f"column '{condition.column}' is {kind}, and {shown} is not. {_KINDS[kind].remedy}"
             )
     if kind == "a number":
@@ -201,7 +188,7 @@ def _moment(condition: Condition, kind: str, text: str) -> date | datetime:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise filter_error(
+        raise error_at(
             condition.at, f"column '{condition.column}' is {kind}, and '{text}' is not. {_KINDS[kind].remedy}"
         ) from None
 

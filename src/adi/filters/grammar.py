@@ -76,7 +76,7 @@ def parse(text: str) -> Expression:
     if not text.isascii() and (
         surrogate := re.search("[\ud800-\udfff]", text)
     ):  # half a character, which JSON may contain
-        raise filter_error(surrogate.start(), f"{surrogate[0]!a} is not a character. Remove it.")
+        raise error_at(surrogate.start(), f"{surrogate[0]!a} is not a character. Remove it.")
     parser = _Parser(text)
     expression = parser.expression(0)
     if parser.kind != "end":
@@ -84,7 +84,7 @@ def parse(text: str) -> Expression:
     return expression
 
 
-def filter_error(at: int, message: str) -> AdiError:
+def error_at(at: int, message: str) -> AdiError:
     """Return the error at a character of a filter, counted from 0."""
     return AdiError(f"filter, character {at + 1}: {message}")
 
@@ -136,7 +136,7 @@ class _Parser:
 
     def _factor(self, depth: int) -> Expression:
         if depth > MAX_DEPTH:
-            raise filter_error(self.at, f"over {MAX_DEPTH} parentheses and 'not' are open here. Write it flatter.")
+            raise error_at(self.at, f"over {MAX_DEPTH} parentheses and 'not' are open here. Write it flatter.")
         if self._take("not"):
             return Not(self._factor(depth + 1))
         if self._take("("):
@@ -150,9 +150,7 @@ class _Parser:
             self.fail("a column, 'not' or '('")
         self.conditions += 1
         if self.conditions > MAX_CONDITIONS:
-            raise filter_error(
-                self.at, f"over {MAX_CONDITIONS} conditions. Ask for several values of a column with 'in'."
-            )
+            raise error_at(self.at, f"over {MAX_CONDITIONS} conditions. Ask for several values of a column with 'in'.")
         column = self.token if self.kind == "word" else self.token[1:-1].replace('""', '"')
         at = self.at
         self.advance()
@@ -199,7 +197,7 @@ class _Parser:
             return int(token)
         number = float(token)
         if number in (float("inf"), -float("inf")):
-            raise filter_error(self.at, "the number is too large.")
+            raise error_at(self.at, "the number is too large.")
         return number
 
     def _take(self, token: str) -> bool:
@@ -215,13 +213,13 @@ class _Parser:
 
     def fail(self, expected: str, hint: str = "") -> NoReturn:
         token = "the end" if self.kind == "end" else self.token[:40]
-        raise filter_error(self.at, f"expected {expected}, found {token}.{hint}")
+        raise error_at(self.at, f"expected {expected}, found {token}.{hint}")
 
     def _fail_unreadable(self) -> NoReturn:
         rest = self.text[self.next :].lstrip()
         at = len(self.text) - len(rest)
         if quoted := {"'": "text", '"': "column"}.get(rest[0]):
-            raise filter_error(at, f"the {quoted} that begins here has no closing {rest[0]}")
-        raise filter_error(
+            raise error_at(at, f"the {quoted} that begins here has no closing {rest[0]}")
+        raise error_at(
             at, f"{rest[:20]!a} cannot be read: neither a column, a number, a text in quotes nor a comparison."
         )
