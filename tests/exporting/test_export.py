@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,13 @@ def test_a_bundle_needs_neither_run_nor_prepared_data(run: Path, tmp_path: Path)
 
 def test_the_same_run_gives_the_same_version(run: Path, complete: Path, tmp_path: Path) -> None:
     assert export(run, tmp_path / "again").version == read_bundle_info(complete).version
+
+
+def test_a_bundle_holds_no_path_of_the_machine_that_made_it(complete: Path, prepared: Path) -> None:
+    machine = (str(Path(export.__code__.co_filename).parents[2]), str(prepared), sys.prefix)
+    graphs = [path.read_bytes() for path in complete.rglob("*.onnx")]
+    assert len(graphs) == 3
+    assert not any(path.encode() in graph for path in machine for graph in graphs)
 
 
 def test_the_planned_size_is_that_of_the_vectors(run: Path, complete: Path) -> None:

@@ -67,5 +67,7 @@ def export_graph(tower: PaddedTower, embedding_dim: int, path: Path) -> None:
             input_names=["rows", "given"],
             output_names=["vectors"],
         )
-        assert program is not None
-        program.save(path)
+    assert program is not None
+    for node in program.model.graph:  # torch notes the lines of code, with the path of this installation
+        node.metadata_props.clear()
+    program.save(path)
