@@ -61,13 +61,15 @@ def compare(
     Example: [bold]adi compare runs/dnn-single-* runs/adi-se-* --gate[/]
     """
     from adi.comparison.compare import compare as compare_runs
-    from adi.errors import AdiError
+    from adi.errors import AdiError, ArgumentError
     from adi.extensions import import_object
     from adi.metrics import Metric
 
     if k is not None:
         if measure is not None:
             raise AdiError(f"-k {k} and --measure {measure}: give one of them.")
+        if k < 1:
+            raise ArgumentError("k", f"{k}; give 1 or more.")
         measure = f"recall@{k}"
     own_metrics = [import_object(path, (Metric,), parameter="metrics") for path in metrics or ()]
     with ERR.status("comparing"):

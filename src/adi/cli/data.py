@@ -111,7 +111,7 @@ def prepare(
     with progress_bar() as bar:
         manifest = run(schema, out, memory=memory, progress=bar)
     say(counts_table(manifest))
-    for sentence in left_out(manifest, place=str(out)):
+    for sentence in left_out(manifest, str(out)):
         say(sentence)
     if few := few_validation(manifest):
         say(few)

@@ -1,12 +1,12 @@
 """The result of a comparison: differences of models to a baseline, as a value, a table and a notebook display."""
 
 from dataclasses import dataclass
-from html import escape
 
 import pyarrow as pa
 
 from adi.comparison.difference import FEWEST_USERS, Difference, summary
 from adi.evaluation.breakdown import Slice
+from adi.frames import html_of
 
 FRAME = pa.schema(
     [(name, pa.string()) for name in ("model", "domain", "among")]
@@ -90,25 +90,10 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
-        names = ("model", "domain", "queries", "users", "baseline", "value", "difference", "95 % interval", "verdict")
-        head = "".join(f"<th>{name}</th>" for name in names)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in self._cells(one))}</tr>" for one in self.differences
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-    def _cells(self, one: Difference) -> list[str]:
-        among = "all" if one.among is None else str(one.among)
-        numbers = [_number(one.baseline_value), _number(one.value), _number(one.difference, sign="+")]
-        interval = "–" if one.low is None or one.high is None else f"{one.low:+.3f} to {one.high:+.3f}"
-        return [one.model, one.domain or "mean", among, f"{one.users:,}", *numbers, interval, one.verdict]
+        return html_of(self.to_frame())
 
     def _may_hurt(self, one: Difference) -> bool:
         if one.among is not None:
             return False
         unknown = one.low is None or one.users < FEWEST_USERS or one.low < -self.margin
         return one.verdict == "not decided" and unknown
-
-
-def _number(value: float | None, sign: str = "") -> str:
-    return "–" if value is None else f"{value:{sign}.4f}"

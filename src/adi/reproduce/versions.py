@@ -22,7 +22,7 @@ from adi.reproduce.datasets import Provenance, read_provenance
 from adi.reproduce.folder import GridFolder
 
 EXCLUDED = frozenset(
-    {"__init__", "cli", "comparison", "extensions", "guessing", "progress", "report", "reproduce", "tuning"}
+    {"__init__", "cli", "comparison", "extensions", "frames", "guessing", "progress", "report", "reproduce", "tuning"}
     | {"bundle", "exporting", "filters", "index", "retrieval", "serving", "thread_budget", "timing"}
 )
 """Parts of the package that make no results: they call, show, compare, serve or search for what others compute, or
