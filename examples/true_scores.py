@@ -1,8 +1,8 @@
-"""How well a simulated marketplace's test can be told by one who knows its truth: the recall of the true scores.
+"""Recall of a simulated marketplace's true scores on its test.
 
-They are `f(v | u, d)` of `adi.marketplace.simulation`, by which clicks are drawn; no model is told them. Nor are
-they quite the best there is: the earlier clicks of a visit tell which of the user's two interests it is about, and f
-does not know that.
+Clicks are drawn by these scores, `f(v | u, d)` of `adi.marketplace.simulation`, which models do not see. Their recall is
+not quite an upper bound: the earlier clicks of a visit reveal which of the user's two interests it is about, and f does
+not use them.
 
 Usage: python examples/true_scores.py MARKETPLACE PREPARED    (what `adi simulate` and `adi prepare` wrote)
 """
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 class TrueScores:
-    """A `Scorer` that knows the truth. A marketplace's users and items are numbered from 1, in its files' order."""
+    """A `Scorer` by the true scores. A marketplace's users and items are numbered from 1, in the order of its files."""
 
     def __init__(self, folder: Path, dataset: Dataset) -> None:
         users = pq.read_table(folder / "users.parquet")
@@ -45,12 +45,12 @@ class TrueScores:
         self.dataset = dataset
 
     def against(self, domain: int, items: Array) -> Score:
-        own = np.array([int(self.dataset.items.key(int(item))) for item in items]) - 1  # (m,)
+        columns = np.array([int(self.dataset.items.key(int(item))) for item in items]) - 1  # (m,)
 
         def score(queries: Queries) -> Tensor:
             users = np.array([int(self.dataset.users.key(int(user))) for user in queries.users]) - 1  # (n,)
             name = self.dataset.domains[domain]
-            return torch.from_numpy(self.truth.scores(self.groups[users], self.main_share[users], name)[:, own])
+            return torch.from_numpy(self.truth.scores(self.groups[users], self.main_share[users], name)[:, columns])
 
         return score
 

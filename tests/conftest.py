@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from adi.data.dataset import Dataset
-from adi.evaluation.ranks import Ranked, write_ranks
+from adi.runs.ranks import QueryRanks, write_ranks
 from adi.metrics import RECALL
 from adi.preparation.prepare import prepare
 
@@ -167,8 +167,7 @@ def dataset(prepared: Path) -> Dataset:
 
 @pytest.fixture
 def ranked_run(tmp_path: Path) -> Callable[..., Path]:
-    """Makes an evaluated run from the rank of each test query, given by domain as (user, rank), and in the third place
-    the length of its history."""
+    """Makes an evaluated run from the test queries of each domain, as (user, rank) or (user, rank, history length)."""
 
     def make(
         name: str,
@@ -186,17 +185,18 @@ def ranked_run(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         folder = tmp_path / name
         folder.mkdir()
-        ranked, first = {}, 0
-        for domain, pairs in queries.items():
-            users, ranks, lengths = np.array([(*one, 0)[:3] for one in pairs], dtype=np.float64).reshape(-1, 3).T
-            zeros = np.zeros(len(pairs))
+        query_ranks, first = {}, 0
+        for domain, triples in queries.items():
+            users, ranks, lengths = np.array([(*triple, 0)[:3] for triple in triples], dtype=float).reshape(-1, 3).T
+            zeros = np.zeros(len(triples))
             by = {"history_length": lengths, "history_in_domain": zeros, "item_popularity": zeros}
-            ranked[domain] = Ranked(np.arange(first, first + len(pairs)), users.astype(np.int64), ranks, by)
-            first += len(pairs)
+            rows = np.arange(first, first + len(triples))
+            query_ranks[domain] = QueryRanks(rows, users.astype(np.int64), ranks, by)
+            first += len(triples)
         measures = {
-            domain: {"queries": len(own.ranks), "corpus": 99}
-            | {f"recall@{k}": RECALL.mean(own.ranks, k) if len(own.ranks) else None for k in ks}
-            for domain, own in ranked.items()
+            domain: {"queries": len(part.ranks), "corpus": 99}
+            | {f"recall@{k}": RECALL.mean(part.ranks, k) if len(part.ranks) else None for k in ks}
+            for domain, part in query_ranks.items()
         }
         card = {"model": model, "seed": seed, "created": "2026-01-02", "domains": list(queries), "prepared": prepared}
         card |= {
@@ -207,9 +207,9 @@ def ranked_run(tmp_path: Path) -> Callable[..., Path]:
             "config": dict(config or {}),
         }
         metrics = {"part": "test", "against": against, "history": history, "ks": ks, "domains": measures}
-        known = {f"recall@{k}": [own[f"recall@{k}"] for own in measures.values() if own["queries"]] for k in ks}
-        metrics |= {"mean": {name: float(np.mean(values)) if values else None for name, values in known.items()}}
-        metrics |= {"ranks": write_ranks(folder, ranked)}
+        recalls = {f"recall@{k}": [part[f"recall@{k}"] for part in measures.values() if part["queries"]] for k in ks}
+        metrics |= {"mean": {name: float(np.mean(values)) if values else None for name, values in recalls.items()}}
+        metrics |= {"ranks": write_ranks(folder, query_ranks)}
         (folder / "run.json").write_text(json.dumps(card), encoding="utf-8")
         (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
         return folder

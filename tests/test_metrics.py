@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adi.errors import AdiError
-from adi.metrics import METRICS, MRR, NDCG, RECALL, Metric
+from adi.metrics import METRICS, MRR, NDCG, RECALL, Metric, metrics_by_name
 
 ranks_of_any_kind = st.lists(st.one_of(st.integers(0, 60).map(lambda twice: twice / 2), st.just(inf)), min_size=1)
 
@@ -68,3 +68,23 @@ def test_a_metric_that_is_not_finite_is_refused():
     metric = Metric("inverse", lambda ranks, k: 1 / np.where(ranks == 2, np.nan, ranks + 1))
     with pytest.raises(AdiError, match="metric 'inverse': is not finite for rank 2"):
         metric.mean(np.arange(3.0), 10)
+
+
+def test_metrics_of_your_own_are_known_by_name():
+    first = Metric("first", lambda ranks, k: (ranks == 0).astype(float))
+    assert list(metrics_by_name([first])) == ["recall", "ndcg", "mrr", "first"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["ndcg"], "metrics: 'ndcg' is the name of one of adi's own metrics"),
+        (["coverage"], "metrics: 'coverage' is the name of one of adi's own metrics"),
+        (["first", "first"], "metrics: two metrics are named 'first'"),
+        (["first@3"], "metrics: 'first@3' cannot be a name, which is followed by '@'"),
+        ([""], "metrics: '' cannot be a name"),
+    ],
+)
+def test_a_name_that_is_in_use_or_no_name_is_refused(names, message):
+    with pytest.raises(AdiError, match=message):
+        metrics_by_name([Metric(name, RECALL.gain) for name in names])

@@ -34,8 +34,8 @@ from adi.errors import AdiError
 
 if TYPE_CHECKING:
     from adi import losses, metrics, nn
-    from adi.data.dataset import Dataset
     from adi.comparison.compare import compare
+    from adi.data.dataset import Dataset
     from adi.exporting.export import export
     from adi.marketplace.simulation import Marketplace, simulate
     from adi.metrics import Metric

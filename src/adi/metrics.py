@@ -74,12 +74,17 @@ COVERAGE = "coverage"
 
 
 def metrics_by_name(own: Sequence[Metric] = ()) -> dict[str, Metric]:
-    """`METRICS` and your own metrics by name. Raises `ArgumentError` for a name that is in use or that has an ``@``."""
+    """`METRICS` and your own metrics by name. Raises `ArgumentError` for a name that is in use or that contains ``@``."""
     metrics = dict(METRICS)
     for metric in own:
-        if "@" in metric.name or not metric.name:
-            raise ArgumentError("metrics", f"'{metric.name}' is no name for a metric. Give it one without '@'.")
-        if metric.name in metrics or metric.name == COVERAGE:
-            raise ArgumentError("metrics", f"the name '{metric.name}' is in use. Give your metric another name.")
-        metrics[metric.name] = metric
+        name = metric.name
+        if not name or "@" in name:
+            raise ArgumentError("metrics", f"'{name}' cannot be a name, which is followed by '@' and the list length.")
+        if name in METRICS or name == COVERAGE:
+            raise ArgumentError(
+                "metrics", f"'{name}' is the name of one of adi's own metrics. Give yours another name."
+            )
+        if name in metrics:
+            raise ArgumentError("metrics", f"two metrics are named '{name}'. Give one of them another name.")
+        metrics[name] = metric
     return metrics

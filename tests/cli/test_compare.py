@@ -11,7 +11,7 @@ import pytest
 
 from adi.data.dataset import Dataset
 from adi.data.overlap import overlaps
-from adi.evaluation.ranks import read_ranks, write_ranks
+from adi.runs.ranks import read_ranks, write_ranks
 
 DOMAINS = ["search", "cart", "feed"]  # as the guessed schema has them
 

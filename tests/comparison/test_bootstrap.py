@@ -1,4 +1,4 @@
-"""Resampling of users and seeds: cases small enough to list every draw, and intervals of differences that are known."""
+"""Bootstrap over users and seeds: cases small enough to list every draw, and intervals of known differences."""
 
 from collections import Counter
 from math import sqrt
@@ -6,20 +6,20 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from adi.evaluation import bootstrap
-from adi.evaluation.bootstrap import means, replicate_means
-from adi.evaluation.totals import Totals
+from adi.comparison import bootstrap
+from adi.comparison.bootstrap import means, replicate_means
+from adi.comparison.totals import Totals
 from adi.metrics import RECALL
 
 
 def totals(users, *columns):
-    """The totals of a domain: numbers of queries, then the gains of each run."""
+    """The totals of a domain: the numbers of queries, then the gains of each run."""
     return Totals(np.array(users), np.array(columns, dtype=np.float64).T)
 
 
 def shares(values):
-    """How often each value comes, values rounded."""
-    counts = Counter(tuple(np.round(one, 4)) for one in values)
+    """The frequency of each value, rounded."""
+    counts = Counter(tuple(np.round(value, 4)) for value in values)
     return {value: count / len(values) for value, count in counts.items()}
 
 
@@ -51,8 +51,8 @@ def test_a_user_is_drawn_in_every_domain_at_once():
 
 
 def test_seeds_vary_as_new_ones_would_and_each_model_by_itself():
-    # One user, so nothing but seeds varies. The means of two seeds drawn of .2 and .6 are .2, .4, .4 and .6, moved away
-    # from .4 by sqrt(2): their variance is that of the two, .08, over 2.
+    # With one user nothing but the seeds varies. The means of two seeds drawn from .2 and .6 are .2, .4, .4 and .6; their
+    # distance from .4 is multiplied by sqrt(2), so that their variance is that of the two seeds, .08, over 2.
     drawn = replicate_means([totals([0], [1], [0.2], [0.6], [0.1], [0.1], [0.4])], 1, [2, 3], replicates=8000, seed=0)
     first, second = drawn[:, 0, 0], drawn[:, 1, 0]
     far = 0.2 * sqrt(2)
@@ -84,11 +84,11 @@ def test_the_size_of_a_block_changes_nothing(monkeypatch):
     assert (replicate_means([domain], 9, [2, 1], replicates=101, seed=6) != whole).any()
 
 
-def covered(*, seeds, of_seeds, simulations=300, users=150):
-    """How often the 95 % interval holds the true difference in recall, .1, of models whose seeds spread by `of_seeds`.
+def coverage(*, seeds, seed_spread, simulations=300, users=150):
+    """The share of 95 % intervals that contain the true difference in recall, .1; seeds spread by `seed_spread`.
 
-    A user has one to three queries, all as hard (a cluster). A query hits where a luck that most runs share is below
-    the chance of its user (pairs); one in five runs has a luck of its own.
+    A user has one to three equally hard queries (a cluster). A query is a hit where a random number that most runs
+    share is below the chance of its user (pairs); one in five runs has its own random number.
     """
     random, inside = np.random.default_rng(7), 0
     for number in range(simulations):
@@ -99,7 +99,7 @@ def covered(*, seeds, of_seeds, simulations=300, users=150):
         for truth in (0.1, 0.0):
             for _ in range(seeds):
                 luck = np.where(random.random(len(user)) < 0.8, shared, random.random(len(user)))
-                ranks = np.where(luck < chance + truth + random.normal(0, of_seeds), 0.0, np.inf)
+                ranks = np.where(luck < chance + truth + random.normal(0, seed_spread), 0.0, np.inf)
                 columns.append(np.bincount(user, RECALL.gains(ranks, 10), minlength=users))
         drawn = replicate_means(
             [totals(np.arange(users), *columns)], users, [seeds, seeds], replicates=200, seed=number
@@ -109,10 +109,10 @@ def covered(*, seeds, of_seeds, simulations=300, users=150):
     return inside / simulations
 
 
-@pytest.mark.parametrize(("seeds", "of_seeds"), [(1, 0.0), (2, 0.03), (5, 0.1)])
-def test_intervals_hold_the_truth_about_as_often_as_they_say(seeds, of_seeds):
-    assert 0.9 <= covered(seeds=seeds, of_seeds=of_seeds) <= 0.99
+@pytest.mark.parametrize(("seeds", "seed_spread"), [(1, 0.0), (2, 0.03), (5, 0.1)])
+def test_intervals_contain_the_truth_about_as_often_as_they_claim(seeds, seed_spread):
+    assert 0.9 <= coverage(seeds=seeds, seed_spread=seed_spread) <= 0.99
 
 
 def test_one_seed_covers_users_only():
-    assert covered(seeds=1, of_seeds=0.1) < 0.7
+    assert coverage(seeds=1, seed_spread=0.1) < 0.7

@@ -1,4 +1,4 @@
-"""The comparison of runs: values and words by hand on made-up ranks, and the runs that do not compare."""
+"""Comparisons of runs: values and words by hand on made-up ranks, and runs that do not compare."""
 
 import json
 from dataclasses import asdict, replace
@@ -7,13 +7,14 @@ from math import inf, log2
 import pytest
 
 from adi.errors import AdiError
-from adi.evaluation.comparison import compare
+from adi.comparison.compare import compare
+from adi.metrics import Metric
 
 HIT, MISS = 0.0, inf
 
 
 def queries(search, feed):
-    """100 users with two queries each in search, and 60 of them with one in feed; the first so many are hits."""
+    """100 users with two queries each in search, 60 of them with one in feed; the given numbers of them are hits."""
     return {
         "search": [(user, HIT if 2 * user + turn < search else MISS) for user in range(100) for turn in range(2)],
         "feed": [(user, HIT if user < feed else MISS) for user in range(60)],
@@ -71,12 +72,14 @@ def test_several_pooled_models_are_named(runs, ranked_run):
     }
 
 
-def test_the_baseline_is_the_one_named_else_dnn_single_else_the_first(runs):
+def test_the_baseline_is_the_named_model_else_dnn_single_else_the_first(runs):
     *single, adi, _, popularity = runs
     assert compare([adi, popularity, *single]).baseline == "dnn-single"
     assert compare([adi, popularity]).baseline == "adi-se"
     assert compare([adi, popularity], baseline="popularity").baseline == "popularity"
-    with pytest.raises(AdiError, match=r"baseline: 'adi-sf' is not .*: adi-se; popularity\. Did you mean 'adi-se'\?"):
+    with pytest.raises(
+        AdiError, match=r"baseline: 'adi-sf' is not one of the models: adi-se; popularity\. Did you mean 'adi-se'\?"
+    ):
         compare([adi, popularity], baseline="adi-sf")
 
 
@@ -123,47 +126,47 @@ def test_few_users_decide_nothing_and_are_named(ranked_run):
     other = ranked_run("b", {name: [(user, HIT) for user, _ in own] for name, own in few.items()}, model="b")
     search, kiosk, mean = compare([one, other]).differences
     assert [one.verdict for one in (search, kiosk, mean)] == ["helps", "not decided", "not decided"]
-    assert kiosk.sentence.endswith("is not decided (+1.000, 95 % +1.000 to +1.000, but from 12 users only)")
+    assert kiosk.sentence.endswith("is not decided (+1.000, 95 % +1.000 to +1.000, from only 12 users)")
 
 
-def test_a_gate_fails_where_a_model_hurts_and_a_strict_one_where_it_may(runs, ranked_run):
-    def failed(*given, strict=False, baseline=None):
-        comparison = compare(given, baseline=baseline)
+def test_regressions_are_where_a_model_hurts_and_strict_ones_where_it_may(runs, ranked_run):
+    def regressions(*folders, strict=False, baseline=None):
+        comparison = compare(folders, baseline=baseline)
         return [(one.model, one.domain) for one in comparison.regressions(strict=strict)]
 
     single, adi, popularity = runs[0], runs[2], runs[4]
     better = ranked_run("better", queries(200, 60), model="mmoe")
-    assert failed(single, adi) == [("adi-se", "feed")]
-    assert failed(single, better, strict=True) == []
-    assert failed(single, popularity) == []
-    # two queries more in search, both of one user, who is drawn from no to a few times: 0 to 0.03
-    assert failed(single, popularity, strict=True) == []
-    assert failed(single, popularity, baseline="popularity") == []
-    assert failed(single, popularity, baseline="popularity", strict=True) == [("dnn-single", "search")]
+    assert regressions(single, adi) == [("adi-se", "feed")]
+    assert regressions(single, better, strict=True) == []
+    assert regressions(single, popularity) == []
+    # two more hits in search, both of one user, who is drawn zero to a few times: 0 to 0.03
+    assert regressions(single, popularity, strict=True) == []
+    assert regressions(single, popularity, baseline="popularity") == []
+    assert regressions(single, popularity, baseline="popularity", strict=True) == [("dnn-single", "search")]
     empty = [ranked_run(f"{model}-0", {**queries(9, 9), "kiosk": []}, model=model) for model in ("a", "b")]
-    assert failed(*empty) == []
-    assert failed(*empty, strict=True) == [("b", "kiosk")]
+    assert regressions(*empty) == []
+    assert regressions(*empty, strict=True) == [("b", "kiosk")]
 
 
 @pytest.mark.parametrize(("low", "fails"), [(-0.0049, False), (-0.005, False), (-0.0051, True)])
-def test_a_strict_gate_allows_a_loss_within_the_margin(runs, low, fails):
+def test_strict_regressions_allow_a_loss_within_the_margin(runs, low, fails):
     comparison = compare(runs[:4])
-    open_one = replace(comparison.differences[0], verdict="not decided", low=low, high=0.02)
-    assert replace(comparison, differences=(open_one,)).regressions(strict=True) == [open_one] * fails
-    mean = replace(open_one, domain=None)
+    undecided = replace(comparison.differences[0], verdict="not decided", low=low, high=0.02)
+    assert replace(comparison, differences=(undecided,)).regressions(strict=True) == [undecided] * fails
+    mean = replace(undecided, domain=None)
     assert replace(comparison, differences=(mean,)).regressions(strict=True) == []
 
 
 def with_lengths(new, known):
-    """60 users with no history, of whom the first so many are found, and 140 with a history of 4, in feed alone; 70 of
-    those who have one are asked for in search too."""
+    """60 users without history, `new` of them with a hit, and 140 with a history of 4, `known` of them with a hit, in
+    feed; 70 of the latter have a miss in search too."""
     lengths = [0] * 60 + [4] * 140
-    found = [user < new for user in range(60)] + [user < known for user in range(140)]
-    feed = [(user, HIT if hit else MISS, length) for user, (hit, length) in enumerate(zip(found, lengths, strict=True))]
+    hits = [user < new for user in range(60)] + [user < known for user in range(140)]
+    feed = [(user, HIT if hit else MISS, length) for user, (hit, length) in enumerate(zip(hits, lengths, strict=True))]
     return {"search": [(user, MISS, 4) for user in range(60, 130)], "feed": feed}
 
 
-def test_slices_are_compared_beside_the_whole(ranked_run):
+def test_slices_are_compared_in_addition_to_all_queries(ranked_run):
     one = ranked_run("a", with_lengths(20, 70))
     other = ranked_run("b", with_lengths(50, 58), model="adi-se")
     comparison = compare([one, other], by=["history_length"])
@@ -181,7 +184,7 @@ def test_slices_are_compared_beside_the_whole(ranked_run):
     assert feed.difference == pytest.approx(-12 / 140)
     assert mean.difference == pytest.approx(-6 / 140)
     assert feed.verdict == "hurts"
-    # the whole is gained, by 18 of 200: the gate sees the group that is hurt only where it is asked for
+    # over all queries the model gains 18 of 200, and the loss shows in the slice alone
     assert comparison.of("adi-se")[1].verdict == "helps"
     assert compare([one, other]).regressions() == []
     assert comparison.regressions() == [feed]
@@ -189,7 +192,7 @@ def test_slices_are_compared_beside_the_whole(ranked_run):
     assert [own["among"] for own in plain[2:4]] == [None, {"by": "history_length", "label": "0"}]
 
 
-def test_a_strict_gate_does_not_ask_of_every_slice_that_it_is_decided(ranked_run):
+def test_strict_regressions_leave_out_undecided_slices(ranked_run):
     one, other = (ranked_run(name, with_lengths(30, 70), model=name) for name in ("a", "b"))
     comparison = compare([one, other], by=["history_length", "item_popularity"])
     assert any(own.users == 0 for own in comparison.differences)
@@ -198,10 +201,10 @@ def test_a_strict_gate_does_not_ask_of_every_slice_that_it_is_decided(ranked_run
 
 def test_notes_say_what_the_intervals_do_not_cover(runs):
     assert compare(runs).notes == (
-        "Few seeds of dnn-single (2) and adi-se (2): how far seeds spread is roughly known, and so are the intervals.",
+        "Few seeds of dnn-single (2) and adi-se (2): their spread, and so the width of the intervals, is a rough estimate.",
     )
     (note,) = compare([runs[0], runs[2], runs[4]]).notes
-    assert note.startswith("One seed of dnn-single and adi-se: there the intervals cover other users, not another")
+    assert note.startswith("Only one seed of dnn-single and adi-se: the intervals cover the variation between users")
 
 
 def test_the_result_is_plain_and_the_same_again(runs):
@@ -211,14 +214,60 @@ def test_the_result_is_plain_and_the_same_again(runs):
     assert compare(runs, seed=4) != first
 
 
+def test_a_frame_has_a_row_for_each_difference(runs):
+    comparison = compare([runs[0], runs[2]], by=["history_length"])
+    frame = comparison.to_frame()
+    assert frame.column_names == [
+        *("model", "domain", "among", "users", "baseline_value", "value", "difference", "low", "high", "verdict")
+    ]
+    search, feed, mean = comparison.of("adi-se")
+    rows = frame.to_pylist()
+    assert [(row["domain"], row["among"]) for row in rows] == [
+        (domain, among) for among in (None, "history_length 0") for domain in ("search", "feed", "mean")
+    ]
+    for row, one in zip(rows, (search, feed, mean), strict=False):
+        assert (row["model"], row["users"], row["verdict"]) == ("adi-se", one.users, one.verdict)
+        assert (row["value"], row["low"], row["high"]) == (one.value, one.low, one.high)
+    html = comparison._repr_html_()
+    assert html.count("<tr>") == 1 + len(rows)
+    assert f"<td>{search.difference:.4f}</td>" in html
+
+
+def test_a_domain_without_queries_has_nulls_in_the_frame(ranked_run):
+    one, other = (ranked_run(model, {**queries(50, 9), "kiosk": []}, model=model) for model in ("a", "b"))
+    kiosk = compare([one, other]).to_frame().to_pylist()[2]
+    assert (kiosk["domain"], kiosk["users"], kiosk["value"], kiosk["low"]) == ("kiosk", 0, None, None)
+
+
+def test_a_comparison_is_one_line(runs):
+    assert repr(compare([*runs[:4:2], runs[4]])) == (
+        "<Comparison of recall@50 on test, baseline dnn-single. adi-se: pooled training helps in search, hurts in feed; "
+        "popularity: popularity makes no difference in feed; not decided in search>"
+    )
+
+
+def test_a_metric_of_your_own_is_compared_by_its_name(runs, ranked_run):
+    first = Metric("first", lambda ranks, k: (ranks == 0).astype(float))
+    comparison = compare([str(run) for run in runs], measure="first@3", metrics=[first])
+    assert comparison.measure == "first@3"
+    assert comparison.of("adi-se")[0].difference == pytest.approx(0.2)
+    with pytest.raises(AdiError, match=r"'fist@3' is not recall@K, ndcg@K, mrr@K or first@K, .* Did you mean 'first'"):
+        compare(runs, measure="fist@3", metrics=[first])
+    nan = Metric("nan", lambda ranks, k: ranks * float("nan"))
+    with pytest.raises(AdiError, match="metric 'nan': is not finite"):
+        compare(runs, measure="nan@3", metrics=[nan])
+    with pytest.raises(AdiError, match="metrics: 'recall' is the name of one of adi's own metrics"):
+        compare(runs, metrics=[Metric("recall", first.gain)])
+
+
 def test_configurations_of_one_model_are_compared(ranked_run):
     one = ranked_run("one", queries(100, 30), config={"training": {"lr": 0.1}})
     other = ranked_run("other", queries(100, 30), config={"training": {"lr": 0.2}})
     assert list(compare([one, other]).seeds) == ["dnn (training.lr=0.1)", "dnn (training.lr=0.2)"]
 
 
-def test_runs_of_one_model_have_nothing_to_be_compared_with(runs):
-    with pytest.raises(AdiError, match="nothing to compare: every run given is of dnn-single"):
+def test_runs_of_one_model_are_refused(runs):
+    with pytest.raises(AdiError, match="nothing to compare: all runs are of dnn-single"):
         compare(runs[:2])
 
 
@@ -249,10 +298,10 @@ def test_runs_without_ranks_or_metrics_are_refused(runs):
     metrics = runs[2] / "metrics.json"
     text = metrics.read_text()
     metrics.write_text(json.dumps({key: value for key, value in json.loads(text).items() if key != "ranks"}))
-    with pytest.raises(AdiError, match=r"from before ranks were kept beside it\. Run 'adi evaluate .*adi-0' again"):
+    with pytest.raises(AdiError, match=r"written by an adi that kept no ranks\. Run 'adi evaluate .*adi-0' again"):
         compare(runs)
     metrics.write_text(text.replace('"ranks": "', '"ranks": "0'))
-    with pytest.raises(AdiError, match=r"adi-0/ranks\.parquet: not the file that metrics\.json was made from"):
+    with pytest.raises(AdiError, match=r"adi-0/ranks\.parquet: not the ranks that metrics\.json was made from"):
         compare(runs)
     metrics.unlink()
     with pytest.raises(AdiError, match=r"adi-0/metrics\.json: no such file\. 'adi evaluate .*adi-0' writes it"):
@@ -277,7 +326,7 @@ def test_ranks_of_other_rows_are_refused(ranked_run):
         ({"measure": "recall"}, "'recall' is not"),
         ({"margin": -0.1}, "margin: -0.1; give a difference of the measure from 0"),
         ({"margin": float("nan")}, "margin: nan"),
-        ({"replicates": 99}, "replicates: 99; an interval of 95 % takes 100 or more"),
+        ({"replicates": 99}, "replicates: 99; a 95 % interval takes 100 or more"),
         ({"seed": -1}, "seed: -1; give a whole number from 0 on"),
         (
             {"by": ["item_popularity", "age"]},

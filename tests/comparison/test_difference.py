@@ -1,8 +1,8 @@
-"""What intervals say, in words."""
+"""Verdicts of intervals, and the words for them."""
 
 import pytest
 
-from adi.evaluation.verdict import listed, sentence, summary, verdict
+from adi.comparison.difference import listed, sentence, summary, verdict
 
 
 @pytest.mark.parametrize(
@@ -14,9 +14,9 @@ from adi.evaluation.verdict import listed, sentence, summary, verdict
         (-0.006, -0.001, "hurts"),
         (-0.004, 0.003, "makes no difference"),
         (0.0, 0.0, "makes no difference"),
-        (0.001, 0.005, "makes no difference"),  # one is better, and by too little to matter
+        (0.001, 0.005, "makes no difference"),  # better, but by too little to matter
         (-0.005, -0.001, "makes no difference"),
-        (-0.001, 0.006, "not decided"),  # 0 is inside, and so is more than the margin
+        (-0.001, 0.006, "not decided"),  # contains 0, and more than the margin
         (-0.030, 0.002, "not decided"),
         (0.0, 0.02, "not decided"),
     ],
@@ -49,15 +49,15 @@ def test_sentences():
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("verdicts", "words"),
     [
         ({"r1": "hurts", "r2": "helps", "r5": "helps"}, "dnn helps in r2 and r5, hurts in r1"),
         ({"r1": "not decided", "r2": "makes no difference"}, "dnn makes no difference in r2; not decided in r1"),
         ({"r1": "not decided", "r2": "not decided"}, "dnn: not decided in r1 and r2"),
     ],
 )
-def test_a_summary_names_each_domain_once(found, words):
-    assert summary("dnn", found) == words
+def test_a_summary_names_each_domain_once(verdicts, words):
+    assert summary("dnn", verdicts) == words
 
 
 def test_lists_in_words():

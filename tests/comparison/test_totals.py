@@ -1,14 +1,17 @@
-"""What each user's queries gain, by hand."""
+"""The gains of each user's queries, by hand."""
 
+import json
+from dataclasses import replace
 from math import inf
 
 import pytest
 
 from adi.errors import AdiError
 from adi.evaluation.breakdown import Slice
-from adi.evaluation.totals import totals_by_user
+from adi.comparison.totals import totals_by_user
 from adi.metrics import MRR, RECALL
-from adi.runs.run import read_runs
+from adi.runs.ranks import read_ranks, write_ranks
+from adi.runs.run import read_run, read_runs
 
 
 def test_sums_of_each_user_in_each_run(ranked_run):
@@ -28,24 +31,35 @@ def test_sums_of_each_user_in_each_run(ranked_run):
 
 
 def test_sums_of_each_slice_that_holds_a_query(ranked_run):
-    given = {"search": [(7, 0, 0), (3, 1, 2), (7, 4, 30)], "feed": [(9, 2, 1), (3, 0, 2), (9, inf, 2)]}
-    run = ranked_run("run", given)
+    queries = {"search": [(7, 0, 0), (3, 1, 2), (7, 4, 30)], "feed": [(9, 2, 1), (3, 0, 2), (9, inf, 2)]}
+    run = ranked_run("run", queries)
     totals, users = totals_by_user(read_runs([run]), RECALL, 3, ["history_length"])
     assert users == 3
     assert list(totals) == [None, *(Slice("history_length", label) for label in ("0", "1–2", "21+"))]
-    found = {
-        among.label: [(own.users.tolist(), own.sums.tolist()) for own in parts]
-        for among, parts in totals.items()
+    by_label = {
+        among.label: [(domain.users.tolist(), domain.sums.tolist()) for domain in domains]
+        for among, domains in totals.items()
         if among is not None
     }
-    assert found == {
+    assert by_label == {
         "0": [([1], [[1, 1]]), ([], [])],
         "1–2": [([0], [[1, 1]]), ([0, 2], [[1, 1], [2, 1]])],
         "21+": [([1], [[1, 0]]), ([], [])],
     }
 
 
-def test_without_any_query_there_is_nothing_to_compare_by(ranked_run):
+def test_runs_without_any_query_are_refused(ranked_run):
     run = ranked_run("one", {"search": []})
     with pytest.raises(AdiError, match=r"one/ranks\.parquet: no test query in any domain"):
         totals_by_user(read_runs([run]), RECALL, 3)
+
+
+def test_ranks_without_the_column_of_a_breakdown_are_refused(ranked_run):
+    run = ranked_run("one", {"search": [(0, 0.0)]})
+    ranks = read_ranks(read_run(run))["search"]
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics["ranks"] = write_ranks(run, {"search": replace(ranks, by={"history_length": ranks.by["history_length"]})})
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    assert totals_by_user(read_runs([run]), RECALL, 3, ["history_length"])[1] == 1
+    with pytest.raises(AdiError, match=r"no column 'item_popularity', .* Run 'adi evaluate .*one' again"):
+        totals_by_user(read_runs([run]), RECALL, 3, ["history_length", "item_popularity"])

@@ -1,4 +1,4 @@
-"""The evaluation: golden numbers on a log of a few lines, and what must hold on the hand-written one."""
+"""Evaluation: golden numbers on a log of a few lines, and properties on the hand-written log."""
 
 import json
 from math import log2
@@ -59,7 +59,7 @@ def test_candidates_by_hand(listed):
     data = Dataset(listed)
     result = evaluate(Popularity(data), data, against="candidates", ks=(2, 1, 3))
     assert result.ks == (1, 2, 3)
-    # Ranks in a: z after x and y 2, y before z 0, x is no candidate; in b: z 0, w after x and level with y 1.5.
+    # Ranks in a: z 2, after x and y; y 0, before z; x is no candidate. In b: z 0; w 1.5, after x and tied with y.
     assert result.domains["a"] == pytest.approx(
         {"queries": 3, "corpus": 3}
         | at(1, 1 / 3, 1 / 3, 1 / 3, 2 / 3)
@@ -79,7 +79,7 @@ def test_candidates_by_hand(listed):
 def test_the_corpus_by_hand(listed):
     data = Dataset(listed)
     result = evaluate(Popularity(data), data, ks=(1, 2))
-    # Ranks in a, what the user took in any domain left out: z level with v .5, y before v 0, x 0; in b: z 0, w a miss.
+    # Ranks without the user's items of any domain. In a: z .5, tied with v; y 0, before v; x 0. In b: z 0; w is missed.
     assert [result.domains[name]["queries"] for name in "ab"] == [3, 2]
     assert [result.domains[name]["corpus"] for name in "ab"] == [4, 2]
     assert [result.domains[name]["recall@1"] for name in "ab"] == [1.0, 1 / 2]
@@ -90,7 +90,7 @@ def test_the_corpus_by_hand(listed):
         {"group": "1–2", "queries": 2, "recall@1": 1.0, "recall@2": 1.0},
         {"group": "3–5", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
     )
-    # Of 3, 1 and 2 items those of a: u1 x and y, u2 x, u4 z. In b, u3 and u4 have none and one.
+    # Of histories of 3, 1 and 2 items, those in a: u1 x and y, u2 x, u4 z. In b, u3 has none and u4 one.
     assert in_domain["a"] == ({"group": "1–2", "queries": 3, "recall@1": 1.0, "recall@2": 1.0},)
     assert in_domain["b"] == (
         {"group": "0", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
@@ -113,7 +113,7 @@ def test_the_result_is_json_of_a_fixed_form(dataset, popularity):
     assert list(result.domains) == list(result.breakdown["item_popularity"]) == ["search", "feed", "kiosk"]
     assert all(list(values) == ["queries", "corpus", *measures] for values in result.domains.values())
     assert list(result.mean) == measures
-    # the kiosk has one item, so whoever asks gets it first
+    # the kiosk has one item, which is first for every query
     assert result.domains["kiosk"] == {"queries": 4, "corpus": 1} | dict.fromkeys(measures, 1.0)
 
 
@@ -129,37 +129,37 @@ def test_the_mean_is_over_domains_and_skips_one_without_rows(dataset, popularity
 
 
 @pytest.mark.parametrize("breakdown", ["history_length", "history_in_domain", "item_popularity"])
-def test_the_groups_of_a_breakdown_make_up_the_domain(dataset, popularity, monkeypatch, breakdown):
+def test_the_groups_of_a_breakdown_add_up_to_the_domain(dataset, popularity, monkeypatch, breakdown):
     monkeypatch.setitem(BREAKDOWNS, "item_popularity", (0, 2, 3, 4))
     result = evaluate(popularity, dataset, ks=(1, 3))
     for name, groups in result.breakdown[breakdown].items():
-        whole = result.domains[name]
+        domain = result.domains[name]
         sizes = [group.queries for group in groups]
-        assert sum(sizes) == whole["queries"]
+        assert sum(sizes) == domain["queries"]
         assert min(sizes) > 0
         assert np.average([group.measures["recall@3"] for group in groups], weights=sizes) == pytest.approx(
-            whole["recall@3"]
+            domain["recall@3"]
         )
     assert max(len(groups) for groups in result.breakdown[breakdown].values()) > 1
 
 
 @pytest.mark.parametrize("most", [1, 3, 100])
 def test_at_most_some_rows_of_each_domain(dataset, monkeypatch, popularity, most):
-    whole = evaluate(popularity, dataset, ks=(1,)).domains
-    asked = []
+    all_rows = evaluate(popularity, dataset, ks=(1,)).domains
+    evaluated = []
     queries = dataset.queries
     monkeypatch.setattr(
-        dataset, "queries", lambda part, rows, **options: asked.append(rows) or queries(part, rows, **options)
+        dataset, "queries", lambda part, rows, **options: evaluated.append(rows) or queries(part, rows, **options)
     )
     some = evaluate(popularity, dataset, ks=(1,), rows_per_domain=most).domains
-    assert [some[name]["queries"] for name in some] == [min(whole[name]["queries"], most) for name in whole]
-    rows = np.concatenate(asked)
+    assert [some[name]["queries"] for name in some] == [min(all_rows[name]["queries"], most) for name in all_rows]
+    rows = np.concatenate(evaluated)
     assert len(set(rows.tolist())) == len(rows)
     if most == 3:  # from the first row of a domain to its last
-        assert [rows[0], rows[2]] == [0, whole["search"]["queries"] - 1]
+        assert [rows[0], rows[2]] == [0, all_rows["search"]["queries"] - 1]
 
 
-def test_a_history_that_is_not_causal_is_said_to_be_so(dataset, popularity):
+def test_the_history_of_the_queries_is_recorded(dataset, popularity):
     earlier, every = (evaluate(popularity, dataset, ks=(1, 3), causal=causal) for causal in (True, False))
     assert (earlier.history, every.history) == ("earlier", "all others")
     assert every.breakdown["history_length"]["feed"] != earlier.breakdown["history_length"]["feed"]
@@ -170,24 +170,26 @@ def test_a_model_that_scores_all_alike_gains_nothing(dataset):
         def against(self, domain, items):
             return lambda queries: torch.zeros(len(queries), len(items))
 
-    found = evaluate(Alike(), dataset, ks=(1,)).domains
-    assert found["search"]["recall@1"] == 0
-    assert found["kiosk"]["recall@1"] == 1
+    domains = evaluate(Alike(), dataset, ks=(1,)).domains
+    assert domains["search"]["recall@1"] == 0
+    assert domains["kiosk"]["recall@1"] == 1
 
 
-def test_each_domain_is_told_with_its_rankings_when_it_is_done(dataset, popularity):
-    ranked = {}
-    result = evaluate(popularity, dataset, ks=(1,), done=ranked.__setitem__)
-    assert list(ranked) == ["search", "feed", "kiosk"]
-    assert {name: RECALL.mean(own.ranks, 1) for name, own in ranked.items()} == {
-        name: own["recall@1"] for name, own in result.domains.items()
+def test_done_is_called_with_each_domain_and_its_rankings(dataset, popularity):
+    rankings = {}
+    result = evaluate(popularity, dataset, ks=(1,), done=rankings.__setitem__)
+    assert list(rankings) == ["search", "feed", "kiosk"]
+    assert {name: RECALL.mean(part.ranks, 1) for name, part in rankings.items()} == {
+        name: measures["recall@1"] for name, measures in result.domains.items()
     }
 
 
-def test_candidates_that_were_not_given_are_asked_for(dataset, popularity, listed):
-    with pytest.raises(AdiError, match=r"the split gives no candidates \(split.candidates in its schema.yaml\)"):
+def test_candidates_that_the_split_does_not_have_are_refused(dataset, popularity, listed):
+    with pytest.raises(AdiError, match=r"the split has no candidates \(split.candidates in schema.yaml\)"):
         evaluate(popularity, dataset, against="candidates")
-    with pytest.raises(AdiError, match="for the test rows only; evaluate validation against the corpus"):
+    with pytest.raises(
+        AdiError, match="against: the split has candidates of test rows only; evaluate validation against corpus"
+    ):
         evaluate(popularity, dataset, part="validation", against="candidates")
     with pytest.raises(AdiError, match="against: 'pool' is not one of corpus, candidates"):
         evaluate(popularity, dataset, against="pool")
@@ -196,7 +198,7 @@ def test_candidates_that_were_not_given_are_asked_for(dataset, popularity, liste
 def test_a_row_without_candidates_is_named(tmp_path):
     data = Dataset(prepared_with(tmp_path, CANDIDATES.replace("u2,y,a u2,z,a ", "")))
     with pytest.raises(
-        AdiError, match=r"1 of the 3 test rows of domain 'a' have no candidates, such as that of user 'u2'"
+        AdiError, match=r"1 of the 3 test rows of domain 'a' have no candidates, such as a row of user 'u2'"
     ):
         evaluate(Popularity(data), data, against="candidates")
 

@@ -36,31 +36,31 @@ def rows_of(dataset, part, domain):
 
 
 def ranked_items(dataset, part, row, *, corpus, causal):
-    """The items that a row's is ranked among: the corpus without the history, but with the item itself."""
+    """The items that a row's item is ranked among: the corpus without the history, but with the item itself."""
     (target,) = dataset.targets(part, np.array([row]))[1]
     seen = dataset.queries(part, np.array([row]), causal=causal).histories.items
     left_out = set() if dataset.manifest.repeats else set(seen.tolist()) - {int(target)}
     return [item for item in corpus.tolist() if item not in left_out]
 
 
-def place(scores, target, among):
-    """The mean place, from 0, of the target's score in a sort of the scores; infinite where it is not among them."""
+def sorted_rank(scores, target, among):
+    """The mean position, from 0, of the target's score in a sort of the scores; infinite where it is not among them."""
     if target not in among:
         return np.inf
     ordered = np.sort(-scores[among])
     return float(np.flatnonzero(ordered == -scores[target]).mean())
 
 
-def check(found, scorer, dataset, part, domain, rows, among):
-    """Compare ranks and lists with plain sorts; `among` has the items of each row."""
+def check(rankings, scorer, dataset, part, domain, rows, among):
+    """Compare rankings with plain sorts; `among` has the items of each row. Returns the scores."""
     users, targets, _ = dataset.targets(part, rows)
     scores = scorer.values[domain].numpy()[users]
-    expected = [place(row, target, items) for row, target, items in zip(scores, targets, among, strict=True)]
-    assert found.ranks.tolist() == expected
-    assert found.by["history_length"].tolist() == [
+    expected = [sorted_rank(row, target, items) for row, target, items in zip(scores, targets, among, strict=True)]
+    assert rankings.ranks.tolist() == expected
+    assert rankings.by["history_length"].tolist() == [
         len(dataset.queries(part, rows[i : i + 1]).histories.items) for i in range(len(rows))
     ]
-    assert found.by["item_popularity"].tolist() == dataset.corpora.counts_of(domain, targets).tolist()
+    assert rankings.by["item_popularity"].tolist() == dataset.corpora.counts_of(domain, targets).tolist()
     return scores
 
 
@@ -81,45 +81,45 @@ def test_ranks_in_the_corpus_are_those_of_a_sort(request, data, part, tied):
     halves = 0
     for domain in range(len(dataset.domains)):
         rows, corpus = rows_of(dataset, part, domain), dataset.corpora.retrievable(domain)
-        found = rank(scorer, dataset, part, domain, rows, candidates=None, causal=True, ks=KS)
+        rankings = rank(scorer, dataset, part, domain, rows, candidates=None, causal=True, ks=KS)
         among = [ranked_items(dataset, part, row, corpus=corpus, causal=True) for row in rows]
-        scores = check(found, scorer, dataset, part, domain, rows, among)
-        assert found.ranked == len(corpus)
-        halves += int((found.ranks % 1 == 0.5).sum())
+        scores = check(rankings, scorer, dataset, part, domain, rows, among)
+        assert rankings.num_items == len(corpus)
+        halves += int((rankings.ranks % 1 == 0.5).sum())
         if not tied:
             for k in KS:
                 lists = [
                     sorted(items, key=lambda item: -row[item])[:k] for row, items in zip(scores, among, strict=True)
                 ]
-                assert found.shown[k] == len({item for best in lists for item in best})
+                assert rankings.covered[k] == len({item for best in lists for item in best})
     assert (halves > 0) == tied
 
 
-def test_an_item_that_the_user_had_taken_before_is_ranked_and_others_are_left_out(dataset, repeating):
+def test_items_of_the_history_are_left_out_except_the_target(dataset, repeating):
     rows = rows_of(dataset, "test", 0)
     users, targets, _ = dataset.targets("test", rows)
     left, kept = (
         rank(random_table(data), data, "test", 0, rows, candidates=None, causal=True, ks=KS).ranks
         for data in (dataset, repeating)
     )
-    éric = [dataset.users.key(user) for user in users].index("éric")  # had pen in feed, then in search
+    éric = [dataset.users.key(user) for user in users].index("éric")  # clicked pen in feed, then in search
     assert targets[éric] in dataset.queries("test", rows[[éric]]).histories.items
     assert np.isfinite(left).all()
     assert (left <= kept).all()
     assert (left < kept).sum() > 3
 
 
-def test_all_that_the_user_did_is_left_out_when_the_history_is_not_causal(dataset):
+def test_later_items_of_the_user_are_left_out_when_the_history_is_not_causal(dataset):
     scorer, domain = random_table(dataset), 1
     rows, corpus = rows_of(dataset, "test", domain), dataset.corpora.retrievable(domain)
     users, targets, _ = dataset.targets("test", rows)
     results = []
     for causal in (True, False):
-        found = rank(scorer, dataset, "test", domain, rows, candidates=None, causal=causal, ks=KS)
+        rankings = rank(scorer, dataset, "test", domain, rows, candidates=None, causal=causal, ks=KS)
         among = [ranked_items(dataset, "test", row, corpus=corpus, causal=causal) for row in rows]
         scores = scorer.values[domain].numpy()[users]
-        assert found.ranks.tolist() == [place(*each) for each in zip(scores, targets, among, strict=True)]
-        results.append(found.by["history_length"].sum())
+        assert rankings.ranks.tolist() == [sorted_rank(*each) for each in zip(scores, targets, among, strict=True)]
+        results.append(rankings.by["history_length"].sum())
     assert results[0] < results[1]
 
 
@@ -129,13 +129,13 @@ def test_only_eligible_items_are_ranked(dataset):
     changed = copy.copy(dataset)
     changed.corpora = Corpora(corpora.items, corpora.counts, eligible)
     scorer, rows = random_table(changed), rows_of(changed, "test", 0)
-    found = rank(scorer, changed, "test", 0, rows, candidates=None, causal=True, ks=KS)
+    rankings = rank(scorer, changed, "test", 0, rows, candidates=None, causal=True, ks=KS)
     corpus = corpora.items[0][::2]
     among = [ranked_items(changed, "test", row, corpus=corpus, causal=True) for row in rows]
-    check(found, scorer, changed, "test", 0, rows, among)
-    assert found.ranked == len(corpus) < len(corpora.items[0])
-    assert 0 < np.isinf(found.ranks).sum() < len(rows)
-    assert found.by["item_popularity"][np.isinf(found.ranks)].max() > 0
+    check(rankings, scorer, changed, "test", 0, rows, among)
+    assert rankings.num_items == len(corpus) < len(corpora.items[0])
+    assert 0 < np.isinf(rankings.ranks).sum() < len(rows)
+    assert rankings.by["item_popularity"][np.isinf(rankings.ranks)].max() > 0
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -148,14 +148,14 @@ def test_ranks_among_candidates_of_unequal_numbers(dataset, tied):
         others = random.permutation(np.setdiff1d(np.arange(dataset.manifest.items), target))[: position % 5 + 1]
         among.append(sorted({*others.tolist(), *([int(target)] if position % 3 else [])}))
     offsets = np.cumsum([0, *map(len, among)])
-    found = rank(scorer, dataset, "test", 0, rows, candidates=(np.concatenate(among), offsets), causal=True, ks=KS)
-    scores = check(found, scorer, dataset, "test", 0, rows, among)
-    assert np.isinf(found.ranks).tolist() == [position % 3 == 0 for position in range(len(rows))]
-    assert found.ranked == len({item for items in among for item in items})
-    assert found.shown[50] == found.ranked
+    rankings = rank(scorer, dataset, "test", 0, rows, candidates=(np.concatenate(among), offsets), causal=True, ks=KS)
+    scores = check(rankings, scorer, dataset, "test", 0, rows, among)
+    assert np.isinf(rankings.ranks).tolist() == [position % 3 == 0 for position in range(len(rows))]
+    assert rankings.num_items == len({item for items in among for item in items})
+    assert rankings.covered[50] == rankings.num_items
     if not tied:
         best = {max(items, key=lambda item: row[item]) for row, items in zip(scores, among, strict=True)}
-        assert found.shown[1] == len(best)
+        assert rankings.covered[1] == len(best)
 
 
 @pytest.mark.parametrize(("queries", "logits", "cached"), [(1, 1, 1), (1000, 20, 1), (3, 1000, 10), (1000, 1000, 17)])
@@ -164,32 +164,32 @@ def test_results_do_not_depend_on_the_sizes_of_the_blocks(
     dataset, monkeypatch, queries, logits, cached, among_candidates
 ):
     rows, scorer = rows_of(dataset, "test", 0), random_table(dataset, tied=True)
-    listed = np.tile(np.array([0, 2, 3, 5]), len(rows)), np.arange(len(rows) + 1) * 4
-    options = {"candidates": listed if among_candidates else None, "causal": True, "ks": (1, 2)}
-    whole = rank(scorer, dataset, "test", 0, rows, **options)
+    candidates = np.tile(np.array([0, 2, 3, 5]), len(rows)), np.arange(len(rows) + 1) * 4
+    options = {"candidates": candidates if among_candidates else None, "causal": True, "ks": (1, 2)}
+    full = rank(scorer, dataset, "test", 0, rows, **options)
     sizes = []
     against = scorer.against
     monkeypatch.setattr(
-        scorer, "against", lambda *asked: lambda queries: sizes.append(len(queries)) or against(*asked)(queries)
+        scorer, "against", lambda *given: lambda queries: sizes.append(len(queries)) or against(*given)(queries)
     )
     monkeypatch.setattr(ranking, "QUERIES_AT_ONCE", queries)
     monkeypatch.setattr(ranking, "LOGITS_AT_ONCE", logits)
     monkeypatch.setattr(ranking, "CACHED_AT_ONCE", cached)
     parts = rank(scorer, dataset, "test", 0, rows, **options)
-    assert parts.ranks.tolist() == whole.ranks.tolist()
-    for by, values in whole.by.items():
+    assert parts.ranks.tolist() == full.ranks.tolist()
+    for by, values in full.by.items():
         assert parts.by[by].tolist() == values.tolist()
-    assert (parts.shown, parts.ranked) == (whole.shown, whole.ranked)
+    assert (parts.covered, parts.num_items) == (full.covered, full.num_items)
     assert max(sizes) <= queries
-    assert max(sizes) * whole.ranked <= max(logits, whole.ranked)
+    assert max(sizes) * full.num_items <= max(logits, full.num_items)
 
 
 def test_scores_that_differ_in_double_precision_alone_do_not_tie(repeating):
     shape = (3, repeating.manifest.users, repeating.manifest.items)
     scorer = Table(np.broadcast_to(0.5 + 1e-12 * np.arange(shape[2]), shape).copy())
-    found = rank(scorer, repeating, "test", 0, rows_of(repeating, "test", 0), candidates=None, causal=True, ks=KS)
-    assert (found.ranks[np.isfinite(found.ranks)] % 1 == 0).all()
-    assert len(set(found.ranks)) > 3
+    rankings = rank(scorer, repeating, "test", 0, rows_of(repeating, "test", 0), candidates=None, causal=True, ks=KS)
+    assert (rankings.ranks[np.isfinite(rankings.ranks)] % 1 == 0).all()
+    assert len(set(rankings.ranks)) > 3
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
@@ -202,10 +202,12 @@ def test_scores_that_are_not_finite_are_refused(dataset, wrong):
 
 def test_no_rows_need_no_scores(dataset):
     none = np.empty(0, dtype=np.int64)
-    found = rank(None, dataset, "test", 0, none, candidates=None, causal=True, ks=(1, 2))
-    assert [len(values) for values in (found.ranks, *found.by.values())] == [0, 0, 0, 0]
-    assert (found.shown, found.ranked) == ({1: 0, 2: 0}, len(dataset.corpora.retrievable(0)))
-    assert rank(None, dataset, "test", 0, none, candidates=(none, np.zeros(1, int)), causal=True, ks=(1,)).ranked == 0
+    rankings = rank(None, dataset, "test", 0, none, candidates=None, causal=True, ks=(1, 2))
+    assert [len(values) for values in (rankings.ranks, *rankings.by.values())] == [0, 0, 0, 0]
+    assert (rankings.covered, rankings.num_items) == ({1: 0, 2: 0}, len(dataset.corpora.retrievable(0)))
+    assert (
+        rank(None, dataset, "test", 0, none, candidates=(none, np.zeros(1, int)), causal=True, ks=(1,)).num_items == 0
+    )
 
 
 def test_positions_by_hand():

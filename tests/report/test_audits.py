@@ -6,7 +6,7 @@ import re
 import pytest
 
 from adi.errors import AdiError
-from adi.evaluation.groups import group_runs
+from adi.runs.groups import group_runs
 from adi.report.elements import Figures
 from adi.report.heat import heat_map
 from adi.report.interest import interest

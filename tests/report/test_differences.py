@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from adi.errors import AdiError
-from adi.evaluation.comparison import compare_groups
-from adi.evaluation.groups import group_runs
+from adi.comparison.compare import compare_groups
+from adi.runs.groups import group_runs
 from adi.report.intervals import difference_intervals, slice_intervals
 from adi.report.page import write_report
 from adi.runs.run import read_runs

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from adi.errors import AdiError
-from adi.evaluation.groups import Estimate, group_runs
+from adi.runs.groups import Estimate, group_runs
 from adi.report.charts import COLOURS, breakdown_lines, key, loss_curve, recall_bars, validation_curve
 from adi.report.page import write_report
 from adi.runs.run import read_runs

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adi.evaluation.groups import Estimate
+from adi.runs.groups import Estimate
 from adi.reproduce.figures import course
 from adi.reproduce.interest import rank_correlation
 

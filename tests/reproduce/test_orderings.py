@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from adi.evaluation.groups import Group
+from adi.runs.groups import Group
 from adi.reproduce.orderings import Ordering, compare_order, draw, kendall_tau, orderings_of
 from adi.reproduce.paper import Published
 from adi.reproduce.results import Outcome, Results

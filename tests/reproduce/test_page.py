@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from adi.evaluation.groups import Group
+from adi.runs.groups import Group
 from adi.report.elements import Figures
 from adi.reproduce.datasets import DATASETS
 from adi.reproduce.orderings import orderings_of

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adi.errors import AdiError
-from adi.evaluation.groups import Estimate, over_runs
+from adi.runs.groups import Estimate, estimates_by_feature
 from adi.runs.by_feature import INTEREST, ByFeature, read_by_feature, write_by_feature
 
 
@@ -23,9 +23,9 @@ def test_what_is_not_of_this_form_is_refused(tmp_path) -> None:
         read_by_feature(tmp_path / INTEREST)
 
 
-def test_over_runs_by_hand() -> None:
+def test_estimates_by_feature_by_hand() -> None:
     runs = [ByFeature(features=("a", "b"), values={"x": (1.0, None), "y": (0.0, low)}) for low in (2.0, 4.0)]
-    assert over_runs(runs) == {
+    assert estimates_by_feature(runs) == {
         "x": (Estimate(1.0, 0.0), Estimate(None)),
         "y": (Estimate(0.0, 0.0), Estimate(3.0, pytest.approx(2**0.5))),
     }

@@ -38,7 +38,9 @@ def reproduce(
     ] = False,
     redo: Annotated[
         bool,
-        typer.Option("--redo", help="Remove cells of other code, data or settings, and failed ones, and run them again."),
+        typer.Option(
+            "--redo", help="Remove cells of other code, data or settings, and failed ones, and run them again."
+        ),
     ] = False,
 ) -> None:
     """Reproduce a table or figure of the paper beside the paper's numbers, as CSV, PNG and one HTML report.

@@ -99,9 +99,7 @@ def left_out(manifest: "Manifest", folder: str) -> list[str]:
 def few_validation(manifest: "Manifest") -> str | None:
     """A sentence on the domains with too few validation rows to choose an epoch by; None where there are none."""
     few = sorted(
-        (counts.validation, name)
-        for name, counts in manifest.by_domain.items()
-        if counts.validation < FEW_VALIDATION
+        (counts.validation, name) for name, counts in manifest.by_domain.items() if counts.validation < FEW_VALIDATION
     )
     if not few:
         return None

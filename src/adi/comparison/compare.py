@@ -93,7 +93,9 @@ def compare_groups(
     seeds = [len(group.runs) for group in groups]
     domains = [domain for slice_totals in totals.values() for domain in slice_totals]
     values = means(domains, seeds)  # (G, domains of all slices)
-    drawn = replicate_means(domains, num_users, seeds, replicates=replicates, seed=seed)  # (R, G, domains of all slices)
+    drawn = replicate_means(
+        domains, num_users, seeds, replicates=replicates, seed=seed
+    )  # (R, G, domains of all slices)
     slices = zip(
         totals.items(), np.split(values, len(totals), axis=-1), np.split(drawn, len(totals), axis=-1), strict=True
     )

@@ -73,9 +73,9 @@ class Comparison:
         ]
 
     def to_frame(self) -> pa.Table:
-        """A row for each difference; the domain is ``mean`` for the mean over the domains, `among` null for all queries.
+        """A row for each difference.
 
-        pandas and polars take the table as it is: ``comparison.to_frame().to_pandas()``, ``polars.from_arrow(...)``.
+        The domain ``mean`` is the mean over the domains; `among` is null for all queries.
         """
         rows = [
             {name: getattr(one, name) for name in FRAME.names}

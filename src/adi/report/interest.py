@@ -31,9 +31,9 @@ def interest(groups: Sequence[RunGroup], figures: Figures) -> Html:
     if not parts:
         return Html("")
     explanation = note(
-        "The mean weight that the adaptation layer gives to a feature in a domain, over test queries on the user's side "
-        "and over the domain's corpus on the item's side. Compare the domains within a row: the influence of a feature "
-        "also depends on the size of its embedding. Each heat map has its own scale; darker is larger."
+        "The mean weight that the adaptation layer gives to a feature in a domain, over test queries on the user's "
+        "side and over the domain's corpus on the item's side. Compare the domains within a row: the influence of a "
+        "feature also depends on the size of its embedding. Each heat map has its own scale; darker is larger."
     )
     return Html(f"<h2>Feature weights by domain</h2>{explanation}{''.join(parts)}")
 

@@ -28,8 +28,8 @@ def self_training(groups: Sequence[RunGroup], figures: Figures) -> Html:
     if not parts:
         return Html("")
     explanation = note(
-        "From the step named below on, each positive of a domain is also scored in every other domain where its item is "
-        "eligible, and the pairs with the highest scores become pseudo-positives there. Precision: of the accepted "
+        "From the step named below on, each positive of a domain is also scored in every other domain where its item "
+        "is eligible, and the pairs with the highest scores become pseudo-positives there. Precision: of the accepted "
         "pairs whose user has a validation row in that domain, the share whose item is that row's item. Base rate: the "
         "same share of all scored pairs. Only one item of a user is held out, so both are low; their ratio is what "
         "matters."

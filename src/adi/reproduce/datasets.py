@@ -38,7 +38,7 @@ DATASETS = {
     "globo-news": GridDataset(
         "globo-news",
         4,
-        "Clicks on news. The test is the last click of each user in each domain, ranked over the domain's whole corpus.",
+        "Clicks on news. The test is each user's last click in each domain, ranked over the domain's whole corpus.",
     ),
     "globo-news-random": GridDataset(
         "globo-news",
@@ -58,7 +58,9 @@ DATASETS = {
         "complete-journey", 3, "Purchases of groceries. The test is the last four weeks, ranked over the whole corpus."
     ),
     MARKETPLACE: GridDataset(
-        MARKETPLACE, 3, "Simulated. The test is the last clicks of users in each domain, ranked over the domain's whole corpus."
+        MARKETPLACE,
+        3,
+        "Simulated. The test is the last clicks of users in each domain, ranked over the domain's whole corpus.",
     ),
     "xmrec-wsdm22": GridDataset(
         "xmrec-wsdm22", 3, "Purchases in three markets. The test is the WSDM Cup's: 100 candidates for each user."

@@ -46,9 +46,7 @@ def check_interest(folder: GridFolder, cell: Cell, say: Callable[[str], None]) -
 
     say(f"{cell.dataset} {cell.name}, seed {cell.seed}: zeroing {total} features, one after the other")
     falls = recall_falls(scorer, dataset, weights, advance=advance)
-    sides = {
-        str(side): ByFeature.of(weights[side].features, values, dataset.domains) for side, values in falls.items()
-    }
+    sides = {str(side): ByFeature.of(weights[side].features, values, dataset.domains) for side, values in falls.items()}
     write_by_feature(run / FALLS, sides)
 
 
@@ -113,7 +111,9 @@ def interest(results: Sequence[Results], figures: Figures) -> Html:
                 continue
             parts.append(_correlations(sides, row.label))
             for side in sides:
-                maps = [figures.add(chart, about=f"{one.name}, {chart['title']}") for chart in heat_maps(side, row.label)]
+                maps = [
+                    figures.add(chart, about=f"{one.name}, {chart['title']}") for chart in heat_maps(side, row.label)
+                ]
                 parts.append(grid(maps))
             parts.append(folded(f"{row.label} in numbers", "".join(_table(side, row.label) for side in sides)))
     return Html("".join(parts))

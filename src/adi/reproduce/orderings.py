@@ -93,7 +93,7 @@ def bootstrap_means(groups: Sequence[RunGroup], measure: str) -> MethodMeans:
 
 
 def compare_order(indices: Mapping[str, int], method_means: MethodMeans, published: Published) -> Ordering | None:
-    """The ordering of the methods that have an index in `method_means` and are in the paper; None for fewer than two."""
+    """The ordering of the paper's methods that have an index in `method_means`; None for fewer than two."""
     methods = sorted((name for name in published.recall if name in indices), key=lambda name: -published.mean(name))
     if len(methods) < 2:
         return None
