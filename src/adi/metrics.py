@@ -74,7 +74,7 @@ COVERAGE = "coverage"
 
 
 def metrics_by_name(own: Sequence[Metric] = ()) -> dict[str, Metric]:
-    """`METRICS` and your own metrics by name. Raises `ArgumentError` for a name that is in use or that contains ``@``."""
+    """`METRICS` and your own metrics by name. Raises `ArgumentError` for a name that is in use or contains ``@``."""
     metrics = dict(METRICS)
     for metric in own:
         name = metric.name

@@ -51,8 +51,8 @@ def test_a_user_is_drawn_in_every_domain_at_once():
 
 
 def test_seeds_vary_as_new_ones_would_and_each_model_by_itself():
-    # With one user nothing but the seeds varies. The means of two seeds drawn from .2 and .6 are .2, .4, .4 and .6; their
-    # distance from .4 is multiplied by sqrt(2), so that their variance is that of the two seeds, .08, over 2.
+    # With one user nothing but the seeds varies. The means of two seeds drawn from .2 and .6 are .2, .4, .4 and .6;
+    # their distance from .4 is multiplied by sqrt(2), so that their variance is that of the two seeds, .08, over 2.
     drawn = replicate_means([totals([0], [1], [0.2], [0.6], [0.1], [0.1], [0.4])], 1, [2, 3], replicates=8000, seed=0)
     first, second = drawn[:, 0, 0], drawn[:, 1, 0]
     far = 0.2 * sqrt(2)

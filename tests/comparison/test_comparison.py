@@ -201,7 +201,8 @@ def test_strict_regressions_leave_out_undecided_slices(ranked_run):
 
 def test_notes_say_what_the_intervals_do_not_cover(runs):
     assert compare(runs).notes == (
-        "Few seeds of dnn-single (2) and adi-se (2): their spread, and so the width of the intervals, is a rough estimate.",
+        "Few seeds of dnn-single (2) and adi-se (2): their spread, and so the width of the intervals, is a rough "
+        "estimate.",
     )
     (note,) = compare([runs[0], runs[2], runs[4]]).notes
     assert note.startswith("Only one seed of dnn-single and adi-se: the intervals cover the variation between users")
@@ -241,8 +242,8 @@ def test_a_domain_without_queries_has_nulls_in_the_frame(ranked_run):
 
 def test_a_comparison_is_one_line(runs):
     assert repr(compare([*runs[:4:2], runs[4]])) == (
-        "<Comparison of recall@50 on test, baseline dnn-single. adi-se: pooled training helps in search, hurts in feed; "
-        "popularity: popularity makes no difference in feed; not decided in search>"
+        "<Comparison of recall@50 on test, baseline dnn-single. adi-se: pooled training helps in search, hurts in "
+        "feed; popularity: popularity makes no difference in feed; not decided in search>"
     )
 
 

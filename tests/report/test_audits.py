@@ -1,4 +1,4 @@
-"""The sections that look into a model: what each domain looks at, and what self-training did."""
+"""The sections on feature weights and on self-training, and their heat maps."""
 
 import json
 import re
@@ -7,8 +7,8 @@ import pytest
 
 from adi.errors import AdiError
 from adi.runs.groups import group_runs
+from adi.report.charts import heat_map
 from adi.report.elements import Figures
-from adi.report.heat import heat_map
 from adi.report.interest import interest
 from adi.report.page import render
 from adi.report.self_training import self_training
@@ -53,13 +53,13 @@ def values_of(specification):
     return [value for values in specification["datasets"].values() for value in values]
 
 
-def test_weights_are_drawn_and_told_as_means_over_seeds(run) -> None:
+def test_weights_are_means_over_seeds(run) -> None:
     figures = Figures()
     html = interest(group_runs(read_runs([run(0), run(1)])), figures)
     assert ["age", "1.5000 ± 0.7071", "1.0000 ± 0.0000"] in rows_of(html)
     assert ["&lt;b&gt;", "0.5000 ± 0.0000", "–"] in rows_of(html)
     (heat,) = figures.specifications.values()
-    assert {(one["y"], one["x"]): one["value"] for one in values_of(heat)} == {
+    assert {(cell["y"], cell["x"]): cell["value"] for cell in values_of(heat)} == {
         ("age", "search"): 1.5,
         ("age", "feed"): 1.0,
         ("<b>", "search"): 0.5,
@@ -83,28 +83,28 @@ def test_the_audit_by_hand(run) -> None:
     assert first == ["search → feed", "1,000", "800", "100", "40", "0.3000 ± 0.1414", "0.0750 ± 0.0354", "4.0 ×"]
     assert second[:5] == ["feed → search", "1,000", "800", "80", "40"]
     assert second[5:] == ["0.2000", "0.0250 ± 0.0354", "8.0 ×"]
-    assert "It began at step 1,200 of 2,400; the counts are sums over 2 seeds, the histograms are of seed 0;" in html
+    assert "Started at step 1,200 of 2,400; counts are sums over 2 seeds, histograms are of seed 0;" in html
     assert "took 20 s of 120 s of training" in html
     matrix, histogram = figures.specifications.values()
-    assert {(one["y"], one["x"]): one["value"] for one in values_of(matrix)} == {
+    assert {(cell["y"], cell["x"]): cell["value"] for cell in values_of(matrix)} == {
         ("search", "feed"): 100,
         ("feed", "search"): 80,
     }
-    shares = {(one["pairs"], one["low"]): one["share"] for one in values_of(histogram)}
+    shares = {(bar["pairs"], bar["low"]): bar["share"] for bar in values_of(histogram)}
     assert shares == {("scored", 0.0): 0.75, ("scored", 0.5): 0.25, ("accepted", 0.0): 0.25, ("accepted", 0.5): 0.75}
 
 
-def test_of_many_domains_the_pairs_that_accept_most_are_drawn(run) -> None:
+def test_of_many_domains_the_pairs_with_most_accepted_have_histograms(run) -> None:
     names = [f"d{number}" for number in range(5)]
     pairs = [
-        pair(source, target, accepted=10 * place)
-        for place, (source, target) in enumerate((a, b) for a in names for b in names if a != b)
+        pair(source, target, accepted=10 * index)
+        for index, (source, target) in enumerate((a, b) for a in names for b in names if a != b)
     ]
     figures = Figures()
     html = self_training(group_runs(read_runs([run(0, pairs)])), figures)
     assert len(figures.specifications) == 1 + 12
-    assert "the 12 pairs of domains with the most accepted are drawn;" in html
-    assert [one["title"] for one in figures.specifications.values()][1] == "d4 → d3"
+    assert "histograms are of the 12 pairs of domains with the most accepted pairs;" in html
+    assert [chart["title"] for chart in figures.specifications.values()][1] == "d4 → d3"
     assert sum(row[0].startswith("d") for row in rows_of(html)) == 20
 
 
@@ -116,13 +116,13 @@ def test_an_audit_that_cannot_be_read_is_named(run) -> None:
 
 def test_both_are_in_the_report(run) -> None:
     page = render(read_runs([run(0, [pair("search", "feed")])]))
-    assert "<h2>What each domain looks at</h2>" in page
+    assert "<h2>Feature weights by domain</h2>" in page
     assert "<h2>Self-training</h2>" in page
 
 
 def scale_of(rows, **options):
-    drawn = heat_map(rows, x="x", y="y", value="value", title="T", x_order=("a", "b"), y_order=("c",), **options)
-    return drawn["layer"][0]["encoding"]["color"]["scale"]["domain"]
+    chart = heat_map(rows, x="x", y="y", value="value", title="T", x_order=("a", "b"), y_order=("c",), **options)
+    return chart["layer"][0]["encoding"]["color"]["scale"]["domain"]
 
 
 def test_colours_of_a_heat_map() -> None:

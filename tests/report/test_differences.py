@@ -1,4 +1,4 @@
-"""The section of differences: its intervals, its words, and what it says where runs cannot be compared."""
+"""The section of differences: its intervals, its words, and its note where runs cannot be compared."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import pytest
 from adi.errors import AdiError
 from adi.comparison.compare import compare_groups
 from adi.runs.groups import group_runs
-from adi.report.intervals import difference_intervals, slice_intervals
+from adi.report.differences import difference_intervals, slice_intervals
 from adi.report.page import write_report
 from adi.runs.run import read_runs
 
@@ -31,11 +31,11 @@ def runs(ranked_run: Make, prepared: Path) -> list[Path]:
             "kiosk": [],
         }
 
-    places = {"prepared": str(prepared), "fingerprint": fingerprint}
+    data = {"prepared": str(prepared), "fingerprint": fingerprint}
     return [
-        ranked_run("popularity", ranks(40, 30), model="popularity", parameters=None, **places),
-        ranked_run("dnn", ranks(70, 30), model="dnn", **places),
-        ranked_run("adi-se", ranks(72, 4), model="adi-se", **places),
+        ranked_run("popularity", ranks(40, 30), model="popularity", parameters=None, **data),
+        ranked_run("dnn", ranks(70, 30), model="dnn", **data),
+        ranked_run("adi-se", ranks(72, 4), model="adi-se", **data),
     ]
 
 
@@ -63,13 +63,13 @@ def test_a_chart_has_the_intervals_the_margin_and_zero(runs: list[Path]) -> None
     comparison = compare_groups(groups, measure="recall@10")
     specification = difference_intervals(groups, comparison, domain="feed", extent=(-0.8, 0.6))
     band, zero, intervals, points = specification["layer"]
-    data = {name: specification["datasets"][layer["data"]["name"]] for name, layer in (("band", band), ("zero", zero))}
-    assert data == {"band": [{"low": -0.005, "high": 0.005}], "zero": [{"low": 0.0}]}
+    assert specification["datasets"][band["data"]["name"]] == [{"low": -0.005, "high": 0.005}]
+    assert specification["datasets"][zero["data"]["name"]] == [{"low": 0.0}]
     rows = specification["datasets"][intervals["data"]["name"]]
-    found = {one.model: one for one in comparison.differences if one.domain == "feed"}
+    by_model = {one.model: one for one in comparison.differences if one.domain == "feed"}
     assert [row["model"] for row in rows] == ["dnn", "adi-se"]
     for row in rows:
-        one = found[row["model"]]
+        one = by_model[row["model"]]
         assert (row["difference"], row["low"], row["high"]) == (one.difference, one.low, one.high)
     assert rows[1]["difference"] == pytest.approx(4 / 60 - 30 / 60)
     assert intervals["encoding"]["x"]["scale"]["domain"] == [-0.8, 0.6]
@@ -77,7 +77,7 @@ def test_a_chart_has_the_intervals_the_margin_and_zero(runs: list[Path]) -> None
     assert points["encoding"]["color"]["scale"]["domain"] == ["popularity", "dnn", "adi-se"]
 
 
-def test_a_chart_by_group_has_the_intervals_of_those_that_can_be_decided(ranked_run: Make) -> None:
+def test_a_chart_by_query_group_leaves_out_small_groups(ranked_run: Make) -> None:
     def run(model: str, new: int) -> Path:
         known = [(user, 0.0, 4) for user in range(60, 130)]
         few = [(user, 0.0, 30) for user in range(130, 140)]
@@ -109,7 +109,7 @@ def test_the_section_has_words_intervals_and_overlaps(tmp_path: Path, runs: list
     )
     assert "adi-se helps in search, hurts in feed; not decided in kiosk." in section
     assert "+0.3750 helps" in section
-    assert "One seed of dnn and adi-se: there the intervals cover other users, not another training." in section
+    assert "Only one seed of dnn and adi-se: the intervals cover the variation between users, not between trainings." in section
     assert "% of users and" in section
     assert "Users search feed kiosk" in section
     about = re.findall(r'aria-label="(Difference in Recall@10, [^"]*)"', page)
@@ -124,7 +124,7 @@ def test_the_section_has_words_intervals_and_overlaps(tmp_path: Path, runs: list
 
 def test_a_baseline_can_be_chosen(tmp_path: Path, runs: list[Path]) -> None:
     assert section_of(page_of(tmp_path, runs, baseline="dnn")).startswith("Differences in Recall@10 to dnn popularity")
-    with pytest.raises(AdiError, match=r"baseline: 'dn' is not one of the models given: .* Did you mean 'dnn'\?"):
+    with pytest.raises(AdiError, match=r"baseline: 'dn' is not one of the models: .* Did you mean 'dnn'\?"):
         write_report(runs, tmp_path / "other.html", baseline="dn")
     assert not (tmp_path / "other.html").exists()
 
@@ -139,17 +139,17 @@ def test_runs_from_before_ranks_were_kept_are_reported_and_named(tmp_path: Path,
     (runs[1] / "metrics.json").write_text(json.dumps(metrics))
     page = page_of(tmp_path, runs)
     assert re.match(
-        r"Differences Not known here: .*dnn/metrics\.json: from before ranks were kept beside it\. Run &#x27;adi eval",
+        r"Differences Not available: .*dnn/metrics\.json: written by an adi that kept no ranks\. Run &#x27;adi eval",
         section_of(page),
     )
     assert "Recall@10 by domain" in page
 
 
-def test_without_the_data_the_overlap_is_said_to_be_unknown(tmp_path: Path, runs: list[Path]) -> None:
+def test_without_the_data_the_overlap_is_not_available(tmp_path: Path, runs: list[Path]) -> None:
     for run in runs:
         card = json.loads((run / "run.json").read_text())
         (run / "run.json").write_text(json.dumps(card | {"prepared": "../gone"}))
     section = section_of(page_of(tmp_path, runs))
-    assert "Not known here: " in section
+    assert "Not available: " in section
     assert "gone: not a prepared dataset" in section
     assert "dnn helps in search" in section

@@ -1,4 +1,4 @@
-"""The report on tiny made-up runs: its figures, its escaping, its independence of other hosts, its refusals."""
+"""The report on tiny made-up runs: its numbers, its escaping, its independence of other hosts, its errors."""
 
 import errno
 import json
@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from adi.errors import AdiError
-from adi.runs.groups import Estimate, group_runs
-from adi.report.charts import COLOURS, breakdown_lines, key, loss_curve, recall_bars, validation_curve
+from adi.runs.groups import group_runs
+from adi.report.charts import COLOURS, breakdown_lines, looks, loss_curve, recall_bars, validation_curve
 from adi.report.page import write_report
 from adi.runs.run import read_runs
 
@@ -120,7 +120,7 @@ def test_table_shows_mean_and_spread_of_seeds_and_the_best_in_bold(tmp_path: Pat
     elements = Elements(_page(tmp_path, popularity, *seeds))
     assert elements.open == []
     # search: 0.5 and 0.6, so mean 0.55 and standard deviation 0.1 / sqrt(2); feed: 0.25 in all three, so a tie.
-    # `*` marks what stands inside <strong>.
+    # `*` marks text inside <strong>.
     assert elements.rows[:3] == [
         ["Model", "search", "feed", "Mean"],
         ["popularity", "0.5000", "*0.2500", "0.3750"],
@@ -151,7 +151,7 @@ def test_text_of_the_runs_is_escaped(tmp_path: Path, make_run: Make) -> None:
     assert [tag for tag, _ in Elements(page).tags].count("script") == 2
 
 
-def test_nothing_is_asked_of_another_host(tmp_path: Path, make_run: Make) -> None:
+def test_nothing_is_requested_from_another_host(tmp_path: Path, make_run: Make) -> None:
     page = _page(tmp_path, make_run("a", losses=(3.0, 2.5)))
     tags = Elements(page).tags
     assert [tag for tag, attributes in tags if {"src", "href", "srcset", "action", "data"} & attributes.keys()] == []
@@ -164,6 +164,17 @@ def test_nothing_is_asked_of_another_host(tmp_path: Path, make_run: Make) -> Non
     assert policy is not None
     assert policy.startswith("default-src 'none'")
     assert "http" not in policy
+
+
+def test_a_metric_of_your_own_is_in_the_report(tmp_path: Path, make_run: Make) -> None:
+    run = make_run("a")
+    metrics = json.loads((run / "metrics.json").read_text())
+    for value, measures in zip((0.4, 0.2, 0.3), (*metrics["domains"].values(), metrics["mean"]), strict=True):
+        measures["first-row@10"] = value
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    page = _page(tmp_path, run)
+    assert "Other measures: Recall@10, NDCG@10, first-row@10<" in page
+    assert ["adi-se", "0.4000", "0.2000", "0.3000"] in Elements(page).rows
 
 
 def test_vega_is_in_the_page_once_and_every_chart_has_its_place(tmp_path: Path, make_run: Make) -> None:
@@ -182,7 +193,7 @@ def _values(specification: dict[str, Any]) -> list[dict[str, Any]]:
     return values
 
 
-def test_charts_hold_the_figures(make_run: Make) -> None:
+def test_charts_have_the_numbers(make_run: Make) -> None:
     groups = group_runs(read_runs([make_run("a", losses=(3.0, float("nan"))), make_run("b", model="popularity")]))
     bars = recall_bars(groups, domain="feed", k=50, top=1.0)
     assert [row["recall"] for row in _values(bars)] == [0.25, 0.25]
@@ -192,14 +203,14 @@ def test_charts_hold_the_figures(make_run: Make) -> None:
     assert [(row["x"], row["value"]) for row in _values(parts)] == [("0|20", 0.3), ("1+|1,100", 0.6)]
 
 
-def test_colours_and_shapes_tell_35_models_apart(make_run: Make) -> None:
+def test_colours_and_shapes_distinguish_35_models(make_run: Make) -> None:
     one = group_runs(read_runs([make_run("a")]))
-    looks = [(colour, shape) for _, colour, shape in key(one * 35)]
-    assert len(set(looks)) == 35
-    assert looks[0][0] == looks[len(COLOURS)][0]
+    pairs = [(colour, shape) for _, colour, shape in looks(one * 35)]
+    assert len(set(pairs)) == 35
+    assert pairs[0][0] == pairs[len(COLOURS)][0]
 
 
-def test_a_loss_that_diverged_is_a_gap_and_models_without_epochs_are_said_to_have_none(
+def test_a_loss_that_diverged_is_a_gap_and_models_without_epochs_have_no_curve(
     tmp_path: Path, make_run: Make
 ) -> None:
     diverged = make_run("a", losses=(3.0, float("nan")))
@@ -209,73 +220,20 @@ def test_a_loss_that_diverged_is_a_gap_and_models_without_epochs_are_said_to_hav
     assert "None of these models is trained by epochs." in _page(tmp_path, make_run("b", model="popularity"))
 
 
-def test_configurations_of_one_model_are_told_apart_by_what_differs(make_run: Make) -> None:
-    runs = [
-        make_run("a", config={"optimizer": {"lr": 0.001}, "batch_size": 4096}),
-        make_run("b", config={"optimizer": {"lr": 0.002}, "batch_size": 4096}),
-        make_run("c", config={"optimizer": {"lr": 0.002}, "batch_size": 4096}, seed=1),
-        make_run("d", model="dnn", config={"optimizer": {"lr": 0.003}}),
-    ]
-    groups = group_runs(read_runs(runs))
-    assert [group.label for group in groups] == ["adi-se (optimizer.lr=0.001)", "adi-se (optimizer.lr=0.002)", "dnn"]
-    assert [len(group.runs) for group in groups] == [1, 2, 1]
-
-
-def test_estimate_leaves_out_what_is_undefined() -> None:
-    assert Estimate.of([0.2, None, float("nan"), 0.4]) == Estimate(
-        mean=pytest.approx(0.3), spread=pytest.approx(0.02**0.5)
-    )
-    assert Estimate.of([0.2]) == Estimate(mean=0.2, spread=None)
-    assert Estimate.of([None]) == Estimate(mean=None, spread=None)
-
-
-@pytest.mark.parametrize(
-    ("missing", "message"),
-    [
-        ("run.json", r"half: not a run \(no run\.json\)\. Make one with: adi train PREPARED"),
-        ("metrics.json", r"half/metrics\.json: no such file\. 'adi evaluate "),
-    ],
-)
-def test_a_missing_file_is_named_with_the_command_that_makes_it(make_run: Make, missing: str, message: str) -> None:
-    run = make_run("half")
-    (run / missing).unlink()
-    with pytest.raises(AdiError, match=message):
-        read_runs([run])
-
-
-def test_a_missing_folder_and_a_run_named_twice_are_refused(tmp_path: Path, make_run: Make) -> None:
-    with pytest.raises(AdiError, match="nowhere: not a run"):
-        read_runs([tmp_path / "nowhere"])
-    run = make_run("once")
-    with pytest.raises(AdiError, match="once: this run is given twice"):
-        read_runs([run, run / ".." / "once"])
-
-
-def test_malformed_files_are_named_with_key_or_line(make_run: Make) -> None:
-    run = make_run("bad", losses=(3.0, 2.0))
-    log = run / "log.jsonl"
-    log.write_text(log.read_text().replace('"epoch": 2', '"epoch": "two"'))
-    with pytest.raises(AdiError, match=r"log\.jsonl, line 2: epoch: .*'two'"):
-        read_runs([run])
-    (run / "run.json").write_text('{"model": "adi-se"')
-    with pytest.raises(AdiError, match=r"run\.json: .*JSON"):
-        read_runs([run])
-
-
 def test_runs_that_do_not_compare_are_refused(tmp_path: Path, make_run: Make) -> None:
     with pytest.raises(AdiError, match=r"b: queries: 121 in search, 35 in feed, but in .*a: 120 in search, 35 in feed"):
         read_runs([make_run("a"), make_run("b", queries=121)])
-    with pytest.raises(AdiError, match=r"no K of Recall@K in common \(.*c: 10; .*d: 50\)"):
+    with pytest.raises(AdiError, match=r"the runs have no K of Recall@K in common \(.*c: 10; .*d: 50\)"):
         write_report([make_run("c", ks=(10,)), make_run("d", ks=(50,))], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
 
 
 def test_an_output_that_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path, make_run: Make) -> None:
     run = make_run("a")
-    with pytest.raises(AdiError, match=r"is a folder\. Name the report's file"):
+    with pytest.raises(AdiError, match=r"out: .* is a folder\. Name the report's file, such as .*report\.html"):
         write_report([run], tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(AdiError, match=r"file/report\.html: cannot be written"):
+    with pytest.raises(AdiError, match=r"out: .*file/report\.html cannot be written"):
         write_report([run], tmp_path / "file" / "report.html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "file"]
 
@@ -289,7 +247,7 @@ def test_a_disk_that_fills_leaves_the_report_that_was_there(
     run = make_run("a")
     (tmp_path / "report.html").write_text("the last one")
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(AdiError, match=r"report\.html: cannot be written \(No space left on device\)"):
+    with pytest.raises(AdiError, match=r"report\.html cannot be written \(No space left on device\)"):
         write_report([run], tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text() == "the last one"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "report.html"]
