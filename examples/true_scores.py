@@ -1,8 +1,8 @@
 """Recall of a simulated marketplace's true scores on its test.
 
-Clicks are drawn by these scores, `f(v | u, d)` of `adi.marketplace.simulation`, which models do not see. Their recall is
-not quite an upper bound: the earlier clicks of a visit reveal which of the user's two interests it is about, and f does
-not use them.
+Clicks are drawn by these scores, `f(v | u, d)` of `adi.marketplace.simulation`, which models do not see. Their recall
+is not quite an upper bound: the earlier clicks of a visit reveal which of the user's two interests it is about, and f
+does not use them.
 
 Usage: python examples/true_scores.py MARKETPLACE PREPARED    (what `adi simulate` and `adi prepare` wrote)
 """

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import settings
 
 from adi.data.dataset import Dataset
-from adi.runs.ranks import QueryRanks, write_ranks
 from adi.metrics import RECALL
 from adi.preparation.prepare import prepare
+from adi.runs.ranks import QueryRanks, write_ranks
 
 pytest_plugins = ["workspace"]
 

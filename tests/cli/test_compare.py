@@ -1,4 +1,4 @@
-"""The command that decides: its tables, its JSON, its exit codes as a gate, and what it refuses."""
+"""The command compare: its tables, its JSON, its exit codes as a gate, and its errors."""
 
 import json
 import shutil
@@ -12,6 +12,7 @@ import pytest
 from adi.data.dataset import Dataset
 from adi.data.overlap import overlaps
 from adi.runs.ranks import read_ranks, write_ranks
+from adi.runs.run import read_run
 
 DOMAINS = ["search", "cart", "feed"]  # as the guessed schema has them
 
@@ -29,10 +30,9 @@ def runs(adi, pipeline, tmp_path_factory) -> dict[str, Path]:
         assert adi("evaluate", folder / name, "--k", "5,20").returncode == 0
     shutil.copytree(folder / "popularity", folder / "lost")
     metrics, card = (json.loads((folder / "lost" / f"{name}.json").read_text()) for name in ("metrics", "run"))
-    ranked = read_ranks(folder / "lost", metrics["ranks"], DOMAINS)
-    feed = ranked["feed"]
-    ranked["feed"] = replace(feed, ranks=np.full(len(feed.ranks), inf))
-    (folder / "lost" / "metrics.json").write_text(json.dumps(metrics | {"ranks": write_ranks(folder / "lost", ranked)}))
+    ranks = read_ranks(read_run(folder / "lost"))
+    ranks["feed"] = replace(ranks["feed"], ranks=np.full(len(ranks["feed"].ranks), inf))
+    (folder / "lost" / "metrics.json").write_text(json.dumps(metrics | {"ranks": write_ranks(folder / "lost", ranks)}))
     (folder / "lost" / "run.json").write_text(json.dumps(card | {"model": "lost"}))
     return {name: folder / name for name in ("adi-se", "popularity", "lost", "prepared")}
 
@@ -56,7 +56,10 @@ def test_tables_have_the_numbers_of_the_evaluation(adi, runs) -> None:
         assert low <= value <= high
         assert value == pytest.approx(float(row[3]) - float(row[2]), abs=2e-4)
     assert "In words: adi-se" in said.stdout
-    assert "One seed of adi-se: there the intervals cover other users, not another training." in said.stdout
+    assert (
+        "Only one seed of adi-se: the intervals cover the variation between users, not between trainings."
+        in said.stdout
+    )
     assert max(map(len, said.stdout.split("In words")[0].splitlines()[1:])) <= 80
 
 
@@ -107,12 +110,12 @@ def test_a_gate_exits_with_3_where_a_domain_is_hurt(adi, runs) -> None:
 def test_a_strict_gate_takes_not_decided_for_a_failure(adi, runs, tmp_path: Path) -> None:
     unsure = shutil.copytree(runs["popularity"], tmp_path / "unsure")
     metrics, card = (json.loads((unsure / f"{name}.json").read_text()) for name in ("metrics", "run"))
-    ranked = read_ranks(unsure, metrics["ranks"], DOMAINS)
-    swapped = ranked["cart"].ranks.copy()
+    ranks = read_ranks(read_run(unsure))
+    swapped = ranks["cart"].ranks.copy()
     swapped[np.flatnonzero(swapped < 50)[:3]] = inf
     swapped[np.flatnonzero(swapped >= 50)[-3:]] = 0
-    ranked["cart"] = replace(ranked["cart"], ranks=swapped)
-    (unsure / "metrics.json").write_text(json.dumps(metrics | {"ranks": write_ranks(unsure, ranked)}))
+    ranks["cart"] = replace(ranks["cart"], ranks=swapped)
+    (unsure / "metrics.json").write_text(json.dumps(metrics | {"ranks": write_ranks(unsure, ranks)}))
     (unsure / "run.json").write_text(json.dumps(card | {"model": "unsure"}))
     both = [runs["popularity"], unsure, "--replicates", "200"]
     assert adi("compare", *both, "--gate").returncode == 0
@@ -146,29 +149,45 @@ def test_groups_of_queries_have_tables_and_the_gate_sees_them(adi, runs) -> None
     assert all(one["value"] == 0 for one in in_feed)
 
 
-def test_without_the_data_the_overlap_is_said_to_be_unknown(adi, runs, tmp_path: Path) -> None:
+def test_without_the_data_the_overlap_is_not_available(adi, runs, tmp_path: Path) -> None:
     moved = [shutil.copytree(runs[name], tmp_path / "runs" / name) for name in ("popularity", "adi-se")]
     said = adi("compare", *moved, "--replicates", "100")
     assert said.returncode == 0
-    assert said.stderr.startswith("The overlap of the domains is not known here: ")
+    assert said.stderr.startswith("The overlap of the domains is not available: ")
     assert "not a prepared dataset (no manifest.json)" in said.stderr
     assert "In words: " in said.stdout
     assert json.loads(adi("compare", *moved, "--replicates", "100", "--json").stdout)["overlap"] is None
 
 
+def test_a_metric_of_your_own_is_given_by_its_path(adi, runs, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "outside_metric.py").write_text(
+        "from adi.metrics import Metric\nHIT = Metric('hit', lambda ranks, k: (ranks < k).astype(float))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    both = [runs["popularity"], runs["lost"], "--replicates", "100"]
+    hit = ["--measure", "hit@5", "--metric", "outside_metric:HIT"]
+    assert adi("compare", *both, *hit).stdout.startswith("hit@5 on test, against the corpus")
+    by_hit, by_recall = (json.loads(adi("compare", *both, "--json", *words).stdout) for words in (hit, ["-k", "5"]))
+    assert by_hit["measure"] == "hit@5"
+    assert by_hit["differences"] == by_recall["differences"]  # it is recall by another name
+    said = adi("compare", *both, "--measure", "hit@5", "--metric", "outside_metric:MISS")
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr.startswith("adi: --metric: 'outside_metric:MISS': there is no such name.")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["adi-se"], "nothing to compare: every run given is of adi-se"),
+        (["adi-se"], "nothing to compare: all runs are of adi-se"),
         (["adi-se", "adi-se"], "this run is given twice"),
-        (["adi-se", "popularity", "-k", "0"], "measure: 'recall@0' is not recall@K"),
+        (["adi-se", "popularity", "-k", "0"], "-k: 0; give 1 or more"),
         (["adi-se", "popularity", "-k", "5", "--measure", "mrr@5"], "-k 5 and --measure mrr@5: give one of them"),
-        (["adi-se", "popularity", "--measure", "map@5"], "measure: 'map@5' is not recall@K, ndcg@K or mrr@K"),
+        (["adi-se", "popularity", "--measure", "map@5"], "--measure: 'map@5' is not recall@K, ndcg@K or mrr@K"),
         (["adi-se", "popularity", "--baseline", "popular"], "Did you mean 'popularity'?"),
-        (["adi-se", "popularity", "--replicates", "10"], "replicates: 10; an interval of 95 % takes 100 or more"),
+        (["adi-se", "popularity", "--replicates", "10"], "--replicates: 10; a 95 % interval takes 100 or more"),
         (
             ["adi-se", "popularity", "--by", "age"],
-            "by: 'age' is not one of history_length, history_in_domain, item_pop",
+            "--by: 'age' is not one of history_length, history_in_domain, item_pop",
         ),
         (["adi-se", "prepared"], "prepared: not a run (no run.json)"),
         (["adi-se", "nowhere"], "nowhere: not a run (no run.json)"),

@@ -1,4 +1,4 @@
-"""The command reproduce: what it says, and how it ends."""
+"""The command reproduce: its output and its exit codes."""
 
 import json
 
@@ -66,5 +66,7 @@ def test_a_failed_cell_ends_in_1_and_an_interruption_in_130(adi, out, monkeypatc
 def test_a_missing_folder_is_one_message(adi, tmp_path) -> None:
     done = adi("reproduce", "table3", "--data", tmp_path, "--out", tmp_path / "out")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"adi: table3 runs on xmrec-wsdm22: {tmp_path}/xmrec-wsdm22: no such folder. Put the")
+    assert done.stderr.startswith(
+        f"adi: --data: {tmp_path}/xmrec-wsdm22: no such folder. table3 runs on xmrec-wsdm22: put"
+    )
     assert not (tmp_path / "out").exists()

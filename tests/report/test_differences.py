@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from adi.errors import AdiError
 from adi.comparison.compare import compare_groups
-from adi.runs.groups import group_runs
+from adi.errors import AdiError
 from adi.report.differences import difference_intervals, slice_intervals
 from adi.report.page import write_report
+from adi.runs.groups import group_runs
 from adi.runs.run import read_runs
 
 Make = Callable[..., Path]
@@ -109,7 +109,10 @@ def test_the_section_has_words_intervals_and_overlaps(tmp_path: Path, runs: list
     )
     assert "adi-se helps in search, hurts in feed; not decided in kiosk." in section
     assert "+0.3750 helps" in section
-    assert "Only one seed of dnn and adi-se: the intervals cover the variation between users, not between trainings." in section
+    assert (
+        "Only one seed of dnn and adi-se: the intervals cover the variation between users, not between trainings."
+        in section
+    )
     assert "% of users and" in section
     assert "Users search feed kiosk" in section
     about = re.findall(r'aria-label="(Difference in Recall@10, [^"]*)"', page)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from adi.errors import AdiError
-from adi.runs.groups import group_runs
 from adi.report.charts import COLOURS, breakdown_lines, looks, loss_curve, recall_bars, validation_curve
 from adi.report.page import write_report
+from adi.runs.groups import group_runs
 from adi.runs.run import read_runs
 
 Make = Callable[..., Path]
@@ -210,9 +210,7 @@ def test_colours_and_shapes_distinguish_35_models(make_run: Make) -> None:
     assert pairs[0][0] == pairs[len(COLOURS)][0]
 
 
-def test_a_loss_that_diverged_is_a_gap_and_models_without_epochs_have_no_curve(
-    tmp_path: Path, make_run: Make
-) -> None:
+def test_a_loss_that_diverged_is_a_gap_and_models_without_epochs_have_no_curve(tmp_path: Path, make_run: Make) -> None:
     diverged = make_run("a", losses=(3.0, float("nan")))
     losses = loss_curve(group_runs(read_runs([diverged])))
     assert [row["value"] for row in _values(losses)] == [3.0, None]

@@ -1,4 +1,4 @@
-"""A grid of seconds: a tiny marketplace, tiny networks, and a watcher that notes what it is told."""
+"""A grid of seconds: a tiny marketplace, tiny networks, and an observer that records its calls."""
 
 import json
 import shutil
@@ -10,15 +10,14 @@ import pytest
 
 from adi.marketplace.simulation import Marketplace
 from adi.reproduce import cells, datasets, grid
-from adi.reproduce.cells import Cell
-from adi.reproduce.folder import Record
+from adi.reproduce.cells import Cell, CellRecord
 
 MARKET = Marketplace(users=150, items=80, interactions=1500)
 SETTINGS = {"epochs": 2, "batch_size": 256, "embedding_dim": 8, "dim": 8, "uniform": 20}
 
 
-class Noted:
-    """A watcher, and the observer of every training; that of the cell `stop` is cut off in its second epoch."""
+class Recorder:
+    """An observer of the grid and of every training, which interrupts the cell `stop` in its second epoch."""
 
     def __init__(self, stop: str | None = None, *, one_by_one: bool = True) -> None:
         self.stop, self.one_by_one = stop, one_by_one
@@ -34,14 +33,14 @@ class Noted:
     def planned(self, *, cells: Sequence[Cell], left: int) -> None:
         self.cells, self.left = tuple(cells), left
 
-    def training(self, cell: Cell) -> "Noted":
+    def training(self, cell: Cell) -> "Recorder":
         self.trained.append(cell.key)
         return self
 
     def evaluating(self, cell: Cell) -> None:
         assert cell.key == self.trained[-1] or (not self.one_by_one and cell.key in self.trained)
 
-    def finished(self, cell: Cell, record: Record, metrics: Mapping[str, Any] | None) -> None:
+    def finished(self, cell: Cell, record: CellRecord, metrics: Mapping[str, Any] | None) -> None:
         assert (metrics is not None) == (record.status == "done")
         self.done.append((cell.key, record.status))
 
@@ -54,13 +53,13 @@ class Noted:
 
 
 @pytest.fixture(scope="session")
-def watcher() -> type[Noted]:
-    return Noted
+def observer() -> type[Recorder]:
+    return Recorder
 
 
 @pytest.fixture
 def tiny() -> Iterator[pytest.MonkeyPatch]:
-    """A first look takes seconds; what is patched beside that ends with the test, too."""
+    """Makes a quick look take seconds. Other patches of a test by this monkeypatch end with the test, too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "SMALL", MARKET)
         patch.setattr(cells, "QUICK", SETTINGS)
@@ -69,33 +68,33 @@ def tiny() -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a grid of table 6 and figure 5, with all that it writes. Not to be written to."""
+    """The folder of a grid of table 6 and figure 5 with all its outputs. Not to be written to."""
     out = tmp_path_factory.mktemp("grid")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "SMALL", MARKET)
         patch.setattr(cells, "QUICK", SETTINGS)
         for name in ("table6", "figure5"):
-            grid.reproduce(name, out, Noted(), datasets=["marketplace"], quick=True)
+            grid.reproduce(name, out, Recorder(), datasets=["marketplace"], quick=True)
     return out / "quick"
 
 
 @pytest.fixture
 def copied(finished: Path, tiny: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An --out that holds a copy of the finished grid."""
+    """An --out with a copy of the finished grid."""
     shutil.copytree(finished, tmp_path / "out" / "quick")
     return tmp_path / "out"
 
 
 @pytest.fixture
 def pretended(finished: Path, tiny: pytest.MonkeyPatch) -> None:
-    """No data set is prepared, nothing trained, evaluated or written: only what decides on it is real."""
+    """Nothing is prepared, trained, evaluated or written; only the decisions are real."""
 
-    def make(name: str, data: Path | None, folder: Path, made_from: datasets.Origin, **_: object) -> None:
+    def make(name: str, data: Path | None, folder: Path, provenance: datasets.Provenance, **_: object) -> None:
         shutil.copytree(finished / "data" / name, folder)
         path = folder / "prepared" / "manifest.json"
         manifest = json.loads(path.read_text())
-        path.write_text(json.dumps(manifest | {"fingerprint": f"{made_from.source} {made_from.split}"}))
-        (folder / "origin.json").write_text(made_from.model_dump_json())
+        path.write_text(json.dumps(manifest | {"fingerprint": f"{provenance.source} {provenance.split}"}))
+        (folder / "origin.json").write_text(provenance.model_dump_json())
 
     tiny.setattr(grid, "make_dataset", make)
     tiny.setattr(grid, "train", lambda prepared, model, out, **_: out.mkdir(parents=True))

@@ -1,4 +1,4 @@
-"""A whole tiny grid: what it writes, what it keeps, how it goes on, and what it refuses before any work."""
+"""A tiny grid: its outputs, what it keeps, how it goes on, and what it refuses before any work."""
 
 import csv
 import json
@@ -62,9 +62,13 @@ def test_the_csv_of_figure_5_has_weights_and_falls(finished: Path) -> None:
     }
 
 
-def test_what_is_done_is_kept_and_shared_between_tables(copied: Path, watcher, tiny) -> None:
+def test_what_is_done_is_kept_and_shared_between_tables(copied: Path, observer, tiny) -> None:
     tiny.setattr(grid, "write_outputs", lambda folder, version, *, quick: folder.root)
-    before, same, other = times_in(copied / "quick" / "runs"), watcher(), watcher(stop="adi-se,adaptation=se-global-0")
+    before, same, other = (
+        times_in(copied / "quick" / "runs"),
+        observer(),
+        observer(stop="adi-se,adaptation=se-global-0"),
+    )
     reproduce("table6", copied, same, **HERE)
     assert (len(same.cells), same.left) == (3, 0)
     with pytest.raises(KeyboardInterrupt):
@@ -74,11 +78,11 @@ def test_what_is_done_is_kept_and_shared_between_tables(copied: Path, watcher, t
     assert {path: after[path] for path in before} == before
 
 
-def test_an_interrupted_grid_goes_on_and_comes_to_the_same(copied: Path, watcher, tiny, finished: Path) -> None:
+def test_an_interrupted_grid_goes_on_and_comes_to_the_same(copied: Path, observer, tiny, finished: Path) -> None:
     tiny.setattr(grid, "write_outputs", lambda folder, version, *, quick: folder.root)
     for place in ("runs", "cells"):
         shutil.rmtree(copied / "quick" / place)
-    cut, again = watcher(stop="adi-se,fusion=network-mul-0"), watcher()
+    cut, again = observer(stop="adi-se,fusion=network-mul-0"), observer()
     with pytest.raises(KeyboardInterrupt):
         reproduce("table6", copied, cut, **HERE)
     assert cut.done == [("adi-se,fusion=sum-0", "done")]
@@ -89,15 +93,15 @@ def test_an_interrupted_grid_goes_on_and_comes_to_the_same(copied: Path, watcher
     assert metrics_in(copied) == {name: one for name, one in whole.items() if name != "adi-va-0"}
 
 
-def test_a_cell_that_was_cut_off_before_its_evaluation_is_only_evaluated(copied: Path, watcher, tiny) -> None:
+def test_a_cell_that_was_cut_off_before_its_evaluation_is_only_evaluated(copied: Path, observer, tiny) -> None:
     tiny.setattr(grid, "write_outputs", lambda folder, version, *, quick: folder.root)
     folder = GridFolder(copied / "quick")
     (cell,) = (cell for cell in figure_5() if cell.model == "adi-va")
     record = folder.record(cell)
     assert record is not None
-    folder.write(cell, record.model_copy(update={"status": "started", "seconds": 1000.0}))
+    folder.write_record(cell, record.model_copy(update={"status": "started", "seconds": 1000.0}))
     (folder.run(cell) / "metrics.json").unlink()
-    again = watcher()
+    again = observer()
     reproduce("figure5", copied, again, **HERE)
     assert (again.done, again.epochs) == ([("adi-va-0", "done")], [])
     assert (folder.run(cell) / "metrics.json").exists()
@@ -111,7 +115,7 @@ def figure_5() -> list[cells.Cell]:
     return [cell for line in lines for cell in line.cells]
 
 
-def test_a_training_that_was_cut_off_at_once_starts_anew(pretended, watcher, tiny, tmp_path: Path) -> None:
+def test_a_training_that_was_cut_off_at_once_starts_anew(pretended, observer, tiny, tmp_path: Path) -> None:
     def stop(prepared: Path, model: str, out: Path, **_: object) -> None:
         out.mkdir(parents=True)
         (out / ".run.json.partial").write_text("{")
@@ -125,14 +129,14 @@ def test_a_training_that_was_cut_off_at_once_starts_anew(pretended, watcher, tin
         tiny.setattr(grid, "train", train)
         if train is stop:
             with pytest.raises(KeyboardInterrupt):
-                reproduce("figure5", tmp_path, watcher(), **HERE)
+                reproduce("figure5", tmp_path, observer(), **HERE)
         else:
-            again = watcher()
+            again = observer()
             reproduce("figure5", tmp_path, again, **HERE)
             assert again.done == [("adi-se-0", "done"), ("adi-va-0", "done")]
 
 
-def test_a_failed_cell_is_recorded_and_the_grid_goes_on(copied: Path, watcher, tiny) -> None:
+def test_a_failed_cell_is_recorded_and_the_grid_goes_on(copied: Path, observer, tiny) -> None:
     reason = "epoch 1, step 3: the loss is <nan>; the training has diverged."
     gone, failing = "adi-se,fusion=sum-0", "adi-se,fusion=network-mul-0"
     for key in (gone, failing):
@@ -145,7 +149,7 @@ def test_a_failed_cell_is_recorded_and_the_grid_goes_on(copied: Path, watcher, t
             raise AdiError(reason)
         return trained(prepared, model, out, settings=settings, **more)
 
-    first, second, third = watcher(), watcher(), watcher()
+    first, second, third = observer(), observer(), observer()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grid, "train", diverge)
         done = reproduce("table6", copied, first, **HERE)
@@ -162,15 +166,15 @@ def test_a_failed_cell_is_recorded_and_the_grid_goes_on(copied: Path, watcher, t
     assert third.done == [(failing, "done")]
 
 
-def test_a_fault_of_the_machine_is_none_of_the_cell(pretended, watcher, tiny, tmp_path: Path) -> None:
+def test_a_fault_of_the_machine_is_none_of_the_cell(pretended, observer, tiny, tmp_path: Path) -> None:
     def full(*_: object, **__: object) -> None:
         raise AdiError("model.safetensors: cannot be written") from OSError("No space left on device")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grid, "train", full)
         with pytest.raises(AdiError, match="cannot be written"):
-            reproduce("table6", tmp_path, watcher(), **HERE)
-    again = watcher()
+            reproduce("table6", tmp_path, observer(), **HERE)
+    again = observer()
     assert reproduce("table6", tmp_path, again, **HERE).failed == {}
     assert again.left == 3
 
@@ -184,9 +188,12 @@ def test_what_is_of_another_version_is_not_shown(copied: Path, tiny) -> None:
     assert (copied / "quick" / "table6.csv").read_text().count("\n") == 1
 
 
-def test_two_at_once_are_refused(tiny, watcher, tmp_path: Path) -> None:
-    with GridFolder(tmp_path / "quick").alone(), pytest.raises(AdiError, match="another adi reproduce is at work here"):
-        reproduce("table6", tmp_path, watcher(), **HERE)
+def test_two_at_once_are_refused(tiny, observer, tmp_path: Path) -> None:
+    with (
+        GridFolder(tmp_path / "quick").locked(),
+        pytest.raises(AdiError, match="another adi reproduce is at work here"),
+    ):
+        reproduce("table6", tmp_path, observer(), **HERE)
     assert list((tmp_path / "quick").iterdir()) == [tmp_path / "quick" / ".lock"]
 
 
@@ -196,43 +203,43 @@ def test_two_at_once_are_refused(tiny, watcher, tmp_path: Path) -> None:
         (
             "table2",
             {},
-            r"table2 runs on globo-news: --data is missing, a folder that holds 'globo-news'\. Put .*docs/data",
+            r"data: missing, a folder that contains 'globo-news'\. table2 runs on globo-news: put .*docs/data",
         ),
         (
             "table3",
             {"data": "data"},
-            r"table3 runs on xmrec-wsdm22: .*/xmrec-wsdm22: no such folder.* --datasets market",
+            r"data: .*/xmrec-wsdm22: no such folder\. table3 runs on xmrec-wsdm22: .* marketplace alone",
         ),
-        ("all", {"data": "data"}, r"table2 runs on globo-news: .*/globo-news: no such folder"),
-        ("table3", {"datasets": ["marketplace"]}, r"--datasets: 'marketplace': table3 runs on xmrec-wsdm22\."),
+        ("all", {"data": "data"}, r"data: .*/globo-news: no such folder\. table2 runs on globo-news"),
+        ("table3", {"datasets": ["marketplace"]}, r"datasets: 'marketplace': table3 runs on xmrec-wsdm22\."),
         (
             "all",
             {"datasets": ["globo"]},
-            r"--datasets: 'globo': the tables run on globo-news.*Did you mean 'globo-news'",
+            r"datasets: 'globo': the tables run on globo-news.*Did you mean 'globo-news'",
         ),
-        ("table9", {}, "'table9' is no table that can be reproduced"),
-        ("table6", {"only": ["dnn"]}, r"--only: no row is of model 'dnn' \(adi-se\)"),
-        ("table6", {"seeds": 0}, "--seeds: 0; give 1 or more"),
+        ("table9", {}, "table: 'table9' is not one of table2,"),
+        ("table6", {"only": ["dnn"]}, r"only: no row is of model 'dnn' \(adi-se\)"),
+        ("table6", {"seeds": 0}, "^seeds: 0; give 1 or more"),
         ("table6", {"device": "gpu"}, "device: 'gpu' is none; give cpu, cuda, or cuda:N"),
     ],
 )
-def test_a_users_fault_is_refused_before_any_work(watcher, tmp_path: Path, name, options, words) -> None:
+def test_a_users_fault_is_refused_before_any_work(observer, tmp_path: Path, name, options, words) -> None:
     (tmp_path / "data").mkdir()
     if "data" in options:
         options = options | {"data": tmp_path / options["data"]}
     with pytest.raises(AdiError, match=words):
-        reproduce(name, tmp_path / "out", watcher(), **options)
+        reproduce(name, tmp_path / "out", observer(), **options)
     assert not (tmp_path / "out").exists()
 
 
-def test_all_leaves_out_the_tables_that_have_none_of_the_data_sets(pretended, watcher, tmp_path: Path) -> None:
-    seen = watcher()
+def test_all_leaves_out_the_tables_that_have_none_of_the_data_sets(pretended, observer, tmp_path: Path) -> None:
+    seen = observer()
     reproduce("all", tmp_path, seen, only=["mmoe"], **HERE)
     assert {cell.dataset for cell in seen.cells} == {"marketplace"}
-    assert GridFolder(tmp_path / "quick").asked() == {"table2": {"marketplace": 1}, "figure3": {"marketplace": 1}}
+    assert GridFolder(tmp_path / "quick").requested() == {"table2": {"marketplace": 1}, "figure3": {"marketplace": 1}}
 
 
-def test_every_cell_is_trained_on_the_device(pretended, watcher, tiny, tmp_path: Path) -> None:
+def test_every_cell_is_trained_on_the_device(pretended, observer, tiny, tmp_path: Path) -> None:
     seen = []
 
     def train(prepared: Path, model: str, out: Path, *, device: str, **_: object) -> None:
@@ -241,14 +248,14 @@ def test_every_cell_is_trained_on_the_device(pretended, watcher, tiny, tmp_path:
 
     tiny.setattr(grid, "device_named", lambda name: None)  # the machine may have no GPU
     tiny.setattr(grid, "train", train)
-    reproduce("table2", tmp_path, watcher(), only=["dnn", "mmoe"], device="cuda:1", **HERE)
+    reproduce("table2", tmp_path, observer(), only=["dnn", "mmoe"], device="cuda:1", **HERE)
     assert seen == [("dnn", "cuda:1"), ("mmoe", "cuda:1")]
 
 
-def test_more_seeds_add_to_those_that_are_done(pretended, watcher, tiny, tmp_path: Path) -> None:
+def test_more_seeds_add_to_those_that_are_done(pretended, observer, tiny, tmp_path: Path) -> None:
     tiny.setattr(datasets, "FULL", datasets.SMALL)
     for seeds, trained in ((1, [0, 0, 0]), (3, [1, 1, 1, 2, 2, 2]), (2, [])):
-        seen = watcher()
+        seen = observer()
         reproduce("table6", tmp_path, seen, datasets=["marketplace"], seeds=seeds)
         assert [int(key[-1]) for key in seen.trained] == trained
-    assert GridFolder(tmp_path).asked() == {"table6": {"marketplace": 3}}
+    assert GridFolder(tmp_path).requested() == {"table6": {"marketplace": 3}}

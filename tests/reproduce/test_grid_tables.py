@@ -1,4 +1,4 @@
-"""What the tables run: every cell's settings hold, rows stand for the paper's, and nothing is left out."""
+"""The tables of the grid: valid settings in every cell, the paper's rows, and every model."""
 
 import pytest
 
@@ -15,13 +15,13 @@ PARTS = [(table, dataset) for table in TABLES.values() for dataset in table.data
 
 @pytest.mark.parametrize(("table", "dataset"), PARTS, ids=lambda one: getattr(one, "name", one))
 @pytest.mark.parametrize("quick", [False, True])
-def test_the_settings_of_every_cell_hold(table, dataset, quick) -> None:
+def test_the_settings_of_every_cell_are_valid(table, dataset, quick) -> None:
     lines = lines_of(table, dataset, seeds=3, quick=quick)
     assert len(lines) == len(table.rows) - sum(dataset in row.absent for row in table.rows)
     for line in lines:
         for cell in line.cells:
             assert settings_for(MODELS[cell.model], cell.config).model
-            assert ("training" in cell.config) == (len(line.cells) == 3)  # what draws nothing has one seed
+            assert ("training" in cell.config) == (len(line.cells) == 3)  # a model without randomness has one seed
             if quick and "training" in cell.config:
                 assert cell.config["training"]["epochs"] == 1
 
@@ -44,7 +44,7 @@ def test_every_row_of_the_papers_table_is_here(table) -> None:
 
 
 def test_the_default_form_has_no_batch_norm_by_domain() -> None:
-    """Else Table 7 would lack a row of it."""
+    """Otherwise Table 7 would lack a row."""
     assert settings_for(MODELS["adi-se"]).model.norm == "none"
     assert settings_for(MODELS["adi-paper"]).model.norm == "domain"
     ours = [row.method for row in TABLES["table7"].rows if row.form == "ours"]
@@ -55,28 +55,28 @@ def test_the_default_form_has_no_batch_norm_by_domain() -> None:
 def test_figure_3_compares_as_many_networks_at_each_number(dataset, domains) -> None:
     for line in lines_of(TABLES["figure3"], dataset, seeds=1, quick=False):
         model = line.cells[0].config["model"]
-        own = 0 if line.row.model == "mmoe" else domains
+        specific = 0 if line.row.model == "mmoe" else domains
         shared = (model["experts"] or domains + 1) if line.row.model == "mmoe" else model["shared_networks"]
-        assert own + shared == domains + line.row.networks
+        assert specific + shared == domains + line.row.networks
         assert tuple(model["networks"]) == settings_for(MODELS[line.row.model]).model.networks
 
 
 def test_data_sets_of_one_source_have_its_settings() -> None:
-    own, *others = (
+    globo, *others = (
         [cell.config for line in lines_of(TABLES["table2"], dataset, seeds=1, quick=False) for cell in line.cells]
         for dataset in ("globo-news", "globo-news-random", "globo-news-time")
     )
-    assert others == [own, own]
-    assert own != [
+    assert others == [globo, globo]
+    assert globo != [
         cell.config for line in lines_of(TABLES["table2"], MARKETPLACE, seeds=1, quick=False) for cell in line.cells
     ]
 
 
-def test_adi_has_no_adaptation_on_data_of_ids_alone() -> None:
+def test_both_forms_of_adi_have_one_size_on_data_of_ids_alone() -> None:
     lines = lines_of(TABLES["table3"], "xmrec-wsdm22", seeds=1, quick=False)
-    adi = {line.row.label: line.cells[0].config["model"] for line in lines if line.row.family == "adi"}
-    assert {label: model["adaptation"] for label, model in adi.items()} == {"ADI": "none", "ADI, literal": "none"}
-    assert adi["ADI"]["embedding_dim"] == adi["ADI, literal"]["embedding_dim"] == 512
+    cells = {line.row.label: line.cells[0] for line in lines if line.row.family == "adi"}
+    assert {label: cell.key for label, cell in cells.items()} == {"ADI": "adi-se-0", "ADI, literal": "adi-paper-0"}
+    assert {cell.config["model"]["embedding_dim"] for cell in cells.values()} == {512}
 
 
 def test_two_tower_models_of_a_data_set_have_one_size() -> None:
@@ -92,5 +92,5 @@ def test_two_tower_models_of_a_data_set_have_one_size() -> None:
 def test_names() -> None:
     assert tables_named("all") == tuple(TABLES.values())
     assert tables_named("figure5") == (TABLES["figure5"],)
-    with pytest.raises(AdiError, match=r"'table4' is no table .*figure5, all\)\. Did you mean 'table"):
+    with pytest.raises(AdiError, match=r"table: 'table4' is not one of table2, .*figure5, all\. Did you mean 'table"):
         tables_named("table4")

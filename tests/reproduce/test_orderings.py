@@ -1,14 +1,14 @@
-"""The order of methods against the paper's, on ranks made up so that the answer is known."""
+"""The order of methods against the paper's, on made-up ranks with a known answer."""
 
 from math import inf
 
 import pytest
 
-from adi.runs.groups import Group
-from adi.reproduce.orderings import Ordering, compare_order, draw, kendall_tau, orderings_of
+from adi.reproduce.orderings import Ordering, bootstrap_means, compare_order, kendall_tau, orderings_of
 from adi.reproduce.paper import Published
 from adi.reproduce.results import Outcome, Results
 from adi.reproduce.tables import Row, Table
+from adi.runs.groups import RunGroup
 from adi.runs.run import read_run
 
 PUBLISHED = Published(
@@ -17,7 +17,7 @@ PUBLISHED = Published(
 
 
 def queries(search, feed):
-    """200 users with a query in search and 100 of them in feed; the first so many are hits."""
+    """200 users with a query in search, 100 of them with one in feed; the given numbers of them are hits."""
     return {
         "search": [(user, 0.0 if user < search else inf) for user in range(200)],
         "feed": [(user, 0.0 if user < feed else inf) for user in range(100)],
@@ -28,17 +28,17 @@ def queries(search, feed):
 def group(ranked_run):
     def make(label, *hits):
         runs = [
-            read_run(ranked_run(f"{label}-{seed}", queries(*one), model="dnn", seed=seed))
-            for seed, one in enumerate(hits)
+            read_run(ranked_run(f"{label}-{seed}", queries(*counts), model="dnn", seed=seed))
+            for seed, counts in enumerate(hits)
         ]
-        return Group(label=label, runs=tuple(runs))
+        return RunGroup(label=label, runs=tuple(runs))
 
     return make
 
 
-def order_of(groups: dict[str, Group]) -> Ordering | None:
-    places = {name: place for place, name in enumerate(groups)}
-    return compare_order(places, draw(list(groups.values()), "recall@50"), PUBLISHED)
+def order_of(groups: dict[str, RunGroup]) -> Ordering | None:
+    indices = {name: index for index, name in enumerate(groups)}
+    return compare_order(indices, bootstrap_means(list(groups.values()), "recall@50"), PUBLISHED)
 
 
 def test_pairs_and_tau_by_hand(group) -> None:
@@ -47,12 +47,12 @@ def test_pairs_and_tau_by_hand(group) -> None:
     assert ordering is not None
     # means over the domains: Z (.8 + .8) / 2, B (.5 + .5) / 2, C (.5 + .7) / 2
     assert [(pair.above, pair.below) for pair in ordering.pairs] == [("Z", "B"), ("Z", "C"), ("B", "C")]
-    assert [pair.here for pair in ordering.pairs] == pytest.approx([0.3, 0.2, -0.1])
+    assert [pair.measured for pair in ordering.pairs] == pytest.approx([0.3, 0.2, -0.1])
     assert [pair.published for pair in ordering.pairs] == pytest.approx([0.3, 0.5, 0.2])
-    assert [pair.verdict for pair in ordering.pairs] == ["agrees", "agrees", "disagrees"]
+    assert [pair.agreement for pair in ordering.pairs] == ["agrees", "agrees", "disagrees"]
     assert ordering.tau == pytest.approx(1 / 3)
     for pair in ordering.pairs:
-        assert pair.low < pair.here < pair.high
+        assert pair.low < pair.measured < pair.high
     assert [(pair.above, pair.below) for pair in ordering.of("disagrees")] == [("B", "C")]
 
 
@@ -61,15 +61,15 @@ def test_a_difference_within_the_spread_of_seeds_is_not_decided(group) -> None:
     ordering = order_of(groups)
     assert ordering is not None
     (pair,) = ordering.pairs
-    assert pair.here > 0
-    assert pair.verdict == "not decided"
+    assert pair.measured > 0
+    assert pair.agreement == "not decided"
     assert ordering.tau == 1.0
 
 
 def test_equal_methods_are_not_decided_and_have_no_tau(group) -> None:
     ordering = order_of({"Z": group("Z", (90, 40)), "B": group("B", (90, 40))})
     assert ordering is not None
-    assert [pair.verdict for pair in ordering.pairs] == ["not decided"]
+    assert [pair.agreement for pair in ordering.pairs] == ["not decided"]
     assert ordering.tau == 0.0
 
 
@@ -77,8 +77,8 @@ def test_one_method_has_no_order(group) -> None:
     assert order_of({"Z": group("Z", (90, 40)), "Y": group("Y", (90, 40))}) is None
 
 
-def test_a_pair_is_judged_alike_whichever_form_stands_for_adi(group) -> None:
-    """Else a report could call one pair decided with one form and not with the other."""
+def test_a_pair_has_one_result_for_both_forms_of_adi(group) -> None:
+    """Otherwise a report could call a pair decided with one form and not with the other."""
     rows = (
         Row("Z, ours", "adi-se", method="Z", form="ours"),
         Row("D, ours", "adi-va", method="D", form="ours"),
@@ -93,19 +93,19 @@ def test_a_pair_is_judged_alike_whichever_form_stands_for_adi(group) -> None:
         ((100, 55), (118, 50)),
         ((105, 50), (104, 52)),
     ]
-    outcomes = tuple(Outcome(row, group(row.label, *own)) for row, own in zip(rows, hits, strict=True))
+    outcomes = tuple(Outcome(row, group(row.label, *seeds)) for row, seeds in zip(rows, hits, strict=True))
     table = Table("t", "Table 0", "", ("marketplace",), rows, published=PUBLISHED)
     ours, literal = orderings_of(Results(table, "marketplace", ("search", "feed"), outcomes))
     shared = [pair for pair in ours.pairs if not {pair.above, pair.below} & {"Z", "D"}]
     assert [(pair.above, pair.below) for pair in shared] == [("B", "C")]
     assert shared[0] in literal.pairs
-    assert shared[0].low < shared[0].here < shared[0].high
-    assert [pair.here for pair in ours.pairs if pair.above == "Z"] != [
-        pair.here for pair in literal.pairs if pair.above == "Z"
+    assert shared[0].low < shared[0].measured < shared[0].high
+    assert [pair.measured for pair in ours.pairs if pair.above == "Z"] != [
+        pair.measured for pair in literal.pairs if pair.above == "Z"
     ]
 
 
-def test_a_form_of_which_nothing_was_run_has_no_order(group) -> None:
+def test_a_form_without_runs_has_no_ordering(group) -> None:
     rows = (
         Row("Z, ours", "adi-se", method="Z", form="ours"),
         Row("Z, literal", "adi-paper", method="Z", form="literal"),
@@ -119,8 +119,8 @@ def test_a_form_of_which_nothing_was_run_has_no_order(group) -> None:
         Outcome(rows[3], group("C", (100, 55))),
     )
     table = Table("t", "Table 0", "", ("marketplace",), rows, published=PUBLISHED)
-    found = orderings_of(Results(table, "marketplace", ("search", "feed"), outcomes))
-    assert [ordering.form for ordering in found] == ["with ADI's default form"]
+    orderings = orderings_of(Results(table, "marketplace", ("search", "feed"), outcomes))
+    assert [ordering.form for ordering in orderings] == ["with ADI's default form"]
 
 
 def test_kendall_tau_by_hand() -> None:

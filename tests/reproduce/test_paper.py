@@ -1,4 +1,4 @@
-"""The paper's numbers: complete, and where it prints one twice, the same."""
+"""The paper's numbers: complete, and equal wherever it prints one twice."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Data sets of one source: the same rows, each with a test of its own."""
+"""Data sets of one source: the same rows with different splits."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 
 from adi.data.manifest import Manifest, read_manifest
 from adi.reproduce import datasets
-from adi.reproduce.datasets import make_dataset, origin, read_origin
+from adi.reproduce.datasets import make_dataset, provenance_of, read_provenance
 
 USERS, ITEMS, TURNS = 60, 16, 12
 MIDNIGHT, HOUR = 1_506_902_400_000, 3_600_000  # before 2 October 2017, and an hour, in milliseconds
@@ -32,13 +32,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def made(name: str, data: Path, out: Path) -> Manifest:
-    made_from = origin(name, data, quick=False, code="c0de")
-    make_dataset(name, data, out, made_from, quick=False, say=lambda _: None)
-    assert read_origin(out) == made_from == origin(name, data, quick=False, code="c0de")
+    provenance = provenance_of(name, data, quick=False, code="c0de")
+    make_dataset(name, data, out, provenance, quick=False, say=lambda _: None)
+    assert read_provenance(out) == provenance == provenance_of(name, data, quick=False, code="c0de")
     return read_manifest(out / "prepared")
 
 
-def test_a_split_of_its_own_replaces_that_of_the_source(data: Path, tmp_path: Path) -> None:
+def test_a_split_of_the_data_set_replaces_that_of_the_source(data: Path, tmp_path: Path) -> None:
     last, random = (made(name, data, tmp_path / name) for name in ("globo-news", "globo-news-random"))
     assert {domain: one.test for domain, one in last.by_domain.items()} == dict.fromkeys(
         ("r1", "r2", "r5", "r7"), USERS
@@ -51,16 +51,16 @@ def test_a_split_of_its_own_replaces_that_of_the_source(data: Path, tmp_path: Pa
     assert validations[1] > 3 * validations[0] > 0  # of half of the users, where the source's own is a tenth
 
 
-def test_a_split_by_time_is_at_the_hour_that_it_says(data: Path, tmp_path: Path) -> None:
+def test_a_split_by_time_is_at_the_given_hour(data: Path, tmp_path: Path) -> None:
     made("globo-news-time", data, tmp_path / "time")
     times = {part: np.load(tmp_path / f"time/prepared/{part}/time.npy") for part in ("interactions", "test")}
     assert len(times["test"]) == 4 * USERS  # those of hours 63 to 66, the third day's 15 to 18
     assert times["interactions"].max() < times["test"].min()
 
 
-def test_another_split_is_another_origin(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = origin("globo-news-random", data, quick=False, code="c0de")
-    other = datasets.GridData("globo-news", 4, "", split={"kind": "random", "share": 0.2})
+def test_another_split_is_another_provenance(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = provenance_of("globo-news-random", data, quick=False, code="c0de")
+    other = datasets.GridDataset("globo-news", 4, "", split={"kind": "random", "share": 0.2})
     monkeypatch.setitem(datasets.DATASETS, "globo-news-random", other)
-    assert origin("globo-news-random", data, quick=False, code="c0de") != before
-    assert origin("globo-news", data, quick=False, code="c0de").split is None
+    assert provenance_of("globo-news-random", data, quick=False, code="c0de") != before
+    assert provenance_of("globo-news", data, quick=False, code="c0de").split is None

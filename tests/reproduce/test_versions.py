@@ -1,4 +1,4 @@
-"""Two versions are never mixed: what is of another code, data or settings is refused, or removed and run again."""
+"""Versions: a digest that only code that makes results changes, and cells of other versions, which are refused."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -13,13 +13,14 @@ from adi.marketplace.simulation import Marketplace
 from adi.reproduce import cells, datasets, grid
 from adi.reproduce.folder import GridFolder
 from adi.reproduce.grid import reproduce
+from adi.reproduce.versions import EXCLUDED, code_digest
 
 HERE: Mapping[str, Any] = {"datasets": ["marketplace"], "quick": True, "only": ["adi-va"]}
 
 CHANGES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "code": (
         lambda patch: patch.setattr(grid, "this_code", lambda: "f00d"),
-        r"data/marketplace: made by other code of adi.*adi-va-0: of other code of adi \(0 seconds of work\)",
+        r"data/marketplace: made by other code of adi.*adi-va-0: from other code of adi \(0 seconds of work\)",
     ),
     "files": (
         lambda patch: patch.setattr(datasets, "SMALL", Marketplace(users=150, items=80, interactions=1500, seed=1)),
@@ -29,41 +30,59 @@ CHANGES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
         lambda patch: patch.setitem(
             datasets.DATASETS, "marketplace", replace(datasets.DATASETS["marketplace"], split={"kind": "last"})
         ),
-        "data/marketplace: split otherwise",
+        "data/marketplace: with another split",
     ),
     "settings": (
         lambda patch: patch.setattr(cells, "QUICK", cells.QUICK | {"epochs": 3, "lr": 0.002}),
-        r"adi-va-0: of other settings \(epochs 2, now 3, lr 0\.001, now 0\.002\)",
+        r"adi-va-0: from other settings \(epochs 2, now 3, lr 0\.001, now 0\.002\)",
     ),
     "torch": (
         lambda patch: patch.setattr("adi.reproduce.versions.version", lambda _: "9.9"),
-        r"adi-va-0: of torch .*, now 9\.9",
+        r"adi-va-0: from torch .*, now 9\.9",
     ),
 }
+
+
+SOURCE = '''"""A module."""
+
+LIMIT = 3
+
+
+class Thing:
+    """A thing."""
+
+    size: int = 1
+    """How large."""
+
+    def grow(self, by: int) -> int:
+        """Grow it."""
+        # because
+        return self.size + by
+'''
 
 
 def files_in(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
 
 
-def check(out: Path, watcher: Any, words: str) -> None:
+def check(out: Path, observer: Any, words: str) -> None:
     """The call is refused and changes nothing; with redo it runs the cell again, once."""
     before = files_in(out)
     with pytest.raises(AdiError, match=rf"(?s)never mixed:.*{words}.*choose another --out, .*--redo"):
-        reproduce("figure5", out, watcher(), **HERE)
+        reproduce("figure5", out, observer(), **HERE)
     assert files_in(out) == before
-    redone, kept = watcher(), watcher()
-    reproduce("figure5", out, redone, redo=True, **HERE)
-    reproduce("figure5", out, kept, **HERE)
-    assert (redone.done, kept.left) == ([("adi-va-0", "done")], 0)
+    redo, again = observer(), observer()
+    reproduce("figure5", out, redo, redo=True, **HERE)
+    reproduce("figure5", out, again, **HERE)
+    assert (redo.done, again.left) == ([("adi-va-0", "done")], 0)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_another_version_is_refused_or_removed(pretended, watcher, tiny, tmp_path: Path, change: str) -> None:
-    reproduce("figure5", tmp_path, watcher(), **HERE)
+def test_another_version_is_refused_or_removed(pretended, observer, tiny, tmp_path: Path, change: str) -> None:
+    reproduce("figure5", tmp_path, observer(), **HERE)
     alter, words = CHANGES[change]
     alter(tiny)
-    check(tmp_path, watcher, words)
+    check(tmp_path, observer, words)
 
 
 def only_cell() -> cells.Cell:
@@ -71,47 +90,105 @@ def only_cell() -> cells.Cell:
     return next(cell for line in lines for cell in line.cells if cell.model == "adi-va")
 
 
-def test_cells_of_data_that_was_there_before_are_refused(pretended, watcher, tmp_path: Path) -> None:
-    reproduce("figure5", tmp_path, watcher(), **HERE)
+def test_cells_of_other_data_are_refused(pretended, observer, tmp_path: Path) -> None:
+    reproduce("figure5", tmp_path, observer(), **HERE)
     folder = GridFolder(tmp_path / "quick")
     record = folder.record(only_cell())
     assert record is not None
-    folder.write(only_cell(), record.model_copy(update={"fingerprint": "f00d"}))
-    check(tmp_path, watcher, "adi-va-0: of other data")
+    folder.write_record(only_cell(), record.model_copy(update={"fingerprint": "f00d"}))
+    check(tmp_path, observer, "adi-va-0: from other data")
 
 
-def test_a_run_without_a_record_is_refused(pretended, watcher, tmp_path: Path) -> None:
+def test_a_run_without_a_record_is_refused(pretended, observer, tmp_path: Path) -> None:
     GridFolder(tmp_path / "quick").run(only_cell()).mkdir(parents=True)
-    check(tmp_path, watcher, "adi-va-0: of unknown origin")
+    check(tmp_path, observer, "adi-va-0: of unknown version")
 
 
-def test_of_many_cells_the_first_is_named_and_the_others_counted(pretended, watcher, tiny, tmp_path: Path) -> None:
-    reproduce("table6", tmp_path, watcher(), datasets=["marketplace"], quick=True)
+def test_of_many_cells_the_first_is_named_and_the_others_counted(pretended, observer, tiny, tmp_path: Path) -> None:
+    reproduce("table6", tmp_path, observer(), datasets=["marketplace"], quick=True)
     folder = GridFolder(tmp_path / "quick")
     for cell in (cell for line in table_6() for cell in line.cells):
         record = folder.record(cell)
         assert record is not None
-        folder.write(cell, record.model_copy(update={"seconds": 3600.0}))
+        folder.write_record(cell, record.model_copy(update={"seconds": 3600.0}))
     tiny.setattr(grid, "this_code", lambda: "f00d")
-    with pytest.raises(AdiError, match=r"fusion=sum-0 and 2 more: of other code of adi \(3\.0 hours of work\)"):
-        reproduce("table6", tmp_path, watcher(), datasets=["marketplace"], quick=True)
+    with pytest.raises(AdiError, match=r"fusion=sum-0 and 2 more: from other code of adi \(3\.0 hours of work\)"):
+        reproduce("table6", tmp_path, observer(), datasets=["marketplace"], quick=True)
 
 
 def table_6() -> tuple[cells.Line, ...]:
     return cells.lines_of(grid.TABLES["table6"], "marketplace", seeds=1, quick=True)
 
 
-def test_data_that_was_removed_is_prepared_again_under_the_same_cells(pretended, watcher, tmp_path: Path) -> None:
-    reproduce("figure5", tmp_path, watcher(), **HERE)
+def test_data_that_was_removed_is_prepared_again_under_the_same_cells(pretended, observer, tmp_path: Path) -> None:
+    reproduce("figure5", tmp_path, observer(), **HERE)
     shutil.rmtree(tmp_path / "quick" / "data")
-    kept = watcher()
-    reproduce("figure5", tmp_path, kept, **HERE)
-    assert kept.left == 0
+    again = observer()
+    reproduce("figure5", tmp_path, again, **HERE)
+    assert again.left == 0
 
 
-def test_a_record_that_cannot_be_read_is_named(pretended, watcher, tmp_path: Path) -> None:
-    reproduce("figure5", tmp_path, watcher(), **HERE)
+def test_a_record_that_cannot_be_read_is_named(pretended, observer, tmp_path: Path) -> None:
+    reproduce("figure5", tmp_path, observer(), **HERE)
     path = tmp_path / "quick" / "cells" / "marketplace" / "adi-va-0.json"
     path.write_text('{"status": "finished"}')
     with pytest.raises(AdiError, match=r"adi-va-0\.json: not a record that this adi wrote: (?s:.*)status"):
-        reproduce("figure5", tmp_path, watcher(), **HERE)
+        reproduce("figure5", tmp_path, observer(), **HERE)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    for name in ("losses", "models/thing", "cli/main", "guessing/draft", "report/page", "__init__"):
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(SOURCE)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("A thing.", "Another thing."),
+        ("A module.", "Another module."),
+        ("How large.", "How wide."),
+        ("# because", "# for a better reason"),
+        ("(self, by: int)", "(\n        self, by: int\n    )"),
+        ('    """Grow it."""\n', ""),
+    ],
+)
+def test_words_and_layout_do_not_count(package: Path, before: str, after: str) -> None:
+    digest = code_digest(package)
+    assert before in SOURCE
+    (package / "models" / "thing.py").write_text(SOURCE.replace(before, after))
+    assert code_digest(package) == digest
+
+
+@pytest.mark.parametrize(("before", "after"), [("= 3", "= 4"), ("+ by", "- by"), ("Thing", "Item"), ("by: int", "by")])
+def test_code_counts(package: Path, before: str, after: str) -> None:
+    digest = code_digest(package)
+    (package / "models" / "thing.py").write_text(SOURCE.replace(before, after))
+    assert code_digest(package) != digest
+
+
+@pytest.mark.parametrize("name", ["cli/main", "guessing/draft", "report/page", "__init__"])
+def test_parts_that_make_no_results_do_not_count(package: Path, name: str) -> None:
+    digest = code_digest(package)
+    (package / f"{name}.py").write_text("LIMIT = 4\n")
+    assert code_digest(package) == digest
+
+
+def test_a_new_part_counts(package: Path) -> None:
+    digest = code_digest(package)
+    (package / "novelty.py").write_text("LIMIT = 4\n")
+    assert code_digest(package) != digest
+
+
+def test_moving_code_between_files_counts(package: Path) -> None:
+    digest = code_digest(package)
+    (package / "models" / "thing.py").rename(package / "models" / "think.py")
+    assert code_digest(package) != digest
+
+
+def test_excluded_parts_exist() -> None:
+    source = Path(__file__).parents[2] / "src" / "adi"
+    assert {path.stem for path in source.iterdir()} >= EXCLUDED

@@ -9,8 +9,8 @@ import pytest
 
 from adi.errors import AdiError
 from adi.evaluation.breakdown import group_numbers, labels
-from adi.runs.ranks import QueryRanks, read_ranks, write_ranks
 from adi.metrics import RECALL
+from adi.runs.ranks import QueryRanks, read_ranks, write_ranks
 from adi.runs.run import read_metrics, read_run
 from adi.training.evaluation import evaluate_run
 from adi.training.train import train
