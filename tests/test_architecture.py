@@ -12,7 +12,8 @@ LONGEST = 350
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 TENSORS = {"errors", "nn", "losses", "negatives"}
-DATA = {"errors", "schema", "data"}
+STORED = {"errors", "schema", "data"}
+DATA = STORED | {"features"}
 BATCH = DATA | {"batch"}
 TABLES = DATA | {"preparation"}
 SERVED = DATA | {"timing", "thread_budget", "filters", "index", "bundle"}
@@ -25,23 +26,24 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schema": {"errors"},
     "batch": DATA,
     "filters": {"errors", "filters"},
-    "data": DATA,
+    "data": STORED,
+    "features": DATA,
     "preparation": TABLES,
     "guessing": TABLES | {"guessing"},
-    "marketplace": DATA | {"marketplace"},
+    "marketplace": STORED | {"marketplace"},
     "sources": TABLES | {"sources"},
     "nn": TENSORS,
     "losses": TENSORS,
     "negatives": TENSORS,
     "models": BATCH | {"nn", "models"},
-    "evaluation": DATA | {"metrics", "models", "evaluation"},
+    "evaluation": STORED | {"metrics", "models", "evaluation"},
     "training": BATCH | TENSORS | {"machine", "models", "evaluation", "training"},
-    "tuning": DATA | {"models", "evaluation", "training", "tuning"},
-    "index": DATA | {"index"},
+    "tuning": STORED | {"models", "evaluation", "training", "tuning"},
+    "index": STORED | {"index"},
     "bundle": SERVED | {"retrieval"},
     "exporting": DATA | {"nn", "models", "training", "index", "bundle", "exporting"},
     "retrieval": SERVED | {"models", "training", "retrieval"},
-    "retrieval.engine": DATA,
+    "retrieval.engine": STORED,
     "serving": SERVED | {"retrieval", "serving"},
     "bench": BATCH
     | TENSORS

@@ -134,7 +134,8 @@ UserFeature = Annotated[
 ]
 ItemFeature = Annotated[IdFeature | CategoricalFeature | MultiFeature | NumericFeature, Field(discriminator="kind")]
 ContextFeature = Annotated[CategoricalFeature | NumericFeature, Field(discriminator="kind")]
-Feature = IdFeature | CategoricalFeature | MultiFeature | NumericFeature | BehavioursFeature
+ColumnFeature = CategoricalFeature | MultiFeature | NumericFeature
+Feature = IdFeature | ColumnFeature | BehavioursFeature
 
 
 class Features(Strict):

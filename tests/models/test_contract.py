@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 from adi.batch import Bags, Batch, DomainCandidates
 from adi.bundle.padding import Slots, fill
-from adi.data.features import ArrayBags
 from adi.data.manifest import FeatureInfo
 from adi.exporting.graph import PaddedTower
+from adi.features.bags import ArrayBags
 from adi.models.catalog import MODELS, TrainedModel, build_towers
 from adi.models.dnn_single import DnnSingle
 from adi.nn.domain_parameter import DomainParameter

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from adi.errors import AdiError
-from adi.preparation.cleaning import is_number
 
 DAY = dt.datetime(2020, 1, 1)
 
@@ -267,16 +266,3 @@ class TestRefusedOnReading:
         with pytest.raises(AdiError, match=r"log\.parquet: cannot be read as Parquet: "):
             workspace.prepare()
         assert workspace.left_behind() == []
-
-
-@pytest.mark.parametrize(
-    ("kind", "number"),
-    [
-        ("TINYINT", True), ("INTEGER", True), ("UBIGINT", True), ("HUGEINT", True), ("UHUGEINT", True),
-        ("DECIMAL(18,3)", True), ("DOUBLE", True), ("FLOAT", True), ("BOOLEAN", True),
-        ("DOUBLE[]", False), ("DECIMAL(18,3)[]", False), ("INTEGER[3]", False), ("VARCHAR", False), ("DATE", False),
-        ("STRUCT(a INTEGER)", False), ("MAP(VARCHAR, INTEGER)", False), ("INTERVAL", False), ("POINT", False),
-    ],
-)  # fmt: skip
-def test_what_is_a_number(kind, number):
-    assert is_number(kind) == number

@@ -11,8 +11,8 @@ from adi.bundle.provenance import read_origin
 from adi.bundle.user_tower import UserTower
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
-from adi.data.features import FeatureReader
 from adi.errors import AdiError
+from adi.features.reader import FeatureReader
 from adi.index.allowed import Filter
 from adi.index.bids import Bids
 from adi.index.vector_index import VectorIndex

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adi.data.arrays import Array
-from adi.data.features import ArrayBags, FeatureArrays
+from adi.features.bags import ArrayBags, FeatureArrays
 from adi.schema import Strict
 
 

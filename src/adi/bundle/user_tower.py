@@ -8,7 +8,7 @@ import onnxruntime
 from adi.bundle.padding import Slots, fill
 from adi.bundle.row_file import RowFile
 from adi.data.arrays import Array
-from adi.data.features import FeatureArrays
+from adi.features.bags import FeatureArrays
 from adi.schema import Strict
 
 

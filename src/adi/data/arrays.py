@@ -12,6 +12,9 @@ import pyarrow as pa
 
 Array = npt.NDArray[Any]
 
+ROWS_PER_BATCH = 1 << 18
+"""Rows that are in memory at once where a table streams by."""
+
 
 class ArrayWriter:
     """Append blocks to a one-dimensional ``.npy`` file of a length known beforehand, without holding it in memory.

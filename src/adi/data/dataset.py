@@ -230,8 +230,8 @@ class Dataset:
         positions, cuts = ranges(offsets[rows], offsets[rows + 1])
         return self._read("candidates/item")[positions].astype(np.int64), cuts
 
-    def feature(self, side: Literal["user", "item"], name: str) -> Array:
-        """The codes of a feature, see `adi.preparation.encoding`."""
+    def feature(self, side: str, name: str) -> Array:
+        """An array of a feature of users or items; `adi.features` says which arrays each kind has."""
         return self._read(f"features/{side}/{name}")
 
     def attributes(self, domain: int, columns: Sequence[str] | None = None) -> pa.Table:

@@ -9,6 +9,7 @@ import torch
 from adi.bundle.padding import Slots
 from adi.data.dataset import Dataset
 from adi.data.manifest import FeatureInfo
+from adi.features.kinds import KINDS
 from adi.models.two_tower import DOMAIN, TwoTower
 
 ROWS_AT_ONCE = 1 << 16
@@ -51,14 +52,5 @@ class PackedTables:
 
 def slots_of(features: Sequence[FeatureInfo], first: Mapping[str, int], dataset: Dataset) -> tuple[Slots, ...]:
     """The slots of a tower's features, whose tables begin at `first`: as many as any query can fill."""
-    by_name = {feature.name: feature for feature in features}
-    return tuple(
-        Slots(feature=name, first=start, width=1 if name == DOMAIN else _width(by_name[name], dataset))
-        for name, start in first.items()
-    )
-
-
-def _width(feature: FeatureInfo, dataset: Dataset) -> int:
-    if feature.kind == "multi":
-        return max(1, int(np.diff(dataset.feature("user", f"{feature.name}.offsets")).max(initial=1)))
-    return feature.length or 1
+    widths = {feature.name: KINDS[feature.kind].width(feature, dataset) for feature in features} | {DOMAIN: 1}
+    return tuple(Slots(feature=name, first=start, width=widths[name]) for name, start in first.items())

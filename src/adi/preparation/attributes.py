@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis import _
 
+from adi.data.arrays import ROWS_PER_BATCH
 from adi.errors import AdiError
-from adi.preparation.encoding import ROWS_PER_BATCH
 from adi.preparation.feature_table import FeatureTable, attribute_column
 
 

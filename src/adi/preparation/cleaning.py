@@ -1,7 +1,6 @@
 """The raw log, read once: ids as text, time as a number, and a reason on every row that is set aside."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +11,9 @@ from ibis import _
 from ibis.backends.duckdb import Backend
 
 from adi.errors import AdiError, suggestion
+from adi.features.categorical import require_single
+from adi.features.kinds import KINDS
+from adi.features.numeric import is_number
 from adi.preparation.tables import (
     FILE,
     ROW,
@@ -24,7 +26,7 @@ from adi.preparation.tables import (
     require_columns,
     shown,
 )
-from adi.schema import CategoricalFeature, Interactions, NumericFeature, Schema
+from adi.schema import Interactions, Schema
 
 MAX_DOMAINS = 10_000
 """More distinct values than this in the domain column means that it is not one."""
@@ -50,10 +52,11 @@ def open_log(connection: Backend, schema: Schema, path: str, folder: Path, where
         wanted[feature.source_column] = f"features.context '{feature.name}'"
     columns = columns_in_each(connection, files, wanted)
     for column in (log.user, log.item, schema.domains.column):
-        require_single(files, column, columns, wanted[column])
+        require_single(columns[column], f"{shown(files)}, column '{column}'", wanted[column])
     for feature in schema.features.context:
-        require = require_number if isinstance(feature, NumericFeature) else require_single
-        require(files, feature.source_column, columns, f"feature '{feature.name}'")
+        column = feature.source_column
+        source = f"{shown(files)}, column '{column}'"
+        KINDS[feature.kind].check(feature, columns[column], source, by_domain=False)
     if log.positive is not None:
         _check_positive(connection, files, log.positive, _text_columns(schema))
     return Log(files, columns, _time_kind(files, columns, log))
@@ -67,29 +70,6 @@ def columns_in_each(connection: Backend, files: list[Path], wanted: dict[str, st
     columns = columns_of(connection.con, files)
     require_columns(files, columns, wanted)
     return columns
-
-
-def require_number(files: Sequence[Path], column: str, columns: dict[str, str], use: str) -> None:
-    """Refuse a text, list or date column where a number is needed."""
-    if not is_number(columns[column]):
-        raise AdiError(
-            f"{shown(files)}, column '{column}': {columns[column]}, and {use} is numeric. "
-            "Use kind: categorical, or write the column as numbers."
-        )
-
-
-def require_single(files: Sequence[Path], column: str, columns: dict[str, str], use: str) -> None:
-    """Refuse a list, struct or map where one value is needed."""
-    if columns[column].endswith(("]", ")")) and not is_number(columns[column]):
-        raise AdiError(
-            f"{shown(files)}, column '{column}': {columns[column]}, and {use} is one value. "
-            "Write the column as text or numbers; a feature that is a list has kind: multi."
-        )
-
-
-def is_number(kind: str) -> bool:
-    """Whether a DuckDB type is a number; a list of numbers is none."""
-    return bool(re.fullmatch(r"DECIMAL\(.*\)|FLOAT|DOUBLE|BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?", kind))
 
 
 def _time_kind(files: list[Path], columns: dict[str, str], log: Interactions) -> Literal["timestamp", "number"] | None:
@@ -106,8 +86,8 @@ def _time_kind(files: list[Path], columns: dict[str, str], log: Interactions) ->
 def _text_columns(schema: Schema) -> frozenset[str]:
     """The columns to be read as they are written: "007" is not 7."""
     log = schema.interactions
-    categorical = {f.source_column for f in schema.features.context if isinstance(f, CategoricalFeature)}
-    return frozenset({log.user, log.item, schema.domains.column, *categorical})
+    context = {feature.source_column for feature in schema.features.context if KINDS[feature.kind].text}
+    return frozenset({log.user, log.item, schema.domains.column, *context})
 
 
 def _check_positive(connection: Backend, files: list[Path], positive: str, text: frozenset[str]) -> None:
@@ -135,8 +115,7 @@ def read_log(connection: Backend, schema: Schema, log: Log, name: str) -> ibis.T
     selected.append(f"{_time_sql(log, columns.time)} AS time")
     selected.append(f"({columns.positive or 'true'})::BOOLEAN AS positive")
     for feature in schema.features.context:
-        column = quoted(feature.source_column)
-        value = f"{column}::DOUBLE" if isinstance(feature, NumericFeature) else f"nullif({column}::VARCHAR, '')"
+        value = KINDS[feature.kind].value_sql(feature, quoted(feature.source_column))
         selected.append(f"{value} AS {quoted(context_column(feature.name))}")
     # A file's name as its number, and no number of a row, which the table has: both took as long as all the rest.
     names = ", ".join(literal(str(file)) for file in log.files)

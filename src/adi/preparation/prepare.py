@@ -6,7 +6,7 @@ interactions/user_offsets.npy    the slice of each user's rows
 test/*.npy                       the rows of the test, by (domain, user)
 candidates/*.npy                 the items that each test row is ranked among, where the split gives them
 corpus/*.npy                     the items of each domain, with their training counts
-features/{user,item}/*.npy       the codes of each feature, see `adi.preparation.encoding`
+features/{user,item}/*.npy       the codes of each feature, see `adi.features`
 attributes/**/*.parquet          the items' own columns, see `adi.preparation.attributes`
 vocabulary/*.parquet             value, count and code of each feature's values
 set_aside.parquet                the rows of the log that were not used, and why
@@ -30,13 +30,14 @@ from adi.data.arrays import fingerprint
 from adi.data.folder import new_folder
 from adi.data.manifest import FORMAT, Manifest, RowCounts
 from adi.errors import AdiError
+from adi.features.kind import feature_info
 from adi.preparation.attributes import write_attributes
 from adi.preparation.cleaning import Log, open_log, read_log
 from adi.preparation.corpus import read_candidates, read_eligible, write_candidates, write_corpus
-from adi.preparation.encoding import Encoder, encode_features
-from adi.preparation.entities import SIDES, in_numbers, number_entities
+from adi.preparation.encoding import TableColumns, encode_features
+from adi.preparation.entities import SIDES, Entities, in_numbers, number_entities
 from adi.preparation.feature_table import FeatureTable, count_rows, features_of
-from adi.preparation.interactions import encode_context, write_rows
+from adi.preparation.interactions import fit_context, write_rows
 from adi.preparation.splitting import assign_parts, count_by_domain
 from adi.preparation.tables import shown
 from adi.schema import FilesSplit, Schema, TimeSplit, load_schema
@@ -97,11 +98,11 @@ def _prepare(
     say("reading the log", 1, 1)
 
     say("numbering", 0, 1)
-    entities, sizes = {}, {}
+    entities: dict[str, Entities] = {}
     for side in SIDES:
         named = [table.select(key=table[side]) for table in (rows, *listed.values()) if side in table.columns]
         named += [read[name] for name, table in tables.items() if table.side == side]
-        entities[side], sizes[side] = number_entities(connection, side, named, out / "entities")
+        entities[side] = number_entities(connection, side, named, out / "entities")
     parted = assign_parts(connection, in_numbers(rows, entities, domains), schema.split, logs[0].time)
     for name in LOGS[: len(logs)]:
         connection.con.execute(f"DROP TABLE {name}")
@@ -116,14 +117,15 @@ def _prepare(
             )
     say("numbering", 1, 1)
 
-    encoder = Encoder(connection, out / "features", domains, entities, sizes)
-    features = encode_features(schema, encoder, tables, read, parted, say)
+    ignored: dict[str, int] = {}
+    columns = TableColumns(connection, entities, domains, tables, read)
+    features = encode_features(schema, parted, columns, out, ignored, say)
     of_items = [table for table in tables.values() if table.side == "item"]
-    write_attributes(of_items, read, entities["item"], schema.interactions.item, domains, out / "attributes", say)
-    context, encoders = [], {}
+    write_attributes(of_items, read, entities["item"].table, schema.interactions.item, domains, out / "attributes", say)
+    context = {}
     for feature in schema.features.context:
-        parted, info, encoders[feature.name] = encode_context(parted, feature, encoder, logs[0])
-        context.append(info)
+        context[feature.name] = fit_context(parted, feature, logs[0], out / "vocabulary", ignored)
+        features.append(feature_info(feature, "context", context[feature.name]))
 
     total, done = row_counts.kept, 0
 
@@ -132,7 +134,7 @@ def _prepare(
         done += written
         say("writing the rows", done, total)
 
-    tested = write_rows(parted, encoders, out, sizes["user"], logs[0].time is not None, advance)
+    tested = write_rows(parted, context, out, entities["user"].size, logs[0].time is not None, advance)
     if candidates is not None:
         ranked = in_numbers(candidates, entities, domains)
         write_candidates(tested, ranked, out / "candidates", sum(part.test for part in by_domain.values()))
@@ -146,16 +148,16 @@ def _prepare(
         domains=domains,
         time=logs[0].time,
         repeats=schema.repeats,
-        users=sizes["user"],
-        items=sizes["item"],
+        users=entities["user"].size,
+        items=entities["item"].size,
         rows=row_counts,
         by_domain={
             domain: counts.model_copy(update={"corpus": size})
             for (domain, counts), size in zip(by_domain.items(), corpora, strict=True)
         },
         tables=table_counts,
-        ignored_values=encoder.ignored,
-        features=(*features, *context),
+        ignored_values=ignored,
+        features=tuple(features),
         candidates=candidates is not None,
     )
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import ibis
-import ibis.expr.datatypes as dt
 import numpy as np
 import pyarrow as pa
 from ibis import _
@@ -14,17 +13,13 @@ from ibis.backends.duckdb import Backend
 from adi.data.arrays import Array, arrow_numbers
 from adi.data.manifest import DomainCounts
 from adi.errors import AdiError
+from adi.features.md5 import md5_number_lower
 from adi.schema import LastSplit, RandomSplit, Split, TimeSplit
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 ROWS_AT_ONCE = 1 << 20
 
 TimeKind = Literal["timestamp", "number"] | None
-
-
-@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
-def md5_number_lower(text: str) -> dt.uint64:
-    """The last 8 of the 16 bytes of the MD5 digest of `text`, as a little-endian number; the engine's own function."""
 
 
 def assign_parts(connection: Backend, rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Table:

@@ -8,9 +8,9 @@ import numpy as np
 
 from adi.data.arrays import Array
 from adi.data.bids import check_weight
-from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
+from adi.features.reader import context_codes
 from adi.retrieval.engine import Admitted, Engine, places
 from adi.retrieval.filter_cache import Admission
 from adi.retrieval.request import Request, TopK

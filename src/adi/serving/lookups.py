@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from adi.data.dataset import Dataset
-from adi.data.manifest import FeatureInfo
 from adi.errors import AdiError
+from adi.features.kinds import KINDS
 from adi.serving.recent import Event
 
 MOST_SHOWN = 50
@@ -56,17 +56,12 @@ def attributes_of(dataset: Dataset, domain: int, items: Sequence[str]) -> dict[s
 
 def context_features(dataset: Dataset) -> list[dict[str, Any]]:
     """The context features that a request may give, with the first values of those that have a vocabulary."""
+    features = dataset.manifest.side("context")
+    encodings = {feature.name: KINDS[feature.kind].encoding(feature, dataset) for feature in features}
     return [
-        {"name": feature.name, "number": feature.edges is not None, "values": _values(dataset, feature)}
-        for feature in dataset.manifest.side("context")
+        {"name": name, "number": encoding.takes_numbers, "values": encoding.first_values(MOST_VALUES)}
+        for name, encoding in encodings.items()
     ]
-
-
-def _values(dataset: Dataset, feature: FeatureInfo) -> list[str]:
-    if feature.edges is not None or feature.hash_size is not None:  # these have no vocabulary
-        return []
-    values: list[str] = dataset.vocabulary(feature.name)["value"].slice(0, MOST_VALUES).to_pylist()
-    return values
 
 
 def attribute_names(dataset: Dataset) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from adi.data.dataset import Histories, Queries
-from adi.data.features import FeatureReader
+from adi.features.reader import FeatureReader
 
 SEARCH, FEED, KIOSK = range(3)
 ITEM_CODE = {"pen": 2, "mug": 3, "cap": 4, "bag": 5, "ink": 6, "jar": 7, "map": 8, "été": 9, "本": 10}

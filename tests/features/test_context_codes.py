@@ -2,9 +2,9 @@
 
 import pytest
 
-from adi.data.context import context_codes
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
+from adi.features.reader import context_codes
 
 DEVICES = ["tv", "pc", "pc", "tv", "é", "pc", "", "tv", "pc", "pc", "tv", None]
 HOURS = [1.0, 2.5, 3.0, 4.0, 5.0, None, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0]
