@@ -46,9 +46,9 @@ class Domains(Strict):
 
 
 class Interactions(Strict):
-    """The log: one row for each interaction of a user with an item in a domain."""
+    """The log: one row for each interaction of a user with an item in a domain. A log in memory needs no `path`."""
 
-    path: str
+    path: str | None = None
     user: str
     item: str
     time: str | None = None
@@ -56,9 +56,12 @@ class Interactions(Strict):
 
 
 class Table(Strict):
-    """A feature table; `key` is the user or item column, or that and the domain column, in this order."""
+    """A feature table; `key` is the user or item column, or that and the domain column, in this order.
 
-    path: str
+    A table in memory needs no `path`.
+    """
+
+    path: str | None = None
     key: tuple[str, ...]
 
     @field_validator("key", mode="before")

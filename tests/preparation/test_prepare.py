@@ -222,8 +222,8 @@ def test_a_folder_in_the_way_is_kept(workspace):
 @pytest.mark.parametrize(
     ("memory", "message"),
     [
-        ("2 apples", r"--memory: '2 apples' is no size .*such as 2GB"),
-        ("300KB", r"needs more than the 300KB of memory.*Raise --memory"),
+        ("2 apples", r"^memory: '2 apples' is no size .*such as 2GB"),
+        ("300KB", r"^memory: 300KB do not suffice.*Give more memory"),
     ],
 )
 def test_the_memory_must_be_a_size_and_suffice(workspace, memory, message):

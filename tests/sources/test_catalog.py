@@ -9,7 +9,7 @@ import pytest
 from adi.errors import AdiError
 from adi.sources.catalog import SOURCES, Source, convert
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def test_unknown_name_lists_and_suggests(tmp_path: Path) -> None:

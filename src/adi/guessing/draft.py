@@ -13,7 +13,7 @@ from adi.errors import AdiError
 from adi.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
 from adi.guessing.profiles import Column, TableProfile, counted, plain, read_profile, shares
 from adi.guessing.roles import MOST_DOMAINS, Key, Roles, find_key, find_roles, noun_of
-from adi.preparation.tables import files_of, quoted
+from adi.preparation.tables import TableFiles, quoted
 from adi.schema import Schema
 
 
@@ -41,7 +41,7 @@ def guess_schema(
     with duckdb.connect() as connection:
         profiles = []
         for number, table in enumerate(tables):
-            files = files_of(str(table), Path())
+            files = TableFiles.at(str(table), Path())
             path = Path(os.path.relpath(table, folder)).as_posix()
             profiles.append(read_profile(connection, files, path=path, sample=f"sample {number}"))
         roles = find_roles(connection, profiles, named)

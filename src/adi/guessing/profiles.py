@@ -2,13 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import duckdb
 
 from adi.errors import AdiError
-from adi.preparation.tables import ROW, columns_of, quoted, reading, relation_sql, shown
+from adi.preparation.tables import ROW, TableFiles, quoted
 
 SAMPLE_ROWS = 200_000
 """Rows of a table that are looked at; a smaller table is looked at whole."""
@@ -84,7 +83,7 @@ class TableProfile:
     """
 
     path: str
-    files: list[Path]
+    table: TableFiles
     rows: int
     columns: Mapping[str, Column]
     sample: str
@@ -96,33 +95,33 @@ class TableProfile:
 
     def counts(self, connection: duckdb.DuckDBPyConnection, column: str, *, most: int) -> dict[str, int]:
         """The rows of each of a column's values, as text as written, the most frequent first, from all rows."""
-        query = f"SELECT {quoted(column)}, count(*) FROM {relation_sql(self.files, text={column})}"
+        query = f"SELECT {quoted(column)}, count(*) FROM {self.table.sql({column})}"
         query += f" WHERE {quoted(column)} <> '' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}"
-        with reading(connection, self.files, text={column}):
+        with self.table.reading(connection, {column}):
             return dict(connection.execute(query).fetchall())
 
     def is_key(self, connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> bool:
         """Whether no two rows agree in all of the columns, rows with a null left out."""
         names = ", ".join(quoted(column) for column in columns)
         filled = " AND ".join(f"{quoted(column)} <> ''" for column in columns)
-        query = f"SELECT 1 FROM {relation_sql(self.files, text=columns)} WHERE {filled}"
-        with reading(connection, self.files, text=columns):
+        query = f"SELECT 1 FROM {self.table.sql(columns)} WHERE {filled}"
+        with self.table.reading(connection, columns):
             return not connection.execute(f"{query} GROUP BY {names} HAVING count(*) > 1 LIMIT 1").fetchall()
 
 
-def read_profile(connection: duckdb.DuckDBPyConnection, files: list[Path], *, path: str, sample: str) -> TableProfile:
+def read_profile(connection: duckdb.DuckDBPyConnection, table: TableFiles, *, path: str, sample: str) -> TableProfile:
     """Look at a table: count its rows, and draw the same sample of them every time, into a temporary table."""
-    kinds = columns_of(connection, files)
-    relation = relation_sql(files)
-    with reading(connection, files):
+    kinds = table.columns(connection)
+    relation = table.sql()
+    with table.reading(connection):
         (rows,) = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0]
         if rows == 0:
-            raise AdiError(f"{shown(files)}: the table has no rows to guess from.")
+            raise AdiError(f"{table}: the table has no rows to guess from.")
         step = -(-rows // SAMPLE_ROWS)
         drawn = f"SELECT * FROM {relation} WHERE hash({ROW}) % {step} = 0" if step > 1 else f"SELECT * FROM {relation}"
         connection.execute(f"CREATE TEMP TABLE {quoted(sample)} AS {drawn}")
     columns = {name: _column(connection, sample, name, kind) for name, kind in kinds.items()}
-    return TableProfile(path=path, files=files, rows=rows, columns=columns, sample=sample)
+    return TableProfile(path=path, table=table, rows=rows, columns=columns, sample=sample)
 
 
 def _column(connection: duckdb.DuckDBPyConnection, sample: str, name: str, kind: str) -> Column:

@@ -12,7 +12,7 @@ import duckdb
 
 from adi.errors import AdiError, suggestion
 from adi.guessing.profiles import Column, TableProfile, counted, plain
-from adi.preparation.tables import listed, quoted, relation_sql, shown
+from adi.preparation.tables import listed, quoted
 
 USERS = "user customer visitor member account household client shopper buyer viewer player reader uid person session"
 ITEMS = "item product article sku asin ad listing offer movie film video track song book game news post content iid"
@@ -78,7 +78,7 @@ def find_roles(
     if len(counts) < 2:
         only = f"one value ('{plain(next(iter(counts)))}')" if counts else "no value"
         raise AdiError(
-            f"{shown(log.files)}, column '{possible[0].name}': {only}. adi needs two or more domains: name another "
+            f"{log.table}, column '{possible[0].name}': {only}. adi needs two or more domains: name another "
             f"column with --domain COLUMN. Columns: {listed(log.columns)}."
         )
     return Roles(log, user, item, possible[0], when, counts, possible[1:])
@@ -203,7 +203,7 @@ def _covered(
 ) -> float:
     """The share of the ids in the log's sample that the table has."""
     ids = f"(SELECT DISTINCT {quoted(of_log.name)}::VARCHAR AS id FROM {quoted(log.sample)} WHERE id IS NOT NULL)"
-    known = f"SELECT {quoted(column.name)} AS known FROM {relation_sql(table.files, text={column.name})}"
+    known = f"SELECT {quoted(column.name)} AS known FROM {table.table.sql({column.name})}"
     query = f"SELECT avg((id IN ({known} WHERE known IS NOT NULL))::INT) FROM {ids}"
     return float(connection.execute(query).fetchall()[0][0] or 0)
 
@@ -212,7 +212,7 @@ def _no_domain(log: TableProfile, taken: Sequence[str]) -> str:
     free = [column for column in log.columns.values() if column.name not in taken and _divides(column)]
     would_do = ", ".join(f"{plain(column.name)} ({counted(column.distinct, 'value')})" for column in free)
     return (
-        f"{shown(log.files)}: no column looks like the domain (names such as {_examples(DOMAINS)}; 2 to "
+        f"{log.table}: no column looks like the domain (names such as {_examples(DOMAINS)}; 2 to "
         f"{MOST_DOMAINS} values, each with a fair number of rows). adi learns from two or more domains at once, such "
         "as search and feed, or several markets, and one column of the log says which. Name it with --domain COLUMN"
         f"{f'; by their values these could be it: {would_do}' if would_do else ''}. Where each domain has files of its "
@@ -221,7 +221,7 @@ def _no_domain(log: TableProfile, taken: Sequence[str]) -> str:
 
 
 def _columns(tables: Sequence[TableProfile]) -> str:
-    return " ".join(f"Columns of {shown(table.files)}: {listed(table.columns)}." for table in tables)
+    return " ".join(f"Columns of {table.table}: {listed(table.columns)}." for table in tables)
 
 
 def _examples(nouns: str) -> str:

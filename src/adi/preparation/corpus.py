@@ -1,5 +1,6 @@
 """The corpus of each domain: the items that can be retrieved there, and how often each was a training positive."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import ibis
@@ -9,10 +10,9 @@ from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import write_columns
 from adi.errors import AdiError
-from adi.preparation.cleaning import columns_in_each
 from adi.preparation.splitting import TEST, TRAIN
-from adi.preparation.tables import files_of, quoted, reading, relation_sql, shown
-from adi.schema import FilesSplit, Schema
+from adi.preparation.tables import TableFiles, quoted
+from adi.schema import Corpus, FilesSplit, Schema
 
 
 def read_eligible(connection: Backend, schema: Schema, folder: Path) -> ibis.Table | None:
@@ -33,15 +33,14 @@ def read_candidates(connection: Backend, schema: Schema, folder: Path) -> ibis.T
 
 
 def _read_text(connection: Backend, name: str, path: str, folder: Path, wanted: dict[str, str], use: str) -> ibis.Table:
-    files = files_of(path, folder)
-    columns_in_each(connection, files, {column: f"{use}, the {role}" for role, column in wanted.items()})
+    raw = TableFiles.at(path, folder)
+    raw.columns(connection.con, {column: f"{use}, the {role}" for role, column in wanted.items()})
     selected = ", ".join(f"nullif({quoted(column)}, '') AS {quoted(role)}" for role, column in wanted.items())
-    source = relation_sql(files, text=frozenset(wanted.values()))
-    with reading(connection.con, files):
-        connection.con.execute(f"CREATE TABLE {quoted(name)} AS SELECT {selected} FROM {source}")
+    with raw.reading(connection.con):
+        connection.con.execute(f"CREATE TABLE {quoted(name)} AS SELECT {selected} FROM {raw.sql(wanted.values())}")
     table: ibis.Table = connection.table(name)
     if table.count().to_pyarrow().as_py() == 0:
-        raise AdiError(f"{shown(files)}: the table has no rows. Give it some, or remove {use} from the schema.")
+        raise AdiError(f"{raw}: the table has no rows. Give it some, or remove {use} from the schema.")
     return table
 
 
@@ -74,6 +73,16 @@ def write_corpus(rows: ibis.Table, eligible: ibis.Table | None, out: Path, num_d
     np.save(out / "offsets.npy", np.searchsorted(domain, np.arange(num_domains + 1)))
     retrievable = domain[np.load(out / "eligible.npy")]
     return [int(size) for size in np.bincount(retrievable, minlength=num_domains)]
+
+
+def require_items(corpus: Corpus, sizes: Mapping[str, int]) -> None:
+    """Raise `AdiError` for a domain without an eligible item; `sizes` are the numbers of these by domain."""
+    for domain, size in sizes.items():
+        if size == 0:
+            raise AdiError(
+                f"{corpus.path}, column '{corpus.domain}': no item is eligible in domain '{domain}'. "
+                "Add the domain's items, or remove corpus from the schema: what training saw is eligible then."
+            )
 
 
 def write_candidates(tests: ibis.Table, candidates: ibis.Table, out: Path, num_tests: int) -> None:

@@ -15,7 +15,6 @@ from adi.features.kinds import KINDS
 from adi.preparation.entities import SIDES, Entities
 from adi.preparation.feature_table import FeatureTable
 from adi.preparation.splitting import TRAIN
-from adi.preparation.tables import shown
 from adi.schema import ColumnFeature, Schema
 
 
@@ -43,7 +42,7 @@ class TableColumns:
         table = self.tables[str(feature.table)]
         numbered = self._by_number(table)
         values = numbered.select(index=_.index, place=_.place, value=numbered[f"value_{feature.name}"])
-        source = f"{shown(table.files)}, column '{feature.source_column}'"
+        source = table.source(feature.source_column)
         if values.filter(_.value.notnull()).count().to_pyarrow().as_py() == 0:
             raise AdiError(
                 f"{source}: every value{' of a domain of the log' if table.by_domain else ''} is missing. "

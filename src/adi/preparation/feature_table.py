@@ -9,7 +9,6 @@ timestamps and lists of these; any other type becomes text. An empty text, NaN a
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
-from pathlib import Path
 
 import ibis
 from ibis import _
@@ -20,9 +19,8 @@ from adi.errors import AdiError
 from adi.features.categorical import require_single
 from adi.features.kinds import KINDS
 from adi.features.numeric import finite_sql, is_number
-from adi.preparation.cleaning import columns_in_each
-from adi.preparation.tables import FILE, ROW, files_of, quoted, reading, relation_sql, shown
-from adi.schema import ColumnFeature, Feature, Schema, Sourced, Table
+from adi.preparation.tables import FILE, ROW, RawTable, quoted
+from adi.schema import ColumnFeature, Feature, Schema, Sourced
 
 
 class FeatureTable:
@@ -31,8 +29,9 @@ class FeatureTable:
     Raises `AdiError` where a column is missing or of a type that its feature cannot take, before any row is read.
     """
 
-    def __init__(self, connection: Backend, name: str, table: Table, schema: Schema, folder: Path) -> None:
-        self.connection, self.name, self.key = connection, name, table.key
+    def __init__(self, connection: Backend, name: str, schema: Schema, table: RawTable) -> None:
+        self.connection, self.name, self.table = connection, name, table
+        self.key = schema.tables[name].key
         of_users, of_items = (features_of(name, side) for side in (schema.features.user, schema.features.item))
         if of_users and of_items:
             raise AdiError(
@@ -41,16 +40,15 @@ class FeatureTable:
             )
         self.side = "user" if of_users else "item"
         self.features = of_users or of_items
-        self.files = files_of(table.path, folder)
-        wanted = dict.fromkeys(table.key, f"tables.{name}.key")
+        wanted = dict.fromkeys(self.key, f"tables.{name}.key")
         wanted |= {feature.source_column: f"feature '{feature.name}'" for feature in self.features}
-        self.columns = columns_in_each(connection, self.files, wanted)
-        for column in table.key:
-            require_single(self.columns[column], self._source(column), wanted[column])
+        self.columns = table.columns(connection.con, wanted)
+        for column in self.key:
+            require_single(self.columns[column], self.source(column), wanted[column])
         for feature in self.features:
             column = feature.source_column
             kind = KINDS[feature.kind]
-            kind.check(feature, self.columns[column], self._source(column), by_domain=self.by_domain)
+            kind.check(feature, self.columns[column], self.source(column), by_domain=self.by_domain)
 
     @property
     def by_domain(self) -> bool:
@@ -83,16 +81,17 @@ class FeatureTable:
         for column in self.attributes:
             selected.append(f"{self._attribute_sql(column)} AS {quoted(attribute_column(column))}")
         text = {feature.source_column for feature in self.features if KINDS[feature.kind].text}
-        source = relation_sql(self.files, text=frozenset({*self.key, *text}))
+        source = self.table.sql({*self.key, *text})
         stored = f"table_{self.name}"
-        with reading(self.connection.con, self.files):
+        with self.table.reading(self.connection.con):
             self.connection.con.execute(f"CREATE TABLE {quoted(stored)} AS SELECT {', '.join(selected)} FROM {source}")
         table: ibis.Table = self.connection.table(stored)
         self._refuse_repeated_key(table)
         return table
 
-    def _source(self, column: str) -> str:
-        return f"{shown(self.files)}, column '{column}'"
+    def source(self, column: str) -> str:
+        """The place of a column in messages."""
+        return f"{self.table}, column '{column}'"
 
     def _attribute_sql(self, column: str) -> str:
         """A column as the type that it is kept in: what one of its features makes of it, else text or its own."""

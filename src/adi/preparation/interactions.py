@@ -14,7 +14,6 @@ from adi.features.encoding import Encoding
 from adi.features.kinds import KINDS
 from adi.preparation.cleaning import Log, context_column
 from adi.preparation.splitting import TEST, TRAIN, VALIDATION
-from adi.preparation.tables import shown
 from adi.schema import ContextFeature
 
 
@@ -23,7 +22,7 @@ def fit_context(
 ) -> Encoding:
     """Fit a context feature to the training rows of the log; `ignored` gets the number of values read as missing."""
     column = context_column(feature.name)
-    kind, source = KINDS[feature.kind], f"{shown(log.files)}, column '{feature.source_column}'"
+    kind, source = KINDS[feature.kind], f"{log.table}, column '{feature.source_column}'"
     trained = rows.filter((_.part == TRAIN) & rows[column].notnull()).select(value=rows[column])
     if trained.count().to_pyarrow().as_py() == 0:
         raise AdiError(f"{source}: every value is missing. Remove feature '{feature.name}', or mend the column.")

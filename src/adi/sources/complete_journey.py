@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from adi.data.folder import new_folder
-from adi.preparation.tables import columns_of, reading, relation_sql, require_columns
+from adi.preparation.tables import TableFiles
 from adi.sources.conversion import (
     Connection,
     count,
@@ -70,12 +70,10 @@ def complete_journey(source: Path, out: Path) -> None:
     )
     with new_folder(out) as building, published as files, working_database() as connection:
         for table, columns in PUBLISHED_COLUMNS.items():
-            file = files[f"{table}.parquet"]
-            require_columns(
-                [file], columns_of(connection, [file]), dict.fromkeys(columns, f"a column of {NAME} as published")
-            )
-            connection.execute(f"CREATE VIEW {table} AS FROM {relation_sql([file])}")
-        with reading(connection, list(files.values())):
+            file = TableFiles([files[f"{table}.parquet"]])
+            file.columns(connection, dict.fromkeys(columns, f"a column of {NAME} as published"))
+            connection.execute(f"CREATE VIEW {table} AS FROM {file.sql()}")
+        with TableFiles(list(files.values())).reading(connection):
             read = count(connection, "transactions")
             _read_purchases(connection)
             first_week, test_start = _test_start(connection)

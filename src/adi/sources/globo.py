@@ -5,7 +5,7 @@ from pathlib import Path
 
 from adi.data.folder import new_folder
 from adi.errors import AdiError
-from adi.preparation.tables import columns_of, quoted, reading, relation_sql, require_columns, shown
+from adi.preparation.tables import TableFiles, quoted
 from adi.sources.conversion import (
     Connection,
     count,
@@ -37,19 +37,18 @@ def globo_news(
 
     Raises `AdiError` for a missing file or column, a value that no row holds, and an `out` that is taken.
     """
-    files = published_files(source, "clicks*.parquet", REMEDY)
+    files = TableFiles(published_files(source, "clicks*.parquet", REMEDY))
     if not values or len(set(values)) < len(values):
         raise AdiError(f"values '{','.join(values)}': give one or more distinct values of '{domain_column}'.")
     prefix = domain_column.removeprefix("click_")[:1]
     with new_folder(out) as building, working_database() as connection:
-        columns = columns_of(connection, files)
         log_columns = dict.fromkeys(
             ("user_id", "click_article_id", "click_timestamp"), f"a column of {NAME} as published"
         )
-        require_columns(files, columns, {domain_column: "the domain", **log_columns})
+        columns = files.columns(connection, {domain_column: "the domain", **log_columns})
         context = [c for c in columns if c.startswith("click_") and c != domain_column and c not in log_columns]
-        with reading(connection, files):
-            read = count(connection, relation_sql(files))
+        with files.reading(connection):
+            read = count(connection, files.sql())
             _read(connection, files, domain_column, prefix, values, context)
         _require_values(connection, files, domain_column, prefix, values)
         set_aside = {f"{domain_column} not {', '.join(values)}": read - count(connection, "clicks"), **_cut(connection)}
@@ -66,7 +65,7 @@ def globo_news(
 
 def _read(
     connection: Connection,
-    files: Sequence[Path],
+    files: TableFiles,
     domain_column: str,
     prefix: str,
     values: Sequence[str],
@@ -79,24 +78,24 @@ def _read(
         SELECT user_id, click_article_id AS item_id, ? || CAST({quoted(domain_column)} AS VARCHAR) AS domain,
             make_timestamp_ms(click_timestamp) AS time, {"".join(f"{column}, " for column in shorter)}
             filename, file_row_number
-        FROM {relation_sql(files)}
+        FROM {files.sql()}
         WHERE list_contains(?, CAST({quoted(domain_column)} AS VARCHAR))""",
         [prefix, list(values)],
     )
 
 
 def _require_values(
-    connection: Connection, files: Sequence[Path], domain_column: str, prefix: str, values: Sequence[str]
+    connection: Connection, files: TableFiles, domain_column: str, prefix: str, values: Sequence[str]
 ) -> None:
     found = {domain for (domain,) in connection.sql("SELECT DISTINCT domain FROM clicks").fetchall()}
     for value in values:
         if prefix + value not in found:
             held = connection.sql(
-                f"SELECT CAST({quoted(domain_column)} AS VARCHAR), count(*) FROM {relation_sql(files)} "
+                f"SELECT CAST({quoted(domain_column)} AS VARCHAR), count(*) FROM {files.sql()} "
                 "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20"
             ).fetchall()
             raise AdiError(
-                f"{shown(files)}, column '{domain_column}': no row holds '{value}'. The most frequent values, with "
+                f"{files}, column '{domain_column}': no row holds '{value}'. The most frequent values, with "
                 f"their rows: {', '.join(f'{held_value} ({rows})' for held_value, rows in held)}."
             )
 

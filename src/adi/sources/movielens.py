@@ -75,7 +75,7 @@ def _read(connection: Connection, file: Path, table: str, columns: tuple[str, ..
     with reading_text(file):
         published = read_tsv(connection, file)
         bare = {column.partition(":")[0]: column for column in published.columns}
-        require_columns([file], bare, dict.fromkeys(columns, f"a column of {NAME} as published"))
+        require_columns(str(file), bare, dict.fromkeys(columns, f"a column of {NAME} as published"))
         published.project(", ".join(f"{quoted(bare[name])} AS {name}" for name in columns)).create(table)
 
 

@@ -80,7 +80,7 @@ def _read_ratings(connection: Connection, table: str, file: Path) -> None:
     with reading_text(file):
         ratings = read_tsv(connection, file)
     require_columns(
-        [file], ratings.columns, dict.fromkeys(("userId", "itemId", "rating"), f"a column of {NAME} as published")
+        str(file), ratings.columns, dict.fromkeys(("userId", "itemId", "rating"), f"a column of {NAME} as published")
     )
     with reading_text(file):
         ratings.create_view("ratings", replace=True)
