@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from adi.evaluation.groups import Estimate, group_runs
-from adi.evaluation.runs import read_runs
+from adi.runs.run import read_runs
 
 
 def main() -> None:

@@ -17,9 +17,9 @@ from adi.evaluation.bootstrap import means, replicate_means
 from adi.evaluation.comparable import check_runs
 from adi.evaluation.groups import group_runs
 from adi.evaluation.ranks import read_ranks
-from adi.evaluation.runs import Run, read_runs
 from adi.evaluation.totals import Totals
-from adi.metrics import gains
+from adi.metrics import RECALL
+from adi.runs.run import Run, read_runs
 
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 KINDS = ("no history", "followed", "last")
@@ -99,10 +99,10 @@ def by_user(runs: list[Run], domain: str, wanted: Array) -> Totals:
     """The totals of those test rows of a domain that are `wanted`, by user, for each run."""
     sums = []
     for run in runs:
-        ranked = read_ranks(run.folder, run.metrics.ranks, run.card.domains)[domain]
+        ranked = read_ranks(run.folder, run.metrics.ranks, run.info.domains)[domain]
         chosen = wanted[ranked.rows]
         users, place, queries = np.unique(ranked.users[chosen], return_inverse=True, return_counts=True)
-        sums.append(np.bincount(place, gains("recall", ranked.ranks[chosen], 50), minlength=len(users)))
+        sums.append(np.bincount(place, RECALL.gains(ranked.ranks[chosen], 50), minlength=len(users)))
     return Totals(users, np.column_stack([queries, *sums]))
 
 

@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from adi.data.dataset import Dataset
 from adi.evaluation.ranks import Ranked, write_ranks
-from adi.metrics import recall
+from adi.metrics import RECALL
 from adi.preparation.prepare import prepare
 
 pytest_plugins = ["workspace"]
@@ -195,11 +195,17 @@ def ranked_run(tmp_path: Path) -> Callable[..., Path]:
             first += len(pairs)
         measures = {
             domain: {"queries": len(own.ranks), "corpus": 99}
-            | {f"recall@{k}": recall(own.ranks, k) if len(own.ranks) else None for k in ks}
+            | {f"recall@{k}": RECALL.mean(own.ranks, k) if len(own.ranks) else None for k in ks}
             for domain, own in ranked.items()
         }
         card = {"model": model, "seed": seed, "created": "2026-01-02", "domains": list(queries), "prepared": prepared}
-        card |= {"fingerprint": fingerprint, "parameters": parameters, "config": dict(config or {})}
+        card |= {
+            "status": "complete",
+            "versions": {},
+            "fingerprint": fingerprint,
+            "parameters": parameters,
+            "config": dict(config or {}),
+        }
         metrics = {"part": "test", "against": against, "history": history, "ks": ks, "domains": measures}
         known = {f"recall@{k}": [own[f"recall@{k}"] for own in measures.values() if own["queries"]] for k in ks}
         metrics |= {"mean": {name: float(np.mean(values)) if values else None for name, values in known.items()}}

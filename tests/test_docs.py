@@ -12,9 +12,10 @@ import yaml
 from typer.main import get_command
 
 from adi.cli.main import app
+from adi.models.catalog import MODELS
 from adi.schema import Schema
 from adi.serving.experiment import Experiment
-from adi.training.run import settings_for
+from adi.training.settings import settings_for
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
@@ -78,7 +79,7 @@ MENTIONED = sorted(
 def test_a_yaml_snippet_is_a_schema_a_part_of_one_settings_or_an_experiment(snippet: Snippet) -> None:
     content = yaml.safe_load(snippet.text)
     if set(content) & {"model", "training"}:
-        settings_for("adi-se", content)
+        settings_for(MODELS["adi-se"], content)
         return
     if "arms" in content:
         Experiment.model_validate(content)

@@ -9,8 +9,8 @@ import pytest
 from adi.evaluation.evaluate import evaluate
 from adi.marketplace.simulation import Marketplace, simulate
 from adi.preparation.prepare import prepare
-from adi.training.loop import train
-from adi.training.run import open_run
+from adi.training.fitted import open_run
+from adi.training.train import train
 
 GROUPS, USERS_PER_GROUP, TESTED_PER_GROUP = 6, 40, 10
 BLIND_DNN = {"domain_indicator": False}

@@ -13,7 +13,7 @@ from adi.marketplace.simulation import Marketplace, simulate
 from adi.marketplace.truth import load_truth
 from adi.preparation.prepare import prepare
 from adi.training.evaluation import evaluate_run
-from adi.training.loop import train
+from adi.training.train import train
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TABLE, WHERE_AHEAD, TRUE_SCORES = (str(EXAMPLES / f"{name}.py") for name in ("table", "where_ahead", "true_scores"))

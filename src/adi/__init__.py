@@ -1,64 +1,118 @@
 """adi: multi-domain retrieval. One model for all domains, and each domain's top-K from it.
 
-The steps of the command line as functions, loaded when first used:
+The steps of the command line as functions:
 
-    adi.simulate    a simulated marketplace with known truth
-    adi.convert     a public data set as tables and a schema
-    adi.prepare     tables and a schema as a prepared dataset
-    adi.train       a model on a prepared dataset
-    adi.tune        the settings of a model, on the validation rows
-    adi.evaluate    a run on the held-out part
-    adi.compare     evaluated runs, domain by domain, with intervals
-    adi.Retriever   top-K of a user in a domain
+    adi.simulate       a simulated marketplace with known truth (adi.Marketplace)
+    adi.convert        a public data set as tables and a schema
+    adi.prepare        tables and a schema as a prepared dataset
+    adi.train          a model on a prepared dataset, as a run
+    adi.tune           the settings of a model, on the validation rows
+    adi.evaluate       the metrics of a run on the held-out part
+    adi.compare        evaluated runs, domain by domain, with intervals
+    adi.write_report   evaluated runs as one HTML page
+    adi.export         a run as a bundle, which is served
+    adi.retrieve_all   the top-K of many users, to a file
+    adi.serve          a bundle over HTTP
+
+    adi.Dataset        a prepared dataset, opened
+    adi.Retriever      the top-K of a user in a domain, from a run or a bundle
+
+And to extend it (docs/extending.md):
+
+    adi.MODELS         the models by name; TrainedModel, FittedModel and TowerSettings make others
+    adi.Metric         a metric of a ranking
+    adi.nn, adi.losses, adi.metrics
+
+Everything is imported when it is first used: `import adi` alone takes no torch.
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from adi.errors import AdiError
 
 if TYPE_CHECKING:
+    from adi import losses, metrics, nn
+    from adi.data.dataset import Dataset
     from adi.evaluation.comparison import compare
+    from adi.exporting.export import export
     from adi.marketplace.simulation import Marketplace, simulate
+    from adi.metrics import Metric
+    from adi.models.catalog import MODELS
+    from adi.models.model import FittedModel, TrainedModel
+    from adi.models.settings import TowerSettings
     from adi.preparation.prepare import prepare
     from adi.report.page import write_report
+    from adi.retrieval.batch import retrieve_all
     from adi.retrieval.retriever import Retriever
     from adi.sources.catalog import convert
     from adi.training.evaluation import evaluate_run as evaluate
-    from adi.training.loop import train
+    from adi.training.train import train
     from adi.tuning.tune import tune
 
+__version__ = version("adi-retrieval")
+
+_HOMES = {
+    "Dataset": "adi.data.dataset:Dataset",
+    "FittedModel": "adi.models.model:FittedModel",
+    "MODELS": "adi.models.catalog:MODELS",
+    "Marketplace": "adi.marketplace.simulation:Marketplace",
+    "Metric": "adi.metrics:Metric",
+    "Retriever": "adi.retrieval.retriever:Retriever",
+    "TowerSettings": "adi.models.settings:TowerSettings",
+    "TrainedModel": "adi.models.model:TrainedModel",
+    "compare": "adi.evaluation.comparison:compare",
+    "convert": "adi.sources.catalog:convert",
+    "evaluate": "adi.training.evaluation:evaluate_run",
+    "export": "adi.exporting.export:export",
+    "losses": "adi.losses",
+    "metrics": "adi.metrics",
+    "nn": "adi.nn",
+    "prepare": "adi.preparation.prepare:prepare",
+    "retrieve_all": "adi.retrieval.batch:retrieve_all",
+    "simulate": "adi.marketplace.simulation:simulate",
+    "train": "adi.training.train:train",
+    "tune": "adi.tuning.tune:tune",
+    "write_report": "adi.report.page:write_report",
+}
+"""The module of each public name, and the name there; a module by itself is the value."""
+
 __all__ = [
+    "MODELS",
     "AdiError",
+    "Dataset",
+    "FittedModel",
     "Marketplace",
+    "Metric",
     "Retriever",
+    "TowerSettings",
+    "TrainedModel",
+    "__version__",
     "compare",
     "convert",
     "evaluate",
+    "export",
+    "losses",
+    "metrics",
+    "nn",
     "prepare",
+    "retrieve_all",
     "simulate",
     "train",
     "tune",
     "write_report",
 ]
 
-_PLACES = {
-    "Marketplace": "adi.marketplace.simulation:Marketplace",
-    "Retriever": "adi.retrieval.retriever:Retriever",
-    "compare": "adi.evaluation.comparison:compare",
-    "convert": "adi.sources.catalog:convert",
-    "evaluate": "adi.training.evaluation:evaluate_run",
-    "prepare": "adi.preparation.prepare:prepare",
-    "simulate": "adi.marketplace.simulation:simulate",
-    "train": "adi.training.loop:train",
-    "tune": "adi.tuning.tune:tune",
-    "write_report": "adi.report.page:write_report",
-}
-
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, and no more: `import adi` alone takes no torch."""
-    if name not in _PLACES:
+    """Import a public name when it is first used."""
+    if name not in _HOMES:
         raise AttributeError(f"module 'adi' has no attribute '{name}'")
-    module, _, attribute = _PLACES[name].partition(":")
-    return getattr(import_module(module), attribute)
+    module_name, _, attribute = _HOMES[name].partition(":")
+    module = import_module(module_name)
+    return getattr(module, attribute) if attribute else module
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

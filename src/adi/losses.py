@@ -6,7 +6,7 @@ logits and is what training calls; the second says in a few lines what is meant,
 Shapes: `n` samples and `m` candidates of one domain, `E` embedding_dim, `P` known pairs.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +16,25 @@ Known = tuple[Tensor, Tensor]
 """Known positives of the rows' users among the candidates, as (offsets, columns): those of row i are
 ``columns[offsets[i]:offsets[i + 1]]``. `offsets` (n + 1,) is on the CPU, so that a chunk of rows finds its pairs
 without waiting for the device; `columns` (P,) is on the device of the logits."""
+
+
+class Loss(Protocol):
+    """A loss of n samples of one domain against its m candidates; `sampled_softmax` says what each argument is.
+
+    Returns the sum over the samples, a 0-d tensor that has gradients.
+    """
+
+    def __call__(
+        self,
+        query: Tensor,
+        candidates: Tensor,
+        positive: Tensor,
+        *,
+        log_q: Tensor,
+        positive_log_q: Tensor,
+        known: Known | None = None,
+        temperature: float | Tensor,
+    ) -> Tensor: ...
 
 
 def sampled_softmax_plain(

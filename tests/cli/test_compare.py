@@ -29,7 +29,7 @@ def runs(adi, pipeline, tmp_path_factory) -> dict[str, Path]:
         assert adi("evaluate", folder / name, "--k", "5,20").returncode == 0
     shutil.copytree(folder / "popularity", folder / "lost")
     metrics, card = (json.loads((folder / "lost" / f"{name}.json").read_text()) for name in ("metrics", "run"))
-    ranked = read_ranks(folder / "lost", metrics["ranks"], DOMAINS)
+    ranked = read_ranks(folder / "lost", metrics.ranks, DOMAINS)
     feed = ranked["feed"]
     ranked["feed"] = replace(feed, ranks=np.full(len(feed.ranks), inf))
     (folder / "lost" / "metrics.json").write_text(json.dumps(metrics | {"ranks": write_ranks(folder / "lost", ranked)}))
@@ -49,7 +49,7 @@ def test_tables_have_the_numbers_of_the_evaluation(adi, runs) -> None:
     rows = {line[0]: line for line in lines[3:] if line[0] in (*DOMAINS, "mean") and len(line) > 6}
     for name, run in (("popularity", 2), ("adi-se", 3)):
         metrics = json.loads((runs[name] / "metrics.json").read_text())
-        shown = [f"{own['recall@20']:.4f}" for own in (*metrics["domains"].values(), metrics["mean"])]
+        shown = [f"{own['recall@20']:.4f}" for own in (*metrics.domains.values(), metrics.mean)]
         assert [rows[place][run] for place in (*DOMAINS, "mean")] == shown
     for row in rows.values():
         value, low, high = (float(row[place]) for place in (4, 5, 7))
@@ -107,7 +107,7 @@ def test_a_gate_exits_with_3_where_a_domain_is_hurt(adi, runs) -> None:
 def test_a_strict_gate_takes_not_decided_for_a_failure(adi, runs, tmp_path: Path) -> None:
     unsure = shutil.copytree(runs["popularity"], tmp_path / "unsure")
     metrics, card = (json.loads((unsure / f"{name}.json").read_text()) for name in ("metrics", "run"))
-    ranked = read_ranks(unsure, metrics["ranks"], DOMAINS)
+    ranked = read_ranks(unsure, metrics.ranks, DOMAINS)
     swapped = ranked["cart"].ranks.copy()
     swapped[np.flatnonzero(swapped < 50)[:3]] = inf
     swapped[np.flatnonzero(swapped >= 50)[-3:]] = 0
@@ -138,7 +138,7 @@ def test_groups_of_queries_have_tables_and_the_gate_sees_them(adi, runs) -> None
     places = [line[0] for line in lines if line[0] in (*DOMAINS, "mean")]
     assert places == [*DOMAINS, "mean"]
     metrics = json.loads((runs["popularity"] / "metrics.json").read_text())
-    shown = {group["group"]: group["recall@20"] for group in metrics["breakdown"]["item_popularity"]["feed"]}
+    shown = {group["group"]: group["recall@20"] for group in metrics.breakdown["item_popularity"]["feed"]}
     compared = json.loads(adi("compare", *worse, "-k", "20", "--json").stdout)["differences"]
     grouped = [one for one in compared if one["domain"] == "feed" and one["among"] is not None and one["users"]]
     in_feed = [one for one in grouped if one["among"]["by"] == "item_popularity"]

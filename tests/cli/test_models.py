@@ -5,7 +5,8 @@ import re
 import pytest
 
 from adi.marketplace.simulation import Marketplace, simulate
-from adi.models.catalog import MODELS, TrainedModel
+from adi.models.catalog import MODELS
+from adi.models.model import TrainedModel
 from adi.preparation.prepare import prepare
 
 IDS = """

@@ -74,11 +74,11 @@ def test_evaluate_prints_json_of_the_promised_form(pipeline) -> None:
     metrics = parsed(said.stdout)
     assert said.stderr == ""
     assert metrics == json.loads((pipeline.folder / "run" / "metrics.json").read_text())
-    assert set(metrics["domains"]) == set(DOMAINS)
+    assert set(metrics.domains) == set(DOMAINS)
     for name in ("recall@5", "recall@20", "ndcg@5", "mrr@20"):
-        values = [metrics["domains"][domain][name] for domain in DOMAINS]
-        assert metrics["mean"][name] == pytest.approx(sum(values) / 3)
-    assert all(0 < metrics["domains"][d]["recall@5"] < metrics["domains"][d]["recall@20"] < 1 for d in DOMAINS)
+        values = [metrics.domains[domain][name] for domain in DOMAINS]
+        assert metrics.mean[name] == pytest.approx(sum(values) / 3)
+    assert all(0 < metrics.domains[d]["recall@5"] < metrics.domains[d]["recall@20"] < 1 for d in DOMAINS)
 
 
 def test_the_table_of_evaluate_has_the_numbers_of_the_json(adi, pipeline) -> None:

@@ -36,7 +36,7 @@ def test_a_grid_and_a_second_call(adi, out, monkeypatch) -> None:
     for line, name in ((first, "popularity"), (second, "dnn")):
         assert line[:3] == ["marketplace", name, "0"]
         metrics = json.loads((out / "quick" / "runs" / "marketplace" / f"{name}-0" / "metrics.json").read_text())
-        assert float(line[3]) == pytest.approx(metrics["mean"]["recall@50"], abs=1e-4)
+        assert float(line[3]) == pytest.approx(metrics.mean["recall@50"], abs=1e-4)
     monkeypatch.setattr(grid, "write_outputs", lambda folder, version, *, quick: folder.root / "report.html")
     assert adi(*words("popularity,dnn", out)).stderr == "2 of 2 cells are done already.\n"
 

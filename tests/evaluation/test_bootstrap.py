@@ -9,7 +9,7 @@ import pytest
 from adi.evaluation import bootstrap
 from adi.evaluation.bootstrap import means, replicate_means
 from adi.evaluation.totals import Totals
-from adi.metrics import gains
+from adi.metrics import RECALL
 
 
 def totals(users, *columns):
@@ -100,7 +100,7 @@ def covered(*, seeds, of_seeds, simulations=300, users=150):
             for _ in range(seeds):
                 luck = np.where(random.random(len(user)) < 0.8, shared, random.random(len(user)))
                 ranks = np.where(luck < chance + truth + random.normal(0, of_seeds), 0.0, np.inf)
-                columns.append(np.bincount(user, gains("recall", ranks, 10), minlength=users))
+                columns.append(np.bincount(user, RECALL.gains(ranks, 10), minlength=users))
         drawn = replicate_means(
             [totals(np.arange(users), *columns)], users, [seeds, seeds], replicates=200, seed=number
         )[:, :, 0]

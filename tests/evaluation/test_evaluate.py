@@ -11,11 +11,13 @@ from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.evaluation.breakdown import BREAKDOWNS
 from adi.evaluation.evaluate import evaluate
-from adi.metrics import recall
+from adi.metrics import RECALL
 from adi.models.popularity import Popularity
 from adi.preparation.prepare import prepare
+from adi.runs.metrics import Metrics
+from adi.runs.run import read_metrics
 from adi.training.evaluation import evaluate_run
-from adi.training.loop import train
+from adi.training.train import train
 
 # Training rows: in `a` x 3, y 2, z 1, v 1; in `b` z 2, x 1. The item w is in the test alone.
 LOG = "u1,x,a u1,y,a u1,z,b u2,x,a u2,z,b u3,x,a u3,y,a u4,z,a u4,x,b u5,v,a"
@@ -56,97 +58,100 @@ def at(k, *values):
 def test_candidates_by_hand(listed):
     data = Dataset(listed)
     result = evaluate(Popularity(data), data, against="candidates", ks=(2, 1, 3))
-    assert result["ks"] == [1, 2, 3]
+    assert result.ks == (1, 2, 3)
     # Ranks in a: z after x and y 2, y before z 0, x is no candidate; in b: z 0, w after x and level with y 1.5.
-    assert result["domains"]["a"] == pytest.approx(
+    assert result.domains["a"] == pytest.approx(
         {"queries": 3, "corpus": 3}
         | at(1, 1 / 3, 1 / 3, 1 / 3, 2 / 3)
         | at(2, 1 / 3, 1 / 3, 1 / 3, 1.0)
         | at(3, 2 / 3, (1 + 1 / 2) / 3, (1 + 1 / 3) / 3, 1.0)
     )
-    assert result["domains"]["b"] == pytest.approx(
+    assert result.domains["b"] == pytest.approx(
         {"queries": 2, "corpus": 4}
         | at(1, 1 / 2, 1 / 2, 1 / 2, 2 / 4)
         | at(2, 1.0, (1 + 1 / log2(3.5)) / 2, (1 + 1 / 2.5) / 2, 3 / 4)
         | at(3, 1.0, (1 + 1 / log2(3.5)) / 2, (1 + 1 / 2.5) / 2, 1.0)
     )
-    assert result["mean"]["recall@1"] == pytest.approx(5 / 12)
-    assert result["mean"]["coverage@2"] == pytest.approx(7 / 8)
+    assert result.mean["recall@1"] == pytest.approx(5 / 12)
+    assert result.mean["coverage@2"] == pytest.approx(7 / 8)
 
 
 def test_the_corpus_by_hand(listed):
     data = Dataset(listed)
     result = evaluate(Popularity(data), data, ks=(1, 2))
     # Ranks in a, what the user took in any domain left out: z level with v .5, y before v 0, x 0; in b: z 0, w a miss.
-    assert [result["domains"][name]["queries"] for name in "ab"] == [3, 2]
-    assert [result["domains"][name]["corpus"] for name in "ab"] == [4, 2]
-    assert [result["domains"][name]["recall@1"] for name in "ab"] == [1.0, 1 / 2]
-    assert result["domains"]["a"]["mrr@1"] == pytest.approx((1 / 1.5 + 1 + 1) / 3)
-    parts = result["breakdown"]
+    assert [result.domains[name]["queries"] for name in "ab"] == [3, 2]
+    assert [result.domains[name]["corpus"] for name in "ab"] == [4, 2]
+    assert [result.domains[name]["recall@1"] for name in "ab"] == [1.0, 1 / 2]
+    assert result.domains["a"]["mrr@1"] == pytest.approx((1 / 1.5 + 1 + 1) / 3)
+    parts = result.model_dump()["breakdown"]
     history, in_domain, popular = (parts[by] for by in ("history_length", "history_in_domain", "item_popularity"))
-    assert history["a"] == [
+    assert history["a"] == (
         {"group": "1–2", "queries": 2, "recall@1": 1.0, "recall@2": 1.0},
         {"group": "3–5", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
-    ]
+    )
     # Of 3, 1 and 2 items those of a: u1 x and y, u2 x, u4 z. In b, u3 and u4 have none and one.
-    assert in_domain["a"] == [{"group": "1–2", "queries": 3, "recall@1": 1.0, "recall@2": 1.0}]
-    assert in_domain["b"] == [
+    assert in_domain["a"] == ({"group": "1–2", "queries": 3, "recall@1": 1.0, "recall@2": 1.0},)
+    assert in_domain["b"] == (
         {"group": "0", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
         {"group": "1–2", "queries": 1, "recall@1": 0.0, "recall@2": 0.0},
-    ]
-    assert popular["b"] == [
+    )
+    assert popular["b"] == (
         {"group": "0", "queries": 1, "recall@1": 0.0, "recall@2": 0.0},
         {"group": "1–9", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
-    ]
-    assert result["history"] == "all others"  # the log has no time
+    )
+    assert result.history == "all others"  # the log has no time
 
 
 def test_the_result_is_json_of_a_fixed_form(dataset, popularity):
     result = evaluate(popularity, dataset, ks=(10,))
-    assert json.loads(json.dumps(result)) == result
-    assert list(result) == ["part", "against", "history", "ks", "domains", "mean", "breakdown"]
-    assert [result[key] for key in ("part", "against", "history", "ks")] == ["test", "corpus", "earlier", [10]]
+    content = json.loads(result.as_json())
+    assert Metrics.model_validate(content) == result
+    assert list(content) == ["model", "part", "against", "history", "ks", "domains", "mean", "breakdown", "ranks"]
+    assert (result.part, result.against, result.history, result.ks) == ("test", "corpus", "earlier", (10,))
     measures = ["recall@10", "ndcg@10", "mrr@10", "coverage@10"]
-    assert list(result["domains"]) == list(result["breakdown"]["item_popularity"]) == ["search", "feed", "kiosk"]
-    assert all(list(values) == ["queries", "corpus", *measures] for values in result["domains"].values())
-    assert list(result["mean"]) == measures
+    assert list(result.domains) == list(result.breakdown["item_popularity"]) == ["search", "feed", "kiosk"]
+    assert all(list(values) == ["queries", "corpus", *measures] for values in result.domains.values())
+    assert list(result.mean) == measures
     # the kiosk has one item, so whoever asks gets it first
-    assert result["domains"]["kiosk"] == {"queries": 4, "corpus": 1} | dict.fromkeys(measures, 1.0)
+    assert result.domains["kiosk"] == {"queries": 4, "corpus": 1} | dict.fromkeys(measures, 1.0)
 
 
 def test_the_mean_is_over_domains_and_skips_one_without_rows(dataset, popularity):
     result = evaluate(popularity, dataset, part="validation", ks=(1, 3))
-    search, feed, kiosk = (result["domains"][name] for name in dataset.domains)
+    search, feed, kiosk = (result.domains[name] for name in dataset.domains)
     assert kiosk["queries"] == 0 < feed["queries"] < search["queries"]
     assert kiosk["corpus"] == 1
     assert {value for key, value in kiosk.items() if "@" in key} == {None}
-    for key, value in result["mean"].items():
+    for key, value in result.mean.items():
         assert value == pytest.approx((search[key] + feed[key]) / 2)
-    assert result["breakdown"]["history_length"]["kiosk"] == []
+    assert result.breakdown["history_length"]["kiosk"] == ()
 
 
 @pytest.mark.parametrize("breakdown", ["history_length", "history_in_domain", "item_popularity"])
 def test_the_groups_of_a_breakdown_make_up_the_domain(dataset, popularity, monkeypatch, breakdown):
     monkeypatch.setitem(BREAKDOWNS, "item_popularity", (0, 2, 3, 4))
     result = evaluate(popularity, dataset, ks=(1, 3))
-    for name, groups in result["breakdown"][breakdown].items():
-        whole = result["domains"][name]
-        sizes = [group["queries"] for group in groups]
+    for name, groups in result.breakdown[breakdown].items():
+        whole = result.domains[name]
+        sizes = [group.queries for group in groups]
         assert sum(sizes) == whole["queries"]
         assert min(sizes) > 0
-        assert np.average([group["recall@3"] for group in groups], weights=sizes) == pytest.approx(whole["recall@3"])
-    assert max(len(groups) for groups in result["breakdown"][breakdown].values()) > 1
+        assert np.average([group.measures["recall@3"] for group in groups], weights=sizes) == pytest.approx(
+            whole["recall@3"]
+        )
+    assert max(len(groups) for groups in result.breakdown[breakdown].values()) > 1
 
 
 @pytest.mark.parametrize("most", [1, 3, 100])
 def test_at_most_some_rows_of_each_domain(dataset, monkeypatch, popularity, most):
-    whole = evaluate(popularity, dataset, ks=(1,))["domains"]
+    whole = evaluate(popularity, dataset, ks=(1,)).domains
     asked = []
     queries = dataset.queries
     monkeypatch.setattr(
         dataset, "queries", lambda part, rows, **options: asked.append(rows) or queries(part, rows, **options)
     )
-    some = evaluate(popularity, dataset, ks=(1,), rows_per_domain=most)["domains"]
+    some = evaluate(popularity, dataset, ks=(1,), rows_per_domain=most).domains
     assert [some[name]["queries"] for name in some] == [min(whole[name]["queries"], most) for name in whole]
     rows = np.concatenate(asked)
     assert len(set(rows.tolist())) == len(rows)
@@ -156,8 +161,8 @@ def test_at_most_some_rows_of_each_domain(dataset, monkeypatch, popularity, most
 
 def test_a_history_that_is_not_causal_is_said_to_be_so(dataset, popularity):
     earlier, every = (evaluate(popularity, dataset, ks=(1, 3), causal=causal) for causal in (True, False))
-    assert (earlier["history"], every["history"]) == ("earlier", "all others")
-    assert every["breakdown"]["history_length"]["feed"] != earlier["breakdown"]["history_length"]["feed"]
+    assert (earlier.history, every.history) == ("earlier", "all others")
+    assert every.breakdown["history_length"]["feed"] != earlier.breakdown["history_length"]["feed"]
 
 
 def test_a_model_that_scores_all_alike_gains_nothing(dataset):
@@ -165,7 +170,7 @@ def test_a_model_that_scores_all_alike_gains_nothing(dataset):
         def against(self, domain, items):
             return lambda queries: torch.zeros(len(queries), len(items))
 
-    found = evaluate(Alike(), dataset, ks=(1,))["domains"]
+    found = evaluate(Alike(), dataset, ks=(1,)).domains
     assert found["search"]["recall@1"] == 0
     assert found["kiosk"]["recall@1"] == 1
 
@@ -174,8 +179,8 @@ def test_each_domain_is_told_with_its_rankings_when_it_is_done(dataset, populari
     ranked = {}
     result = evaluate(popularity, dataset, ks=(1,), done=ranked.__setitem__)
     assert list(ranked) == ["search", "feed", "kiosk"]
-    assert {name: recall(own.ranks, 1) for name, own in ranked.items()} == {
-        name: own["recall@1"] for name, own in result["domains"].items()
+    assert {name: RECALL.mean(own.ranks, 1) for name, own in ranked.items()} == {
+        name: own["recall@1"] for name, own in result.domains.items()
     }
 
 
@@ -201,21 +206,21 @@ def test_a_run_is_evaluated_against_its_candidates_and_keeps_the_result(listed, 
     result = evaluate_run(tmp_path / "run", ks=(1, 2))
     data = Dataset(listed)
     expected = evaluate(Popularity(data), data, against="candidates", ks=(1, 2))
-    assert result == {"model": "popularity"} | expected | {"ranks": result["ranks"]}
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8")) == result
+    assert result == expected.model_copy(update={"model": "popularity", "ranks": result.ranks})
+    assert read_metrics(tmp_path / "run") == result
     corpus = evaluate_run(tmp_path / "run", ks=(1,), against="corpus", causal=False)
-    assert (corpus["against"], corpus["domains"]["a"]["recall@1"]) == ("corpus", 1.0)
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8")) == corpus
+    assert (corpus.against, corpus.domains["a"]["recall@1"]) == ("corpus", 1.0)
+    assert read_metrics(tmp_path / "run") == corpus
 
 
 def test_a_run_is_evaluated_against_the_corpus_where_there_are_no_candidates(prepared, tmp_path):
     train(prepared, "popularity", tmp_path / "run")
     earlier, every = (evaluate_run(tmp_path / "run", ks=(3,), causal=causal) for causal in (True, False))
-    assert (earlier["against"], every["against"]) == ("corpus", "corpus")
-    assert (earlier["history"], every["history"]) == ("earlier", "all others")
+    assert (earlier.against, every.against) == ("corpus", "corpus")
+    assert (earlier.history, every.history) == ("earlier", "all others")
 
 
 @pytest.mark.parametrize("ks", [(), (10, 0), (-1,)])
 def test_a_list_holds_an_item_or_more(tmp_path, ks):
-    with pytest.raises(AdiError, match=r"k: \[.*\]; give one or more numbers of at least 1"):
+    with pytest.raises(AdiError, match=r"ks: \[.*\]; give one or more list lengths of at least 1"):
         evaluate_run(tmp_path / "run", ks=ks)

@@ -1,6 +1,5 @@
 """Ranks are kept whole, by domain, and never read beside the metrics of another evaluation."""
 
-import json
 from hashlib import blake2b
 from math import inf
 
@@ -11,9 +10,10 @@ import pytest
 from adi.errors import AdiError
 from adi.evaluation.breakdown import group_numbers, labels
 from adi.evaluation.ranks import Ranked, read_ranks, write_ranks
-from adi.metrics import recall
+from adi.metrics import RECALL
+from adi.runs.run import read_metrics
 from adi.training.evaluation import evaluate_run
-from adi.training.loop import train
+from adi.training.train import train
 
 
 def ranked(rows, users, ranks, history, in_domain, popularity):
@@ -101,9 +101,9 @@ def evaluated(prepared, tmp_path):
 
 def test_the_metrics_of_a_run_are_those_of_its_ranks(evaluated, dataset):
     run, metrics = evaluated
-    found = read_ranks(run, metrics["ranks"], dataset.domains)
+    found = read_ranks(run, metrics.ranks, dataset.domains)
     for index, name in enumerate(dataset.domains):
-        assert recall(found[name].ranks, 3) == metrics["domains"][name]["recall@3"]
+        assert RECALL.mean(found[name].ranks, 3) == metrics.domains[name]["recall@3"]
         users, _, domains = dataset.targets("test", found[name].rows)
         assert users.tolist() == found[name].users.tolist()
         assert set(domains) == {index}
@@ -112,7 +112,7 @@ def test_the_metrics_of_a_run_are_those_of_its_ranks(evaluated, dataset):
 
 def test_the_breakdown_of_a_run_is_that_of_its_ranks(evaluated, dataset):
     run, metrics = evaluated
-    found = read_ranks(run, metrics["ranks"], dataset.domains)
+    found = read_ranks(run, metrics.ranks, dataset.domains)
     for index, name in enumerate(dataset.domains):
         own = found[name]
         queries = dataset.queries("test", own.rows)
@@ -122,8 +122,10 @@ def test_the_breakdown_of_a_run_is_that_of_its_ranks(evaluated, dataset):
         assert own.by["item_popularity"].tolist() == dataset.corpora.counts_of(index, items).tolist()
         for by, values in own.by.items():
             numbers = group_numbers(by, values)
-            assert [(part["group"], part["queries"], part["recall@3"]) for part in metrics["breakdown"][by][name]] == [
-                (label, sum(numbers == number), recall(own.ranks[numbers == number], 3))
+            assert [
+                (group.group, group.queries, group.measures["recall@3"]) for group in metrics.breakdown[by][name]
+            ] == [
+                (label, sum(numbers == number), RECALL.mean(own.ranks[numbers == number], 3))
                 for number, label in enumerate(labels(by))
                 if number in numbers
             ]
@@ -135,9 +137,9 @@ def test_an_evaluation_that_is_cut_off_leaves_no_mix(evaluated, dataset, monkeyp
     def cut_off(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("adi.training.evaluation.write_json", cut_off)
+    monkeypatch.setattr("adi.training.evaluation.write_metrics", cut_off)
     with pytest.raises(KeyboardInterrupt):
         evaluate_run(run, ks=(1, 3), causal=False)
-    assert json.loads((run / "metrics.json").read_text()) == metrics
+    assert read_metrics(run) == metrics
     with pytest.raises(AdiError, match=r"not the file that metrics\.json was made from"):
-        read_ranks(run, metrics["ranks"], dataset.domains)
+        read_ranks(run, metrics.ranks, dataset.domains)

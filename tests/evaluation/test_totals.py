@@ -6,8 +6,9 @@ import pytest
 
 from adi.errors import AdiError
 from adi.evaluation.breakdown import Slice
-from adi.evaluation.runs import read_runs
 from adi.evaluation.totals import totals_by_user
+from adi.metrics import MRR, RECALL
+from adi.runs.run import read_runs
 
 
 def test_sums_of_each_user_in_each_run(ranked_run):
@@ -15,7 +16,7 @@ def test_sums_of_each_user_in_each_run(ranked_run):
     second = ranked_run(
         "second", {"search": [(7, 9), (3, 9), (7, 1)], "kiosk": [], "feed": [(9, 9), (3, 9), (9, 0.5)]}, model="b"
     )
-    totals, users = totals_by_user(read_runs([first, second]), "mrr", 3)
+    totals, users = totals_by_user(read_runs([first, second]), MRR, 3)
     assert list(totals) == [None]
     search, kiosk, feed = totals[None]
     assert users == 3  # 3, 7 and 9
@@ -29,7 +30,7 @@ def test_sums_of_each_user_in_each_run(ranked_run):
 def test_sums_of_each_slice_that_holds_a_query(ranked_run):
     given = {"search": [(7, 0, 0), (3, 1, 2), (7, 4, 30)], "feed": [(9, 2, 1), (3, 0, 2), (9, inf, 2)]}
     run = ranked_run("run", given)
-    totals, users = totals_by_user(read_runs([run]), "recall", 3, ["history_length"])
+    totals, users = totals_by_user(read_runs([run]), RECALL, 3, ["history_length"])
     assert users == 3
     assert list(totals) == [None, *(Slice("history_length", label) for label in ("0", "1–2", "21+"))]
     found = {
@@ -47,4 +48,4 @@ def test_sums_of_each_slice_that_holds_a_query(ranked_run):
 def test_without_any_query_there_is_nothing_to_compare_by(ranked_run):
     run = ranked_run("one", {"search": []})
     with pytest.raises(AdiError, match=r"one/ranks\.parquet: no test query in any domain"):
-        totals_by_user(read_runs([run]), "recall", 3)
+        totals_by_user(read_runs([run]), RECALL, 3)

@@ -13,7 +13,7 @@ from adi.exporting import export as exporting
 from adi.exporting.export import export
 from adi.index.settings import IndexSettings
 from adi.retrieval.retriever import Retriever
-from adi.training.loop import train
+from adi.training.train import train
 
 SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 8, "embedding_std": 1.0}
 RUNS = {"adi-se": {"embedding_lr": 1.0}, "mind": {"similarity": "cosine", "temperature": 0.2}}

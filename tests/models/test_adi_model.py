@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from adi.errors import AdiError
-from adi.models.adi import AdiBackbone
-from adi.models.settings import AdiSettings
-from adi.training.run import settings_for
+from adi.models.adi import AdiBackbone, AdiSettings
+from adi.models.catalog import MODELS
+from adi.training.settings import settings_for
 
 F, E, D, DIM = 3, 4, 3, 5
 OFFSETS = (0, 2, 2, 6)
@@ -111,9 +111,9 @@ def test_network_mul_equals_the_equations(shrinkage, adaptation):
 def test_network_mul_has_one_shared_network_or_is_refused():
     message = r"model\.fusion: network-mul multiplies one shared network .*, and shared_networks is 2\. Set shared_net"
     for name, options in (("adi-se", {"fusion": "network-mul"}), ("star", {})):
-        assert settings_for(name, options).model.fusion == "network-mul"
+        assert settings_for(MODELS[name], options).model.fusion == "network-mul"
         with pytest.raises(AdiError, match=message):
-            settings_for(name, options | {"shared_networks": 2})
+            settings_for(MODELS[name], options | {"shared_networks": 2})
 
 
 def test_there_are_d_plus_k_networks_of_one_size():

@@ -14,13 +14,15 @@ from adi.bundle.padding import Slots, fill
 from adi.data.manifest import FeatureInfo
 from adi.exporting.graph import PaddedTower
 from adi.features.bags import ArrayBags
-from adi.models.catalog import MODELS, TrainedModel, build_towers
+from adi.losses import sampled_softmax
+from adi.models.catalog import MODELS
 from adi.models.dnn_single import DnnSingle
+from adi.models.model import TrainedModel
 from adi.nn.domain_parameter import DomainParameter
 from adi.nn.embedding import Neighbours
 from adi.training.checkpoint import save_tensors
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
-from adi.training.run import settings_for
+from adi.training.settings import settings_for
 from adi.training.step import batch_loss
 
 D, DIM = 4, 5
@@ -123,7 +125,7 @@ SHARED_IN = {
 
 def settings_of(name, options):
     small = SMALL | {"networks": (), "neighbours": 2} if name == "lightgcn" else SMALL
-    return settings_for(name, small | options).model
+    return settings_for(MODELS[name], small | options).model
 
 
 def some_neighbours(settings, copies):
@@ -141,7 +143,7 @@ def build(name, options, seed=0):
     settings = settings_of(name, options)
     torch.manual_seed(seed)
     neighbours = some_neighbours(settings, D if name == "dnn-single" else 1)
-    return build_towers(MODELS[name], USER_FEATURES, ITEM_FEATURES, D, settings, neighbours).train()
+    return MODELS[name].build_towers(USER_FEATURES, ITEM_FEATURES, D, settings, neighbours).train()
 
 
 def drawn_bags(features, domains, generator):
@@ -244,7 +246,7 @@ def test_shapes_loss_and_gradients(name, options, sizes):
     assert users.shape == (sum(n for n, _ in sizes.values()), *interests, dim)
     assert items.shape == (sum(m for _, m in sizes.values()), dim)
     model.tables.touched.clear()
-    loss = batch_loss(model, given)
+    loss = batch_loss(model, given, sampled_softmax)
     assert loss.isfinite()
     assert loss > 0
     loss.backward()
@@ -268,7 +270,7 @@ def test_one_domains_batch_leaves_all_others_as_they_were(name, options):
 
     def step(given):
         dense.zero_grad()
-        batch_loss(model, given).backward()
+        batch_loss(model, given, sampled_softmax).backward()
         tables.step()
         dense.step()
 
@@ -390,7 +392,7 @@ def test_the_loss_falls_for_every_model():
         losses = []
         for _ in range(40):
             dense.zero_grad()
-            loss = batch_loss(model, given)
+            loss = batch_loss(model, given, sampled_softmax)
             loss.backward()
             tables.step()
             dense.step()

@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from adi.data.dataset import Histories, Queries
-from adi.models.catalog import MODELS, CountedModel
-from adi.training.loop import train
-from adi.training.run import open_run, settings_for
+from adi.models.catalog import MODELS
+from adi.models.model import FittedModel
+from adi.training.fitted import open_run
+from adi.training.settings import settings_for
+from adi.training.train import train
 
 SEARCH, FEED, KIOSK = range(3)
-COUNTED = [name for name, model in MODELS.items() if isinstance(model, CountedModel)]
+COUNTED = [name for name, model in MODELS.items() if isinstance(model, FittedModel)]
 VARIANTS = {
     f"{name} {scope}": (name, {"scope": scope} | options)
     for name, options in {
@@ -24,7 +26,7 @@ every_variant = pytest.mark.parametrize(("name", "options"), VARIANTS.values(), 
 
 
 def fitted(dataset, name, options):
-    return MODELS[name].fit(dataset, settings_for(name, options).model)
+    return MODELS[name].fit(dataset, settings_for(MODELS[name], options).model)
 
 
 def asked(dataset, domain, *histories, user=-1):

@@ -2,8 +2,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from adi.models.dnn import DnnBackbone
-from adi.models.settings import DnnSettings
+from adi.models.dnn import DnnBackbone, DnnSettings
 
 F, E, D, DIM = 3, 2, 4, 5
 

@@ -6,9 +6,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from adi.batch import Batch
-from adi.models.catalog import MODELS, build, parameters_of
+from adi.losses import sampled_softmax
+from adi.models.catalog import MODELS
 from adi.training.loader import Loader, negative_sampler
-from adi.training.run import settings_for
+from adi.training.settings import settings_for
 from adi.training.step import batch_loss
 
 SMALL = {"embedding_dim": 4, "dim": 5, "networks": (6,), "embedding_std": 1.0, "dropout": 0.0, "embedding_dropout": 0.0}
@@ -22,7 +23,7 @@ ENCODERS = [
 
 def made(dataset, name="dnn-single", **options):
     torch.manual_seed(0)
-    model = build(MODELS[name], dataset, settings_for(name, SMALL | options).model)
+    model = MODELS[name].build(dataset, settings_for(MODELS[name], SMALL | options).model)
     with torch.no_grad():
         for parameter in model.parameters():  # much starts alike in every domain
             parameter.add_(torch.randn_like(parameter), alpha=0.3)
@@ -75,14 +76,14 @@ def test_one_training_is_a_training_of_each_domain_alone(dataset, options):
     """The gradients of a mixed batch are those of each domain's own batch, but for the samples it is averaged over."""
     model = made(dataset, **options).train()
     whole, parts = whole_batch(dataset)
-    batch_loss(model, whole).backward()
+    batch_loss(model, whole, sampled_softmax).backward()
     mixed = dict(model.named_parameters())
     rows = torch.zeros_like(model.tables.weight)
     for touched, source in model.tables.touched:
         rows.index_add_(0, touched, source.grad)
     for domain, part in enumerate(parts):
         lone = alone(model, dataset, domain, **options).train()
-        batch_loss(lone, part).backward()
+        batch_loss(lone, part, sampled_softmax).backward()
         share = part.size / whole.size
         for name, parameter in lone.named_parameters():
             if parameter.requires_grad:
@@ -101,7 +102,8 @@ def test_one_training_is_a_training_of_each_domain_alone(dataset, options):
 
 def test_everything_is_there_once_for_each_domain(dataset):
     one, many = (
-        parameters_of(MODELS[name], dataset, settings_for(name, SMALL).model) for name in ("dnn", "dnn-single")
+        MODELS[name].count_parameters(dataset, settings_for(MODELS[name], SMALL).model)
+        for name in ("dnn", "dnn-single")
     )
     assert many[0] == 3 * one[0]
     assert many[1] == 3 * (one[1] - 3 * 4) + 3 * 4  # the domain indicator has a row for each domain in both
@@ -113,16 +115,10 @@ def test_a_samples_cost_does_not_grow_with_the_domains(dataset, side):
     bags, count = (whole.user, 31) if side == "user" else (whole.item, len(whole.item_log_popularity))
     costs = []
     for num_domains in (3, 12):
-        settings = settings_for("dnn-single", SMALL).model
+        settings = settings_for(MODELS["dnn-single"], SMALL).model
         manifest = dataset.manifest
-        model = MODELS["dnn-single"].towers(
-            user_features=manifest.side("user", "context"),
-            item_features=manifest.side("item"),
-            num_domains=num_domains,
-            backbone=lambda features, domains, settings=settings: MODELS["dnn-single"].backbone(
-                features, domains, settings
-            ),
-            settings=settings,
+        model = MODELS["dnn-single"].build_towers(
+            manifest.side("user", "context"), manifest.side("item"), num_domains, settings
         )
         offsets = tuple(count * d // num_domains for d in range(num_domains + 1))
         domains = torch.repeat_interleave(torch.tensor(offsets).diff())

@@ -5,9 +5,8 @@ import pytest
 import scipy.sparse as sp
 
 from adi.errors import AdiError
-from adi.models.ease import Ease, item_weights
-from adi.models.settings import EaseSettings
-from adi.training.loop import train
+from adi.models.ease import Ease, EaseSettings, item_weights
+from adi.training.train import train
 
 
 def test_two_items_by_hand():

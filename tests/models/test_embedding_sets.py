@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from adi.errors import AdiError
-from adi.models.catalog import MODELS, build
-from adi.models.interest import interests, weighing_towers, zeroed
+from adi.losses import sampled_softmax
+from adi.models.by_domain import ScorerByDomain
+from adi.models.catalog import MODELS
+from adi.models.interest import interests, weighing_scorers, zeroed
 from adi.models.vectors import VectorScorer
 from adi.training.loader import Loader, negative_sampler
-from adi.training.run import settings_for
+from adi.training.settings import settings_for
 from adi.training.step import batch_loss
 
 SETS = 3
@@ -30,7 +32,7 @@ VARIANTS = [
 
 def made(dataset, name, settings):
     torch.manual_seed(0)
-    model = build(MODELS[name], dataset, settings_for(name, settings).model)
+    model = MODELS[name].build(dataset, settings_for(MODELS[name], settings).model)
     with torch.no_grad():
         for parameter in model.parameters():  # much starts alike
             parameter.add_(torch.randn_like(parameter), alpha=0.3)
@@ -73,12 +75,12 @@ def test_a_score_is_the_mean_of_the_sets_scores(dataset, name, options):
 def test_each_set_is_trained_by_itself(dataset, batch, name, options):
     """The loss is the mean of theirs, and no set's gradient knows of the others."""
     model = made(dataset, name, TOGETHER | options)
-    loss = batch_loss(model, batch)
+    loss = batch_loss(model, batch, sampled_softmax)
     loss.backward()
     losses = []
     for number in range(SETS):
         lone = alone(model, dataset, name, number, options)
-        losses.append(batch_loss(lone, batch))
+        losses.append(batch_loss(lone, batch, sampled_softmax))
         losses[-1].backward()
         expected = dict(lone.named_parameters())
         for place, parameter in model.named_parameters():
@@ -96,12 +98,16 @@ def test_mind_keeps_each_sets_part_of_every_interest(dataset):
     torch.testing.assert_close(torch.stack([u @ v.T for u, v in sets]).mean(0), users @ items.T)
 
 
+def everywhere(model, dataset):
+    return ScorerByDomain([VectorScorer(model, dataset)] * 3)
+
+
 @pytest.mark.parametrize("side", ["user", "item"])
 def test_what_a_domain_looks_at_is_the_mean_over_the_sets(dataset, side):
     model = made(dataset, "adi-se", TOGETHER)
-    found = interests(VectorScorer(model, dataset), dataset)[side].weights
+    found = interests(everywhere(model, dataset), dataset)[side].weights
     each = [
-        interests(VectorScorer(alone(model, dataset, "adi-se", number, {}), dataset), dataset)[side].weights
+        interests(everywhere(alone(model, dataset, "adi-se", number, {}), dataset), dataset)[side].weights
         for number in range(SETS)
     ]
     assert found == pytest.approx(np.mean(each, axis=0), abs=1e-6)
@@ -109,11 +115,11 @@ def test_what_a_domain_looks_at_is_the_mean_over_the_sets(dataset, side):
 
 
 def test_a_feature_is_zeroed_in_every_set(dataset):
-    scorer = VectorScorer(made(dataset, "adi-se", TOGETHER), dataset)
-    items = dataset.corpora.retrievable(0)
+    by_domain = everywhere(made(dataset, "adi-se", TOGETHER), dataset)
+    scorer, items = by_domain.scorers[0], dataset.corpora.retrievable(0)
     whole = scorer.item_vectors(0, items)[:, : 3 * SETS]
-    assert len(weighing_towers(scorer, "item", 3)) == 3
-    with zeroed(scorer, "item", 0, 3):
+    assert len(weighing_scorers(by_domain, "item")) == 3
+    with zeroed(by_domain, "item", 0):
         without = scorer.item_vectors(0, items)[:, : 3 * SETS]
     changed = (whole != without).any(0).view(SETS, 3).any(1)
     assert changed.all()
@@ -129,4 +135,4 @@ def test_a_feature_is_zeroed_in_every_set(dataset):
 )
 def test_sets_that_do_not_divide_the_embeddings_are_refused(settings, said):
     with pytest.raises(AdiError, match=said):
-        settings_for("adi-se", settings)
+        settings_for(MODELS["adi-se"], settings)

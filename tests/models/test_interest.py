@@ -6,26 +6,31 @@ import torch
 
 from adi.batch import tensors
 from adi.models.by_domain import ScorerByDomain
-from adi.models.catalog import MODELS, build
-from adi.models.interest import interests, weighing_towers, zeroed
+from adi.models.catalog import MODELS
+from adi.models.interest import interests, weighing_scorers, zeroed
 from adi.models.popularity import Popularity
 from adi.models.vectors import VectorScorer
-from adi.training.run import settings_for
+from adi.training.settings import settings_for
 
 
 def scorer_of(dataset, name, seed=0, **settings):
     torch.manual_seed(seed)
-    model = build(MODELS[name], dataset, settings_for(name, {"embedding_dim": 4, "dim": 3, **settings}).model)
+    model = MODELS[name].build(dataset, settings_for(MODELS[name], {"embedding_dim": 4, "dim": 3, **settings}).model)
     with torch.no_grad():
         for parameter in model.parameters():  # the layer starts alike in all domains
             parameter.add_(torch.randn_like(parameter), alpha=0.3)
     return VectorScorer(model.eval(), dataset)
 
 
+def everywhere(scorer):
+    """One scorer for all three domains."""
+    return ScorerByDomain([scorer] * 3)
+
+
 @pytest.mark.parametrize("name", ["adi-se", "adi-va"])
 def test_weights_are_means_over_the_items_of_each_corpus_and_over_test_queries(dataset, name) -> None:
     scorer = scorer_of(dataset, name)
-    found = interests(scorer, dataset)
+    found = interests(everywhere(scorer), dataset)
     assert list(found) == ["user", "item"]
     assert found["item"].features == ("item_id", "price", "tags", "bid", "domain")
     assert found["user"].weights.shape == (3, len(found["user"].features))
@@ -45,7 +50,7 @@ def test_at_most_so_many_queries_of_a_domain_are_looked_at(dataset) -> None:
     scorer = scorer_of(dataset, "adi-se")
     rows = dataset.rows("test")
     first = rows[dataset.targets("test", rows)[2] == 0][:1]
-    alone = interests(scorer, dataset, rows_per_domain=1)["user"].weights[0]
+    alone = interests(everywhere(scorer), dataset, rows_per_domain=1)["user"].weights[0]
     seen = []
     layer = scorer.model.user_tower.backbone.adaptation
     handle = layer.register_forward_hook(lambda _, inputs, __: seen.append(layer.weights(*inputs)))
@@ -58,14 +63,14 @@ def test_at_most_so_many_queries_of_a_domain_are_looked_at(dataset) -> None:
 def test_each_domain_has_the_weights_of_its_own_scorer(dataset) -> None:
     one, other = (scorer_of(dataset, "adi-va", seed) for seed in (1, 2))
     mixed = interests(ScorerByDomain([one, other, one]), dataset)["item"].weights
-    alone = [interests(scorer, dataset)["item"].weights for scorer in (one, other)]
+    alone = [interests(everywhere(scorer), dataset)["item"].weights for scorer in (one, other)]
     assert np.array_equal(mixed, np.stack([alone[0][0], alone[1][1], alone[0][2]]))
 
 
 @pytest.mark.parametrize(("name", "settings"), [("dnn", {}), ("adi-lt", {}), ("adi-se", {"adaptation": "none"})])
 def test_a_model_that_does_not_weigh_its_features_has_no_interest(dataset, name, settings) -> None:
-    assert interests(scorer_of(dataset, name, **settings), dataset) == {}
-    assert interests(Popularity(dataset), dataset) == {}
+    assert interests(everywhere(scorer_of(dataset, name, **settings)), dataset) == {}
+    assert interests(everywhere(Popularity(dataset)), dataset) == {}
 
 
 def test_a_zeroed_feature_is_one_whose_embedding_is_zero(dataset) -> None:
@@ -73,7 +78,7 @@ def test_a_zeroed_feature_is_one_whose_embedding_is_zero(dataset) -> None:
     scorer = scorer_of(dataset, "adi-va")
     items = dataset.corpora.retrievable(0)
     whole = scorer.item_vectors(0, items)
-    with zeroed(scorer, "item", 1, 3):
+    with zeroed(everywhere(scorer), "item", 1):
         without = scorer.item_vectors(0, items)
     assert torch.equal(scorer.item_vectors(0, items), whole)  # it ends with the block
     tables = scorer.model.tables
@@ -91,11 +96,12 @@ def test_zeroing_one_side_leaves_the_other(dataset) -> None:
     scorer = scorer_of(dataset, "adi-se")
     items = dataset.corpora.retrievable(1)
     whole = scorer.item_vectors(1, items)
-    with zeroed(scorer, "user", 0, 3):
+    with zeroed(everywhere(scorer), "user", 0):
         assert torch.equal(scorer.item_vectors(1, items), whole)
 
 
-def test_towers_are_one_for_each_domain(dataset) -> None:
+def test_each_domain_has_its_scorers_layer(dataset) -> None:
     scorer = scorer_of(dataset, "adi-se")
-    assert [tower for _, tower in weighing_towers(scorer, "item", 3)] == [scorer.model.item_tower] * 3
-    assert weighing_towers(ScorerByDomain([scorer, Popularity(dataset), scorer]), "item", 3) == []
+    layer = scorer.model.item_tower.backbone.adaptation
+    assert [weighing.layers for _, weighing in weighing_scorers(everywhere(scorer), "item")] == [[layer]] * 3
+    assert weighing_scorers(ScorerByDomain([scorer, Popularity(dataset), scorer]), "item") == []

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from adi.data.dataset import Corpora, Histories, Queries
-from adi.models.item_knn import ItemKnn
-from adi.models.settings import ItemKnnSettings
+from adi.models.item_knn import ItemKnn, ItemKnnSettings
 
 A, B, C, UNSEEN = range(4)
 ROWS = [(0, A, 0), (0, B, 0), (1, A, 0), (1, B, 0), (1, C, 1), (2, A, 1), (2, C, 1), (2, A, 0), (3, C, 1), (4, B, 1)]

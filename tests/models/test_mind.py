@@ -10,20 +10,20 @@ from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError
 from adi.evaluation.evaluate import evaluate
 from adi.features.reader import FeatureReader, context_codes
-from adi.models.catalog import MODELS, build
-from adi.models.mind import Mind
-from adi.models.settings import MindSettings
+from adi.models.catalog import MODELS
+from adi.models.encoders import ENCODERS
+from adi.models.mind import Mind, MindSettings
 from adi.models.vectors import VectorScorer
 from adi.retrieval.retriever import Retriever
-from adi.training.loop import train
-from adi.training.run import settings_for
+from adi.training.settings import settings_for
+from adi.training.train import train
 
 SMALL = {"embedding_dim": 4, "dim": 5, "networks": (6,), "embedding_std": 1.0, "dropout": 0.0, "embedding_dropout": 0.0}
 
 
 def mind(dataset, **options) -> Mind:
     torch.manual_seed(0)
-    return build(MODELS["mind"], dataset, settings_for("mind", SMALL | options).model).eval()
+    return MODELS["mind"].build(dataset, settings_for(MODELS["mind"], SMALL | options).model).eval()
 
 
 CONTEXT = {name: np.zeros(3, np.int64) for name in ("device", "hour")}
@@ -83,7 +83,7 @@ def test_an_interest_is_a_reading_of_the_behaviours_all_else_equal(dataset, beha
 
 def test_one_interest_is_a_dnn(dataset):
     model = mind(dataset, interests=1)
-    dnn = build(MODELS["dnn"], dataset, settings_for("dnn", SMALL | {"behaviours": "attention"}).model).eval()
+    dnn = MODELS["dnn"].build(dataset, settings_for(MODELS["dnn"], SMALL | {"behaviours": "attention"}).model).eval()
     dnn.load_state_dict(model.state_dict())
     queries = dataset.queries("test", dataset.rows("test")[:5])
     items = dataset.corpora.retrievable(0)
@@ -116,8 +116,9 @@ def test_a_run_is_evaluated_and_retrieved_from(prepared, tmp_path):
     items, jar = data.corpora.retrievable(feed), data.items.find("jar")  # of another domain, so that none is left out
     history = Histories(np.array([jar]), np.array([feed]), np.array([0, 1]))
     queries = Queries(np.array([-1]), np.array([feed]), history, context_codes(data, {}))
-    users = retriever.engine.scorer.user_vectors(feed, queries)[0]
-    scores = (retriever.engine.scorer.item_vectors(feed, items) @ users.T).amax(1)  # (m, interests) -> (m,)
+    scorer = retriever.engine.scorer.scorers[feed]
+    users = scorer.user_vectors(feed, queries)[0]
+    scores = (scorer.item_vectors(feed, items) @ users.T).amax(1)  # (m, interests) -> (m,)
     expected = [data.items.key(items[place]) for place in scores.argsort(descending=True)]
     found = retriever.retrieve("feed", history=["jar"], k=9).items
     assert [each.item for each in found] == expected
@@ -125,8 +126,8 @@ def test_a_run_is_evaluated_and_retrieved_from(prepared, tmp_path):
     assert len(retriever.retrieve("search", history=[], k=3).items) == 3
 
     result = evaluate(retriever.engine.scorer, data, ks=(1, 8))
-    assert result["domains"]["search"]["recall@8"] == 1.0
-    assert result["domains"]["search"]["recall@1"] < 1.0
+    assert result.domains["search"]["recall@8"] == 1.0
+    assert result.domains["search"]["recall@1"] < 1.0
 
 
 def test_data_without_behaviours_is_refused(dataset):
@@ -140,10 +141,11 @@ def test_data_without_behaviours_is_refused(dataset):
             item_features=manifest.side("item"),
             num_domains=3,
             backbone=lambda *_: nn.Identity(),
+            encoders=ENCODERS,
             settings=MindSettings(embedding_dim=4),
         )
 
 
 def test_the_mean_of_a_history_has_no_interests():
     with pytest.raises(AdiError, match=r"model\.behaviours: Input should be 'attention' or 'transformer'"):
-        settings_for("mind", {"behaviours": "recency"})
+        settings_for(MODELS["mind"], {"behaviours": "recency"})

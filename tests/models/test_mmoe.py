@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from adi.models.mmoe import MmoeBackbone
-from adi.models.settings import MmoeSettings
+from adi.models.mmoe import MmoeBackbone, MmoeSettings
 
 F, E, D, DIM = 3, 2, 4, 5
 OFFSETS = (0, 2, 2, 3, 6)

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+from adi.losses import sampled_softmax
 from adi.nn import distinct as layer
 from adi.nn import embedding
 from adi.training import optimizers
@@ -77,7 +78,7 @@ def step_on(device: FakeDevice, name: str) -> torch.Tensor:
     model, given = build(*VARIANTS[name]), batch(SIZES)
     with device:
         device.move(model)
-        return Step(model, TrainingSettings())(given)
+        return Step(model, TrainingSettings(), sampled_softmax)(given)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -109,7 +110,7 @@ def test_steps_with_padded_distinct_rows_are_the_same(name: str, monkeypatch: py
         monkeypatch.setattr(embedding, "distinct", function)
         monkeypatch.setattr(optimizers, "distinct", function)
         model = build(*VARIANTS[name]).double()  # AdamW makes much of a gradient that is all rounding
-        step = Step(model, TrainingSettings())
+        step = Step(model, TrainingSettings(), sampled_softmax)
         for seed in range(3):
             step(batch(SIZES, seed=seed))
         assert step.average is not None
@@ -127,7 +128,7 @@ def test_steps_on_a_gpu_have_the_loss_of_the_cpu() -> None:
     for name in VARIANTS:
         losses = []
         for device in ("cpu", "cuda"):
-            step, given = Step(build(*VARIANTS[name]).to(device), TrainingSettings()), batch(SIZES)
+            step, given = Step(build(*VARIANTS[name]).to(device), TrainingSettings(), sampled_softmax), batch(SIZES)
             first = step(given)  # the libraries of a GPU wait when they start
             torch.cuda.set_sync_debug_mode("error")
             try:

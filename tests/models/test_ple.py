@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from adi.models.ple import PleBackbone
-from adi.models.settings import PleSettings
+from adi.models.ple import PleBackbone, PleSettings
 
 F, E, D, DIM = 3, 2, 4, 5
 OFFSETS = (0, 2, 2, 3, 6)

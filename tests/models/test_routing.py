@@ -4,20 +4,21 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from adi.models.catalog import MODELS, TrainedModel
-from adi.training.run import settings_for
+from adi.models.catalog import MODELS
+from adi.models.model import TrainedModel
+from adi.training.settings import settings_for
 
 F, E, ROWS = 5, 6, 24
 ROUTING = [  # all models with networks but one
     name
     for name, model in MODELS.items()
-    if isinstance(model, TrainedModel) and name != "cross-stitch" and settings_for(name).model.networks
+    if isinstance(model, TrainedModel) and name != "cross-stitch" and settings_for(MODELS[name]).model.networks
 ]
 
 
 def multiplications(name, num_domains, **options):
     """Of a forward and a backward pass of a tower's network, for the same number of rows whatever the domains."""
-    settings = settings_for(name, {"embedding_dim": E, "dim": 7, "networks": (9, 8)} | options).model
+    settings = settings_for(MODELS[name], {"embedding_dim": E, "dim": 7, "networks": (9, 8)} | options).model
     backbone = MODELS[name].backbone(F, num_domains, settings)
     x, f_domain = torch.randn(ROWS, F, E, requires_grad=True), torch.randn(ROWS, E, requires_grad=True)
     offsets = tuple(ROWS * d // num_domains for d in range(num_domains + 1))

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from adi.models.settings import SharedBottomSettings
-from adi.models.shared_bottom import SharedBottomBackbone
+from adi.models.shared_bottom import SharedBottomBackbone, SharedBottomSettings
 
 F, E, D, DIM = 3, 2, 4, 5
 OFFSETS = (0, 2, 2, 3, 6)

@@ -7,11 +7,12 @@ from torch import nn
 
 from adi.batch import tensors
 from adi.features.reader import FeatureReader
-from adi.models.catalog import MODELS, build
+from adi.models.catalog import MODELS
+from adi.models.encoders import ENCODERS
 from adi.models.settings import TowerSettings
 from adi.models.two_tower import SharedTowers
 from adi.models.vectors import VectorScorer
-from adi.training.run import settings_for
+from adi.training.settings import settings_for
 
 SMALL = {"embedding_dim": 4, "dim": 4, "networks": (6,), "embedding_std": 1.0, "dropout": 0.0, "embedding_dropout": 0.0}
 SMALL |= {"behaviours_power": 0.5}
@@ -20,7 +21,7 @@ SEARCH, FEED, KIOSK = range(3)
 
 def two_tower(dataset, name="adi-se", **options):
     torch.manual_seed(0)
-    return build(MODELS[name], dataset, settings_for(name, SMALL | options).model).eval()
+    return MODELS[name].build(dataset, settings_for(MODELS[name], SMALL | options).model).eval()
 
 
 def test_towers_share_the_tables(dataset):
@@ -114,6 +115,7 @@ def test_a_tower_may_have_behaviours_alone(dataset):
         item_features=dataset.manifest.side("item"),
         num_domains=3,
         backbone=lambda *_: Spy(),
+        encoders=ENCODERS,
         settings=TowerSettings(embedding_dim=4, behaviours="transformer", domain_indicator=False),
     )
     queries = dataset.queries("test", dataset.rows("test")[:3])

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from adi.data.dataset import Dataset, Histories, Queries
-from adi.models.settings import UserKnnSettings
-from adi.models.user_knn import UserKnn
+from adi.models.user_knn import UserKnn, UserKnnSettings
 from adi.preparation.prepare import prepare
 
 # items of u1 x y z, u2 x z, u3 x y, u4 z x, u5 v; of domain a alone x y, x, x y, z, v

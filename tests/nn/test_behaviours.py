@@ -6,18 +6,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from adi.nn import behaviours
-from adi.nn.behaviours import (
-    HistoryAttention,
-    HistoryTransformer,
-    RecencyWeights,
-    TransformerLayer,
-    ages,
-    one_block,
-    padded_blocks,
-    softmax_in_bags,
-)
+from adi.nn import history_transformer
+from adi.nn.behaviours import HistoryAttention, RecencyWeights, ages, softmax_in_bags
 from adi.nn.embedding import bag_of_each, mean_weights
+from adi.nn.history_transformer import HistoryTransformer, TransformerLayer, one_block, padded_blocks
 
 LENGTH, E = 9, 4
 LENGTHS = (3, 0, 1, 9, 2, 5, 4, 0)
@@ -149,7 +141,7 @@ def test_one_block_has_all_histories():
 def test_a_transformer_on_one_block_is_the_same_in_value_and_gradient(monkeypatch):
     found = []
     for blocks in (padded_blocks, lambda offsets: one_block(offsets, LENGTH, int(offsets[-1]))):
-        monkeypatch.setattr(behaviours, "padded_blocks", blocks)
+        monkeypatch.setattr(history_transformer, "padded_blocks", blocks)
         torch.manual_seed(0)
         made = encoder("transformer", num_heads=2, heads=2).double()
         rows, offsets, f_domain = histories()

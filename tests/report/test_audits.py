@@ -6,14 +6,14 @@ import re
 import pytest
 
 from adi.errors import AdiError
-from adi.evaluation.by_feature import INTEREST, ByFeature, write_by_feature
 from adi.evaluation.groups import group_runs
-from adi.evaluation.runs import read_runs
 from adi.report.elements import Figures
 from adi.report.heat import heat_map
 from adi.report.interest import interest
 from adi.report.page import render
 from adi.report.self_training import self_training
+from adi.runs.by_feature import INTEREST, ByFeature, write_by_feature
+from adi.runs.run import read_runs
 
 QUERIES = {"search": [(user, 0.0) for user in range(60)], "feed": [(user, 0.0) for user in range(60)]}
 

@@ -12,9 +12,9 @@ import pytest
 from adi.errors import AdiError
 from adi.evaluation.comparison import compare_groups
 from adi.evaluation.groups import group_runs
-from adi.evaluation.runs import read_runs
 from adi.report.intervals import difference_intervals, slice_intervals
 from adi.report.page import write_report
+from adi.runs.run import read_runs
 
 Make = Callable[..., Path]
 
@@ -135,7 +135,7 @@ def test_one_model_has_no_such_section(tmp_path: Path, runs: list[Path]) -> None
 
 def test_runs_from_before_ranks_were_kept_are_reported_and_named(tmp_path: Path, runs: list[Path]) -> None:
     metrics = json.loads((runs[1] / "metrics.json").read_text())
-    del metrics["ranks"]
+    del metrics.ranks
     (runs[1] / "metrics.json").write_text(json.dumps(metrics))
     page = page_of(tmp_path, runs)
     assert re.match(

@@ -13,9 +13,9 @@ import pytest
 
 from adi.errors import AdiError
 from adi.evaluation.groups import Estimate, group_runs
-from adi.evaluation.runs import read_runs
 from adi.report.charts import COLOURS, breakdown_lines, key, loss_curve, recall_bars, validation_curve
 from adi.report.page import write_report
+from adi.runs.run import read_runs
 
 Make = Callable[..., Path]
 
@@ -48,7 +48,13 @@ def make_run(tmp_path: Path) -> Make:
         first["recall@50"] += raised
         first["queries"] = queries
         mean = {name: (first[name] + second[name]) / 2 for name in ("recall@10", "recall@50")} | {"ndcg@10": None}
-        card = {"model": model, "seed": seed, "created": "2026-01-02T03:04:05Z", "domains": domains}
+        card = {
+            "model": model,
+            "seed": seed,
+            "status": "complete",
+            "created": "2026-01-02T03:04:05Z",
+            "domains": domains,
+        }
         card |= {"prepared": str(tmp_path / "prepared"), "fingerprint": "f00d", "parameters": 4321 if losses else None}
         card |= {"versions": {"torch": "2.13.0"}, "config": (config or {}) | {"seed": seed}}
         metrics = {"model": model, "part": "test", "against": "corpus", "history": "earlier", "ks": ks}

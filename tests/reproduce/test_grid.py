@@ -47,10 +47,10 @@ def test_the_csv_has_every_measure_of_every_run(finished: Path) -> None:
         rows = [row for row in csv.DictReader(file) if row["label"] == "SUM"]
     assert {(row["dataset"], row["model"], row["seed"]) for row in rows} == {("marketplace", "adi-se", "0")}
     found = {(row["domain"], row["measure"]): float(row["value"]) for row in rows}
-    assert found["search", "recall@50"] == metrics["domains"]["search"]["recall@50"]
-    assert found["mean", "ndcg@10"] == metrics["mean"]["ndcg@10"]
+    assert found["search", "recall@50"] == metrics.domains["search"]["recall@50"]
+    assert found["mean", "ndcg@10"] == metrics.mean["ndcg@10"]
     assert {domain for domain, _ in found} == {"search", "feed", "cart", "mean"}
-    assert len(rows) == len(found) == sum(len(own) for own in metrics["domains"].values()) + len(metrics["mean"])
+    assert len(rows) == len(found) == sum(len(own) for own in metrics.domains.values()) + len(metrics.mean)
 
 
 def test_the_csv_of_figure_5_has_weights_and_falls(finished: Path) -> None:

@@ -8,7 +8,7 @@ from adi.reproduce.cells import lines_of
 from adi.reproduce.datasets import DATASETS, MARKETPLACE
 from adi.reproduce.tables import TABLES, tables_named
 from adi.sources.catalog import SOURCES
-from adi.training.run import settings_for
+from adi.training.settings import settings_for
 
 PARTS = [(table, dataset) for table in TABLES.values() for dataset in table.datasets]
 
@@ -45,8 +45,8 @@ def test_every_row_of_the_papers_table_is_here(table) -> None:
 
 def test_the_default_form_has_no_batch_norm_by_domain() -> None:
     """Else Table 7 would lack a row of it."""
-    assert settings_for("adi-se").model.norm == "none"
-    assert settings_for("adi-paper").model.norm == "domain"
+    assert settings_for(MODELS["adi-se"]).model.norm == "none"
+    assert settings_for(MODELS["adi-paper"]).model.norm == "domain"
     ours = [row.method for row in TABLES["table7"].rows if row.form == "ours"]
     assert ours == ["ADI-SE", "w/o ST", "w/o ST & DIAL"]
 

@@ -5,11 +5,11 @@ from math import inf
 import pytest
 
 from adi.evaluation.groups import Group
-from adi.evaluation.runs import read_run
 from adi.reproduce.orderings import Ordering, compare_order, draw, kendall_tau, orderings_of
 from adi.reproduce.paper import Published
 from adi.reproduce.results import Outcome, Results
 from adi.reproduce.tables import Row, Table
+from adi.runs.run import read_run
 
 PUBLISHED = Published(
     "Recall@9", "some data", ("x", "y"), {"Z": (0.9, 0.7), "B": (0.6, 0.4), "C": (0.2, 0.4), "D": (0, 0)}

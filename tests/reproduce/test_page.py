@@ -5,7 +5,6 @@ import re
 import pytest
 
 from adi.evaluation.groups import Group
-from adi.evaluation.runs import read_run
 from adi.report.elements import Figures
 from adi.reproduce.datasets import DATASETS
 from adi.reproduce.orderings import orderings_of
@@ -13,6 +12,7 @@ from adi.reproduce.paper import Published
 from adi.reproduce.results import Outcome, Results
 from adi.reproduce.sections import methods
 from adi.reproduce.tables import Row, Table
+from adi.runs.run import read_run
 
 PUBLISHED = Published("Recall@9", "their data", ("D1", "D2"), {"A": (0.9, 0.7), "B": (0.6, 0.8)})
 ROWS = (

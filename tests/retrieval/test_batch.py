@@ -9,7 +9,7 @@ from adi.errors import AdiError
 from adi.retrieval import batch
 from adi.retrieval.batch import SCHEMA, retrieve_all
 from adi.retrieval.retriever import Retriever
-from adi.training.loop import train
+from adi.training.train import train
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from adi.errors import AdiError
 from adi.retrieval.batch import retrieve_all
 from adi.retrieval.retriever import Retriever
-from adi.training.loop import train
+from adi.training.train import train
 
 ONE = 1 / math.log(2)
 """The weight at which a bid of 2 ** n adds n."""

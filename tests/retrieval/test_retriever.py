@@ -11,7 +11,7 @@ from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.evaluation.ranking import rank
 from adi.retrieval.retriever import Retriever
-from adi.training.loop import train
+from adi.training.train import train
 
 DOMAINS = ("search", "feed", "kiosk")
 SMALL = {"embedding_dim": 4, "networks": (8,), "dim": 4, "epochs": 1, "batch_size": 8}

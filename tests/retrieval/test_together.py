@@ -7,7 +7,7 @@ import pytest
 from adi.errors import AdiError
 from adi.retrieval.request import Request
 from adi.retrieval.retriever import Retriever
-from adi.training.loop import train
+from adi.training.train import train
 
 ASKS = [
     ("search", {"user": "ana", "k": 3}),

@@ -26,7 +26,7 @@ from adi.serving.limits import Limits
 from adi.serving.metrics import Metrics
 from adi.serving.recent import Recent
 from adi.serving.service import Service
-from adi.training.loop import train
+from adi.training.train import train
 
 SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 8, "embedding_std": 1.0}
 

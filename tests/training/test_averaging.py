@@ -4,13 +4,15 @@ import pytest
 import torch
 
 from adi.errors import AdiError
-from adi.models.catalog import MODELS, build
+from adi.losses import sampled_softmax
+from adi.models.catalog import MODELS
 from adi.training.averaging import WeightAverage
+from adi.training.fitted import open_run
 from adi.training.loader import Loader, negative_sampler
-from adi.training.loop import train
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
-from adi.training.run import open_run, settings_for
+from adi.training.settings import settings_for
 from adi.training.step import batch_loss
+from adi.training.train import train
 
 SMALL = {"embedding_dim": 4, "dim": 3, "networks": (5,), "dropout": 0.0, "embedding_dropout": 0.0}
 
@@ -18,7 +20,7 @@ SMALL = {"embedding_dim": 4, "dim": 3, "networks": (5,), "dropout": 0.0, "embedd
 def training(dataset, decay, batch_size=3):
     """A model, its average, and its steps as an iterator."""
     torch.manual_seed(0)
-    model = build(MODELS["adi-se"], dataset, settings_for("adi-se", SMALL).model).train()
+    model = MODELS["adi-se"].build(dataset, settings_for(MODELS["adi-se"], SMALL).model).train()
     tables = RowwiseAdagrad(model.tables, lr=0.3)
     dense = dense_optimizer(model, lr=0.05, weight_decay=0.0, delta_decay=0.1)
     average = WeightAverage(model, decay)
@@ -28,7 +30,7 @@ def training(dataset, decay, batch_size=3):
     def steps():
         for batch in loader.epoch(0):
             dense.zero_grad()
-            batch_loss(model, batch).backward()
+            batch_loss(model, batch, sampled_softmax).backward()
             tables.step()
             dense.step()
             average.step()
@@ -101,6 +103,8 @@ def test_a_run_keeps_the_average_and_goes_on_from_the_weights(prepared, tmp_path
     with pytest.raises(KeyboardInterrupt):
         train(prepared, "dnn", tmp_path / "stopped", settings=settings, observer=Stop())
     train(prepared, "dnn", tmp_path / "stopped", settings=settings, resume=True)
-    plain, whole, stopped = (open_run(tmp_path / name)[2].model.state_dict() for name in ("plain", "whole", "stopped"))
+    plain, whole, stopped = (
+        open_run(tmp_path / name).scorer.scorers[0].model.state_dict() for name in ("plain", "whole", "stopped")
+    )
     assert all(torch.equal(tensor, stopped[name]) for name, tensor in whole.items())
     assert not torch.equal(whole["tables.weight"], plain["tables.weight"])

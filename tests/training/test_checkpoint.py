@@ -4,11 +4,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from adi.errors import AdiError
-from adi.models.catalog import MODELS, build
+from adi.losses import sampled_softmax
+from adi.models.catalog import MODELS
 from adi.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_tensors
 from adi.training.loader import Loader, negative_sampler
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
-from adi.training.run import settings_for
+from adi.training.settings import settings_for
 from adi.training.step import batch_loss
 
 
@@ -18,7 +19,7 @@ class State:
     def __init__(self, dataset, seed):
         torch.manual_seed(seed)
         small = {"embedding_dim": 4, "dim": 3, "networks": (5,), "dropout": 0.3, "norm": "domain"}
-        self.model = build(MODELS["adi-se"], dataset, settings_for("adi-se", small).model).train()
+        self.model = MODELS["adi-se"].build(dataset, settings_for(MODELS["adi-se"], small).model).train()
         self.tables = RowwiseAdagrad(self.model.tables, lr=0.1)
         self.dense = dense_optimizer(self.model, lr=0.01, weight_decay=0.1, delta_decay=0.2)
         sampler = negative_sampler(dataset, in_batch=True, uniform=2)
@@ -29,7 +30,7 @@ class State:
             if step == stop:
                 break
             self.dense.zero_grad()
-            batch_loss(self.model, batch).backward()
+            batch_loss(self.model, batch, sampled_softmax).backward()
             self.tables.step()
             self.dense.step()
 

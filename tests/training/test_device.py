@@ -5,12 +5,12 @@ import torch
 
 from adi.errors import AdiError
 from adi.training.device import device_named
-from adi.training.loop import train
+from adi.training.train import train
 
 
 @pytest.mark.parametrize("name", ["gpu", "cpu:0", "cuda:x", "cuda:-1", "cuda:", "cuda:0:1", "", "CUDA"])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(AdiError, match=r"--device: '.*' is none; give cpu, cuda, or cuda:N"):
+    with pytest.raises(AdiError, match=r"device: '.*' is none; give cpu, cuda, or cuda:N"):
         device_named(name)
 
 
@@ -28,7 +28,7 @@ def test_a_gpu_that_is_not_there_is_refused_with_the_reason(
     monkeypatch.setattr(torch.version, "cuda", build)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    with pytest.raises(AdiError, match=f"--device: cuda:3, and {said}"):
+    with pytest.raises(AdiError, match=f"device: cuda:3, and {said}"):
         device_named("cuda:3")
 
 
@@ -45,6 +45,6 @@ def test_a_training_is_refused_before_anything_is_written(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(AdiError, match="--device: cuda:99"):
+    with pytest.raises(AdiError, match="device: cuda:99"):
         train(prepared, "dnn", tmp_path / "run", device="cuda:99")
     assert not (tmp_path / "run").exists()

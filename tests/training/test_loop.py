@@ -11,13 +11,16 @@ from safetensors.torch import load_file
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
-from adi.losses import sampled_softmax_plain
-from adi.models.catalog import MODELS, build
-from adi.models.vectors import VectorScorer
+from adi.losses import sampled_softmax, sampled_softmax_plain
+from adi.models.catalog import MODELS
+from adi.runs.epochs import read_epochs
+from adi.runs.info import read_info, write_info
+from adi.runs.metrics import Metrics
+from adi.training.fitted import open_run
 from adi.training.loader import Loader, negative_sampler
-from adi.training.loop import train
-from adi.training.run import open_run, read_log, read_run, settings_for
+from adi.training.settings import settings_for
 from adi.training.step import batch_loss
+from adi.training.train import train
 
 SETTINGS = {
     "embedding_dim": 8,
@@ -47,7 +50,7 @@ class Recorder:
             raise KeyboardInterrupt
 
     def validated(self, *, epoch, metrics, best):
-        self.validations.append((epoch, metrics["mean"]["recall@2"], best))
+        self.validations.append((epoch, metrics.mean["recall@2"], best))
 
 
 def weights(run):
@@ -89,7 +92,7 @@ def test_the_loss_falls(prepared, tmp_path):
         "weight_decay": 0.0,
     }
     train(prepared, "adi-se", tmp_path / "run", settings=SETTINGS | quick)
-    losses = [line["loss"] for line in read_log(tmp_path / "run")]
+    losses = [epoch.loss for epoch in read_epochs(tmp_path / "run")]
     assert len(losses) == 15
     assert losses[-1] < 0.5 * losses[0]
 
@@ -112,19 +115,18 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(whole,
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         train(prepared, "adi-se", run, settings=SETTINGS, seed=5, observer=Recorder(stop))
-    assert read_run(run).status == "training"
+    assert read_info(run).status == "training"
     assert (run / "checkpoint.safetensors").exists() == (stop != (1, 2))
     recorder = Recorder()
     train(prepared, "adi-se", run, settings=SETTINGS, seed=5, resume=True, observer=recorder)
     assert same_weights(run, out)
     assert len(recorder.steps) < 12 or stop == (1, 2)
     assert recorder.steps == complete.steps[-len(recorder.steps) :]
-    for mine, theirs in zip(read_log(run), read_log(out), strict=True):
-        for line in (mine, theirs):
-            del line["seconds"], line["samples_per_second"]
-        assert mine == theirs
+    for mine, theirs in zip(read_epochs(run), read_epochs(out), strict=True):
+        timing = {"seconds": 0.0, "samples_per_second": 0.0}
+        assert mine.model_copy(update=timing) == theirs.model_copy(update=timing)
     assert not (run / "checkpoint.safetensors").exists()
-    assert read_run(run).status == "complete"
+    assert read_info(run).status == "complete"
 
 
 QUICK = {"embedding_dim": 2, "dim": 2, "networks": (), "epochs": 8, "batch_size": 8, "patience": 1, "k": 2}
@@ -151,7 +153,7 @@ def test_an_interrupted_run_with_self_training_ends_like_an_uninterrupted_one(pr
             del audit["seconds"]
         assert audits[0] == audits[1]
         assert audits[0]["start_step"] == 1
-        losses = [[line["loss"] for line in read_log(out)] for out in (run, tmp_path / "whole")]
+        losses = [[epoch.loss for epoch in read_epochs(out)] for out in (run, tmp_path / "whole")]
         assert losses[0] == losses[1]
         assert sum(pair["accepted"] for pair in audits[0]["pairs"]) > 5
     plain = {name: value for name, value in settings.items() if not name.startswith("self_training")}
@@ -161,22 +163,29 @@ def test_an_interrupted_run_with_self_training_ends_like_an_uninterrupted_one(pr
 
 def test_a_run_cut_off_after_its_last_epoch_trains_no_other(prepared, tmp_path, monkeypatch):
     settings = SETTINGS | {"patience": 1, "lr": 1e-9, "embedding_lr": 1e-9, "epochs": 9}  # no epoch betters the first
-    real = train.__globals__["write_json"]
 
-    def cut_off(path, content):
-        if path.name == "run.json" and '"complete"' in content:
+    def cut_off(folder, info):
+        if info.status == "complete":
             raise KeyboardInterrupt
-        real(path, content)
+        write_info(folder, info)
 
-    monkeypatch.setattr("adi.training.loop.write_json", cut_off)
+    monkeypatch.setattr("adi.training.train.write_info", cut_off)
     with pytest.raises(KeyboardInterrupt):
         train(prepared, "dnn", tmp_path / "run", settings=settings | {"norm": "none"})
     monkeypatch.undo()
     recorder = Recorder()
     train(prepared, "dnn", tmp_path / "run", settings=settings | {"norm": "none"}, resume=True, observer=recorder)
     assert recorder.steps == []
-    assert len(read_log(tmp_path / "run")) == 2
-    assert read_run(tmp_path / "run").status == "complete"
+    assert len(read_epochs(tmp_path / "run")) == 2
+    assert read_info(tmp_path / "run").status == "complete"
+
+
+def validated(recalls, mean):
+    """The metrics of a validation with these recalls by domain."""
+    domains = {name: {"recall@2": recall} for name, recall in recalls.items()}
+    return Metrics(
+        part="validation", against="corpus", history="earlier", ks=(2,), domains=domains, mean={"recall@2": mean}
+    )
 
 
 def test_early_stopping_keeps_the_best_epoch(prepared, tmp_path, monkeypatch):
@@ -186,7 +195,7 @@ def test_early_stopping_keeps_the_best_epoch(prepared, tmp_path, monkeypatch):
     def validate(scorer, dataset, **options):
         assert options["part"] == "validation"
         snapshots.append({name: tensor.clone() for name, tensor in scorer.model.state_dict().items()})
-        return {"domains": {}, "mean": {"recall@2": next(values)}}
+        return validated({}, next(values))
 
     monkeypatch.setattr("adi.training.loop.evaluate", validate)
     recorder = Recorder()
@@ -201,8 +210,7 @@ def test_early_stopping_keeps_the_best_epoch(prepared, tmp_path, monkeypatch):
 def test_patience_begins_when_self_training_has_its_first_whole_epoch(prepared, tmp_path, monkeypatch, start, epochs):
     """Of 8 epochs of 4 steps the first is the best, and patience is 1: two epochs without self-training."""
     values = iter([0.9] + [0.1] * 7)
-    told = {"domains": {}}
-    monkeypatch.setattr("adi.training.loop.evaluate", lambda *_, **__: told | {"mean": {"recall@2": next(values)}})
+    monkeypatch.setattr("adi.training.loop.evaluate", lambda *_, **__: validated({}, next(values)))
     recorder = Recorder()
     on = {"self_training": start is not None, "self_training_start": start or 0.0}
     train(prepared, "dnn", tmp_path / "run", settings=QUICK | on, observer=recorder)
@@ -227,17 +235,14 @@ def test_each_domain_keeps_its_best_epoch(prepared, dataset, tmp_path, monkeypat
         snapshots.append({name: tensor.clone() for name, tensor in scorer.model.state_dict().items()})
         search, feed = next(told)
         values = {"search": search, "feed": feed, "kiosk": None}
-        return {
-            "domains": {name: {"recall@2": value} for name, value in values.items()},
-            "mean": {"recall@2": (search + feed) / 2},
-        }
+        return validated(values, (search + feed) / 2)
 
     monkeypatch.setattr("adi.training.loop.evaluate", validate)
     run, recorder = tmp_path / "run", Recorder()
     settings = SETTINGS | {"epochs": 9, "patience": 2, "keep": "domain"}
     info = train(prepared, "adi-se", run, settings=settings, observer=recorder)
     assert [best for *_, best in recorder.validations] == [True, True, True, True, False, False]
-    assert info.kept == read_run(run).kept == {"search": 4, "feed": 1, "kiosk": 3}
+    assert info.kept == read_info(run).kept == {"search": 4, "feed": 1, "kiosk": 3}
     files = {path.name: load_file(path) for path in run.glob("model*")}
     assert set(files) == {"model-1.safetensors", "model-3.safetensors", "model-4.safetensors"}
     _, _, scorer = open_run(run)
@@ -252,13 +257,12 @@ def test_each_domain_keeps_its_best_epoch(prepared, dataset, tmp_path, monkeypat
 
 
 def test_one_epoch_that_is_best_everywhere_is_one_model(prepared, tmp_path, monkeypatch):
-    whole = {"domains": {"search": 0.3, "feed": 0.2, "kiosk": None}, "mean": 0.25}
-    told = whole | {"domains": {n: {"recall@2": v} for n, v in whole["domains"].items()}, "mean": {"recall@2": 0.25}}
-    monkeypatch.setattr("adi.training.loop.evaluate", lambda *_, **__: told)
+    metrics = validated({"search": 0.3, "feed": 0.2, "kiosk": None}, 0.25)
+    monkeypatch.setattr("adi.training.loop.evaluate", lambda *_, **__: metrics)
     info = train(prepared, "adi-se", tmp_path / "run", settings=SETTINGS | {"keep": "domain", "patience": 1})
     assert info.kept == {"search": 1, "feed": 1, "kiosk": 1}
     assert [path.name for path in (tmp_path / "run").glob("model*")] == ["model-1.safetensors"]
-    assert isinstance(open_run(tmp_path / "run")[2], VectorScorer)
+    assert len(set(open_run(tmp_path / "run").scorer.scorers)) == 1
 
 
 def test_an_interrupted_run_keeps_the_same_epochs_of_each_domain(prepared, tmp_path):
@@ -279,10 +283,10 @@ def test_an_interrupted_run_keeps_the_same_epochs_of_each_domain(prepared, tmp_p
 
 def test_validation_sees_the_validation_rows_only(whole):
     out, _ = whole
-    for line in read_log(out):
-        queries = {name: values["queries"] for name, values in line["validation"]["domains"].items()}
+    for epoch in read_epochs(out):
+        queries = {name: measures["queries"] for name, measures in epoch.validation.domains.items()}
         assert queries == {"search": 5, "feed": 1, "kiosk": 0}
-        assert line["validation"]["domains"]["kiosk"]["recall@2"] is None
+        assert epoch.validation.domains["kiosk"]["recall@2"] is None
 
 
 def test_resume_is_refused_with_anything_else_than_before(whole, prepared, tmp_path):
@@ -309,7 +313,7 @@ def test_a_diverging_loss_names_its_place_and_the_remedy(prepared, tmp_path):
     with pytest.raises(AdiError, match=r"epoch 1, step [2-4]: the loss is (nan|inf); .*Lower training\.lr") as caught:
         train(prepared, "adi-se", tmp_path / "run", settings=wild)
     assert "\n" not in str(caught.value)
-    assert read_run(tmp_path / "run").status == "training"
+    assert read_info(tmp_path / "run").status == "training"
 
 
 @pytest.mark.parametrize(
@@ -318,8 +322,8 @@ def test_a_diverging_loss_names_its_place_and_the_remedy(prepared, tmp_path):
         ({"settings": {"epoch": 3}}, "setting 'epoch' does not exist .*Did you mean 'epochs'"),
         ({"settings": {"epochs": 0}}, r"training\.epochs: .*greater than or equal to 1 \(got 0\)"),
         ({"model": "adi-sse"}, "'adi-sse' is not a model. Did you mean 'adi-se'"),
-        ({"seed": -1}, "--seed: -1; give a whole number from 0"),
-        ({"seed": 1 << 70}, "--seed: 1180591620717411303424; give"),
+        ({"seed": -1}, "seed: -1; give a whole number from 0"),
+        ({"seed": 1 << 70}, "seed: 1180591620717411303424; give"),
     ],
 )
 def test_user_faults_are_told_before_anything_is_written(prepared, tmp_path, change, message):
@@ -347,7 +351,7 @@ def test_data_without_validation_rows_is_refused_for_models_that_are_trained(pre
         dataset.manifest = dataset.manifest.model_copy(update={"by_domain": counts})
         return dataset
 
-    monkeypatch.setattr("adi.training.loop.Dataset", without)
+    monkeypatch.setattr("adi.training.train.Dataset", without)
     with pytest.raises(AdiError, match="no validation rows to choose the best epoch by"):
         train(prepared, "dnn", tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -358,7 +362,7 @@ def test_data_without_validation_rows_is_refused_for_models_that_are_trained(pre
 def test_the_loss_of_a_batch_is_the_mean_over_its_samples(dataset, options):
     torch.manual_seed(0)
     small = {"embedding_dim": 4, "dim": 3, "networks": (5,), "dropout": 0.0, "embedding_dropout": 0.0}
-    model = build(MODELS["adi-se"], dataset, settings_for("adi-se", small | options).model)
+    model = MODELS["adi-se"].build(dataset, settings_for(MODELS["adi-se"], small | options).model)
     sampler = negative_sampler(dataset, in_batch=True, uniform=3)
     batch = next(Loader(dataset, batch_size=31, sampler=sampler).epoch(0))
     users = model.encode_users(batch.user, batch.user_offsets)
@@ -373,7 +377,7 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_samples(dataset, options):
             logits[[column for column in masked if column != positive]] = -math.inf
             logits[positive] = scores[row, positive] - own.positive_log_q[row]
             total = total - logits.log_softmax(0)[positive]
-    torch.testing.assert_close(batch_loss(model, batch), total / 31)
+    torch.testing.assert_close(batch_loss(model, batch, sampled_softmax), total / 31)
     assert list(batch.candidates) == [0, 1, 2]
     kiosk = batch.candidates[2]
     lone = sampled_softmax_plain(
@@ -394,4 +398,4 @@ def test_the_log_of_a_run_is_one_line_for_each_epoch(whole):
 def test_the_kept_weights_are_those_that_open_again(whole):
     out, _ = whole
     _, _, scorer = open_run(out)
-    assert all(torch.equal(tensor, weights(out)[name]) for name, tensor in scorer.model.state_dict().items())
+    assert all(torch.equal(tensor, weights(out)[name]) for name, tensor in scorer.scorers[0].model.state_dict().items())

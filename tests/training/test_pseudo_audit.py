@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from adi.runs.self_training import Histogram
 from adi.training.pseudo_audit import BINS, PseudoAudit
 
 CY, EVE, JOE, HAL = 2, 4, 9, 7
@@ -19,7 +20,7 @@ def audited(dataset, *batches):
 
 
 def groups_of(audit):
-    return {(pair["from"], pair["to"]): pair for pair in audit.report(start=1, steps=2)["pairs"]}
+    return {(pair.source, pair.target): pair for pair in audit.report(start=1, steps=2).pairs}
 
 
 def test_precision_by_hand(dataset):
@@ -35,25 +36,25 @@ def test_precision_by_hand(dataset):
     second = [(JOE, BAG, TO_SEARCH, 0.3, True), (EVE, MUG, TO_SEARCH, 0.2, False), (EVE, BAG, TO_FEED, 0.2, False)]
     groups = groups_of(audited(dataset, first, second))
     keys = ("scored", "accepted", "checked", "precision", "base_rate")
-    assert [groups["feed", "search"][key] for key in keys] == [6, 4, 3, 1 / 3, 2 / 5]
-    assert [groups["search", "feed"][key] for key in keys] == [3, 2, 1, 0.0, 0.0]
-    assert [groups["kiosk", "feed"][key] for key in keys] == [0, 0, 0, None, None]
+    assert [getattr(groups["feed", "search"], key) for key in keys] == [6, 4, 3, 1 / 3, 2 / 5]
+    assert [getattr(groups["search", "feed"], key) for key in keys] == [3, 2, 1, 0.0, 0.0]
+    assert [getattr(groups["kiosk", "feed"], key) for key in keys] == [0, 0, 0, None, None]
 
 
 def test_histograms_have_the_range_of_the_first_scores_and_catch_all_others(dataset):
     first = [(HAL, PEN, TO_FEED, score, score > 3) for score in (0.0, 1.0, 2.5, 4.0)]
     second = [(HAL, PEN, TO_FEED, -7.0, False), (HAL, PEN, TO_FEED, 99.0, True), (HAL, PEN, TO_SEARCH, 0.05, False)]
     groups = groups_of(audited(dataset, first, second))
-    histogram = groups["search", "feed"]["score_histogram"]
-    assert np.allclose(histogram["edges"], np.arange(BINS + 1) / 10)
-    scored, accepted = np.array(histogram["scored"]), np.array(histogram["accepted"])
+    histogram = groups["search", "feed"].score_histogram
+    assert np.allclose(histogram.edges, np.arange(BINS + 1) / 10)
+    scored, accepted = np.array(histogram.scored), np.array(histogram.accepted)
     assert np.flatnonzero(scored).tolist() == [0, 10, 25, BINS - 1]
     assert scored[[0, 10, 25, BINS - 1]].tolist() == [2, 1, 1, 2]
     assert np.flatnonzero(accepted).tolist() == [BINS - 1]
     assert accepted[BINS - 1] == 2
-    assert groups["feed", "search"]["score_histogram"]["scored"][0] == 1
-    assert groups["feed", "search"]["score_histogram"]["edges"] == histogram["edges"]
-    assert groups["kiosk", "search"]["score_histogram"]["edges"] == []
+    assert groups["feed", "search"].score_histogram.scored[0] == 1
+    assert groups["feed", "search"].score_histogram.edges == histogram.edges
+    assert groups["kiosk", "search"].score_histogram.edges == ()
 
 
 def test_a_training_without_pairs_reports_zeros(dataset):
@@ -63,9 +64,9 @@ def test_a_training_without_pairs_reports_zeros(dataset):
     audit.spent(scoring=1.0, training=4.0, pseudo=0.25)
     audit.spent(scoring=0.5, training=2.0, pseudo=0.0)
     report = audit.report(start=3, steps=8)
-    assert (report["start_step"], report["steps"]) == (3, 8)
-    assert report["seconds"] == {"scoring": 1.5, "training_extra": 1.0, "total": 7.5}
-    assert [(pair["from"], pair["to"]) for pair in report["pairs"]] == [
+    assert (report.start_step, report.steps) == (3, 8)
+    assert report.seconds == {"scoring": 1.5, "training_extra": 1.0, "total": 7.5}
+    assert [(pair.source, pair.target) for pair in report.pairs] == [
         ("search", "feed"),
         ("search", "kiosk"),
         ("feed", "search"),
@@ -73,8 +74,8 @@ def test_a_training_without_pairs_reports_zeros(dataset):
         ("kiosk", "search"),
         ("kiosk", "feed"),
     ]
-    assert all(pair["scored"] == pair["accepted"] == pair["checked"] == 0 for pair in report["pairs"])
-    assert all(pair["score_histogram"] == {"edges": [], "scored": [], "accepted": []} for pair in report["pairs"])
+    assert all(pair.scored == pair.accepted == pair.checked == 0 for pair in report.pairs)
+    assert all(pair.score_histogram == Histogram(edges=(), scored=(), accepted=()) for pair in report.pairs)
 
 
 def test_a_restored_audit_reports_the_same(dataset):

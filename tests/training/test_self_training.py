@@ -11,12 +11,13 @@ import torch
 from adi.batch import tensors
 from adi.data.dataset import Corpora, Dataset
 from adi.errors import AdiError
-from adi.models.catalog import MODELS, build
+from adi.losses import sampled_softmax
+from adi.models.catalog import MODELS
 from adi.training.loader import Loader, PseudoPositives, negative_sampler
-from adi.training.loop import train
-from adi.training.run import settings_for
 from adi.training.self_training import SelfTraining, best_of_each, check_self_training
+from adi.training.settings import settings_for
 from adi.training.step import batch_loss
+from adi.training.train import train
 
 SEARCH, FEED, KIOSK = 0, 1, 2
 SMALL = {"embedding_dim": 4, "dim": 3, "networks": (5,), "embedding_std": 1.0}
@@ -30,7 +31,7 @@ Known is ana's pen, in search (row 0) and in feed (row 2). What éric or eve too
 
 def towers(dataset, name="adi-se", **options):
     torch.manual_seed(0)
-    return build(MODELS[name], dataset, settings_for(name, SMALL | options).model).train()
+    return MODELS[name].build(dataset, settings_for(MODELS[name], SMALL | options).model).train()
 
 
 def loader_of(dataset, **options):
@@ -40,7 +41,7 @@ def loader_of(dataset, **options):
 
 def self_training(dataset, model=None, *, start=0, **settings):
     chosen = {f"self_training_{name}": value for name, value in settings.items()}
-    training = settings_for("adi-se", {"self_training": True, **chosen}).training
+    training = settings_for(MODELS["adi-se"], {"self_training": True, **chosen}).training
     return SelfTraining(model or towers(dataset), dataset, loader_of(dataset), training, start=start)
 
 
@@ -184,7 +185,7 @@ def gradients(model, loader, rows, pseudo):
     batch = loader.batch(rows, np.random.default_rng(0), pseudo)
     model.zero_grad()
     model.tables.touched.clear()
-    loss = batch_loss(model, batch) * batch.size
+    loss = batch_loss(model, batch, sampled_softmax) * batch.size
     loss.backward()
     return loss.item(), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
@@ -269,11 +270,11 @@ def test_what_self_training_cannot_do_is_refused(dataset):
 
 
 def test_refusals_come_before_anything_is_written(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr("adi.training.loop.Dataset", lambda folder: without_features_by_domain(Dataset(folder)))
+    monkeypatch.setattr("adi.training.train.Dataset", lambda folder: without_features_by_domain(Dataset(folder)))
     blind = SMALL | {"self_training": True, "domain_indicator": False}
     with pytest.raises(AdiError, match="self_training: this model does not know the domain"):
         train(prepared, "dnn", tmp_path / "run", settings=blind)
-    with pytest.raises(AdiError, match=r"'self_training' is one of training, and --model popularity is counted, not"):
+    with pytest.raises(AdiError, match=r"'self_training' is one of training, and popularity is fitted at once, not"):
         train(prepared, "popularity", tmp_path / "run", settings={"self_training": True})
     with pytest.raises(AdiError, match=r"self_training_share 0\.5 is above self_training_cap 0\.1"):
         train(prepared, "dnn", tmp_path / "run", settings={"self_training_share": 0.5})

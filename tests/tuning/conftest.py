@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from adi.training.run import as_config, settings_for
+from adi.models.catalog import MODELS
+from adi.models.model import Model
+from adi.runs.metrics import Metrics
+from adi.training.settings import as_config, settings_for
 from adi.tuning.space import search_space
 from adi.tuning.study import Study, Trial
 
@@ -23,7 +26,7 @@ SPACE = {
 @pytest.fixture
 def study() -> Study:
     """A study of dnn without trials: domains of 100 and 50 validation rows, and one without any."""
-    settings = settings_for("dnn", {"lr": 0.01, "networks": [8], "uniform": 10})
+    settings = settings_for(MODELS["dnn"], {"lr": 0.01, "networks": [8], "uniform": 10})
     return Study(
         model="dnn",
         fingerprint="f00d",
@@ -31,7 +34,7 @@ def study() -> Study:
         k=10,
         seed=0,
         config=as_config(settings),
-        space=search_space("dnn", settings, SPACE),
+        space=search_space(MODELS["dnn"], settings, SPACE),
         queries={"search": 100, "feed": 50, "kiosk": 0},
     )
 
@@ -59,7 +62,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[dict[str,
         seen: list[dict[str, Any]] = []
 
         def train(
-            prepared: Path, model: str, out: Path, *, settings: Any, seed: int, device: str, observer: Any
+            prepared: Path, model: Model, out: Path, *, settings: Any, seed: int, device: str, observer: Any
         ) -> None:
             assert not out.exists()
             out.mkdir()
@@ -72,7 +75,10 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[dict[str,
                 observer.step(epoch=epoch, step=7, steps=7, loss=0.5, samples_per_second=9.0)
                 mean = sum(value for value in recalls.values() if value is not None)
                 domains = {name: {f"recall@{flat['k']}": value} for name, value in recalls.items()}
-                observer.validated(epoch=epoch, metrics={"domains": domains}, best=mean > highest)
+                metrics = Metrics(
+                    part="validation", against="corpus", history="earlier", ks=(flat["k"],), domains=domains, mean={}
+                )
+                observer.validated(epoch=epoch, metrics=metrics, best=mean > highest)
                 highest = max(mean, highest)
 
         monkeypatch.setattr("adi.tuning.trial.train", train)

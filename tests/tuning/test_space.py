@@ -7,19 +7,19 @@ import pytest
 
 from adi.errors import AdiError
 from adi.models.catalog import MODELS
-from adi.training.run import as_config, settings_for
+from adi.training.settings import as_config, settings_for
 from adi.tuning.space import Choices, Range, as_mapping, changed, search_space, sections
 
 TUNABLE = [name for name, model in MODELS.items() if model.settings.model_fields]
 
 
 def space_of(model: str, given: Any = None, **settings: Any) -> dict[str, Range | Choices]:
-    return search_space(model, settings_for(model, settings), given)
+    return search_space(MODELS[model], settings_for(MODELS[model], settings), given)
 
 
 @pytest.mark.parametrize("model", TUNABLE)
 def test_every_model_has_a_default_space_around_its_default_settings(model: str) -> None:
-    config = as_config(settings_for(model))
+    config = as_config(settings_for(MODELS[model]))
     values = {name: value for section in config.values() for name, value in section.items()}
     space = space_of(model)
     assert len(space) >= 1
@@ -69,19 +69,19 @@ def test_a_range_holds_its_ends_and_no_other_kind_of_value() -> None:
 
 
 def test_changed_leaves_the_config_as_it_is() -> None:
-    config = as_config(settings_for("dnn"))
+    config = as_config(settings_for(MODELS["dnn"]))
     other = changed(config, {"lr": 0.5, "dim": 3})
     assert (other["training"]["lr"], other["model"]["dim"]) == (0.5, 3)
-    assert config == as_config(settings_for("dnn"))
+    assert config == as_config(settings_for(MODELS["dnn"]))
     assert sections(config)["lr"] == "training"
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"lrr": {"low": 1, "high": 2}}, "space: setting 'lrr' does not exist for --model dnn. Did you mean 'lr'?"),
-        ({"model.lr": {"low": 1, "high": 2}}, "setting 'model.lr' does not exist for --model dnn."),
-        ({"shrinkage": {"choices": [True, False]}}, "setting 'shrinkage' does not exist for --model dnn."),
+        ({"lrr": {"low": 1, "high": 2}}, "space: setting 'lrr' does not exist for dnn. Did you mean 'lr'?"),
+        ({"model.lr": {"low": 1, "high": 2}}, "setting 'model.lr' does not exist for dnn."),
+        ({"shrinkage": {"choices": [True, False]}}, "setting 'shrinkage' does not exist for dnn."),
         ({"training": {"lr": {"low": 1, "high": 2}}}, "setting 'training' does not exist"),
         ({"lr": {"low": 1, "high": 2}, "training.lr": {"low": 1, "high": 2}}, "setting 'lr' is there twice"),
         ({"lr": 0.5}, "space: lr: 0.5 is neither {low, high} nor {choices}."),
@@ -114,5 +114,5 @@ def test_a_value_is_checked_beside_the_base_settings() -> None:
 
 
 def test_popularity_has_nothing_to_tune() -> None:
-    with pytest.raises(AdiError, match="--model popularity: has nothing to tune"):
+    with pytest.raises(AdiError, match="popularity has nothing to tune"):
         space_of("popularity")

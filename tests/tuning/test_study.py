@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from adi.errors import AdiError
-from adi.training.run import as_config, settings_for
+from adi.models.catalog import MODELS
+from adi.training.settings import as_config, settings_for
 from adi.tuning.space import Range, changed
 from adi.tuning.study import Study, open_study, write_study
 
@@ -47,7 +48,7 @@ def test_what_is_written(done: Study, tmp_path: Path) -> None:
     )
     best = (tmp_path / "best.yaml").read_text()
     assert best.startswith("# dnn, the best of 5 trials of adi tune: trial 2\n")
-    assert as_config(settings_for("dnn", yaml.safe_load(best))) == changed(
+    assert as_config(settings_for(MODELS["dnn"], yaml.safe_load(best))) == changed(
         done.config, {"lr": 0.03, "networks": [16, 8]}
     )
 

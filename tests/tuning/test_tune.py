@@ -10,11 +10,10 @@ import yaml
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.evaluation.evaluate import evaluate
-from adi.models.item_knn import ItemKnn
-from adi.models.settings import ItemKnnSettings
+from adi.models.item_knn import ItemKnn, ItemKnnSettings
 from adi.preparation.prepare import prepare
-from adi.training.loop import train
-from adi.training.run import read_log
+from adi.runs.epochs import read_epochs
+from adi.training.train import train
 from adi.tuning.study import Study
 from adi.tuning.tune import tune
 
@@ -63,15 +62,15 @@ def test_the_first_trial_has_the_base_settings_and_the_best_can_be_trained(
     for trial, chosen in ((first, base), (best, settings)):
         run = tmp_path / f"run-{chosen is base}"
         train(prepared, "dnn", run, settings=chosen, seed=3)
-        assert study.value(trial) == max(line["validation"]["mean"]["recall@2"] for line in read_log(run))
+        assert study.value(trial) == max(epoch.validation.mean["recall@2"] for epoch in read_epochs(run))
 
 
 def test_a_counted_model_is_fitted_and_validated(prepared: Path, dataset: Dataset, tmp_path: Path) -> None:
     study = tune(prepared, "item-knn", tmp_path, trials=3, k=3, settings={"shrink": 2.0})
     found = evaluate(ItemKnn(dataset, ItemKnnSettings(shrink=2.0)), dataset, part="validation", ks=(3,))
-    assert study.value(study.trials[0]) == pytest.approx(found["mean"]["recall@3"])
+    assert study.value(study.trials[0]) == pytest.approx(found.mean["recall@3"])
     (recalls,) = study.trials[0].validations
-    assert recalls == {name: values["recall@3"] for name, values in found["domains"].items()}
+    assert recalls == {name: values["recall@3"] for name, values in found.domains.items()}
     assert (tmp_path / "trials.csv").read_text().splitlines()[1].split(",")[6] == ""  # no epochs
 
 
@@ -260,12 +259,12 @@ def test_an_observer_is_told(prepared: Path, tmp_path: Path, pretend) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"trials": 0}, "--trials: 0; give at least 1"),
-        ({"objective": "median"}, "--objective: 'median' is not one of mean, worst"),
-        ({"seed": -1}, "--seed: -1; give a whole number from 0"),
-        ({"k": 0}, "-k: 0; give a list length of at least 1"),
-        ({"device": "gpu"}, "--device: 'gpu' is none; give cpu, cuda, or cuda:N"),
-        ({"settings": {"epoch": 3}}, "setting 'epoch' does not exist for --model dnn. Did you mean 'epochs'?"),
+        ({"trials": 0}, "trials: 0; give at least 1"),
+        ({"objective": "median"}, "objective: 'median' is not one of mean, worst"),
+        ({"seed": -1}, "seed: -1; give a whole number from 0"),
+        ({"k": 0}, "k: 0; give a list length of at least 1"),
+        ({"device": "gpu"}, "device: 'gpu' is none; give cpu, cuda, or cuda:N"),
+        ({"settings": {"epoch": 3}}, "setting 'epoch' does not exist for dnn. Did you mean 'epochs'?"),
         ({"space": {"lr": {"low": 2, "high": 1}}}, "space: lr: low 2.0 is not below high 1.0"),
     ],
 )

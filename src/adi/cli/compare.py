@@ -87,7 +87,7 @@ def _overlaps(run: Path) -> "Overlaps | None":
     """Of the data of a run; None, with the reason on standard error, where it is no longer in its place."""
     from adi.data.overlap import overlaps
     from adi.errors import AdiError
-    from adi.evaluation.runs import read_run
+    from adi.runs.run import read_run
 
     try:
         return overlaps(read_run(run).open_dataset())

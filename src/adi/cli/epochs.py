@@ -1,11 +1,11 @@
 """A training as it goes: a bar for the epoch under way, and a line for each that is done."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection
 
 from rich.progress import Progress
 
 from adi.cli.show import number
+from adi.runs.metrics import Metrics
 
 HEAD = "epoch    loss  samples/s"
 
@@ -37,19 +37,19 @@ class Epochs:
             visible=True,
         )
 
-    def validated(self, *, epoch: int, metrics: Mapping[str, Any], best: bool) -> None:
+    def validated(self, *, epoch: int, metrics: Metrics, best: bool) -> None:
         self.progress.update(self.task, visible=False)
-        key = next(iter(metrics["mean"]))
+        key = next(iter(metrics.mean))
         if self.widths is None:
-            self.widths = self._heading(key, metrics["domains"])
-        value = metrics["mean"][key]
+            self.widths = self._heading(key, metrics.domains)
+        value = metrics.mean[key]
         if best:
             self.best = epoch
-        values = "".join(f"{number(metrics['domains'][name][key]):>{width}}" for name, width in self.widths.items())
+        values = "".join(f"{number(metrics.domains[name][key]):>{width}}" for name, width in self.widths.items())
         line = f"{epoch:>5}{self.loss:>8}{self.speed:>11}{number(value):>8}{values}{'  best' if best else ''}"
         self._print(line)
 
-    def _heading(self, key: str, domains: Mapping[str, Any]) -> dict[str, int]:
+    def _heading(self, key: str, domains: Collection[str]) -> dict[str, int]:
         """Prints the head of the table; returns the width of each domain's column, none where they do not fit."""
         widths = {name: max(len(name), 6) + 2 for name in domains}
         if len(HEAD) + 8 + sum(widths.values()) + len("  best") > self.progress.console.width:

@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from adi.cli import bench, bundle, compare, data, reproduce, runs, serve, tune
+from adi.cli.command import Command
 from adi.errors import AdiError
 from adi.machine import yield_cores
 
@@ -32,22 +33,22 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-app.command()(data.init)
-app.command()(data.simulate)
-app.command()(data.dataset)
-app.command()(data.prepare)
-app.command()(runs.models)
-app.command()(runs.train)
-app.command()(tune.tune)
-app.command()(runs.evaluate)
-app.command()(compare.compare)
-app.command()(bundle.export)
-app.command()(bundle.retrieve)
-app.command()(bundle.retrieve_all)
-app.command()(serve.serve)
-app.command()(serve.rollback)
-app.command()(runs.report)
-app.command()(reproduce.reproduce)
+app.command(cls=Command)(data.init)
+app.command(cls=Command)(data.simulate)
+app.command(cls=Command)(data.dataset)
+app.command(cls=Command)(data.prepare)
+app.command(cls=Command)(runs.models)
+app.command(cls=Command)(runs.train)
+app.command(cls=Command)(tune.tune)
+app.command(cls=Command)(runs.evaluate)
+app.command(cls=Command)(compare.compare)
+app.command(cls=Command)(bundle.export)
+app.command(cls=Command)(bundle.retrieve)
+app.command(cls=Command)(bundle.retrieve_all)
+app.command(cls=Command)(serve.serve)
+app.command(cls=Command)(serve.rollback)
+app.command(cls=Command)(runs.report)
+app.command(cls=Command)(reproduce.reproduce)
 app.add_typer(bench.app, name="bench")
 
 

@@ -1,8 +1,8 @@
 """The command reproduce, and how its grid shows itself: a bar for each cell under way, a line for each that is done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import Progress, TaskID
@@ -13,6 +13,7 @@ from adi.cli.show import ERR, bars, number, say
 if TYPE_CHECKING:
     from adi.reproduce.cells import Cell
     from adi.reproduce.folder import Record
+    from adi.runs.metrics import Metrics
 
 FAILED = 1
 
@@ -109,13 +110,13 @@ class Grid:
     def evaluating(self, cell: "Cell") -> None:
         self.progress.update(self.rows[cell], doing="evaluating")
 
-    def finished(self, cell: "Cell", record: "Record", metrics: Mapping[str, Any] | None) -> None:
+    def finished(self, cell: "Cell", record: "Record", metrics: "Metrics | None") -> None:
         self.done += 1
         self._count()
         self.progress.remove_task(self.rows.pop(cell))
         reached = "failed"
         if metrics is not None:
-            reached = number(metrics["mean"]["recall@10" if metrics["against"] == "candidates" else "recall@50"])
+            reached = number(metrics.mean["recall@10" if metrics.against == "candidates" else "recall@50"])
         minutes, seconds = divmod(round(record.seconds), 60)
         self._line(cell.dataset, cell.name, str(cell.seed), reached, f"{minutes}:{seconds:02}")
 
@@ -140,6 +141,6 @@ class CellEpochs:
         doing = f"epoch {epoch}, {'validating, ' if step == steps else ''}loss {loss:.4f}{self.reached}"
         self.progress.update(self.task, completed=step, total=steps, doing=doing)
 
-    def validated(self, *, epoch: int, metrics: Mapping[str, Any], best: bool) -> None:
-        key = next(iter(metrics["mean"]))
-        self.reached = f", validation {key} {number(metrics['mean'][key])}{' (best)' if best else ''}"
+    def validated(self, *, epoch: int, metrics: "Metrics", best: bool) -> None:
+        key = next(iter(metrics.mean))
+        self.reached = f", validation {key} {number(metrics.mean[key])}{' (best)' if best else ''}"

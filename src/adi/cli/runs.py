@@ -1,12 +1,15 @@
 """Commands on models and runs: models, train, evaluate, report."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adi.cli.options import Device
+from adi.cli.options import Device, Metrics, ModelPath
 from adi.cli.show import ERR, bars, metrics_table, plain_table, progress_bar, say, say_json
+
+if TYPE_CHECKING:
+    from adi.runs.self_training import Audit
 
 Run = Annotated[Path, typer.Argument(help="The folder of a run that is complete.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -33,32 +36,35 @@ def models(
         return
     from adi.data.dataset import Dataset
     from adi.errors import AdiError
-    from adi.models.catalog import TrainedModel, parameters_of
-    from adi.training.run import settings_for
+    from adi.models.model import TrainedModel
+    from adi.training.settings import settings_for
 
     dataset = Dataset(prepared)
     table = plain_table(None, "model")
     table.add_column("networks", justify="right")
     table.add_column("embeddings", justify="right")
     table.add_column("what it is")
-    refused: dict[str, list[str]] = {}
+    remarks: dict[str, list[str]] = {}
     for name, model in MODELS.items():
         counts = ("–", "–")
         if isinstance(model, TrainedModel):
+            settings = settings_for(model).model
             try:
-                networks, tables = parameters_of(model, dataset, settings_for(name).model)  # type: ignore[arg-type]
+                networks, tables = model.count_parameters(dataset, settings)
                 counts = (f"{networks:,}", f"{tables:,}")
+                for note in model.notes(dataset, settings):
+                    remarks.setdefault(note, []).append(name)
             except AdiError as error:
-                refused.setdefault(str(error), []).append(name)
+                remarks.setdefault(str(error), []).append(name)
         table.add_row(name, *counts, model.summary)
     say(table)
-    for reason, names in refused.items():
-        say(f"{', '.join(names)}: {reason}")
+    for remark, names in remarks.items():
+        say(f"{', '.join(names)}: {remark}")
 
 
 def train(
     prepared: Annotated[Path, typer.Argument(help="The folder that adi prepare wrote.")],
-    model: Annotated[str, typer.Option(help="A name from adi models.")],
+    model: Annotated[str, typer.Option(help="A name from adi models, or package.module:NAME of your own.")],
     out: Annotated[
         Path | None, typer.Option("--out", help="The run's folder, new or empty. Needed, but for --show-config.")
     ] = None,
@@ -95,8 +101,8 @@ def train(
         return
     if out is None:
         raise AdiError("--out is missing: the folder of the run.")
-    from adi.training.loop import train as run
-    from adi.training.pseudo_audit import read_audit
+    from adi.runs.self_training import read_audit
+    from adi.training.train import train as run
 
     try:
         with bars("loss", "speed") as progress:
@@ -107,18 +113,20 @@ def train(
         raise
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"
     kept = "" if info.kept is None else f"; {_kept(info.kept)}"
+    for note in info.notes:
+        say(note)
     audit = read_audit(out)
     if audit is not None:
         say(_self_training(audit))
-    say(f"Trained {model}{size}{kept}: {out}. Next: adi evaluate {out}")
+    say(f"Trained {info.model}{size}{kept}: {out}. Next: adi evaluate {out}")
 
 
-def _self_training(audit: dict[str, Any]) -> str:
-    """What self-training took and gave, in a sentence."""
-    accepted, scored = (sum(pair[name] for pair in audit["pairs"]) for name in ("accepted", "scored"))
-    seconds = audit["seconds"]
+def _self_training(audit: "Audit") -> str:
+    """The pseudo-positives of a training and the time they took, in a sentence."""
+    accepted, scored = sum(pair.accepted for pair in audit.pairs), sum(pair.scored for pair in audit.pairs)
+    seconds = audit.seconds
     return (
-        f"Self-training, from step {audit['start_step']:,} of {audit['steps']:,}: {accepted:,} pseudo-positives of "
+        f"Self-training, from step {audit.start_step:,} of {audit.steps:,}: {accepted:,} pseudo-positives of "
         f"{scored:,} pairs. Of {seconds['total']:,.0f} s, {seconds['scoring']:,.0f} s went into scoring and "
         f"{seconds['training_extra']:,.0f} s into training on them; self_training.json has them by domain."
     )
@@ -133,7 +141,7 @@ def _kept(epochs: dict[str, int]) -> str:
 
 def evaluate(
     run: Run,
-    k: Annotated[str, typer.Option(help="List lengths, as in 10,50,100.")] = "10,50,100",
+    ks: Annotated[str, typer.Option("--k", help="List lengths, as in 10,50,100.")] = "10,50,100",
     against: Annotated[
         Literal["corpus", "candidates"] | None,
         typer.Option(
@@ -144,6 +152,8 @@ def evaluate(
     all_history: Annotated[
         bool, typer.Option("--all-history", help="Queries see later training rows of the user too.")
     ] = False,
+    metrics: Metrics = None,
+    model: ModelPath = None,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a run on the test rows of its dataset, by exact ranks; also written to metrics.json in the run.
@@ -151,11 +161,14 @@ def evaluate(
     Example: [bold]adi evaluate run --json[/]
     """
     from adi.cli.settings import list_lengths
+    from adi.extensions import import_object
+    from adi.metrics import Metric
+    from adi.runs.info import read_info
     from adi.training.evaluation import evaluate_run
-    from adi.training.run import read_run
 
-    ks = list_lengths(k)
-    total, done = len(read_run(run).domains), 0
+    lengths = list_lengths(ks)
+    own_metrics = [import_object(path, (Metric,), parameter="metrics") for path in metrics or ()]
+    total, done = len(read_info(run).domains), 0
     with progress_bar() as bar:
         bar("evaluating", done, total)
 
@@ -164,14 +177,22 @@ def evaluate(
             done += 1
             bar("evaluating", done, total)
 
-        metrics = evaluate_run(run, ks=ks, against=against, causal=not all_history, advance=advance)
+        measured = evaluate_run(
+            run,
+            ks=lengths,
+            against=against,
+            causal=not all_history,
+            metrics=own_metrics,
+            model=model,
+            advance=advance,
+        )
     if as_json:
-        say_json(metrics)
+        say_json(measured.model_dump(mode="json"))
         return
-    keys = [f"recall@{value}" for value in metrics["ks"]]
-    keys += [f"{name}@{metrics['ks'][0]}" for name in ("ndcg", "mrr")]
-    title = f"{metrics['model']} on {metrics['part']}, against the {metrics['against']}, history: {metrics['history']}"
-    say(metrics_table(metrics, keys, title))
+    names = [f"recall@{value}" for value in measured.ks]
+    names += [f"{name}@{measured.ks[0]}" for name in ("ndcg", "mrr", *(metric.name for metric in own_metrics))]
+    title = f"{measured.model} on {measured.part}, against the {measured.against}, history: {measured.history}"
+    say(metrics_table(measured, names, title))
     say(f"Wrote {run / 'metrics.json'} and ranks.parquet.")
 
 

@@ -1,7 +1,7 @@
 """Settings as the command line gives them: a YAML file, then single KEY=VALUE pairs over it.
 
-`adi.training.run.settings_for` takes a mapping from a name, bare or after its section (``lr``, ``training.lr``), to a
-value; of two names for one setting the later wins.
+`adi.training.settings.settings_for` takes a mapping from a name, bare or after its section (``lr``, ``training.lr``),
+to a value; of two names for one setting the later wins.
 """
 
 from collections.abc import Sequence
@@ -68,6 +68,7 @@ def list_lengths(text: str) -> list[int]:
 
 def settings_text(model: str, given: dict[str, Any]) -> str:
     """All settings of a model as YAML, ready for ``--config``."""
-    from adi.training.run import as_config, settings_for
+    from adi.models.catalog import model_of
+    from adi.training.settings import as_config, settings_for
 
-    return yaml.safe_dump(as_config(settings_for(model, given)), sort_keys=False).rstrip()
+    return yaml.safe_dump(as_config(settings_for(model_of(model), given)), sort_keys=False).rstrip()

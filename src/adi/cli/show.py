@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -15,6 +15,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from adi.data.manifest import Manifest
+    from adi.runs.metrics import Metrics
 
 BROKEN_PIPE = 141
 """The exit code that a shell gives a program that SIGPIPE has ended."""
@@ -131,15 +132,15 @@ def _by_reason(rows: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in rows.items())
 
 
-def metrics_table(metrics: Mapping[str, Any], keys: Sequence[str], title: str) -> Table:
+def metrics_table(metrics: "Metrics", keys: Sequence[str], title: str) -> Table:
     """Metrics of each domain and their mean."""
     table = plain_table(title, "domain")
     for key in ("queries", "corpus", *keys):
         table.add_column(key, justify="right")
-    for name, values in metrics["domains"].items():
+    for name, values in metrics.domains.items():
         table.add_row(name, f"{values['queries']:,}", f"{values['corpus']:,}", *(number(values[key]) for key in keys))
     table.add_section()
-    table.add_row("mean", "", "", *(number(metrics["mean"][key]) for key in keys))
+    table.add_row("mean", "", "", *(number(metrics.mean[key]) for key in keys))
     return table
 
 

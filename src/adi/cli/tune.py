@@ -19,7 +19,7 @@ BEST = 5
 
 def tune(
     prepared: Annotated[Path, typer.Argument(help="The folder that adi prepare wrote.")],
-    model: Annotated[str, typer.Option(help="A name from adi models.")],
+    model: Annotated[str, typer.Option(help="A name from adi models, or package.module:NAME of your own.")],
     out: Annotated[
         Path | None,
         typer.Option("--out", help="The study's folder: new, or one to go on with. Needed, but for --show-space."),
@@ -88,10 +88,12 @@ def tune(
 def _space_text(model: str, given: Mapping[str, Any], wanted: Mapping[str, Any] | None) -> str:
     import yaml
 
-    from adi.training.run import settings_for
+    from adi.models.catalog import model_of
+    from adi.training.settings import settings_for
     from adi.tuning.space import as_mapping, search_space
 
-    space = as_mapping(search_space(model, settings_for(model, given), wanted))
+    kind = model_of(model)
+    space = as_mapping(search_space(kind, settings_for(kind, given), wanted))
     lines = (yaml.safe_dump({name: values}, sort_keys=False, default_flow_style=True) for name, values in space.items())
     return "\n".join(line.strip()[1:-1] for line in lines)
 

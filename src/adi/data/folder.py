@@ -81,6 +81,11 @@ def replace_file(path: Path, content: bytes) -> None:
         raise
 
 
+def replace_text(path: Path, text: str) -> None:
+    """`replace_file` for a text, with a line break at its end."""
+    replace_file(path, f"{text}\n".encode())
+
+
 def _check_free(out: Path) -> None:
     if out.is_dir():
         if any(out.iterdir()):

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from adi.errors import AdiError, suggestion
 from adi.evaluation.groups import Group
-from adi.evaluation.runs import Run
 from adi.evaluation.verdict import listed
-from adi.metrics import GAINS
+from adi.metrics import METRICS, Metric
+from adi.runs.run import Run
 
 SEPARATE = "dnn-single"
 """The model that is trained in each domain alone. Against it, one that is trained on all tells what pooling does."""
@@ -25,13 +25,14 @@ def baseline_among(groups: Sequence[Group], wanted: str | None) -> int:
     return labels.index(wanted)
 
 
-def parsed(measure: str) -> tuple[str, int]:
-    """``recall@50`` as (recall, 50)."""
-    metric, _, k = measure.partition("@")
-    if metric not in GAINS or not k.isdecimal() or int(k) < 1:
-        known = listed((f"{name}@K" for name in GAINS), "or")
-        raise AdiError(f"measure: '{measure}' is not {known}, with K from 1 on.{suggestion(metric, GAINS)}")
-    return metric, int(k)
+def parsed(measure: str, metrics: Sequence[Metric] = ()) -> tuple[Metric, int]:
+    """``recall@50`` as the metric recall and 50; `metrics` are known beside those of `adi.metrics.METRICS`."""
+    name, _, k = measure.partition("@")
+    known = {**METRICS, **{metric.name: metric for metric in metrics}}
+    if name not in known or not k.isdecimal() or int(k) < 1:
+        forms = listed((f"{metric}@K" for metric in known), "or")
+        raise AdiError(f"measure: '{measure}' is not {forms}, with K from 1 on.{suggestion(name, known)}")
+    return known[name], int(k)
 
 
 def check_numbers(*, margin: float, replicates: int, seed: int) -> None:
@@ -59,8 +60,8 @@ def check_runs(groups: Sequence[Group]) -> None:
                     f"{run.folder}: history: {run.metrics.history}, but in {first.folder}: {first.metrics.history}. "
                     "Such runs do not compare: evaluate all with --all-history, or all without."
                 )
-            if (same := by_seed.setdefault(run.card.seed, run)) is not run:
+            if (same := by_seed.setdefault(run.info.seed, run)) is not run:
                 raise AdiError(
-                    f"{run.folder}: seed {run.card.seed} of {group.label} is given already, as {same.folder}. "
+                    f"{run.folder}: seed {run.info.seed} of {group.label} is given already, as {same.folder}. "
                     "Give each seed once, and train others with --seed."
                 )

@@ -11,9 +11,10 @@ from adi.evaluation.breakdown import Slice, check_breakdown
 from adi.evaluation.comparable import SEPARATE, baseline_among, check_numbers, check_runs, parsed
 from adi.evaluation.difference import Difference, Measured, difference
 from adi.evaluation.groups import Group, group_runs
-from adi.evaluation.runs import read_runs
 from adi.evaluation.totals import totals_by_user
 from adi.evaluation.verdict import FEWEST_USERS, listed
+from adi.metrics import Metric
+from adi.runs.run import read_runs
 
 MARGIN = 0.005
 REPLICATES = 2000
@@ -74,6 +75,7 @@ def compare(
     runs: Sequence[Path],
     *,
     measure: str | None = None,
+    metrics: Sequence[Metric] = (),
     baseline: str | None = None,
     by: Sequence[str] = (),
     margin: float = MARGIN,
@@ -85,8 +87,8 @@ def compare(
     Args:
         runs: folders that `adi train` wrote and `adi evaluate` scored; those that differ by their seed alone are one
             model.
-        measure: ``recall@K``, ``ndcg@K`` or ``mrr@K`` for any K; None: recall@50 against the corpus, recall@10 against
-            candidates.
+        measure: a metric and a list length; None: ``recall@50`` against the corpus, ``recall@10`` against candidates.
+        metrics: that `measure` may name beside those of `adi.metrics.METRICS`.
         baseline: the label of a model, its name where it has one configuration; None: dnn-single where it is given,
             else the first.
         by: names of `adi.evaluation.breakdown.BREAKDOWNS`; each domain is also compared slice by slice of these.
@@ -102,6 +104,7 @@ def compare(
     return compare_groups(
         group_runs(read_runs(runs)),
         measure=measure,
+        metrics=metrics,
         baseline=baseline,
         by=by,
         margin=margin,
@@ -114,6 +117,7 @@ def compare_groups(
     groups: Sequence[Group],
     *,
     measure: str | None = None,
+    metrics: Sequence[Metric] = (),
     baseline: str | None = None,
     by: Sequence[str] = (),
     margin: float = MARGIN,
@@ -123,7 +127,7 @@ def compare_groups(
     """`compare`, for runs that were read and gathered before."""
     protocol = groups[0].runs[0].metrics
     measure = measure or ("recall@10" if protocol.against == "candidates" else "recall@50")
-    metric, k = parsed(measure)
+    metric, k = parsed(measure, metrics)
     check_numbers(margin=margin, replicates=replicates, seed=seed)
     for one in by:
         check_breakdown(one)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -11,11 +11,11 @@ from adi.data.dataset import Dataset, Part
 from adi.errors import AdiError
 from adi.evaluation.breakdown import group_numbers, labels
 from adi.evaluation.ranking import Rankings, rank
-from adi.metrics import mrr, ndcg, recall
+from adi.metrics import METRICS, RECALL, Metric
 from adi.models.scorer import Scorer
+from adi.runs.metrics import Measures, Metrics, QueryGroup
 
 Against = Literal["corpus", "candidates"]
-Metrics = dict[str, Any]
 
 
 def evaluate(
@@ -25,6 +25,7 @@ def evaluate(
     part: Part = "test",
     against: Against = "corpus",
     ks: Sequence[int] = (10, 50, 100),
+    metrics: Sequence[Metric] = (),
     causal: bool = True,
     rows_per_domain: int | None = None,
     done: Callable[[str, Rankings], None] | None = None,
@@ -33,47 +34,48 @@ def evaluate(
 
     Args:
         against: rank among the domain's whole corpus, or among the candidates that the split gives for each test row.
+        ks: list lengths.
+        metrics: beside those of `adi.metrics.METRICS`.
         causal: queries see what the user did earlier; False: everything the training part holds of the user, as some
             published figures do.
         rows_per_domain: at most this many rows of each domain, evenly spread over the users; None: all.
-        done: called with each domain's name and its rankings, the metrics of which are here.
+        done: called with each domain's name and its rankings, as soon as they are there.
 
     Returns:
-        ``{"domains": {name: {"queries": n, "corpus": m, "recall@10": ...}}, "mean": {...}, "breakdown": ...}`` and the
-        protocol; m counts the items that were ranked, or that were a candidate of any row. A metric of a domain without
-        rows is None and is left out of the mean.
+        The measures. ``corpus`` counts the items that were ranked, or that were a candidate of any row. A measure of a
+        domain without rows is None and is left out of the mean.
 
-    Raises `AdiError` for candidates where a row has none, and for a model whose scores are not finite.
+    Raises `AdiError` for candidates where a row has none, for a model whose scores are not finite, and for a metric
+    whose gains are not (`adi.metrics.Metric.gains`).
     """
     if against not in get_args(Against):
         raise AdiError(f"against: '{against}' is not one of {', '.join(get_args(Against))}.")
     rows = dataset.rows(part)
-    domains_of = dataset.targets(part, rows)[2]
-    order = tuple(sorted(set(ks)))
-    by_domain: dict[str, Metrics] = {}
-    breakdown: dict[str, dict[str, list[Metrics]]] = {}
-    for index, name in enumerate(dataset.domains):
-        own = rows[domains_of == index]
-        if rows_per_domain is not None and len(own) > rows_per_domain:
-            own = own[np.linspace(0, len(own) - 1, rows_per_domain).astype(np.int64)]
-        given = _candidates(dataset, part, own) if against == "candidates" else None
-        rankings = rank(scorer, dataset, part, index, own, candidates=given, causal=causal, ks=order)
-        by_domain[name] = _summary(rankings, order)
+    domains_of_rows = dataset.targets(part, rows)[2]
+    lengths, measured = tuple(sorted(set(ks))), (*METRICS.values(), *metrics)
+    by_domain: dict[str, Measures] = {}
+    breakdown: dict[str, dict[str, tuple[QueryGroup, ...]]] = {}
+    for domain, name in enumerate(dataset.domains):
+        domain_rows = rows[domains_of_rows == domain]
+        if rows_per_domain is not None and len(domain_rows) > rows_per_domain:
+            domain_rows = domain_rows[np.linspace(0, len(domain_rows) - 1, rows_per_domain).astype(np.int64)]
+        candidates = _candidates(dataset, part, domain_rows) if against == "candidates" else None
+        rankings = rank(scorer, dataset, part, domain, domain_rows, candidates=candidates, causal=causal, ks=lengths)
+        by_domain[name] = _measures(rankings, lengths, measured)
         for by, values in rankings.by.items():
-            breakdown.setdefault(by, {})[name] = _groups(rankings.ranks, by, values, order)
+            breakdown.setdefault(by, {})[name] = _groups(rankings.ranks, by, values, lengths)
         if done is not None:
             done(name, rankings)
-    metrics = [key for key in next(iter(by_domain.values())) if "@" in key]
-    mean = {key: _mean([by_domain[name][key] for name in dataset.domains]) for key in metrics}
-    return {
-        "part": part,
-        "against": against,
-        "history": "earlier" if causal and dataset.manifest.time is not None else "all others",
-        "ks": list(order),
-        "domains": by_domain,
-        "mean": mean,
-        "breakdown": breakdown,
-    }
+    averaged = [name for name in next(iter(by_domain.values())) if "@" in name]
+    return Metrics(
+        part=part,
+        against=against,
+        history="earlier" if causal and dataset.manifest.time is not None else "all others",
+        ks=lengths,
+        domains=by_domain,
+        mean={name: _mean([measures[name] for measures in by_domain.values()]) for name in averaged},
+        breakdown=breakdown,
+    )
 
 
 def _candidates(dataset: Dataset, part: Part, rows: Array) -> tuple[Array, Array]:
@@ -94,31 +96,30 @@ def _candidates(dataset: Dataset, part: Part, rows: Array) -> tuple[Array, Array
     return given
 
 
-def _summary(rankings: Rankings, ks: tuple[int, ...]) -> Metrics:
-    summary: Metrics = {"queries": len(rankings.ranks), "corpus": rankings.ranked}
+def _measures(rankings: Rankings, ks: tuple[int, ...], metrics: Sequence[Metric]) -> Measures:
+    measures: Measures = {"queries": len(rankings.ranks), "corpus": rankings.ranked}
     for k in ks:
-        summary[f"recall@{k}"] = _number(recall(rankings.ranks, k))
-        summary[f"ndcg@{k}"] = _number(ndcg(rankings.ranks, k))
-        summary[f"mrr@{k}"] = _number(mrr(rankings.ranks, k))
-        summary[f"coverage@{k}"] = rankings.shown[k] / rankings.ranked if len(rankings.ranks) else None
-    return summary
+        measures |= {f"{metric.name}@{k}": _defined(metric.mean(rankings.ranks, k)) for metric in metrics}
+        measures[f"coverage@{k}"] = rankings.shown[k] / rankings.ranked if len(rankings.ranks) else None
+    return measures
 
 
-def _groups(ranks: Array, by: str, values: Array, ks: tuple[int, ...]) -> list[Metrics]:
+def _groups(ranks: Array, by: str, values: Array, ks: tuple[int, ...]) -> tuple[QueryGroup, ...]:
     """Recall of the rankings whose value falls in each group; groups without any are left out."""
     numbers = group_numbers(by, values)
-    found = []
+    groups = []
     for number, label in enumerate(labels(by)):
-        own = ranks[numbers == number]
-        if len(own):
-            found.append({"group": label, "queries": len(own), **{f"recall@{k}": recall(own, k) for k in ks}})
-    return found
+        group_ranks = ranks[numbers == number]
+        if len(group_ranks):
+            recalls = {f"recall@{k}": RECALL.mean(group_ranks, k) for k in ks}
+            groups.append(QueryGroup(group=label, queries=len(group_ranks), **recalls))
+    return tuple(groups)
 
 
-def _number(value: float) -> float | None:
+def _defined(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None

@@ -1,12 +1,13 @@
 """Runs that differ by their seed alone, taken together: a mean and how far the seeds spread around it."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from adi.evaluation.runs import Run
+from adi.runs.by_feature import ByFeature
+from adi.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,14 @@ class Estimate:
         return cls(mean=fmean(defined), spread=stdev(defined) if len(defined) > 1 else None)
 
 
+def over_runs(found: Sequence[ByFeature]) -> Mapping[str, tuple[Estimate, ...]]:
+    """The estimate of each feature in each domain."""
+    return {
+        domain: tuple(Estimate.of(values) for values in zip(*(one.values[domain] for one in found), strict=True))
+        for domain in found[0].values
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Group:
     """The runs of one model with one configuration, under the name that tells it from the other groups."""
@@ -33,16 +42,16 @@ class Group:
 
     @property
     def model(self) -> str:
-        return self.runs[0].card.model
+        return self.runs[0].info.model
 
     @property
     def trained(self) -> bool:
         """Whether another seed gives another model: those that only count have none of their own."""
-        return self.runs[0].card.parameters is not None
+        return self.runs[0].info.parameters is not None
 
     @property
     def domains(self) -> tuple[str, ...]:
-        return self.runs[0].card.domains
+        return self.runs[0].info.domains
 
     @property
     def measures(self) -> set[str]:
@@ -73,7 +82,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
     """
     gathered: dict[tuple[str, tuple[tuple[str, str], ...]], list[Run]] = {}
     for run in runs:
-        gathered.setdefault((run.card.model, tuple(settings(run).items())), []).append(run)
+        gathered.setdefault((run.info.model, tuple(settings(run).items())), []).append(run)
     configurations: dict[str, list[dict[str, str]]] = {}
     for model, config in gathered:
         configurations.setdefault(model, []).append(dict(config))
@@ -85,7 +94,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
 
 def settings(run: Run) -> dict[str, str]:
     """The run's configuration without its seed, nested keys joined by dots, sorted by key."""
-    return {key: value for key, value in sorted(_flatten(run.card.config)) if key != "seed"}
+    return {key: value for key, value in sorted(_flatten(run.info.config)) if key != "seed"}
 
 
 def _flatten(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -9,8 +9,8 @@ from adi.data.arrays import Array
 from adi.errors import AdiError
 from adi.evaluation.breakdown import Slice, group_numbers, labels
 from adi.evaluation.ranks import RANKS, Ranked, read_ranks
-from adi.evaluation.runs import Run
-from adi.metrics import gains
+from adi.metrics import Metric
+from adi.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,15 @@ class Totals:
 
 
 def totals_by_user(
-    runs: Sequence[Run], metric: str, k: int, by: Sequence[str] = ()
+    runs: Sequence[Run], metric: Metric, k: int, by: Sequence[str] = ()
 ) -> tuple[dict[Slice | None, list[Totals]], int]:
-    """The totals of each domain, for a metric of `adi.metrics.GAINS`, and U, the number of users.
+    """The totals of each domain, for a metric at k, and U, the number of users.
 
     They are of all queries (None), and of each slice of the breakdowns `by` that holds a query in any domain.
 
     Raises `AdiError` where the ranks of a run are missing or not of the same test rows.
     """
-    domains = runs[0].card.domains
+    domains = runs[0].info.domains
     asked = read_ranks(runs[0].folder, runs[0].metrics.ranks, domains)
     everybody = np.unique(np.concatenate([own.users for own in asked.values()]))
     if not len(everybody):
@@ -50,7 +50,7 @@ def totals_by_user(
                 raise AdiError(
                     f"{run.folder / RANKS}: other test rows of {name} than in {runs[0].folder}. Evaluate both again."
                 )
-            gained = gains(metric, ranked.ranks, k)
+            gained = metric.gains(ranked.ranks, k)
             for found in sums.values():
                 found[place].add(number, gained)
     totals = {

@@ -11,19 +11,19 @@ import numpy as np
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.evaluation.evaluate import evaluate
-from adi.models.interest import Interest, zeroed
-from adi.models.scorer import Scorer
+from adi.models.by_domain import ScorerByDomain
+from adi.models.interest import Interest, Side, zeroed
 
 
 def falls_when_zeroed(
-    scorer: Scorer,
+    scorer: ScorerByDomain,
     dataset: Dataset,
-    interest: Mapping[str, Interest],
+    interest: Mapping[Side, Interest],
     *,
     k: int = 50,
     rows_per_domain: int = 5000,
     advance: Callable[[], None] | None = None,
-) -> dict[str, Array]:
+) -> dict[Side, Array]:
     """How far recall@k on the test falls in each domain without each feature of a side, (D, F).
 
     The feature is zeroed behind the adaptation layer, in the domain that is asked about; at most `rows_per_domain`
@@ -31,15 +31,15 @@ def falls_when_zeroed(
     """
 
     def recalls() -> Array:
-        found = evaluate(scorer, dataset, ks=(k,), rows_per_domain=rows_per_domain)["domains"]
+        found = evaluate(scorer, dataset, ks=(k,), rows_per_domain=rows_per_domain).domains
         return np.asarray([found[name][f"recall@{k}"] for name in dataset.domains], dtype=np.float64)
 
     whole = recalls()
-    found: dict[str, Array] = {}
+    found: dict[Side, Array] = {}
     for side, own in interest.items():
         falls = np.empty(own.weights.shape)
         for feature in range(len(own.features)):
-            with zeroed(scorer, side, feature, len(dataset.domains)):
+            with zeroed(scorer, side, feature):
                 falls[:, feature] = whole - recalls()
             if advance is not None:
                 advance()

@@ -18,7 +18,7 @@ from adi.bundle.user_tower import TowerInfo, UserTower
 from adi.data.arrays import Array
 from adi.data.bids import MOST_WEIGHT, log_bids
 from adi.data.dataset import Dataset, Queries
-from adi.data.folder import new_folder
+from adi.data.folder import new_folder, replace_text
 from adi.data.manifest import NULL_ROW
 from adi.errors import AdiError
 from adi.exporting.graph import PaddedTower, export_graph
@@ -27,10 +27,11 @@ from adi.index.bids import Bids
 from adi.index.build import build_index
 from adi.index.settings import IndexSettings
 from adi.index.vector_index import VectorIndex
-from adi.models.by_domain import ScorerByDomain
+from adi.models.model import Model
 from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
-from adi.training.run import RunInfo, open_run, write_json
+from adi.runs.info import RunInfo
+from adi.training.fitted import open_run
 
 NOT_SERVED = ("test", "candidates", "set_aside.parquet")
 """What of a prepared dataset a bundle does without."""
@@ -57,9 +58,9 @@ class Planned:
     bytes: int
 
 
-def planned_size(run: Path, settings: IndexSettings) -> Planned:
+def planned_size(run: Path, settings: IndexSettings, *, model: str | Model | None = None) -> Planned:
     """How large the indexes of a bundle of a run will be; raises `AdiError` as `export` does for the run."""
-    _, dataset, scorers = _open(run)
+    _, dataset, scorers = _open(run, model)
     items = [len(dataset.corpora.retrievable(domain)) for domain in range(len(dataset.domains))]
     dim = scorers[0].item_vectors(0, dataset.corpora.retrievable(0)[:1]).shape[1]
     size = sum(count * dim * (4 if count < settings.exact_below else 2) for count in items)  # float32, or fp16
@@ -73,6 +74,7 @@ def export(
     settings: IndexSettings | None = None,
     queries: int = 2000,
     bid: str | None = None,
+    model: str | Model | None = None,
     progress: Progress | None = None,
 ) -> BundleInfo:
     """Write a bundle of a run to the new folder `out`, which is complete, checked and published, or absent.
@@ -82,12 +84,13 @@ def export(
         queries: how many of each domain's test rows, or of its users where it has none, an index is tuned by and the
             domain is checked on.
         bid: the items' attribute that holds their bids, for requests with a bid weight.
+        model: the model, where it is not one of adi's own.
         progress: told (stage, done, of).
 
     Raises `AdiError` for a run of a model without vectors, an item without a bid (`adi.data.bids.log_bids`), an index
     under its target, and a bundle that does not answer as the run does.
     """
-    info, dataset, scorers = _open(run)
+    info, dataset, scorers = _open(run, model)
     bids = [None if bid is None else log_bids(dataset, domain, bid) for domain in range(len(dataset.domains))]
     settings, tell = settings or IndexSettings(), progress or (lambda stage, done, total: None)
     with new_folder(out) as folder:
@@ -117,16 +120,15 @@ def export(
             versions={name: version(name) for name in ("faiss-cpu", "numpy", "onnxruntime", "torch")},
             files=files,
         )
-        write_json(folder / MANIFEST, bundle.model_dump_json(indent=1))
+        replace_text(folder / MANIFEST, bundle.model_dump_json(indent=1))
         BundleEngine(folder)  # refuses what could not be opened
     return bundle
 
 
-def _open(run: Path) -> tuple[RunInfo, Dataset, list[VectorScorer]]:
-    info, dataset, scorer = open_run(run)
-    parts = scorer.scorers if isinstance(scorer, ScorerByDomain) else [scorer] * len(dataset.domains)
-    scorers = [part for part in parts if isinstance(part, VectorScorer)]
-    if len(scorers) < len(parts):
+def _open(run: Path, model: str | Model | None) -> tuple[RunInfo, Dataset, list[VectorScorer]]:
+    info, dataset, scorer = open_run(run, model)
+    scorers = [own for own in scorer.scorers if isinstance(own, VectorScorer)]
+    if len(scorers) < len(scorer.scorers):
         raise AdiError(
             f"{run}: a run of {info.model}, which has no vectors that an index could find. "
             "Export a run of a two-tower model, such as adi-se."

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from adi.bundle.padding import Slots
-from adi.models.two_tower import DOMAIN, OneDomain, feature_key
-from adi.nn import padded
+from adi.models.tower import DOMAIN, feature_key
+from adi.models.two_tower import OneDomain
+from adi.nn.behaviours import padded_mean
 
 
 class PaddedTower(nn.Module):
@@ -39,12 +40,8 @@ class PaddedTower(nn.Module):
     def _column(self, name: str, rows: Tensor, given: Tensor, f_domain: Tensor) -> Tensor:
         """A feature's embedding (R, 1, E), that of encoded behaviours (R, heads, E)."""
         tower, key = self.towers.user_tower, feature_key(name)
-        if key in tower.encoders:
-            column = padded.encoded(tower.encoders[key], rows, given, f_domain)
-        elif key in tower.recency:
-            column = padded.by_recency(tower.recency[key], rows, given)[:, None]  # type: ignore[arg-type]
-        else:
-            column = padded.mean(rows, given)[:, None]
+        encoder = tower.encoder_of(name)
+        column = padded_mean(rows, given) if encoder is None else encoder.padded(rows, given, f_domain)
         if key in tower.histories:
             column = column * given.sum(dim=1)[:, None, None] ** tower.power
         return column

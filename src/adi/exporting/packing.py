@@ -10,7 +10,8 @@ from adi.bundle.padding import Slots
 from adi.data.dataset import Dataset
 from adi.data.manifest import FeatureInfo
 from adi.features.kinds import KINDS
-from adi.models.two_tower import DOMAIN, TwoTower
+from adi.models.tower import DOMAIN
+from adi.models.two_tower import TwoTower
 
 ROWS_AT_ONCE = 1 << 16
 

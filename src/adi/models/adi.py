@@ -1,13 +1,16 @@
 """ADI: shared and domain-specific networks, fused, behind an adaptation layer (ADI sections 3 and 4; eq. 8-26)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
 from adi.batch import Offsets
-from adi.errors import AdiError
-from adi.models.settings import AdiSettings
-from adi.models.two_tower import Feature
+from adi.models.model import TrainedModel
+from adi.models.settings import TOWER_SEARCH, TowerSettings
+from adi.models.tower import Feature
 from adi.nn.domain_linear import DomainLinear
 from adi.nn.feature_sum import FeatureSum
 from adi.nn.fusion import ConcatFusion, SumFusion
@@ -15,6 +18,29 @@ from adi.nn.gating import SharedGate, mix
 from adi.nn.interest_adaptation import SEAdaptation, interest_adaptation
 from adi.nn.mlp import MLP, DomainMLP
 from adi.nn.network_mul import NetworkMulLinear
+
+
+class AdiSettings(TowerSettings):
+    """The paper's backbone and adaptation. `shrinkage` ties every domain-specific weight to a shared one."""
+
+    shared_networks: int = Field(1, ge=1)
+    gate: Literal["softmax", "linear"] = "softmax"
+    adaptation: Literal["none", "linear", "attention", "se", "se-global", "se-network"] = "se"
+    se_sigmoid: bool = False
+    fusion: Literal["concat", "sum", "network-mul"] = "concat"
+    fusion_gate: Literal["scalar", "vector"] = "scalar"
+    shrinkage: bool = True
+
+    @field_validator("fusion")
+    @classmethod
+    def _multiplies_one(cls, fusion: str, info: ValidationInfo) -> str:
+        networks = info.data.get("shared_networks", 1)
+        if fusion == "network-mul" and networks != 1:
+            raise ValueError(
+                f"network-mul multiplies one shared network with each domain's own, and shared_networks is {networks}. "
+                "Set shared_networks to 1, or fusion to concat or sum"
+            )
+        return fusion
 
 
 class AdiBackbone(nn.Module):
@@ -98,15 +124,64 @@ class AdiBackbone(nn.Module):
         return mix(self.gate(f_domain), outputs)
 
 
-def refuse_lone_features(settings: AdiSettings, user: Sequence[Feature], item: Sequence[Feature]) -> None:
-    """Raises `AdiError` for an adaptation layer where each tower has one feature beside the domain.
+def without_lone_adaptation(
+    settings: AdiSettings, user: Sequence[Feature], item: Sequence[Feature]
+) -> tuple[AdiSettings, tuple[str, ...]]:
+    """The settings without an adaptation layer, where each tower has one feature beside the domain.
 
-    The layer weighs features against each other: a lone one it could only scale, which the networks do as well. So the
+    The layer weighs features against each other: a lone feature it could only scale, which the networks do as well. The
     paper, too, has none on data of ids alone (section 5.1.1).
     """
-    if settings.adaptation != "none" and max(len(user), len(item)) < 2:
-        names = ", ".join(feature.name for feature in (*user, *item))
-        raise AdiError(
-            f"adaptation '{settings.adaptation}' weighs features against each other, domain by domain, and each tower "
-            f"has only one here ({names}). Train without it (--set adaptation=none), or add features to the schema."
-        )
+    if settings.adaptation == "none" or max(len(user), len(item)) > 1:
+        return settings, ()
+    names = " and ".join(feature.name for feature in (*user, *item))
+    note = (
+        f"adaptation: the layer '{settings.adaptation}' is left out. It weighs features against each other, and each "
+        f"tower has only one here ({names})."
+    )
+    return settings.model_copy(update={"adaptation": "none"}), (note,)
+
+
+ADI_SE = TrainedModel(
+    name="adi-se",
+    summary="ADI with squeeze-and-excitation by domain",
+    settings=AdiSettings,
+    backbone=AdiBackbone,
+    search=TOWER_SEARCH | {"delta_decay": {"low": 0.005, "high": 0.5, "log": True}},
+    adjust=without_lone_adaptation,
+)
+
+ADI_LT = replace(
+    ADI_SE, name="adi-lt", summary="ADI with a linear transformation by domain", defaults={"adaptation": "linear"}
+)
+
+ADI_VA = replace(
+    ADI_SE, name="adi-va", summary="ADI with vanilla attention by domain", defaults={"adaptation": "attention"}
+)
+
+ADI_SE_MAX = replace(
+    ADI_SE, name="adi-se-max", summary="ADI-SE with three shared networks (MAX)", defaults={"shared_networks": 3}
+)
+
+ADI_PAPER = replace(
+    ADI_SE,
+    name="adi-paper",
+    summary="ADI-SE as the paper states it: literal domain-specific weights, DSBN, no residual path",
+    defaults={
+        "shrinkage": False,
+        "norm": "domain",
+        "residual": False,
+        "behaviours": "mean",
+        "behaviours_power": 0.0,
+        "popularity_prior": False,
+        "embedding_dropout": 0.0,
+        "dropout": 0.0,
+    },
+)
+
+STAR = replace(
+    ADI_SE,
+    name="star",
+    summary="a shared network times one by domain (Network-Mul)",
+    defaults={"fusion": "network-mul", "adaptation": "none", "shrinkage": False},
+)

@@ -1,4 +1,4 @@
-"""Models that share the work: each domain is scored by one of its own."""
+"""The scorer of a run: each domain has a scorer, the same one where all domains are scored by the same weights."""
 
 from collections.abc import Sequence
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from adi.batch import Offsets
+from adi.models.model import TrainedModel
 from adi.models.settings import TowerSettings
 from adi.nn.cross_stitch import CrossStitch
 from adi.nn.domain_linear import DomainLinear
@@ -57,3 +58,11 @@ class CrossStitchBackbone(nn.Module):
         own = by_domain(offsets, lambda d, _: split_by_domain(hidden[d], offsets)[d])  # (R, H)
         output: Tensor = self.output(own, offsets)  # (R, dim)
         return output if self.residual is None else output + self.residual(x, offsets)
+
+
+CROSS_STITCH = TrainedModel(
+    name="cross-stitch",
+    summary="a network by domain, mixed; all run, so cost grows with D",
+    settings=TowerSettings,
+    backbone=CrossStitchBackbone,
+)

@@ -1,11 +1,20 @@
 """DNN: one network for all domains, told the domain as a feature (YouTubeDNN on mixed data; ADI section 5.1.2)."""
 
+from typing import Literal
+
 from torch import Tensor, nn
 
 from adi.batch import Offsets
-from adi.models.settings import DnnSettings
+from adi.models.model import TrainedModel
+from adi.models.settings import TowerSettings
 from adi.nn.feature_sum import FeatureSum
 from adi.nn.mlp import MLP
+
+
+class DnnSettings(TowerSettings):
+    """One network for all domains (YouTubeDNN)."""
+
+    norm: Literal["none", "batch"] = "none"
 
 
 class DnnBackbone(nn.Module):
@@ -23,3 +32,8 @@ class DnnBackbone(nn.Module):
     def forward(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
         output: Tensor = self.output(self.network(x.flatten(1), offsets))
         return output if self.residual is None else output + self.residual(x, offsets)
+
+
+DNN = TrainedModel(
+    name="dnn", summary="one network for all domains (YouTubeDNN)", settings=DnnSettings, backbone=DnnBackbone
+)

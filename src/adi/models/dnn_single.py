@@ -1,14 +1,17 @@
 """DNN-Single: a network for each domain, trained on its samples alone (one YouTubeDNN each; ADI section 5.1.2)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from torch import Tensor, nn
 
 from adi.batch import FeatureBags, Offsets
+from adi.models.dnn import DNN
+from adi.models.encoders import EncoderFactory
 from adi.models.settings import TowerSettings
-from adi.models.two_tower import DOMAIN, Backbone, Feature, OneDomain, SharedTowers, TwoTower, embedding_tables
+from adi.models.tower import DOMAIN, Backbone, Feature
+from adi.models.two_tower import OneDomain, SharedTowers, TwoTower, embedding_tables
 from adi.nn.domain_parameter import by_domain
 from adi.nn.embedding import Neighbours
 
@@ -20,6 +23,8 @@ class DnnSingle(TwoTower):
     goes through its own domain's towers only. Its input is that of every other model, behaviours in other domains too.
     """
 
+    tables_by_domain = True
+
     def __init__(
         self,
         *,
@@ -27,6 +32,7 @@ class DnnSingle(TwoTower):
         item_features: Sequence[Feature],
         num_domains: int,
         backbone: Backbone,
+        encoders: Mapping[str, EncoderFactory],
         settings: TowerSettings,
         neighbours: Neighbours | None = None,
     ) -> None:
@@ -43,11 +49,16 @@ class DnnSingle(TwoTower):
                 item_features=item_features,
                 num_domains=1,
                 backbone=backbone,
+                encoders=encoders,
                 settings=settings,
                 tables=self.tables,
             )
             for _ in range(num_domains)
         )
+
+    @property
+    def knows_domain(self) -> bool:
+        return True
 
     def encode_users(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
         parts = self._split(bags, offsets)
@@ -78,3 +89,11 @@ class DnnSingle(TwoTower):
                 own = bag.part(start, stop)
                 parts[domain][name] = replace(own, values=own.values + domain * self.rows[name])
         return parts
+
+
+DNN_SINGLE = replace(
+    DNN,
+    name="dnn-single",
+    summary="a network for each domain, nothing shared (one YouTubeDNN each)",
+    towers=DnnSingle,
+)

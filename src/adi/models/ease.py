@@ -3,14 +3,25 @@
 import numpy as np
 import scipy.sparse as sp
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
 from adi.errors import AdiError
-from adi.models.profiles import as_sets, fit_by_scope, profiles, with_popularity
+from adi.models.model import FittedModel
+from adi.models.profiles import Scope, as_sets, fit_by_scope, profiles, with_popularity
 from adi.models.scorer import Score
-from adi.models.settings import EaseSettings
+from adi.schema import Strict
+
+
+class EaseSettings(Strict):
+    """Weights between items that explain the training rows, of all domains or of each alone; `l2` keeps them small."""
+
+    scope: Scope = "all"
+    l2: float = Field(300.0, gt=0.0)
+    max_items: int = Field(20_000, ge=1)
+    domain_prior: float = Field(0.0, ge=0.0)
 
 
 class Ease:
@@ -75,3 +86,17 @@ def check_size(dataset: Dataset, settings: EaseSettings) -> None:
             f"pair of them takes {most**2 * 4 / 1e9:,.1f} GB of memory, and three times that to compute. Choose "
             "item-knn, which keeps the nearest pairs alone, or raise max_items."
         )
+
+
+EASE = FittedModel(
+    name="ease",
+    summary="linear weights between items, in closed form",
+    settings=EaseSettings,
+    fit=Ease,
+    check=check_size,
+    search={
+        "scope": {"choices": ["all", "domain"]},
+        "l2": {"low": 10.0, "high": 3000.0, "log": True},
+        "domain_prior": {"low": 0.0, "high": 1.0},
+    },
+)

@@ -1,8 +1,9 @@
-"""What each domain looks at: the weights that ADI's adaptation layer gives to the features (the paper's Fig. 5)."""
+"""The weights that ADI's adaptation layer gives to each feature in each domain (the paper's Fig. 5)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,16 +12,12 @@ from torch import Tensor, nn
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.models.by_domain import ScorerByDomain
-from adi.models.scorer import Scorer
-from adi.models.two_tower import SharedTowers, Tower
+from adi.models.two_tower import Weighing
 from adi.models.vectors import VectorScorer
-from adi.nn.embedding_sets import EmbeddingSets
-from adi.nn.interest_adaptation import AttentionAdaptation, SEAdaptation
+from adi.nn.interest_adaptation import FeatureWeighting
 
-Weighing = AttentionAdaptation | SEAdaptation
-"""The layers that give a feature one weight; a linear adaptation scales each of its numbers by another."""
-
-SIDES = ("user", "item")
+Side = Literal["user", "item"]
+SIDES: tuple[Side, ...] = ("user", "item")
 
 
 @dataclass(frozen=True)
@@ -35,54 +32,47 @@ class Interest:
 
 
 def interests(
-    scorer: Scorer, dataset: Dataset, *, rows_per_domain: int = 5000, causal: bool = True
-) -> dict[str, Interest]:
+    scorer: ScorerByDomain, dataset: Dataset, *, rows_per_domain: int = 5000, causal: bool = True
+) -> dict[Side, Interest]:
     """The interests of both towers, ``{"user": ..., "item": ...}``; empty for a model that does not weigh features.
 
     On the user's side the mean is over test queries, at most `rows_per_domain` of each domain and evenly spread; on the
     item's over all items that can be retrieved there.
     """
     rows = dataset.rows("test")
-    domains_of = dataset.targets("test", rows)[2]
-    found: dict[str, Interest] = {}
+    domains_of_rows = dataset.targets("test", rows)[2]
+    by_side: dict[Side, Interest] = {}
     for side in SIDES:
-        towers = weighing_towers(scorer, side, len(dataset.domains))
+        by_domain = weighing_scorers(scorer, side)
         weights = []
-        for domain, (vectors, tower) in enumerate(towers):
-            own = rows[domains_of == domain]
-            own = own[np.linspace(0, len(own) - 1, min(len(own), rows_per_domain)).astype(np.int64)]
-            with _looking(tower) as seen:
-                if side == "user" and len(own):
-                    vectors.user_vectors(domain, dataset.queries("test", own, causal=causal))
+        for domain, (vectors, weighing) in enumerate(by_domain):
+            domain_rows = rows[domains_of_rows == domain]
+            spread = np.linspace(0, len(domain_rows) - 1, min(len(domain_rows), rows_per_domain)).astype(np.int64)
+            with _recorded(weighing.layers) as blocks:
+                if side == "user" and len(domain_rows):
+                    vectors.user_vectors(domain, dataset.queries("test", domain_rows[spread], causal=causal))
                 elif side == "item":
                     vectors.item_vectors(domain, dataset.corpora.retrievable(domain))
-            weights.append(torch.cat(seen).mean(dim=0).numpy() if seen else np.full(len(tower.names), np.nan))
-        if towers:
-            found[side] = Interest(tuple(towers[0][1].names), np.stack(weights))
-    return found
+            empty = np.full(len(weighing.names), np.nan)
+            weights.append(torch.cat(blocks).mean(dim=0).numpy() if blocks else empty)
+        if by_domain:
+            by_side[side] = Interest(by_domain[0][1].names, np.stack(weights))
+    return by_side
 
 
-def weighing_towers(scorer: Scorer, side: str, num_domains: int) -> list[tuple[VectorScorer, Tower]]:
-    """The scorer of each domain and its tower; none where a tower has no layer that weighs its features."""
-    scorers = scorer.scorers if isinstance(scorer, ScorerByDomain) else (scorer,) * num_domains
-    towers = [
-        (one, one.model.user_tower if side == "user" else one.model.item_tower)
-        for one in scorers
-        if isinstance(one, VectorScorer) and isinstance(one.model, SharedTowers)
-    ]
-    weigh = [bool(_layers(tower)) for _, tower in towers]
-    return towers if len(towers) == num_domains and all(weigh) else []
-
-
-def _layers(tower: Tower) -> list[Weighing]:
-    """The layer that weighs the features, of each embedding set; none where a tower has no such layer."""
-    backbones = tower.backbone.of_set if isinstance(tower.backbone, EmbeddingSets) else [tower.backbone]
-    layers = [getattr(backbone, "adaptation", None) for backbone in backbones]
-    return [layer for layer in layers if isinstance(layer, Weighing)]
+def weighing_scorers(scorer: ScorerByDomain, side: Side) -> list[tuple[VectorScorer, Weighing]]:
+    """The scorer of each domain, and the layers of its tower that weigh features; empty for a model without such."""
+    by_domain = []
+    for domain_scorer in scorer.scorers:
+        weighing = domain_scorer.model.weighing(side) if isinstance(domain_scorer, VectorScorer) else None
+        if weighing is None or not isinstance(domain_scorer, VectorScorer):
+            return []
+        by_domain.append((domain_scorer, weighing))
+    return by_domain
 
 
 @contextmanager
-def zeroed(scorer: Scorer, side: str, feature: int, num_domains: int) -> Iterator[None]:
+def zeroed(scorer: ScorerByDomain, side: Side, feature: int) -> Iterator[None]:
     """Within the block, networks get 0 for a feature of a side, in every domain and whatever the layer makes of it."""
 
     def zero(_: nn.Module, __: tuple[object, ...], output: Tensor) -> Tensor:
@@ -91,22 +81,20 @@ def zeroed(scorer: Scorer, side: str, feature: int, num_domains: int) -> Iterato
         return output
 
     with ExitStack() as stack:
-        towers = weighing_towers(scorer, side, num_domains)
-        for layer in {layer for _, tower in towers for layer in _layers(tower)}:
+        for layer in {layer for _, weighing in weighing_scorers(scorer, side) for layer in weighing.layers}:
             stack.callback(layer.register_forward_hook(zero).remove)
         yield
 
 
 @contextmanager
-def _looking(tower: Tower) -> Iterator[list[Tensor]]:
-    """The weights (R, F) of each block of rows that the tower encodes within the block, once for each embedding set."""
-    seen: list[Tensor] = []
+def _recorded(layers: Sequence[FeatureWeighting]) -> Iterator[list[Tensor]]:
+    """The weights (R, F) of each block of rows that the layers see within the block."""
+    blocks: list[Tensor] = []
 
-    def look(layer: nn.Module, inputs: tuple[Tensor, tuple[int, ...]], __: Tensor) -> None:
-        assert isinstance(layer, Weighing)
-        seen.append(layer.weights(*inputs))
+    def record(layer: FeatureWeighting, inputs: tuple[Tensor, tuple[int, ...]], __: Tensor) -> None:
+        blocks.append(layer.weights(*inputs))
 
     with ExitStack() as stack:
-        for layer in _layers(tower):
-            stack.callback(layer.register_forward_hook(look).remove)
-        yield seen
+        for layer in layers:
+            stack.callback(layer.register_forward_hook(record).remove)
+        yield blocks

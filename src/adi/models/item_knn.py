@@ -1,13 +1,24 @@
 """Item-kNN: items that the same users took are similar; a user gets what is similar to the history."""
 
+from pydantic import Field
 from torch import Tensor
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
-from adi.models.profiles import fit_by_scope, profiles, with_popularity
+from adi.models.model import FittedModel
+from adi.models.profiles import Scope, fit_by_scope, profiles, with_popularity
 from adi.models.scorer import Score
-from adi.models.settings import ItemKnnSettings
 from adi.models.similarity import cosine_similarity
+from adi.schema import Strict
+
+
+class ItemKnnSettings(Strict):
+    """Similarities between items, from the training rows of all domains or of the query's own."""
+
+    scope: Scope = "all"
+    neighbours: int = Field(1000, ge=1)
+    shrink: float = Field(20.0, ge=0.0)
+    domain_prior: float = Field(0.0, ge=0.0)
 
 
 class ItemKnn:
@@ -36,3 +47,17 @@ class ItemKnn:
             return finish((profile @ similarity).toarray())
 
         return score
+
+
+ITEM_KNN = FittedModel(
+    name="item-knn",
+    summary="items that the same users took",
+    settings=ItemKnnSettings,
+    fit=ItemKnn,
+    search={
+        "scope": {"choices": ["all", "domain"]},
+        "neighbours": {"low": 50, "high": 5000, "log": True},
+        "shrink": {"low": 1.0, "high": 300.0, "log": True},
+        "domain_prior": {"low": 0.0, "high": 1.0},
+    },
+)

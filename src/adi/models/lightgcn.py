@@ -5,11 +5,26 @@ features. The paper also learns an embedding for each user; ours makes a user of
 that a user never seen has a vector too, and that one step from item to item is two steps of the paper's.
 """
 
+from typing import Literal
+
+from pydantic import Field
 from torch import Tensor, nn
 
 from adi.batch import Offsets
-from adi.models.settings import LightGcnSettings
+from adi.models.model import TrainedModel
+from adi.models.settings import TOWER_SEARCH, TowerSettings
 from adi.nn.feature_sum import FeatureSum
+
+
+class LightGcnSettings(TowerSettings):
+    """No networks: `networks`, `norm` and `dropout` have nothing to act on."""
+
+    neighbours: int = Field(20, ge=1)
+    behaviours: Literal["mean", "recency"] = "mean"
+    networks: tuple[()] = ()
+    norm: Literal["none"] = "none"
+    dropout: float = Field(0.0, ge=0.0, le=0.0)
+    residual: Literal[True] = True
 
 
 class LightGcnBackbone(nn.Module):
@@ -22,3 +37,16 @@ class LightGcnBackbone(nn.Module):
     def forward(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
         output: Tensor = self.sum(x, offsets)
         return output
+
+
+LIGHTGCN = TrainedModel(
+    name="lightgcn",
+    summary="light graph convolution: embeddings smoothed along the graph of interactions, no networks",
+    settings=LightGcnSettings,
+    backbone=LightGcnBackbone,
+    search={name: values for name, values in TOWER_SEARCH.items() if name != "networks"}
+    | {
+        "behaviours": {"choices": ["mean", "recency"]},
+        "neighbours": {"low": 5, "high": 100, "log": True},
+    },
+)

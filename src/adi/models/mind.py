@@ -8,17 +8,30 @@ reads the history out by attention, several times (as ComiRec-SA does, Cen et al
 and it knows how recent an item is and what the domain looks at.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from adi.batch import FeatureBags, Offsets
 from adi.errors import AdiError
-from adi.models.settings import MindSettings
-from adi.models.two_tower import Backbone, Feature, SharedTowers, Tower
+from adi.models.dnn import DnnBackbone, DnnSettings
+from adi.models.encoders import EncoderFactory
+from adi.models.model import TrainedModel
+from adi.models.settings import TOWER_SEARCH
+from adi.models.tower import Backbone, Feature, Tower
+from adi.models.two_tower import SharedTowers
 from adi.nn.embedding import EmbeddingTables
+
+
+class MindSettings(DnnSettings):
+    """`interests` are the vectors of a user; `sharpness` is how closely training keeps to the best of them."""
+
+    behaviours: Literal["attention", "transformer"] = "attention"
+    interests: int = Field(4, ge=1)
+    sharpness: float = Field(4.0, ge=0.0)
 
 
 class InterestTower(Tower):
@@ -34,9 +47,10 @@ class InterestTower(Tower):
         num_domains: int,
         tables: EmbeddingTables,
         backbone: Backbone,
+        encoders: Mapping[str, EncoderFactory],
         settings: MindSettings,
     ) -> None:
-        super().__init__(features, num_domains, tables, backbone, settings, heads=settings.interests)
+        super().__init__(features, num_domains, tables, backbone, encoders, settings, heads=settings.interests)
         if not self.encoders:
             raise AdiError(
                 "mind reads interests from behaviours of more than one item, and no user feature is one. Add a feature "
@@ -79,3 +93,14 @@ class Mind(SharedTowers):
         for interest in others:
             scores = torch.maximum(scores, interest @ items.T)
         return scores
+
+
+MIND = TrainedModel(
+    name="mind",
+    summary="dnn with a user vector for each of several interests",
+    settings=MindSettings,
+    backbone=DnnBackbone,
+    towers=Mind,
+    search={name: values for name, values in TOWER_SEARCH.items() if name != "behaviours"}
+    | {"interests": {"choices": [2, 4, 8]}},
+)

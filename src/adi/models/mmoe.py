@@ -1,13 +1,21 @@
 """MMoE: experts for all domains, mixed by a gate of each domain's own (KDD 2018; ADI section 5.1.2)."""
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from adi.batch import Offsets
-from adi.models.settings import MmoeSettings
+from adi.models.model import TrainedModel
+from adi.models.settings import TowerSettings
 from adi.nn.domain_linear import DomainLinear
 from adi.nn.feature_sum import FeatureSum
 from adi.nn.gating import DomainGate, mix
 from adi.nn.mlp import MLP
+
+
+class MmoeSettings(TowerSettings):
+    """`experts` networks, each for all domains; by default one more than there are domains, as many as ADI has."""
+
+    experts: int | None = Field(None, ge=1)
 
 
 class MmoeBackbone(nn.Module):
@@ -35,3 +43,11 @@ class MmoeBackbone(nn.Module):
         mixed = mix(self.gate(flat, offsets), [expert(flat, offsets) for expert in self.experts])  # (R, H)
         output: Tensor = self.output(mixed, offsets)  # (R, dim)
         return output if self.residual is None else output + self.residual(x, offsets)
+
+
+MMOE = TrainedModel(
+    name="mmoe",
+    summary="experts for all domains, mixed by a gate by domain",
+    settings=MmoeSettings,
+    backbone=MmoeBackbone,
+)

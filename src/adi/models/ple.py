@@ -1,13 +1,21 @@
 """PLE: an expert of each domain's own and experts for all, mixed by a gate of each domain's own (RecSys 2020)."""
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from adi.batch import Offsets
-from adi.models.settings import PleSettings
+from adi.models.model import TrainedModel
+from adi.models.settings import TowerSettings
 from adi.nn.domain_linear import DomainLinear
 from adi.nn.feature_sum import FeatureSum
 from adi.nn.gating import DomainGate, mix
 from adi.nn.mlp import MLP, DomainMLP
+
+
+class PleSettings(TowerSettings):
+    """A network for each domain, and `shared_networks` for all."""
+
+    shared_networks: int = Field(1, ge=1)
 
 
 class PleBackbone(nn.Module):
@@ -39,3 +47,11 @@ class PleBackbone(nn.Module):
         outputs = [network(flat, offsets) for network in (self.specific, *self.shared)]  # 1 + K of (R, H)
         output: Tensor = self.output(mix(self.gate(flat, offsets), outputs), offsets)  # (R, dim)
         return output if self.residual is None else output + self.residual(x, offsets)
+
+
+PLE = TrainedModel(
+    name="ple",
+    summary="an expert by domain and shared ones, mixed by a gate by domain",
+    settings=PleSettings,
+    backbone=PleBackbone,
+)

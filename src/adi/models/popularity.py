@@ -5,7 +5,13 @@ from torch import Tensor
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
+from adi.models.model import FittedModel
 from adi.models.scorer import Score
+from adi.schema import Strict
+
+
+class PopularitySettings(Strict):
+    """Popularity has nothing to set."""
 
 
 class Popularity:
@@ -21,3 +27,11 @@ class Popularity:
             return counts.repeat(len(queries), 1)
 
         return score
+
+
+POPULARITY = FittedModel(
+    name="popularity",
+    summary="the domain's most clicked items",
+    settings=PopularitySettings,
+    fit=lambda dataset, settings: Popularity(dataset),
+)

@@ -1,60 +1,29 @@
-"""The settings of each kind of model; every model name has its own defaults, see `adi.models.catalog`."""
+"""Settings that all two-tower models share, and what `adi tune` tries of them."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from adi.schema import Strict
 
 
-class PopularitySettings(Strict):
-    """Popularity has nothing to set."""
-
-
-class ItemKnnSettings(Strict):
-    """Similarities between items from the training rows of all domains, or of the query's own."""
-
-    scope: Literal["all", "domain"] = "all"
-    neighbours: int = Field(1000, ge=1)
-    shrink: float = Field(20.0, ge=0.0)
-    domain_prior: float = Field(0.0, ge=0.0)
-
-
-class UserKnnSettings(Strict):
-    """Similarities between a history and the items of each user, in the training rows of all domains or of its own."""
-
-    scope: Literal["all", "domain"] = "all"
-    neighbours: int = Field(1000, ge=1)
-    shrink: float = Field(5.0, ge=0.0)
-    domain_prior: float = Field(0.0, ge=0.0)
-
-
-class EaseSettings(Strict):
-    """Weights between items that explain the training rows of all domains, or of each alone; `l2` keeps them small."""
-
-    scope: Literal["all", "domain"] = "all"
-    l2: float = Field(300.0, gt=0.0)
-    max_items: int = Field(20_000, ge=1)
-    domain_prior: float = Field(0.0, ge=0.0)
-
-
 class TowerSettings(Strict):
-    """What every two-tower model has.
+    """The settings of every two-tower model.
 
-    `networks` are the layer sizes of each network, `dim` the size of the vectors that the towers return. With
+    `networks` are the layer sizes of each network, `dim` is the size of the vectors that the towers return. With
     `embedding_sets` above 1 the embeddings are cut into so many parts of equal width, each with networks of its own
     that make their part of the vector and have a loss of their own; a score is the mean of the sets' scores. `residual`
     adds a weighted sum of the features to a tower's output, past the networks. In training, scores are divided by
     `temperature`. `popularity_prior` adds a learned multiple of the log of an item's share of the domain's training
-    rows to its score. Without `domain_indicator` the towers are not told the domain.
+    rows to its score. Without `domain_indicator` the towers do not get the domain as a feature.
 
     With `neighbours` above 0, an item's embedding, in a history and as a candidate, is half its own and half the mean
     of those of so many items that the same users took in training: the graph of interactions, one step from each item.
 
-    `behaviours` says how a history becomes one vector: the mean of its items; a mean weighted by how recent each is, or
-    by attention, to how recent it is and what it is, as the domain wants it; or what a transformer of so many layers
-    and heads makes of them, read out by that attention. The vector of n items is then multiplied by n to the power
-    `behaviours_power`: at 0 a long history says as much as a short one, above 0 more.
+    `behaviours` names the encoder that makes one vector of a history (`adi.models.encoders`): the mean of its items; a
+    mean weighted by how recent each item is, or by attention to recency and content, by domain; or a transformer of so
+    many layers and heads, read out by that attention. The vector of n items is then multiplied by n to the power
+    `behaviours_power`: at 0 a long history weighs as much as a short one, above 0 more.
     """
 
     embedding_dim: int = Field(64, ge=1)
@@ -67,7 +36,7 @@ class TowerSettings(Strict):
     embedding_dropout: float = Field(0.2, ge=0.0, lt=1.0)
     dropout: float = Field(0.3, ge=0.0, lt=1.0)
     neighbours: int = Field(0, ge=0)
-    behaviours: Literal["mean", "recency", "attention", "transformer"] = "recency"
+    behaviours: str = "recency"
     behaviours_power: float = Field(0.3, ge=0.0, le=1.0)
     behaviours_layers: int = Field(1, ge=1)
     behaviours_heads: int = Field(2, ge=1, validate_default=True)
@@ -94,67 +63,13 @@ class TowerSettings(Strict):
         return heads
 
 
-class DnnSettings(TowerSettings):
-    """One network for all domains (YouTubeDNN)."""
-
-    norm: Literal["none", "batch"] = "none"
-
-
-class LightGcnSettings(TowerSettings):
-    """No networks: `networks`, `norm` and `dropout` have nothing to act on."""
-
-    neighbours: int = Field(20, ge=1)
-    behaviours: Literal["mean", "recency"] = "mean"
-    networks: tuple[()] = ()
-    norm: Literal["none"] = "none"
-    dropout: float = Field(0.0, ge=0.0, le=0.0)
-    residual: Literal[True] = True
-
-
-class MindSettings(DnnSettings):
-    """A user vector for each of so many `interests`; `sharpness` is how much training keeps to the best one."""
-
-    behaviours: Literal["attention", "transformer"] = "attention"
-    interests: int = Field(4, ge=1)
-    sharpness: float = Field(4.0, ge=0.0)
-
-
-class SharedBottomSettings(TowerSettings):
-    """One network for all domains; `head` are the layer sizes of each domain's own network on top of it."""
-
-    head: tuple[PositiveInt, ...] = (64,)
-
-
-class MmoeSettings(TowerSettings):
-    """`experts` networks, all for all domains; by default one more than there are domains, as many as ADI has."""
-
-    experts: int | None = Field(None, ge=1)
-
-
-class PleSettings(TowerSettings):
-    """A network of each domain's own and `shared_networks` for all."""
-
-    shared_networks: int = Field(1, ge=1)
-
-
-class AdiSettings(TowerSettings):
-    """The paper's backbone and adaptation. `shrinkage` ties every domain-specific weight to a shared one."""
-
-    shared_networks: int = Field(1, ge=1)
-    gate: Literal["softmax", "linear"] = "softmax"
-    adaptation: Literal["none", "linear", "attention", "se", "se-global", "se-network"] = "se"
-    se_sigmoid: bool = False
-    fusion: Literal["concat", "sum", "network-mul"] = "concat"
-    fusion_gate: Literal["scalar", "vector"] = "scalar"
-    shrinkage: bool = True
-
-    @field_validator("fusion")
-    @classmethod
-    def _multiplies_one(cls, fusion: str, info: ValidationInfo) -> str:
-        networks = info.data.get("shared_networks", 1)
-        if fusion == "network-mul" and networks != 1:
-            raise ValueError(
-                f"network-mul multiplies one shared network with each domain's own, and shared_networks is {networks}. "
-                "Set shared_networks to 1, or fusion to concat or sum"
-            )
-        return fusion
+TOWER_SEARCH: dict[str, dict[str, Any]] = {
+    "embedding_dim": {"choices": [32, 64, 128, 256]},
+    "dim": {"choices": [32, 64, 128, 256]},
+    "embedding_sets": {"choices": [1, 2, 4]},
+    "networks": {"choices": [[64], [128], [256], [256, 128]]},
+    "embedding_dropout": {"low": 0.0, "high": 0.7},
+    "behaviours": {"choices": ["mean", "recency", "attention"]},
+    "behaviours_power": {"low": 0.0, "high": 0.5},
+    "neighbours": {"choices": [0, 20, 50]},
+}

@@ -1,12 +1,20 @@
 """Shared-Bottom: one network for all domains, and a small one of each domain's own on top (ADI section 5.1.2)."""
 
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from adi.batch import Offsets
-from adi.models.settings import SharedBottomSettings
+from adi.models.model import TrainedModel
+from adi.models.settings import TowerSettings
 from adi.nn.domain_linear import DomainLinear
 from adi.nn.feature_sum import FeatureSum
 from adi.nn.mlp import MLP, DomainMLP
+
+
+class SharedBottomSettings(TowerSettings):
+    """One network for all domains; `head` are the layer sizes of each domain's network on top of it."""
+
+    head: tuple[PositiveInt, ...] = (64,)
 
 
 class SharedBottomBackbone(nn.Module):
@@ -35,3 +43,11 @@ class SharedBottomBackbone(nn.Module):
         hidden = self.bottom(x.flatten(1), offsets)  # (R, H)
         output: Tensor = self.output(self.head(hidden, offsets), offsets)  # (R, dim)
         return output if self.residual is None else output + self.residual(x, offsets)
+
+
+SHARED_BOTTOM = TrainedModel(
+    name="shared-bottom",
+    summary="one network for all domains, a small one by domain on top",
+    settings=SharedBottomSettings,
+    backbone=SharedBottomBackbone,
+)

@@ -1,165 +1,35 @@
 """Two towers over shared embeddings: a vector for a user in a domain, and one for an item in a domain (ADI eq. 5)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from adi.batch import Bags, FeatureBags, Offsets
+from adi.batch import FeatureBags, Offsets
+from adi.models.encoders import EncoderFactory
 from adi.models.settings import TowerSettings
-from adi.nn.behaviours import HistoryAttention, HistoryTransformer, RecencyWeights
-from adi.nn.dropout import Dropout
-from adi.nn.embedding import EmbeddingTables, Neighbours, bag_of_each
+from adi.models.tower import DOMAIN, Backbone, Feature, Tower
+from adi.nn.domain_parameter import DomainParameter
+from adi.nn.embedding import EmbeddingTables, Neighbours
+from adi.nn.interest_adaptation import FeatureWeighting
 
 
-class Feature(Protocol):
-    """What a tower needs to know of a feature; `adi.data.manifest.FeatureInfo` is one."""
+class Weighing(NamedTuple):
+    """The layers that weigh a side's features, one for each embedding set; `names` of the features, in their order."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def rows(self) -> int: ...
-    @property
-    def length(self) -> int | None: ...
-    @property
-    def embedded_by(self) -> str | None: ...
-
-
-DOMAIN = "domain"
-
-Backbone = Callable[[int, int], nn.Module]
-"""Makes the network of one tower from F and D; it maps (x (R, F, E), f_domain (R, E), offsets) to (R, dim)."""
-
-
-class Tower(nn.Module):
-    """One side: embeds its features, the domain indicator last, and runs its backbone on them.
-
-    Behaviours of more than one item are encoded as `settings.behaviours` says. Their mean, and their sum weighted by
-    recency, are pooled straight from the tables; an encoder gets the embedded items themselves. What comes of n items
-    is multiplied by n ** `settings.behaviours_power`.
-    """
-
-    def __init__(
-        self,
-        features: Sequence[Feature],
-        num_domains: int,
-        tables: EmbeddingTables,
-        backbone: Backbone,
-        settings: TowerSettings,
-        *,
-        heads: int = 1,
-    ) -> None:
-        super().__init__()
-        self.names = [feature.name for feature in features]
-        self.sources = [feature.embedded_by or feature.name for feature in features]
-        if settings.domain_indicator:
-            self.names.append(DOMAIN)
-            self.sources.append(DOMAIN)
-        self.tables = (tables,)  # in a tuple: the model owns the tables, a tower only reads them
-        lengths = {feature_key(f.name): f.length for f in features if f.length is not None and f.length > 1}
-        by_recency = lengths if settings.behaviours == "recency" else {}
-        self.recency = nn.ModuleDict({key: RecencyWeights(length) for key, length in by_recency.items()})
-        encoded = lengths if settings.behaviours in ("attention", "transformer") else {}
-        self.encoders = nn.ModuleDict({key: _encoder(length, heads, settings) for key, length in encoded.items()})
-        self.histories = frozenset(lengths if settings.behaviours_power else ())
-        self.power = settings.behaviours_power
-        self.dropout = Dropout(settings.embedding_dropout)
-        self.backbone = backbone(len(self.names), num_domains)
-        self.domain_indicator, self.heads = settings.domain_indicator, heads
-
-    def embed(self, bags: FeatureBags) -> tuple[Tensor, Tensor]:
-        """The embedded features (R, F, E), and the embedding of each sample's domain (R, E)."""
-        if self.encoders:
-            return self._joined(self.columns(bags))
-        tables, chosen = self.tables[0], [bags[name] for name in self.names]
-        source, index = tables.gather(self.sources, [bag.values for bag in chosen])
-        weights = [self._weights(name, bag) for name, bag in zip(self.names, chosen, strict=True)]
-        x = tables.pool(source, index, [bag.offsets for bag in chosen], weights)  # (R, F, E)
-        return x, self._f_domain(source, index, len(x))
-
-    def columns(self, bags: FeatureBags) -> list[Tensor]:
-        """Each feature's embedding (R, 1, E), that of behaviours by their encoder (R, heads, E)."""
-        tables, chosen = self.tables[0], [bags[name] for name in self.names]
-        source, index = tables.gather(self.sources, [bag.values for bag in chosen])
-        f_domain = self._f_domain(source, index, len(bags[DOMAIN].values))
-        columns = []
-        for name, bag, own in zip(self.names, chosen, index, strict=True):
-            if feature_key(name) in self.encoders:
-                encoded = self.encoders[feature_key(name)](functional.embedding(own, source), bag.offsets, f_domain)
-                if feature_key(name) in self.histories and bag.offsets is not None:
-                    encoded = encoded * (bag.offsets.diff() ** self.power)[:, None, None]
-                columns.append(encoded)
-            else:
-                columns.append(tables.pool(source, [own], [bag.offsets], [None]))
-        return columns
-
-    def _weights(self, name: str, bag: Bags) -> Tensor | None:
-        """What the values of a feature are summed by (T,); None where that is their mean."""
-        key = feature_key(name)
-        weights = self.recency[key](bag.offsets, len(bag.values)) if key in self.recency else None  # these sum to 1
-        if bag.offsets is None or key not in self.histories:
-            return weights
-        lengths = bag.offsets.diff()
-        scale = lengths**self.power if weights is not None else lengths ** (self.power - 1)  # (R,)
-        scale = scale[bag_of_each(bag.offsets, len(bag.values))]
-        return scale if weights is None else weights * scale
-
-    def _f_domain(self, source: Tensor, index: Sequence[Tensor], rows: int) -> Tensor:
-        """The domain indicator's embedding of each sample (R, E), 0 where the tower is not told the domain.
-
-        Looked up once more, and not cut out of all features, whose gradient would be a whole one, of zeros elsewhere.
-        """
-        if self.domain_indicator:
-            return functional.embedding(index[-1], source)
-        return source.new_zeros(rows, source.shape[1])
-
-    def _joined(self, columns: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        last = columns[-1].squeeze(1)  # (R, E)
-        return torch.cat([*columns], dim=1), last if self.domain_indicator else torch.zeros_like(last)
-
-    def forward(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
-        return self.run(*self.embed(bags), offsets)
-
-    def from_columns(self, columns: Sequence[Tensor], offsets: Offsets) -> Tensor:
-        """What `forward` makes of a batch, from what `columns` makes of it."""
-        return self.run(*self._joined(columns), offsets)
-
-    def run(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
-        """The backbone on embedded features and the domain's: x (R, F, E), f_domain (R, E) -> (R, dim)."""
-        output: Tensor = self.backbone(self.dropout(x), f_domain, offsets)  # (R, dim)
-        return output
-
-
-def feature_key(name: str) -> str:
-    """A feature's key in a `ModuleDict`, which refuses those that are its own attributes, such as "items"."""
-    return f"of_{name}"
-
-
-def _encoder(length: int, heads: int, settings: TowerSettings) -> nn.Module:
-    """The encoder that the settings name: rows (T, E), offsets (R + 1,), f_domain (R, E) -> (R, heads, E)."""
-    dim = settings.embedding_dim
-    if settings.behaviours == "attention":
-        return HistoryAttention(length, dim, heads=heads)
-    return HistoryTransformer(
-        length,
-        dim,
-        heads=heads,
-        num_layers=settings.behaviours_layers,
-        num_heads=settings.behaviours_heads,
-        dropout=settings.behaviours_dropout,
-    )
+    names: tuple[str, ...]
+    layers: list[FeatureWeighting]
 
 
 class TwoTower(nn.Module, ABC):
-    """What training, evaluation and serving know of a model: vectors that rank a domain's corpus, over its `tables`.
+    """The network of a model as training, evaluation and export use it: vectors that rank a domain's corpus.
 
-    A score is the inner product of a user's vector and an item's, which training divides by `temperature`.
+    A score is the inner product of a user's vector and an item's, which training divides by `temperature`. Embeddings
+    are rows of `tables`; with `tables_by_domain` each domain has a copy of every table.
 
     Shapes:
         encode_users: bags of B samples, D + 1 offsets -> (B, dim)
@@ -168,8 +38,19 @@ class TwoTower(nn.Module, ABC):
         scores: users (n, dim), items (m, dim) -> (n, m)
     """
 
+    tables_by_domain: ClassVar[bool] = False
+
     tables: EmbeddingTables
     temperature: float
+
+    @property
+    @abstractmethod
+    def knows_domain(self) -> bool:
+        """Whether a pair of a user and an item may score differently in two domains, features by domain aside."""
+
+    def weighing(self, side: Literal["user", "item"]) -> Weighing | None:
+        """The layers that weigh the features of a side; None for a model without such."""
+        return None
 
     @abstractmethod
     def encode_users(self, bags: FeatureBags, offsets: Offsets) -> Tensor: ...
@@ -179,7 +60,7 @@ class TwoTower(nn.Module, ABC):
 
     @abstractmethod
     def of_one_domain(self, domain: int) -> "OneDomain":
-        """What serves one domain."""
+        """The pair of towers that serves one domain."""
 
     def queries(self, users: Tensor, items: Tensor) -> Tensor:
         """The vectors that stand for users whose positives are `items`: their own, where they have one each."""
@@ -223,6 +104,7 @@ class SharedTowers(TwoTower):
         item_features: Sequence[Feature],
         num_domains: int,
         backbone: Backbone,
+        encoders: Mapping[str, EncoderFactory],
         settings: TowerSettings,
         tables: EmbeddingTables | None = None,
         neighbours: Neighbours | None = None,
@@ -232,12 +114,22 @@ class SharedTowers(TwoTower):
         if tables is None:
             features = [*user_features, *item_features]
             tables = self.tables = embedding_tables(features, num_domains, settings, neighbours)
-        self.user_tower = self.user_side(user_features, num_domains, tables, backbone, settings)
-        self.item_tower = Tower(item_features, num_domains, tables, backbone, settings)
+        self.user_tower = self.user_side(user_features, num_domains, tables, backbone, encoders, settings)
+        self.item_tower = Tower(item_features, num_domains, tables, backbone, encoders, settings)
         self.num_domains, self.temperature = num_domains, settings.temperature
         self.prior = nn.Parameter(torch.full((), settings.temperature)) if settings.popularity_prior else None
         self.cosine = settings.similarity == "cosine"
         self.num_sets, self.width = settings.embedding_sets, settings.dim // settings.embedding_sets
+
+    @property
+    def knows_domain(self) -> bool:
+        weights = [module for module in self.modules() if isinstance(module, DomainParameter)]
+        return self.user_tower.domain_indicator or any(weight.num_domains > 1 for weight in weights)
+
+    def weighing(self, side: Literal["user", "item"]) -> Weighing | None:
+        tower = self.user_tower if side == "user" else self.item_tower
+        layers = tower.weighing_layers()
+        return Weighing(tuple(tower.names), layers) if layers else None
 
     def encode_users(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
         return self.finish_users(self.user_tower(bags, offsets))

@@ -3,16 +3,27 @@
 import numpy as np
 import scipy.sparse as sp
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
-from adi.models.profiles import as_sets, fit_by_scope, profiles, with_popularity
+from adi.models.model import FittedModel
+from adi.models.profiles import Scope, as_sets, fit_by_scope, profiles, with_popularity
 from adi.models.scorer import Score
-from adi.models.settings import UserKnnSettings
+from adi.schema import Strict
 
 SIMILARITIES_AT_ONCE = 1 << 23
 """Of queries to users: how many are in memory at a time."""
+
+
+class UserKnnSettings(Strict):
+    """Similarities between a history and each user's items, in the rows of all domains or of the query's own."""
+
+    scope: Scope = "all"
+    neighbours: int = Field(1000, ge=1)
+    shrink: float = Field(5.0, ge=0.0)
+    domain_prior: float = Field(0.0, ge=0.0)
 
 
 class UserKnn:
@@ -61,3 +72,17 @@ class UserKnn:
         best = torch.topk(torch.from_numpy(similarity.toarray()), count, sorted=False)
         offsets = np.arange(0, best.indices.numel() + 1, count)
         return sp.csr_array((best.values.flatten(), best.indices.flatten(), offsets), shape=similarity.shape)
+
+
+USER_KNN = FittedModel(
+    name="user-knn",
+    summary="what users with similar histories took",
+    settings=UserKnnSettings,
+    fit=UserKnn,
+    search={
+        "scope": {"choices": ["all", "domain"]},
+        "neighbours": {"low": 50, "high": 5000, "log": True},
+        "shrink": {"low": 0.5, "high": 100.0, "log": True},
+        "domain_prior": {"low": 0.0, "high": 1.0},
+    },
+)

@@ -1,23 +1,76 @@
-"""Encoders of behaviours: from the items of a history, however long, to one vector.
+"""Encoders of behaviours: from the items of a history, however long, to one vector or several.
 
-Histories are ragged. `rows` (T, E) holds the embedded items of R samples, one history after the other and the newest
-item last; `offsets` (R + 1,) cuts them. The `age` of an item is its place from the end, 0 for the newest. An empty
-history is 0, and what a sample gets does not depend on the other samples.
+Each encoder has two forms that give the same vectors for the same weights and items:
+
+- the *ragged* form, `forward`, for training. `rows` (T, E) holds the embedded items of R samples, one history after the
+  other and the newest item last; `offsets` (R + 1,) cuts them. Nothing is padded, since most padding would be empty;
+- the *padded* form, `padded`, for export: in operations that an ONNX graph has. `rows` (R, L, E) has L positions for
+  each sample, the newest item in the last; `given` (R, L) is 1 at a position with an item, else 0, where the row is 0.
+
+The `age` of an item is its place from the end, 0 for the newest. An empty history gives 0, and what a sample gets does
+not depend on the other samples.
 """
 
-from typing import NamedTuple
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from adi.nn.dropout import Dropout
 from adi.nn.embedding import bag_of_each
+
+NEVER = -1e30
+"""A score without weight, finite so that a history without items has no NaN."""
+
+
+class HistoryEncoder(nn.Module, ABC):
+    """An encoder that reads the embedded items of a history.
+
+    Shapes:
+        forward: rows (T, E), offsets (R + 1,), f_domain (R, E) -> (R, H, E)
+        padded: rows (R, L, E), given (R, L), f_domain (R, E) -> (R, H, E)
+
+    f_domain is the embedding of each sample's domain, H the number of vectors that were asked for.
+    """
+
+    @abstractmethod
+    def forward(self, rows: Tensor, offsets: Tensor, f_domain: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def padded(self, rows: Tensor, given: Tensor, f_domain: Tensor) -> Tensor: ...
+
+
+class PoolingWeights(nn.Module, ABC):
+    """An encoder that takes the weighted mean of a history, with weights that do not depend on the items.
+
+    A lookup can then pool by them at once, without the embedded items in memory.
+
+    Shapes:
+        forward: offsets (R + 1,), count T -> weights (T,), which sum to 1 in each history
+        padded: as of `HistoryEncoder`, with H = 1
+    """
+
+    @abstractmethod
+    def forward(self, offsets: Tensor, count: int) -> Tensor: ...
+
+    @abstractmethod
+    def padded(self, rows: Tensor, given: Tensor, f_domain: Tensor) -> Tensor: ...
 
 
 def ages(offsets: Tensor, bag: Tensor) -> Tensor:
     """The age of each value (T,), given the bag that each is in."""
     return offsets[1:][bag] - 1 - torch.arange(len(bag), device=offsets.device)
+
+
+def newest_last(by_age: Tensor, length: int) -> Tensor:
+    """Values by age (ages, ...) as values by padded position (length, ...)."""
+    return by_age[:length].flip(0)
+
+
+def padded_mean(rows: Tensor, weights: Tensor) -> Tensor:
+    """The mean of each padded history (R, L, E) by weights (R, L), 0 at positions without an item: (R, 1, E)."""
+    total = weights.sum(dim=1, keepdim=True)
+    return (rows * (weights / torch.where(total > 0, total, 1.0))[:, :, None]).sum(dim=1, keepdim=True)
 
 
 def softmax_in_bags(scores: Tensor, bag: Tensor, num_bags: int) -> Tensor:
@@ -32,10 +85,11 @@ def softmax_in_bags(scores: Tensor, bag: Tensor, num_bags: int) -> Tensor:
     return weights / totals.index_select(0, bag)
 
 
-class RecencyWeights(nn.Module):
-    """Weights that fade with an item's age, learned; they sum to 1 in each history. Starts as the mean.
+class RecencyWeights(PoolingWeights):
+    """Weights that depend on an item's age, learned. Starts as the mean.
 
-    ``forward(offsets (R + 1,), count) -> (T,)``; they need no rows, so that a lookup can pool by them at once.
+    Args:
+        length: the longest history.
     """
 
     def __init__(self, length: int) -> None:
@@ -49,8 +103,11 @@ class RecencyWeights(nn.Module):
         total = weight.new_zeros(len(offsets) - 1).index_add(0, bag, weight)  # (R,)
         return weight / total.index_select(0, bag)
 
+    def padded(self, rows: Tensor, given: Tensor, f_domain: Tensor) -> Tensor:
+        return padded_mean(rows, given * newest_last(self.scores, rows.shape[1]).exp())
 
-class HistoryAttention(nn.Module):
+
+class HistoryAttention(HistoryEncoder):
     """The mean of a history, weighted by what the domain looks at: recent items, certain items.
 
         y = sum_t softmax(s)_t x_t,   s_t = a_age(t) . (f, 1) + x_t . C (f, 1)
@@ -97,126 +154,11 @@ class HistoryAttention(nn.Module):
         ]
         return torch.stack(pooled, dim=1)  # (R, H, E)
 
-
-class HistoryTransformer(nn.Module):
-    """A small transformer over a history, read out by `HistoryAttention`.
-
-    Pre-norm layers of self-attention in both directions, with a learned embedding of each item's age added to the
-    items. The last step of each half of a layer starts at 0, so that the whole starts as the mean of the history, and
-    learns what that misses.
-
-    Args:
-        length, embedding_dim, heads: as of the `HistoryAttention` that reads it out.
-        num_layers: of the transformer.
-        num_heads: of each layer; they divide embedding_dim.
-        dropout: probability of zeroing an output of either half of a layer, in training.
-
-    Shapes:
-        rows (T, E), offsets (R + 1,), f_domain (R, E) -> (R, H, E)
-    """
-
-    def __init__(
-        self,
-        length: int,
-        embedding_dim: int,
-        *,
-        heads: int = 1,
-        num_layers: int = 1,
-        num_heads: int = 2,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        self.length = length
-        self.ages = nn.Parameter(torch.zeros(length, embedding_dim))
-        self.layers = nn.ModuleList(TransformerLayer(embedding_dim, num_heads, dropout) for _ in range(num_layers))
-        self.pool = HistoryAttention(length, embedding_dim, heads=heads)
-
-    def forward(self, rows: Tensor, offsets: Tensor, f_domain: Tensor) -> Tensor:
-        on_cpu = offsets.device.type == "cpu"
-        blocks = padded_blocks(offsets) if on_cpu else one_block(offsets, self.length, len(rows))
-        age = ages(offsets, bag_of_each(offsets, len(rows)))
-        x = rows + functional.embedding(age, self.ages)  # (T, E)
-        for layer in self.layers:
-            x = layer(x, blocks)
-        pooled: Tensor = self.pool(x, offsets, f_domain)
+    def padded(self, rows: Tensor, given: Tensor, f_domain: Tensor) -> Tensor:
+        width = rows.shape[2]
+        by_age = self.age(f_domain).unflatten(1, (self.length, self.heads))  # (R, length, H)
+        wanted = self.content(f_domain).unflatten(1, (self.heads, width))  # (R, H, E)
+        scores = by_age[:, : rows.shape[1]].flip(1) + rows @ wanted.transpose(1, 2)  # (R, L, H)
+        weights = torch.where(given[:, :, None] > 0, scores, NEVER).softmax(dim=1) * given[:, :, None]
+        pooled: Tensor = weights.transpose(1, 2) @ rows
         return pooled
-
-
-class Block(NamedTuple):
-    """n histories, padded to L values: `place` (n, L), where in (T,) each is, and `kept` (n, L), which are looked at.
-
-    Of the t values that the histories have, `values` (t,) says where in (T,) each is, `inside` (t,) where in (n L,).
-    """
-
-    place: Tensor
-    kept: Tensor
-    values: Tensor
-    inside: Tensor
-
-
-def padded_blocks(offsets: Tensor) -> list[Block]:
-    """The histories in blocks of lengths up to 1, 2, 4, 8 ..., so that padding at most doubles the values."""
-    lengths = offsets.diff()
-    longest = int(lengths.max()) if len(lengths) else 0
-    blocks = []
-    size = 1
-    while size < 2 * longest:
-        own = torch.nonzero((lengths > size // 2) & (lengths <= size))  # (n, 1)
-        if len(own):
-            place = torch.arange(min(size, longest), device=offsets.device)
-            kept = place < lengths[own]  # (n, L)
-            place = (offsets[own] + place).where(kept, offsets[own])
-            blocks.append(Block(place, kept, place[kept], torch.nonzero(kept.flatten()).squeeze(1)))
-        size *= 2
-    return blocks
-
-
-def one_block(offsets: Tensor, length: int, count: int) -> list[Block]:
-    """All histories, of `count` values and at most `length` each, in one block: on a device, that is not waited for."""
-    if not count:
-        return []
-    column, values = torch.arange(length, device=offsets.device), torch.arange(count, device=offsets.device)
-    kept = column < offsets.diff()[:, None]  # (R, L)
-    kept[:, 0] = True  # an empty history looks at another's value: what comes of it is not used, and no NaN
-    bag = bag_of_each(offsets, count)
-    place = (offsets[:-1, None] + column).clamp(max=count - 1)
-    return [Block(place, kept, values, bag * length + values - offsets[bag])]
-
-
-class TransformerLayer(nn.Module):
-    """A pre-norm layer: self-attention, then two linear layers with a ReLU between. x (T, E), blocks -> (T, E)."""
-
-    def __init__(self, embedding_dim: int, num_heads: int, dropout: float) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.before_attention = nn.LayerNorm(embedding_dim)
-        self.project = nn.Linear(embedding_dim, 3 * embedding_dim)
-        self.attended = nn.Linear(embedding_dim, embedding_dim)
-        self.before_network = nn.LayerNorm(embedding_dim)
-        self.widen = nn.Linear(embedding_dim, 2 * embedding_dim)
-        self.narrow = nn.Linear(2 * embedding_dim, embedding_dim)
-        self.dropout = Dropout(dropout)
-        for last in (self.attended, self.narrow):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
-
-    def forward(self, x: Tensor, blocks: list[Block]) -> Tensor:
-        attention = self._attend(self.project(self.before_attention(x)), blocks)
-        x = x + self.dropout(self.attended(attention))
-        hidden = self.widen(self.before_network(x)).relu()
-        output: Tensor = x + self.dropout(self.narrow(hidden))
-        return output
-
-    def _attend(self, projected: Tensor, blocks: list[Block]) -> Tensor:
-        """Each history to itself: queries, keys and values (T, 3 E) -> (T, E). Only this step is padded."""
-        width = projected.shape[1] // 3
-        places, results = [], []
-        for block in blocks:
-            n, length = block.place.shape
-            padded = projected.index_select(0, block.place.flatten())  # (n L, 3 E)
-            query, key, value = padded.view(n, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # (n, heads, L, .)
-            attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=block.kept[:, None, None])
-            places.append(block.values)
-            results.append(attended.transpose(1, 2).reshape(n * length, width).index_select(0, block.inside))
-        output = projected.new_zeros(len(projected), width)
-        return output.index_copy(0, torch.cat(places), torch.cat(results)) if blocks else output

@@ -49,7 +49,7 @@ class DomainParameter(nn.Module):
             init(value)
             return nn.Parameter(value)
 
-        self.shape = tuple(shape)
+        self.shape, self.num_domains = tuple(shape), num_domains
         self.shared: nn.Parameter | None = None
         if shrinkage:
             self.shared = initialised()

@@ -4,6 +4,7 @@ All variants take the embedded features x (B, F, E), domain-major with `offsets`
 Where the paper is silent on the start, ours is neutral: no feature weighs more than another, in any domain.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
@@ -16,6 +17,17 @@ from adi.nn.domain_parameter import DomainParameter, by_domain, split_by_domain
 
 Adaptation = Literal["none", "linear", "attention", "se", "se-global"]
 ADAPTATIONS = ("none", "linear", "attention", "se", "se-global")
+
+
+class FeatureWeighting(nn.Module, ABC):
+    """A layer that gives each feature of a sample one weight."""
+
+    @abstractmethod
+    def weights(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
+        """The weight of each feature of each sample, (B, F): the heat map of the paper's Fig. 5."""
+
+    def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
+        return x * self.weights(x, offsets).unsqueeze(-1)
 
 
 class NoAdaptation(nn.Module):
@@ -52,7 +64,7 @@ class LinearAdaptation(nn.Module):
         return by_domain(offsets, lambda d, _: parts[d] * self.weight(d) + self.bias(d))
 
 
-class AttentionAdaptation(nn.Module):
+class AttentionAdaptation(FeatureWeighting):
     """ADI-VA (eq. 23, 24): feature i times ``σ(<Q_i^(d), x_i>)``, each Q_i^(d) of length E.
 
     The queries start at 0, so every feature starts with weight 1/2.
@@ -76,15 +88,11 @@ class AttentionAdaptation(nn.Module):
         self.query = DomainParameter(shape, num_domains, shrinkage=shrinkage, init=nn.init.zeros_)
 
     def weights(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
-        """The weight of each feature of each sample, (B, F): the heat map of the paper's Fig. 5."""
         parts = split_by_domain(x, offsets)
         return by_domain(offsets, lambda d, _: (parts[d] * self.query(d)).sum(-1)).sigmoid()
 
-    def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
-        return x * self.weights(x, offsets).unsqueeze(-1)
 
-
-class SEAdaptation(nn.Module):
+class SEAdaptation(FeatureWeighting):
     """ADI-SE (eq. 25, 26): feature i times the i-th of ``FC(ReLU(FC(z)))``, z_i the mean of x_i over its E numbers.
 
     The last FC starts with weight 0 and bias 1, so the block starts as the identity. The paper has no sigmoid at the
@@ -128,14 +136,10 @@ class SEAdaptation(nn.Module):
         )
 
     def weights(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
-        """The weight of each feature of each sample, (B, F): the heat map of the paper's Fig. 5."""
         blocks = offsets if self.per_domain else (0, x.shape[0])
         means = x.sum(-1) / x.shape[-1]  # (B, F); the gradient of a mean would be written out in full
         weights: Tensor = self.excite(F.relu(self.squeeze(means, blocks)), blocks)
         return weights.sigmoid() if self.sigmoid else weights
-
-    def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
-        return x * self.weights(x, offsets).unsqueeze(-1)
 
 
 def interest_adaptation(

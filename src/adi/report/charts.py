@@ -11,7 +11,7 @@ from typing import Any
 import altair as alt
 
 from adi.evaluation.groups import Estimate, Group
-from adi.evaluation.runs import Epoch
+from adi.runs.epochs import Epoch
 
 Specification = dict[str, Any]
 Row = dict[str, str | float | None]
@@ -137,7 +137,7 @@ def _by_epoch(
     rows: list[Row] = [
         {
             "model": group.label,
-            "seed": run.card.seed,
+            "seed": run.info.seed,
             "x": epoch.epoch,
             "value": Estimate.of([value(epoch)]).mean,
         }

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from adi.evaluation.by_feature import INTEREST, ByFeature, over_runs, read_by_feature
-from adi.evaluation.groups import Group
+from adi.evaluation.groups import Group, over_runs
 from adi.report.charts import Specification
 from adi.report.elements import Figures, folded, grid, note
 from adi.report.heat import heat_map
 from adi.report.tables import Html, mean_spread, table, text
+from adi.runs.by_feature import INTEREST, ByFeature, read_by_feature
 
 NAMES = {"user": "user's side", "item": "item's side"}
 

@@ -12,7 +12,6 @@ import vl_convert
 
 from adi.errors import AdiError
 from adi.evaluation.groups import group_runs
-from adi.evaluation.runs import Run, read_runs
 from adi.report import sections
 from adi.report.breakdown import breakdown
 from adi.report.charts import Specification
@@ -22,6 +21,7 @@ from adi.report.interest import interest
 from adi.report.self_training import self_training
 from adi.report.style import CHART_CONFIG, STYLE
 from adi.report.tables import Html, text
+from adi.runs.run import Run, read_runs
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 """Content-Security-Policy: the browser itself refuses whatever would be asked of another host."""
@@ -75,7 +75,7 @@ def render(runs: Sequence[Run], *, baseline: str | None = None) -> str:
         self_training(groups, figures),
         sections.provenance(groups),
     )
-    title = text(f"Recall in {len(runs[0].card.domains)} domains")
+    title = text(f"Recall in {len(runs[0].info.domains)} domains")
     return document(title, sections.lead(groups, k=k), Html("".join(body)), figures.specifications)
 
 

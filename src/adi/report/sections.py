@@ -108,9 +108,9 @@ def _runs(groups: Sequence[Group]) -> Html:
     for group in groups:
         for run in group.runs:
             speed = median(epoch.samples_per_second for epoch in run.epochs) if run.epochs else None
-            numbers = [count(run.card.parameters), count(len(run.epochs) or None), count(speed)]
-            words = [text(run.metrics.history), text(run.card.created), Html(f"<code>{text(run.folder)}</code>")]
-            rows.append([text(group.label), text(run.card.seed), *numbers, *words])
+            numbers = [count(run.info.parameters), count(len(run.epochs) or None), count(speed)]
+            words = [text(run.metrics.history), text(run.info.created), Html(f"<code>{text(run.folder)}</code>")]
+            rows.append([text(group.label), text(run.info.seed), *numbers, *words])
     return table(head, rows, caption="Runs")
 
 
@@ -146,7 +146,7 @@ def _versions(groups: Sequence[Group]) -> Html:
     found: dict[str, list[str]] = {}
     for group in groups:
         for run in group.runs:
-            for name, version in run.card.versions.items():
+            for name, version in run.info.versions.items():
                 found.setdefault(name, []).append(version)
     rows = [(text(name), text(", ".join(dict.fromkeys(versions)))) for name, versions in sorted(found.items())]
     body = table(["Package", "Version"], rows, caption="Versions", kind="words")

@@ -1,60 +1,26 @@
 """The audit of self-training: which domain taught which, and how often a pseudo-positive turned out to be true."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import altair as alt
-from pydantic import Field, ValidationError
 
-from adi.errors import AdiError
 from adi.evaluation.groups import Estimate, Group
-from adi.evaluation.runs import Recorded, Run
 from adi.report.charts import COLOURS, Row, Specification
 from adi.report.elements import Figures, grid, note
 from adi.report.heat import heat_map
 from adi.report.tables import Html, count, mean_spread, table, text
-from adi.schema import describe
+from adi.runs.run import Run
+from adi.runs.self_training import Audit, DomainPair, read_audit
 
 MOST_HISTOGRAMS = 12
 HISTOGRAM_HEIGHT = 110
-
-
-class Histogram(Recorded):
-    """The pairs with a score between each two `edges`, all and accepted ones; nothing where none was scored."""
-
-    edges: tuple[float, ...]
-    scored: tuple[int, ...]
-    accepted: tuple[int, ...]
-
-
-class Taught(Recorded):
-    """What one domain taught another, see `adi.training.pseudo_audit`."""
-
-    source: str = Field(alias="from")
-    target: str = Field(alias="to")
-    scored: int
-    eligible: int
-    accepted: int
-    checked: int
-    precision: float | None
-    base_rate: float | None
-    score_histogram: Histogram
-
-
-class Audit(Recorded):
-    """``self_training.json``: `start_step` is the first with pseudo-positives, of `steps`."""
-
-    start_step: int
-    steps: int
-    seconds: dict[str, float]
-    pairs: tuple[Taught, ...]
 
 
 def self_training(groups: Sequence[Group], figures: Figures) -> Html:
     """The audit of each model that trained itself; empty where none did."""
     parts = []
     for group in groups:
-        audits = [(run, audit) for run in group.runs if (audit := _read(run)) is not None]
+        audits = [(run, audit) for run in group.runs if (audit := read_audit(run.folder)) is not None]
         if audits:
             parts.append(f"<h3>{text(group.label)}</h3>{_of_group(audits, figures, label=group.label)}")
     if not parts:
@@ -69,19 +35,9 @@ def self_training(groups: Sequence[Group], figures: Figures) -> Html:
     return Html(f"<h2>Self-training</h2>{explained}{''.join(parts)}")
 
 
-def _read(run: Run) -> Audit | None:
-    path: Path = run.folder / "self_training.json"
-    try:
-        return Audit.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        raise AdiError(f"{path}: {describe(error, Audit)}. Train the run again.") from None
-
-
 def _of_group(audits: Sequence[tuple[Run, Audit]], figures: Figures, *, label: str) -> str:
     run, first = audits[0]
-    domains = run.card.domains
+    domains = run.info.domains
     accepted = heat_map(
         [
             {"domain that learns": pair.target, "domain that teaches": pair.source, "accepted": total}
@@ -104,7 +60,7 @@ def _of_group(audits: Sequence[tuple[Run, Audit]], figures: Figures, *, label: s
     ]
     seeds = ""
     if len(audits) > 1:
-        seeds = f"the counts are sums over {len(audits)} seeds, the histograms are of seed {run.card.seed}; "
+        seeds = f"the counts are sums over {len(audits)} seeds, the histograms are of seed {run.info.seed}; "
     left_out = (
         f"the {MOST_HISTOGRAMS} pairs of domains with the most accepted are drawn; "
         if len(shown) < len(first.pairs)
@@ -152,7 +108,7 @@ def _table(audits: Sequence[tuple[Run, Audit]], label: str) -> Html:
     return table(head, rows, caption=f"Self-training by domain, {label}")
 
 
-def score_histogram(pair: Taught) -> Specification:
+def score_histogram(pair: DomainPair) -> Specification:
     """How the scores of all pairs lie, and those of the accepted ones, each as a share of its own number."""
     histogram = pair.score_histogram
     rows: list[Row] = [

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adi.errors import AdiError, suggestion
-from adi.models.catalog import TrainedModel, model_named
+from adi.models.catalog import MODELS
 from adi.reproduce.tables import Row, Table
 from adi.reproduce.tuned import read_tuned, tuned_settings
-from adi.training.run import as_config
+from adi.training.settings import as_config
 
 QUICK = {"epochs": 1}
 """What a first look changes in the settings of every model that is trained."""
@@ -45,7 +45,7 @@ def lines_of(table: Table, dataset: str, *, seeds: int, quick: bool) -> tuple[Li
     for row in table.rows:
         if dataset in row.absent:
             continue
-        trained = isinstance(model_named(row.model), TrainedModel)
+        trained = MODELS[row.model].trained
         more = QUICK if quick and trained else {}
         usual = as_config(tuned_settings(tuned, row.model, more))
         config = as_config(tuned_settings(tuned, row.model, {**row.settings_on(dataset), **more}))

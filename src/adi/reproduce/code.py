@@ -1,15 +1,15 @@
 """The identity of the code that makes results: two grids may share cells only where it is the same."""
 
-import ast
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
 import adi
+from adi.models.source import code_without_comments
 
 SHOWING = frozenset(
-    {"__init__", "cli", "report", "reproduce", "tuning"}
-    | {"bundle", "filter_grammar", "filters", "index", "retrieval", "serving"}
+    {"__init__", "cli", "report", "reproduce", "tuning", "guessing", "extensions"}
+    | {"bundle", "exporting", "filters", "index", "retrieval", "serving", "thread_budget", "timing"}
 )
 """The parts of the package that only call, show, serve or search for what others compute; any other part counts."""
 
@@ -29,19 +29,5 @@ def code_digest(package: Path) -> str:
     for path in sorted(package.rglob("*.py")):
         place = path.relative_to(package).with_suffix("")
         if place.parts[0] not in SHOWING:
-            digest.update(f"{place.as_posix()}\n{_syntax(path.read_text(encoding='utf-8'))}\n".encode())
+            digest.update(f"{place.as_posix()}\n{code_without_comments(path.read_text(encoding='utf-8'))}\n".encode())
     return digest.hexdigest()
-
-
-def _syntax(source: str) -> str:
-    """The program without what only a reader sees."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [statement for statement in node.body if not _is_text(statement)] or [ast.Pass()]
-    return ast.unparse(tree)
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    """A docstring, of whatever it documents."""
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

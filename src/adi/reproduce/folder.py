@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from adi.data.folder import replace_text
 from adi.errors import AdiError
 from adi.reproduce.cells import Cell
 from adi.schema import describe
-from adi.training.run import write_json
 
 
 class Record(BaseModel):
@@ -89,7 +89,7 @@ class GridFolder:
         """Replace a cell's record."""
         path = self._record(cell)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, record.model_dump_json(indent=1))
+        replace_text(path, record.model_dump_json(indent=1))
 
     def remove(self, cell: Cell) -> None:
         """Remove a cell's run, and only then its record: a removal that is cut off leaves it known for what it is."""
@@ -109,4 +109,4 @@ class GridFolder:
         for table, dataset in parts:
             before = asked.setdefault(table, {})
             before[dataset] = max(seeds, before.get(dataset, 0))
-        write_json(self.root / "asked.json", json.dumps(asked, indent=1))
+        replace_text(self.root / "asked.json", json.dumps(asked, indent=1))

@@ -18,10 +18,11 @@ from adi.reproduce.side_by_side import run_side_by_side
 from adi.reproduce.tables import TABLES, datasets_of, tables_named
 from adi.reproduce.versions import Version, clear_stale, manifests_in
 from adi.reproduce.watcher import CellWatcher, Watcher
+from adi.runs.info import read_info
 from adi.training.device import device_named
 from adi.training.evaluation import evaluate_run
-from adi.training.loop import Observer, train
-from adi.training.run import read_run
+from adi.training.loop import Observer
+from adi.training.train import train
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def reproduce(
         only, datasets: the models and the data sets to run; None: all.
         jobs: how many cells to run at once. Several, each in a process of its own with its share of the cores, take
             less time than one after the other on all of them.
-        device: where models are trained, as in `adi.training.loop.train`. It may change from call to call.
+        device: where models are trained, as in `adi.training.train.train`. It may change from call to call.
         quick: a first look, with one seed, one epoch and a small marketplace; kept apart in ``<out>/quick``.
         redo: remove what is of another version, and what has failed, and run it again.
 
@@ -151,7 +152,7 @@ def run_cell(folder: GridFolder, version: Version, cell: Cell, watcher: CellWatc
 def _train(folder: GridFolder, cell: Cell, observer: Observer, device: str) -> None:
     run, prepared = folder.run(cell), folder.prepared(cell.dataset)
     resume = (run / "run.json").exists()
-    if resume and read_run(run).status == "complete":
+    if resume and read_info(run).status == "complete":
         return
     if not resume and run.exists():
         shutil.rmtree(run)  # cut off before anything was in it

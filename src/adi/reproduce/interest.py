@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from adi.evaluation.by_feature import FALLS, INTEREST, ByFeature, over_runs, read_by_feature, write_by_feature
-from adi.evaluation.groups import Estimate, Group
+from adi.evaluation.groups import Estimate, Group, over_runs
 from adi.evaluation.zeroing import falls_when_zeroed
 from adi.models.interest import interests
 from adi.reproduce.cells import Cell
 from adi.reproduce.folder import GridFolder
-from adi.training.run import open_run
+from adi.runs.by_feature import FALLS, INTEREST, ByFeature, read_by_feature, write_by_feature
+from adi.training.fitted import open_run
 
 FEWEST_FEATURES = 4
 """Of fewer, an order says nothing: two have the same one in half of all cases."""
@@ -34,7 +34,7 @@ def check_interest(folder: GridFolder, cell: Cell, say: Callable[[str], None]) -
 
     say(f"{cell.dataset} {cell.name}, seed {cell.seed}: zeroing {total} features, one after the other")
     falls = falls_when_zeroed(scorer, dataset, found, advance=advance)
-    sides = {side: ByFeature.of(found[side].features, own, dataset.domains) for side, own in falls.items()}
+    sides = {str(side): ByFeature.of(found[side].features, own, dataset.domains) for side, own in falls.items()}
     write_by_feature(run / FALLS, sides)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from adi.data.arrays import Array
 from adi.evaluation.bootstrap import means, replicate_means
+from adi.evaluation.comparable import parsed
 from adi.evaluation.groups import Group
 from adi.evaluation.totals import totals_by_user
 from adi.reproduce.paper import Published
@@ -82,9 +83,9 @@ def orderings_of(results: Results) -> list[Ordering]:
 
 def draw(groups: Sequence[Group], measure: str) -> Drawn:
     """The means of methods by a measure such as ``recall@50``; `adi.evaluation.bootstrap` says how they are drawn."""
-    metric, _, k = measure.partition("@")
+    metric, k = parsed(measure)
     seeds = [len(group.runs) for group in groups]
-    totals, num_users = totals_by_user([run for group in groups for run in group.runs], metric, int(k))
+    totals, num_users = totals_by_user([run for group in groups for run in group.runs], metric, k)
     domains = totals[None]
     replicates = replicate_means(domains, num_users, seeds, replicates=REPLICATES, seed=0)  # (R, G, D)
     replicates = replicates[..., ~np.isnan(replicates).all(axis=(0, 1))]

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adi.evaluation.by_feature import FALLS, INTEREST, read_by_feature
 from adi.evaluation.groups import Group
-from adi.evaluation.runs import Run, read_run
 from adi.reproduce.cells import Line
 from adi.reproduce.folder import GridFolder
 from adi.reproduce.tables import Row, Table
 from adi.reproduce.versions import Version
+from adi.runs.by_feature import FALLS, INTEREST, read_by_feature
+from adi.runs.run import Run, read_run
 
 COLUMNS = ("dataset", "model", "label", "seed", "domain", "measure", "value")
 
@@ -82,7 +82,7 @@ def _long(results: Results) -> Iterator[tuple[object, ...]]:
             if results.table.kind == "interest":
                 measured += _by_feature(run)
             for domain, measure, value in measured:
-                yield results.dataset, run.card.model, row.label, run.card.seed, domain, measure, value
+                yield results.dataset, run.info.model, row.label, run.info.seed, domain, measure, value
 
 
 def _by_feature(run: Run) -> Iterator[tuple[str, str, float | None]]:

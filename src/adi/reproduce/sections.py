@@ -59,7 +59,7 @@ def side_by_side(results: Results) -> Html:
     rows = []
     for one in results.outcomes:
         empty = [text("failed") if one.failures else UNDEFINED] * len(places)
-        size = count(one.group.runs[0].card.parameters if one.group else None)
+        size = count(one.group.runs[0].info.parameters if one.group else None)
         nothing = [Html("")] * (len(published.domains) + 1 if published else 0)
         rows.append(
             [text(one.row.label), *reached.get(one.row.label, empty), size, *theirs.get(one.row.method, nothing)]

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from adi.errors import AdiError
-from adi.evaluation.evaluate import Metrics
 from adi.reproduce.cells import Cell
 from adi.reproduce.folder import Record
 from adi.reproduce.watcher import CellWatcher
+from adi.runs.metrics import Metrics
 from adi.training.loop import Observer
 
 Run = Callable[[Cell, CellWatcher], Record]

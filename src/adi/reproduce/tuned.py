@@ -14,10 +14,10 @@ import yaml
 from pydantic import ValidationError
 
 from adi.errors import AdiError
-from adi.models.catalog import TrainedModel, model_named
+from adi.models.catalog import model_of
 from adi.reproduce.datasets import DATASETS
 from adi.schema import Strict, describe
-from adi.training.run import RunSettings, settings_for
+from adi.training.settings import RunSettings, settings_for
 
 
 class Tuned(Strict):
@@ -40,7 +40,7 @@ def read_tuned(dataset: str) -> Tuned:
     except ValidationError as error:
         raise AdiError(f"{path}: {describe(error, Tuned)}") from None
     for name in tuned.models:
-        model_named(name)
+        model_of(name)
     return tuned
 
 
@@ -49,5 +49,5 @@ def tuned_settings(tuned: Tuned, model: str, given: Mapping[str, Any]) -> RunSet
 
     Raises `AdiError` for an unknown model, and for a setting that it does not have or a value that does not fit.
     """
-    shared = tuned.two_tower if isinstance(model_named(model), TrainedModel) else {}
-    return settings_for(model, {**shared, **tuned.models.get(model, {}), **given})
+    shared = tuned.two_tower if model_of(model).trained else {}
+    return settings_for(model_of(model), {**shared, **tuned.models.get(model, {}), **given})

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from adi.evaluation.evaluate import Metrics
 from adi.reproduce.cells import Cell
 from adi.reproduce.folder import Record
+from adi.runs.metrics import Metrics
 from adi.training.loop import Observer
 
 

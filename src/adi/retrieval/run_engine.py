@@ -11,9 +11,10 @@ from adi.data.arrays import Array
 from adi.data.bids import log_bids
 from adi.data.dataset import Queries
 from adi.errors import AdiError
+from adi.models.model import Model
 from adi.models.scorer import Score, finite
 from adi.retrieval.engine import Admitted, Found
-from adi.training.run import open_run
+from adi.training.fitted import open_run
 
 
 class RunEngine:
@@ -23,8 +24,8 @@ class RunEngine:
     in memory for the later ones. `bid` names the items' attribute that holds their bids.
     """
 
-    def __init__(self, run: Path, *, bid: str | None = None) -> None:
-        self.info, self.dataset, self.scorer = open_run(run)
+    def __init__(self, run: Path, *, bid: str | None = None, model: str | Model | None = None) -> None:
+        self.info, self.dataset, self.scorer = open_run(run, model)
         self.version, self.bid = str(run), bid
         if bid is not None:
             self.dataset.attributes(0, [bid])  # refuses one that is not there

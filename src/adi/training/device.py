@@ -4,14 +4,14 @@ import re
 
 import torch
 
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 
 
 def device_named(name: str) -> torch.device:
     """The device of a name: cpu, cuda, or cuda:N. Raises `AdiError` for others, and for a GPU that is not there."""
     missing = missing_gpu(name)
     if missing is not None:
-        raise AdiError(f"--device: {name}, and {missing}.")
+        raise ArgumentError("device", f"{name}, and {missing}.")
     return torch.device(name)
 
 
@@ -19,7 +19,7 @@ def missing_gpu(name: str) -> str | None:
     """Why there is no GPU of a device's name; None where there is, and for the CPU. Raises `AdiError` for no name."""
     given = re.fullmatch(r"cpu|(cuda)(?::([0-9]+))?", name)
     if given is None:
-        raise AdiError(f"--device: '{name}' is none; give cpu, cuda, or cuda:N for the GPU of a number.")
+        raise ArgumentError("device", f"'{name}' is none; give cpu, cuda, or cuda:N for the GPU of a number.")
     return _no_gpu(int(given[2] or 0)) if given[1] else None
 
 

@@ -1,38 +1,56 @@
-"""The evaluation of a run on the test, written into its folder."""
+"""The evaluation of a run on the test rows, written into its folder."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from adi.errors import AdiError
-from adi.evaluation.by_feature import INTEREST, ByFeature, write_by_feature
-from adi.evaluation.evaluate import Against, Metrics, evaluate
+from adi.errors import ArgumentError
+from adi.evaluation.evaluate import Against, evaluate
 from adi.evaluation.ranking import Rankings
 from adi.evaluation.ranks import write_ranks
 from adi.machine import tune_allocator
+from adi.metrics import METRICS, Metric
 from adi.models.interest import interests
-from adi.training.run import open_run, write_json
+from adi.models.model import Model
+from adi.runs.by_feature import INTEREST, ByFeature, write_by_feature
+from adi.runs.metrics import Metrics, write_metrics
+from adi.training.fitted import open_run
 
 
 def evaluate_run(
-    run: Path,
+    run: str | Path,
     *,
     ks: Sequence[int] = (10, 50, 100),
     against: Against | None = None,
     causal: bool = True,
+    metrics: Sequence[Metric] = (),
+    model: str | Model | None = None,
     advance: Callable[[str], None] | None = None,
 ) -> Metrics:
     """Evaluate a complete run on its dataset's test rows, into ``<run>/ranks.parquet`` and ``<run>/metrics.json``.
 
-    The weights of a model that weighs its features by domain go into ``<run>/interest.json``. `against` is the
-    candidates where the split gives them, else the whole corpus; see `adi.evaluation.evaluate`. `advance` is called
-    with each domain's name when it is done. Returns what metrics.json holds.
+    The weights of a model that weighs its features by domain go into ``<run>/interest.json``.
+
+    Args:
+        run: the folder that `adi.train` wrote.
+        ks: list lengths, each at least 1.
+        against: ``corpus`` ranks each item among its domain's whole corpus, ``candidates`` among those that the split
+            gives; None: the candidates where there are any.
+        causal: queries see what the user did earlier; False: all that the training part holds of the user.
+        metrics: of your own, beside recall, NDCG and MRR.
+        model: the model, where it is not one of adi's own.
+        advance: called with each domain's name when it is done.
+
+    Returns what ``metrics.json`` holds.
     """
+    folder = Path(run)
     if not ks or min(ks) < 1:
-        raise AdiError(f"k: {list(ks)}; give one or more numbers of at least 1.")
+        raise ArgumentError("ks", f"{list(ks)}; give one or more list lengths of at least 1.")
+    if taken := [metric.name for metric in metrics if metric.name in METRICS]:
+        raise ArgumentError(
+            "metrics", f"'{taken[0]}' is the name of one of adi's own metrics. Give yours another name."
+        )
     tune_allocator()
-    info, dataset, scorer = open_run(run)
-    chosen: Against = against or ("candidates" if dataset.manifest.candidates else "corpus")
+    info, dataset, scorer = open_run(folder, model)
     ranked: dict[str, Rankings] = {}
 
     def done(domain: str, rankings: Rankings) -> None:
@@ -40,12 +58,19 @@ def evaluate_run(
         if advance is not None:
             advance(domain)
 
-    found = evaluate(scorer, dataset, part="test", against=chosen, ks=ks, causal=causal, done=done)
-    metrics = {"model": info.model} | found | {"ranks": write_ranks(run, ranked)}
-    if looked := interests(scorer, dataset, causal=causal):
-        write_by_feature(
-            run / INTEREST,
-            {side: ByFeature.of(own.features, own.weights, dataset.domains) for side, own in looked.items()},
-        )
-    write_json(run / "metrics.json", json.dumps(metrics, indent=1))
-    return metrics
+    measured = evaluate(
+        scorer,
+        dataset,
+        part="test",
+        against=against or ("candidates" if dataset.manifest.candidates else "corpus"),
+        ks=ks,
+        metrics=metrics,
+        causal=causal,
+        done=done,
+    )
+    measured = measured.model_copy(update={"model": info.model, "ranks": write_ranks(folder, ranked)})
+    if weights := interests(scorer, dataset, causal=causal):
+        sides = {str(side): ByFeature.of(one.features, one.weights, dataset.domains) for side, one in weights.items()}
+        write_by_feature(folder / INTEREST, sides)
+    write_metrics(folder, measured)
+    return measured

@@ -1,9 +1,6 @@
 """What self-training did, to be looked at: pairs by (i, j), their scores, how often pseudo-positives are true."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +9,8 @@ from torch import Tensor
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.evaluation.ranking import positions_in
-from adi.training.run import write_json
+from adi.runs.self_training import Audit, DomainPair, Histogram
 
-AUDIT = "self_training.json"
 BINS = 40
 COUNTS = ("samples", "eligible", "known", "scored", "accepted", "scored_checked", "scored_true", "checked", "true")
 
@@ -91,37 +87,41 @@ class PseudoAudit:
         keys: Array = users.astype(np.int64) * len(self.domains) + domains
         return keys
 
-    def report(self, *, start: int, steps: int) -> dict[str, Any]:
-        """``self_training.json``: `start` is the first step with pseudo-positives, `steps` were taken in all.
+    def report(self, *, start: int, steps: int) -> Audit:
+        """The counts so far: `start` is the first step with pseudo-positives, `steps` were taken in all.
 
         Of the seconds, `scoring` went into choosing; `training_extra` is the share of the pseudo-positives among the
         samples of each step, of that step's seconds without scoring; `total` is all that the steps took.
         """
-        pairs = []
-        for group in range(len(self.domains) ** 2):
-            source, target = divmod(group, len(self.domains))
-            if source == target:
-                continue
-            counts = {name: int(values[group]) for name, values in self.counts.items()}
-            pairs.append(
-                {
-                    "from": self.domains[source],
-                    "to": self.domains[target],
-                    **{
-                        name: counts[name] for name in ("samples", "eligible", "known", "scored", "accepted", "checked")
-                    },
-                    "precision": _share(counts["true"], counts["checked"]),
-                    "base_rate": _share(counts["scored_true"], counts["scored_checked"]),
-                    "score_histogram": self._histogram(group),
-                }
-            )
-        return {"start_step": start, "steps": steps, "seconds": dict(self.seconds), "pairs": pairs}
+        num_domains = len(self.domains)
+        groups = [group for group in range(num_domains**2) if group // num_domains != group % num_domains]
+        pairs = tuple(self._pair(group) for group in groups)
+        return Audit(start_step=start, steps=steps, seconds=dict(self.seconds), pairs=pairs)
 
-    def _histogram(self, group: int) -> dict[str, list[float]]:
+    def _pair(self, group: int) -> DomainPair:
+        """The counts of one (i, j)."""
+        source, target = divmod(group, len(self.domains))
+        counts = {name: int(values[group]) for name, values in self.counts.items()}
+        return DomainPair(
+            source=self.domains[source],
+            target=self.domains[target],
+            samples=counts["samples"],
+            eligible=counts["eligible"],
+            known=counts["known"],
+            scored=counts["scored"],
+            accepted=counts["accepted"],
+            checked=counts["checked"],
+            precision=_share(counts["true"], counts["checked"]),
+            base_rate=_share(counts["scored_true"], counts["scored_checked"]),
+            score_histogram=self._histogram(group),
+        )
+
+    def _histogram(self, group: int) -> Histogram:
         """Edges, and counts between them; all empty where nothing was scored."""
         if not self.counts["scored"][group]:
-            return {"edges": [], "scored": [], "accepted": []}
-        return {"edges": self.edges.tolist(), **{name: own[group].tolist() for name, own in self.histograms.items()}}
+            return Histogram(edges=(), scored=(), accepted=())
+        scored, accepted = (self.histograms[name][group].tolist() for name in ("scored", "accepted"))
+        return Histogram(edges=tuple(self.edges.tolist()), scored=tuple(scored), accepted=tuple(accepted))
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that was counted, as tensors for a checkpoint."""
@@ -139,17 +139,6 @@ class PseudoAudit:
         self.histograms = {name: state[f"histograms.{name}"].numpy() for name in self.histograms}
         self.edges = state["edges"].numpy()
         self.seconds = dict(zip(self.seconds, state["seconds"].tolist(), strict=True))
-
-
-def write_audit(run: Path, report: Mapping[str, Any]) -> None:
-    """Put a report into the folder of a run."""
-    write_json(run / AUDIT, json.dumps(report, indent=1))
-
-
-def read_audit(run: Path) -> dict[str, Any] | None:
-    """The report in the folder of a run, None where there is none."""
-    path = run / AUDIT
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _share(part: int, whole: int) -> float | None:

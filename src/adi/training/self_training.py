@@ -11,10 +11,8 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.evaluation.ranking import positions_in
-from adi.models.dnn_single import DnnSingle
-from adi.models.two_tower import SharedTowers, TwoTower
+from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
-from adi.nn.domain_parameter import DomainParameter
 from adi.training.loader import NO_PSEUDO, Loader, PseudoPositives
 from adi.training.pseudo_audit import PseudoAudit
 from adi.training.settings import TrainingSettings
@@ -170,13 +168,7 @@ def check_self_training(model: TwoTower, dataset: Dataset) -> None:
             "other domains. Train without it."
         )
     features = dataset.manifest.side("user", "context", "item")
-    own_weights = isinstance(model, DnnSingle) or any(
-        len(part.values if part.shared is None else part.deltas) > 1
-        for part in model.modules()
-        if isinstance(part, DomainParameter)
-    )
-    told = isinstance(model, SharedTowers) and model.user_tower.domain_indicator
-    if not (own_weights or told or any(f.by_domain or f.same_domain for f in features)):
+    if not (model.knows_domain or any(feature.by_domain or feature.same_domain for feature in features)):
         raise AdiError(
             "self_training: this model does not know the domain (domain_indicator: false, no domain-specific weights, "
             "no features by domain), so that a pair is the same in all domains. Set domain_indicator: true, or train "

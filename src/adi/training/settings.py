@@ -1,10 +1,13 @@
-"""The settings of a training, beside those of its model."""
+"""The settings of a run: those of its training, and those of its model."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from adi.schema import Strict
+from adi.errors import AdiError, suggestion
+from adi.models.model import Model, TrainedModel
+from adi.schema import Strict, describe
 
 
 class TrainingSettings(Strict):
@@ -61,3 +64,73 @@ class TrainingSettings(Strict):
                 f"self_training_share {self.self_training_share} is above self_training_cap {self.self_training_cap}"
             )
         return self
+
+
+TRAINING_SEARCH: dict[str, dict[str, Any]] = {
+    "lr": {"low": 3e-4, "high": 1e-2, "log": True},
+    "embedding_lr": {"low": 0.01, "high": 0.3, "log": True},
+    "uniform": {"choices": [500, 1000, 2000, 4000]},
+}
+"""What `adi tune` tries of every trained model's training by default."""
+
+
+class RunSettings(Strict):
+    """The settings of a run; a fitted model has no training."""
+
+    model: Strict
+    training: TrainingSettings | None
+
+
+def settings_for(model: Model, given: Mapping[str, Any] | None = None) -> RunSettings:
+    """A model's defaults, overridden by `given`: nested as `{"training": {"epochs": 3}}`, or bare, `{"epochs": 3}`.
+
+    Raises `AdiError` naming the key that does not exist and the nearest that does, or the value that does not fit.
+    """
+    sections: dict[str, type[Strict]] = {"model": model.settings}
+    if model.trained:
+        sections["training"] = TrainingSettings
+    section_of = {key: name for name, section in sections.items() for key in section.model_fields}
+    values: dict[str, dict[str, Any]] = {"model": {}, "training": {}}
+    for key, value in (*model.defaults.items(), *(given or {}).items()):
+        if key in sections and isinstance(value, Mapping):
+            values[key].update(value)
+            continue
+        section, _, leaf = key.rpartition(".")
+        if not model.trained and leaf in TrainingSettings.model_fields:
+            raise AdiError(
+                f"setting '{key}' is one of training, and {model.name} is fitted at once, not trained. "
+                "Leave it out, or choose a model that is trained, such as adi-se."
+            )
+        if section_of.get(leaf) is None or section not in ("", section_of[leaf]):
+            raise AdiError(
+                f"setting '{key}' does not exist for {model.name}.{suggestion(leaf, section_of)} "
+                f"Known: {', '.join(f'{name}.{key}' for key, name in section_of.items()) or 'none'}."
+            )
+        values[section_of[leaf]][leaf] = value
+    built = {}
+    for name, section_type in sections.items():
+        try:
+            built[name] = section_type.model_validate(values[name])
+        except ValidationError as error:
+            raise AdiError(f"settings of {model.name}: {name}.{describe(error, section_type)}") from None
+    _check_encoder(model, built["model"])
+    training = built.get("training")
+    return RunSettings(model=built["model"], training=training if isinstance(training, TrainingSettings) else None)
+
+
+def _check_encoder(model: Model, settings: Strict) -> None:
+    """Raises `AdiError` for an encoder of behaviours that a trained model does not have."""
+    if not isinstance(model, TrainedModel):
+        return
+    behaviours: str = settings.behaviours  # type: ignore[attr-defined]
+    if behaviours not in model.encoders:
+        known = f"{', '.join(model.encoders)}.{suggestion(behaviours, model.encoders)}"
+        raise AdiError(f"settings of {model.name}: model.behaviours: '{behaviours}' is not one of {known}")
+
+
+def as_config(settings: RunSettings) -> dict[str, Any]:
+    """Settings as plain values, as run.json and --show-config have them."""
+    config = {"model": settings.model.model_dump(mode="json")}
+    if settings.training is not None:
+        config["training"] = settings.training.model_dump(mode="json")
+    return config

@@ -11,71 +11,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adi.errors import AdiError, suggestion
-from adi.models.settings import (
-    AdiSettings,
-    EaseSettings,
-    ItemKnnSettings,
-    LightGcnSettings,
-    MindSettings,
-    TowerSettings,
-    UserKnnSettings,
-)
+from adi.errors import AdiError, ArgumentError, suggestion
+from adi.models.model import Model
 from adi.schema import Strict, describe
-from adi.training.run import RunSettings, as_config, settings_for
-from adi.training.settings import TrainingSettings
+from adi.training.settings import TRAINING_SEARCH, RunSettings, as_config, settings_for
 
 Config = dict[str, Any]
 """All settings of a model as plain values by section, as `as_config` gives them."""
-
-DEFAULT_SPACES: dict[type[Strict], dict[str, dict[str, Any] | None]] = {
-    TrainingSettings: {
-        "lr": {"low": 3e-4, "high": 1e-2, "log": True},
-        "embedding_lr": {"low": 0.01, "high": 0.3, "log": True},
-        "uniform": {"choices": [500, 1000, 2000, 4000]},
-    },
-    TowerSettings: {
-        "embedding_dim": {"choices": [32, 64, 128, 256]},
-        "dim": {"choices": [32, 64, 128, 256]},
-        "embedding_sets": {"choices": [1, 2, 4]},
-        "networks": {"choices": [[64], [128], [256], [256, 128]]},
-        "embedding_dropout": {"low": 0.0, "high": 0.7},
-        "behaviours": {"choices": ["mean", "recency", "attention"]},
-        "behaviours_power": {"low": 0.0, "high": 0.5},
-        "neighbours": {"choices": [0, 20, 50]},
-    },
-    LightGcnSettings: {
-        "networks": None,
-        "behaviours": {"choices": ["mean", "recency"]},
-        "neighbours": {"low": 5, "high": 100, "log": True},
-    },
-    MindSettings: {
-        "behaviours": None,
-        "interests": {"choices": [2, 4, 8]},
-    },
-    AdiSettings: {
-        "delta_decay": {"low": 0.005, "high": 0.5, "log": True},
-    },
-    ItemKnnSettings: {
-        "scope": {"choices": ["all", "domain"]},
-        "neighbours": {"low": 50, "high": 5000, "log": True},
-        "shrink": {"low": 1.0, "high": 300.0, "log": True},
-        "domain_prior": {"low": 0.0, "high": 1.0},
-    },
-    UserKnnSettings: {
-        "scope": {"choices": ["all", "domain"]},
-        "neighbours": {"low": 50, "high": 5000, "log": True},
-        "shrink": {"low": 0.5, "high": 100.0, "log": True},
-        "domain_prior": {"low": 0.0, "high": 1.0},
-    },
-    EaseSettings: {
-        "scope": {"choices": ["all", "domain"]},
-        "l2": {"low": 10.0, "high": 3000.0, "log": True},
-        "domain_prior": {"low": 0.0, "high": 1.0},
-    },
-}
-"""What is searched unless a space is given, by class of settings; a class that extends another has its space too, but
-for what it replaces or, with None, leaves out."""
 
 JUDGES = {"k", "validation_rows"}
 """Settings that decide how well a trial does, whatever its model."""
@@ -105,7 +47,7 @@ Space = dict[str, Range | Choices]
 """From the bare name of a setting to its values, each in the type of the setting."""
 
 
-def search_space(model: str, settings: RunSettings, given: Mapping[str, Any] | None = None) -> Space:
+def search_space(model: Model, settings: RunSettings, given: Mapping[str, Any] | None = None) -> Space:
     """The space `given` for a model, else its default, with every value checked against the model's settings.
 
     Raises `AdiError` naming the setting that does not exist or the value that does not fit, and for a model that has
@@ -114,11 +56,11 @@ def search_space(model: str, settings: RunSettings, given: Mapping[str, Any] | N
     config = as_config(settings)
     known = sections(config)
     if not known:
-        raise AdiError(f"--model {model}: has nothing to tune. Choose another; adi models lists them.")
+        raise AdiError(f"{model.name} has nothing to tune. Choose another model; adi models lists them.")
     if given is None:
-        given = _default(settings)
+        given = {**(TRAINING_SEARCH if model.trained else {}), **model.search}
         if not given:
-            raise AdiError(f"--model {model}: has no default search space. Give one with --space FILE.yaml.")
+            raise ArgumentError("space", f"{model.name} has no default search space. Give one.")
     if not given:
         raise AdiError("space: is empty. Name at least one setting, as in lr: {low: 0.001, high: 0.01}.")
     space: Space = {}
@@ -126,7 +68,7 @@ def search_space(model: str, settings: RunSettings, given: Mapping[str, Any] | N
         section, _, leaf = str(name).rpartition(".")
         if known.get(leaf) is None or section not in ("", known[leaf]):
             raise AdiError(
-                f"space: setting '{name}' does not exist for --model {model}.{suggestion(leaf, known)} "
+                f"space: setting '{name}' does not exist for {model.name}.{suggestion(leaf, known)} "
                 f"Known: {', '.join(f'{place}.{key}' for key, place in known.items())}."
             )
         if leaf in JUDGES:
@@ -156,15 +98,7 @@ def as_mapping(space: Space) -> dict[str, Any]:
     return {name: dimension.model_dump(mode="json", exclude_defaults=True) for name, dimension in space.items()}
 
 
-def _default(settings: RunSettings) -> dict[str, Any]:
-    found: dict[str, dict[str, Any] | None] = {}
-    for section in (settings.training, settings.model):
-        for kind in reversed(type(section).__mro__):
-            found |= DEFAULT_SPACES.get(kind, {})
-    return {name: values for name, values in found.items() if values is not None}
-
-
-def _dimension(model: str, config: Config, name: str, values: Any) -> Range | Choices:
+def _dimension(model: Model, config: Config, name: str, values: Any) -> Range | Choices:
     if not isinstance(values, Mapping):
         raise AdiError(f"space: {name}: {values!r} is neither {{low, high}} nor {{choices}}.")
     kind: type[Range | Choices] = Choices if "choices" in values else Range

@@ -15,9 +15,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
+from adi.data.folder import replace_text
 from adi.errors import AdiError
+from adi.runs.info import ModelSource
 from adi.schema import Strict, describe
-from adi.training.run import write_json
 from adi.tuning.objective import Objective, Recalls, value_of
 from adi.tuning.space import Config, Space, as_mapping, changed, sections
 
@@ -47,6 +48,7 @@ class Study(Strict):
     format: int = FORMAT
     version: str = Field(default_factory=lambda: version("adi-retrieval"))
     model: str
+    source: ModelSource | None = None
     fingerprint: str
     objective: Objective
     k: int
@@ -116,6 +118,7 @@ def _terms(study: Study) -> dict[str, Any]:
     return {
         "version of adi": study.version,
         "model": study.model,
+        "source code of the model": study.source and study.source.digest,
         "dataset": study.fingerprint,
         "objective": study.objective,
         "k": study.k,
@@ -131,12 +134,12 @@ def _terms(study: Study) -> dict[str, Any]:
 
 def write_study(out: Path, study: Study) -> None:
     """Write the study and, drawn from it, the table of trials and the best settings."""
-    write_json(out / "study.json", study.model_dump_json(indent=1))
-    write_json(out / "trials.csv", _table(study))
+    replace_text(out / "study.json", study.model_dump_json(indent=1))
+    replace_text(out / "trials.csv", _table(study))
     for best in study.ranked()[:1]:
         head = f"# {study.model}, the best of {len(study.trials)} trials of adi tune: trial {best.number}"
         text = yaml.safe_dump(study.config_of(best), sort_keys=False).rstrip()
-        write_json(out / "best.yaml", f"{head}\n{text}")
+        replace_text(out / "best.yaml", f"{head}\n{text}")
 
 
 def _table(study: Study) -> str:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from adi.data.dataset import Dataset
-from adi.errors import AdiError
-from adi.evaluation.evaluate import Metrics, evaluate
-from adi.models.catalog import CountedModel, model_named
-from adi.training.loop import train
-from adi.training.run import settings_for
-from adi.training.settings import TrainingSettings
+from adi.errors import AdiError, DivergedError
+from adi.evaluation.evaluate import evaluate
+from adi.models.model import FittedModel, Model
+from adi.runs.metrics import Metrics
+from adi.training.settings import TrainingSettings, settings_for
+from adi.training.train import train
 from adi.tuning.search import is_behind, next_settings
 from adi.tuning.space import Config, changed
 from adi.tuning.study import Study, Trial
@@ -32,7 +32,9 @@ class UnusableError(Exception):
     """Settings that contradict each other, that a model cannot be fitted with, or with which a training diverges."""
 
 
-def run_trial(study: Study, prepared: Path, run: Path, observer: Observer | None, *, device: str) -> Trial:
+def run_trial(
+    study: Study, model: Model, prepared: Path, run: Path, observer: Observer | None, *, device: str
+) -> Trial:
     """Run the next trial of a study; `run` is the folder of its training, and is gone afterwards.
 
     A fault of the trial's settings is noted in it. Raises `AdiError` for one of the base settings, and for any other.
@@ -44,7 +46,7 @@ def run_trial(study: Study, prepared: Path, run: Path, observer: Observer | None
     state: Literal["complete", "pruned", "failed"] = "complete"
     reason = None
     try:
-        _validate(study, config, prepared, run, watch, device)
+        _validate(study, model, config, prepared, run, watch, device)
     except PrunedError:
         state = "pruned"
     except UnusableError as fault:
@@ -76,7 +78,7 @@ class Watch:
             self.observer.step(trial=len(self.study.trials), epoch=epoch, step=step, steps=steps)
 
     def validated(self, *, epoch: int, metrics: Metrics, best: bool) -> None:
-        now = {name: values[f"recall@{self.study.k}"] for name, values in metrics["domains"].items()}
+        now = {name: values[f"recall@{self.study.k}"] for name, values in metrics.domains.items()}
         before = self.validations[-1] if self.validations else now
         if self.by_domain:  # each its own best epoch
             now = {name: None if own is None else max(own, before[name] or 0.0) for name, own in now.items()}
@@ -85,12 +87,12 @@ class Watch:
             raise PrunedError
 
 
-def _validate(study: Study, config: Config, prepared: Path, run: Path, watch: Watch, device: str) -> None:
+def _validate(study: Study, model: Model, config: Config, prepared: Path, run: Path, watch: Watch, device: str) -> None:
     """Train, or fit and validate once; `watch` is told."""
-    kind, dataset = model_named(study.model), Dataset(prepared)
+    dataset = Dataset(prepared)
     try:
-        settings = settings_for(study.model, config)
-        scorer = kind.fit(dataset, settings.model) if isinstance(kind, CountedModel) else None
+        settings = settings_for(model, config)
+        scorer = model.fit(dataset, settings.model) if isinstance(model, FittedModel) else None
     except AdiError as error:
         raise UnusableError(error) from error
     if scorer is not None:
@@ -100,8 +102,6 @@ def _validate(study: Study, config: Config, prepared: Path, run: Path, watch: Wa
         return
     shutil.rmtree(run, ignore_errors=True)  # of a tuning that was killed
     try:
-        train(prepared, study.model, run, settings=config, seed=study.seed, device=device, observer=watch)
-    except AdiError as error:
-        if "diverged" not in str(error):
-            raise
+        train(prepared, model, run, settings=config, seed=study.seed, device=device, observer=watch)
+    except DivergedError as error:
         raise UnusableError(error) from error

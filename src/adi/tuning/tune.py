@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from adi.data.dataset import Dataset
-from adi.errors import AdiError
+from adi.errors import AdiError, ArgumentError
+from adi.models.catalog import model_of
+from adi.models.model import Model
+from adi.models.source import source_of
 from adi.training.device import device_named
-from adi.training.run import as_config, settings_for
-from adi.training.settings import TrainingSettings
+from adi.training.settings import TrainingSettings, as_config, settings_for
 from adi.tuning.objective import Objective
 from adi.tuning.space import changed, search_space
 from adi.tuning.study import Study, open_study, write_study
@@ -21,9 +23,9 @@ RUN = ".trial"
 
 
 def tune(
-    prepared: Path,
-    model: str,
-    out: Path,
+    prepared: str | Path,
+    model: str | Model,
+    out: str | Path,
     *,
     trials: int = 20,
     objective: Objective = "mean",
@@ -39,7 +41,7 @@ def tune(
 
     Args:
         prepared: the folder that `adi prepare` wrote.
-        model: a name of `adi.models.catalog.MODELS`.
+        model: a name of `adi.models.catalog.MODELS`, a path ``package.module:NAME``, or a model.
         out: the study's folder, new or empty; or that of a study of the same data, settings and space, which goes on.
         trials: how many there are to be in all, those already done and trial 0, the base settings, included.
         objective: what is maximised, see `adi.tuning.objective`.
@@ -48,19 +50,20 @@ def tune(
         k: list length of the recall; ``training.k`` if None, which it replaces.
         seed: of the search and of every training.
         timeout: seconds after which no further trial begins; the first one does.
-        device: where trials are trained, as in `adi.training.loop.train`. It may change from call to call.
+        device: where trials are trained, as in `adi.training.train.train`. It may change from call to call.
 
     Raises `AdiError` for wrong settings and spaces before any trial, and for base settings that cannot be trained.
     """
     device_named(device)
-    asked = _asked(prepared, model, objective, space, settings, k, seed)
+    kind, prepared, out = model_of(model), Path(prepared), Path(out)
+    asked = _asked(prepared, kind, objective, space, settings, k, seed)
     if trials < 1:
-        raise AdiError(f"--trials: {trials}; give at least 1, the trial of the base settings.")
+        raise ArgumentError("trials", f"{trials}; give at least 1, the trial of the base settings.")
     study = open_study(out, asked)
     write_study(out, study)
     deadline = math.inf if timeout is None else time.monotonic() + timeout
     while len(study.trials) < trials and (not study.trials or time.monotonic() < deadline):
-        trial = run_trial(study, prepared, out / RUN, observer, device=device)
+        trial = run_trial(study, kind, prepared, out / RUN, observer, device=device)
         study = study.model_copy(update={"trials": (*study.trials, trial)})
         write_study(out, study)
         if observer is not None:
@@ -70,7 +73,7 @@ def tune(
 
 def _asked(
     prepared: Path,
-    model: str,
+    model: Model,
     objective: Objective,
     space: Mapping[str, Any] | None,
     settings: Mapping[str, Any] | None,
@@ -79,11 +82,11 @@ def _asked(
 ) -> Study:
     """The study before its first trial; raises `AdiError` for all that is wrong with what is asked."""
     if objective not in get_args(Objective):
-        raise AdiError(f"--objective: '{objective}' is not one of {', '.join(get_args(Objective))}.")
+        raise ArgumentError("objective", f"'{objective}' is not one of {', '.join(get_args(Objective))}.")
     if not 0 <= seed < 1 << 63:
-        raise AdiError(f"--seed: {seed}; give a whole number from 0 to {(1 << 63) - 1}.")
+        raise ArgumentError("seed", f"{seed}; give a whole number from 0 to {(1 << 63) - 1}.")
     if k is not None and k < 1:
-        raise AdiError(f"-k: {k}; give a list length of at least 1.")
+        raise ArgumentError("k", f"{k}; give a list length of at least 1.")
     chosen = settings_for(model, settings)
     if chosen.training is not None and k is not None:
         chosen = settings_for(model, changed(as_config(chosen), {"k": k}))
@@ -97,7 +100,8 @@ def _asked(
             "Raise split.validation in the schema and prepare again."
         )
     return Study(
-        model=model,
+        model=model.name,
+        source=source_of(model),
         fingerprint=dataset.manifest.fingerprint,
         objective=objective,
         k=rules.k if k is None else k,

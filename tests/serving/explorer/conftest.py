@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from adi.exporting.export import export
 from adi.preparation.prepare import prepare
-from adi.training.loop import train
+from adi.training.train import train
 
 SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 8, "embedding_std": 1.0}
 FLAGS = [

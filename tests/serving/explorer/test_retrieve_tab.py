@@ -8,7 +8,7 @@ from playwright.sync_api import Route, expect
 
 from adi.exporting.export import export
 from adi.serving.recent_redis import RedisRecent
-from adi.training.loop import train
+from adi.training.train import train
 
 
 def test_a_user_who_is_chosen_gets_in_each_domain_what_the_api_gives(window, served, top) -> None:

@@ -1,7 +1,7 @@
-"""Numbers of each feature in each domain, kept beside a run: its weights, and what hangs on it.
+"""Numbers of each feature in each domain, in a run's folder.
 
-interest.json    the mean weight of a feature, see `adi.models.interest`
-falls.json       how far recall falls without it, see `adi.evaluation.zeroing`
+interest.json    the mean weight of a feature (`adi.models.interest`)
+falls.json       how far recall falls without the feature (`adi.evaluation.zeroing`)
 """
 
 import math
@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from adi.data.arrays import Array
 from adi.data.folder import replace_file
 from adi.errors import AdiError
-from adi.evaluation.groups import Estimate
 
 INTEREST = "interest.json"
 FALLS = "falls.json"
@@ -56,11 +55,3 @@ def read_by_feature(path: Path) -> dict[str, ByFeature]:
             f"{path}: not numbers by feature as adi writes them ({error.error_count()} faults). "
             f"Run 'adi evaluate {path.parent}' again."
         ) from None
-
-
-def over_runs(found: Sequence[ByFeature]) -> Mapping[str, tuple[Estimate, ...]]:
-    """The estimate of each feature in each domain."""
-    return {
-        domain: tuple(Estimate.of(values) for values in zip(*(one.values[domain] for one in found), strict=True))
-        for domain in found[0].values
-    }

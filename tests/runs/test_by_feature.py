@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from adi.errors import AdiError
-from adi.evaluation.by_feature import INTEREST, ByFeature, over_runs, read_by_feature, write_by_feature
-from adi.evaluation.groups import Estimate
+from adi.evaluation.groups import Estimate, over_runs
+from adi.runs.by_feature import INTEREST, ByFeature, read_by_feature, write_by_feature
 
 
 def test_written_and_read_back(tmp_path) -> None:

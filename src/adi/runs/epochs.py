@@ -1,0 +1,57 @@
+"""``log.jsonl``: a line for each epoch of a training, with its loss, speed and validation."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from adi.data.folder import replace_text
+from adi.errors import AdiError
+from adi.runs.metrics import Measures
+from adi.runs.record import Record
+from adi.schema import describe
+
+FILE = "log.jsonl"
+
+
+class Validation(Record):
+    """The measures on the validation rows after an epoch."""
+
+    domains: dict[str, Measures]
+    mean: Measures
+
+
+class Epoch(Record):
+    """A line of ``log.jsonl``. `step` counts from the start of the training; the other numbers are the epoch's alone.
+
+    `pseudo_positives` is None in a training without self-training.
+    """
+
+    epoch: int
+    step: int
+    seconds: float
+    samples: int
+    samples_per_second: float
+    loss: float | None
+    validation: Validation | None = None
+    pseudo_positives: int | None = None
+
+
+def read_epochs(folder: Path) -> tuple[Epoch, ...]:
+    """The epochs of a run; none for a model without training. Raises `AdiError` naming the line at fault."""
+    path = folder / FILE
+    if not path.exists():
+        return ()
+    epochs = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            epochs.append(Epoch.model_validate_json(line))
+        except ValidationError as error:
+            raise AdiError(f"{path}, line {number}: {describe(error, Epoch)}. Train the run again.") from None
+    return tuple(epochs)
+
+
+def append_epoch(folder: Path, epoch: Epoch) -> None:
+    """Add the line of an epoch; one of that number or later, from before a training was resumed, is replaced."""
+    path = folder / FILE
+    earlier = path.read_text(encoding="utf-8").splitlines()[: epoch.epoch - 1] if path.exists() else []
+    replace_text(path, "\n".join([*earlier, epoch.model_dump_json(exclude_none=True)]))

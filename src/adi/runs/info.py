@@ -1,0 +1,76 @@
+"""``run.json``: the model, settings, seed and data of a run, and whether its training is complete."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from adi.data.folder import replace_text
+from adi.errors import AdiError
+from adi.runs.record import Record
+from adi.schema import describe
+
+FORMAT = 1
+"""Raised whenever the layout of a run's folder changes; runs of another format are refused."""
+
+FILE = "run.json"
+
+
+class ModelSource(Record):
+    """The origin of a model that is not part of adi: its import path ``package.module:NAME``, None where the module is
+    none that can be imported, such as a notebook; and a digest of its source code, None where there is no file."""
+
+    path: str | None
+    digest: str | None
+
+
+class RunInfo(Record):
+    """The content of ``run.json``.
+
+    `prepared` is the path of the prepared dataset, relative to the run where that is possible. `kept` is the epoch
+    whose weights score each domain; the same for all, except with ``keep: domain``. `notes` tell what the training did
+    in another way than the settings say, and why.
+    """
+
+    format: int = FORMAT
+    model: str
+    source: ModelSource | None = None
+    seed: int
+    status: Literal["training", "complete"]
+    created: str
+    domains: tuple[str, ...]
+    prepared: str
+    fingerprint: str
+    parameters: int | None = None
+    kept: dict[str, int] | None = None
+    versions: dict[str, str]
+    config: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def read_info(folder: Path) -> RunInfo:
+    """Read ``run.json``. Raises `AdiError` for a folder without one, and for one that this adi cannot read."""
+    path = folder / FILE
+    try:
+        info = RunInfo.model_validate_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise AdiError(
+            f"{folder}: not a run (no {FILE}). Make one with: adi train PREPARED --model adi-se --out {folder}"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise AdiError(f"{path}: not text ({error}). Train the run again.") from None
+    except ValidationError as error:
+        raise AdiError(f"{path}: not a run that this adi wrote: {describe(error, RunInfo)}. Train it again.") from None
+    if info.format != FORMAT:
+        raise AdiError(f"{path}: format {info.format}, and this adi reads format {FORMAT}. Train it again.")
+    return info
+
+
+def write_info(folder: Path, info: RunInfo) -> None:
+    """Write, or replace, ``run.json``."""
+    replace_text(folder / FILE, info.model_dump_json(indent=1))
+
+
+def weights_file(folder: Path, by_domain: bool, epoch: int) -> Path:
+    """The file with the weights of an epoch; `by_domain` where each domain keeps an epoch of its own."""
+    return folder / (f"model-{epoch}.safetensors" if by_domain else "model.safetensors")

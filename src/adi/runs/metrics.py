@@ -1,0 +1,89 @@
+"""Metrics of an evaluation, and ``metrics.json``, which keeps them in a run's folder."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import ConfigDict, Field
+
+from adi.data.folder import replace_text
+from adi.runs.record import Record
+
+FILE = "metrics.json"
+
+Measures = dict[str, int | float | None]
+"""Values by name, such as ``recall@50`` in [0, 1], and the counts ``queries`` and ``corpus``; None is undefined."""
+
+
+class QueryGroup(Record):
+    """The queries of one group, such as those with a history of 3 to 5 items: how many, and their measures."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: Measures
+
+    group: str
+    queries: int
+
+    @property
+    def measures(self) -> Measures:
+        return self.__pydantic_extra__
+
+
+class Metrics(Record):
+    """The measures of a part of a dataset by domain, their mean over the domains, and by group of queries.
+
+    `against` is what each item was ranked among, the corpus or the row's candidates; `history` what the queries saw of
+    their users. `breakdown` maps a grouping, such as ``history_length``, and a domain to the groups in order. `ranks`
+    is the digest of the ranks that the measures were made from (`adi.evaluation.ranks`).
+    """
+
+    model: str | None = None
+    part: str
+    against: str
+    history: str
+    ks: tuple[int, ...] = Field(min_length=1)
+    domains: dict[str, Measures]
+    mean: Measures
+    breakdown: dict[str, dict[str, tuple[QueryGroup, ...]]] = Field(default_factory=dict)
+    ranks: str | None = None
+
+    def as_json(self) -> str:
+        """The text of ``metrics.json``."""
+        return json.dumps(self.model_dump(mode="json"), indent=1)
+
+    def to_frame(self) -> pa.Table:
+        """A row for each domain and one for their mean: columns ``domain`` and every measure.
+
+        pandas and polars take the table as it is: ``metrics.to_frame().to_pandas()``, ``polars.from_arrow(...)``.
+        """
+        rows = [{"domain": name, **measures} for name, measures in self.domains.items()]
+        return pa.Table.from_pylist([*rows, {"domain": "mean", **dict.fromkeys(self._names()), **self.mean}])
+
+    def __repr__(self) -> str:
+        names = [name for name in self.mean if name.startswith("recall@")] or list(self.mean)
+        means = ", ".join(f"{name} {_shown(self.mean[name])}" for name in names)
+        return f"<Metrics of {self.model or 'a model'} on {self.part}, {len(self.domains)} domains: mean {means}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        names = self._names()
+        head = "".join(f"<th>{name}</th>" for name in ("domain", *names))
+        body = "".join(
+            f"<tr><th>{domain}</th>{''.join(f'<td>{_shown(measures.get(name))}</td>' for name in names)}</tr>"
+            for domain, measures in (*self.domains.items(), ("mean", self.mean))
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys(name for measures in self.domains.values() for name in measures))
+
+
+def write_metrics(folder: Path, metrics: Metrics) -> None:
+    """Write, or replace, ``metrics.json``."""
+    replace_text(folder / FILE, metrics.as_json())
+
+
+def _shown(value: int | float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

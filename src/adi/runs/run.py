@@ -1,0 +1,129 @@
+"""A run: the folder of one training, and of its evaluation.
+
+run.json             model, seed, settings, data and status (`adi.runs.info`)
+log.jsonl            a line for each epoch (`adi.runs.epochs`)
+model.safetensors    the weights of the best epoch; with ``keep: domain`` model-N.safetensors for each epoch N that is
+                     the best of some domain
+self_training.json   an audit of self-training, where it is on (`adi.runs.self_training`)
+checkpoint.safetensors   what --resume needs; removed when the training is complete
+metrics.json         the metrics of the test (`adi.runs.metrics`)
+ranks.parquet        the rank of each test row's item (`adi.evaluation.ranks`)
+interest.json        the weight of each feature in each domain, for a model that weighs them (`adi.runs.by_feature`)
+tensorboard/         the log for TensorBoard
+
+Nothing else in adi parses these files.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from adi.data.dataset import Dataset
+from adi.errors import AdiError
+from adi.runs.epochs import Epoch, read_epochs
+from adi.runs.info import RunInfo, read_info
+from adi.runs.metrics import FILE as METRICS
+from adi.runs.metrics import Metrics
+from adi.schema import describe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run that was evaluated. `epochs` is empty for a model without training, such as popularity."""
+
+    folder: Path
+    info: RunInfo
+    epochs: tuple[Epoch, ...]
+    metrics: Metrics
+
+    @property
+    def prepared(self) -> Path:
+        """The prepared dataset, which the run names from its own folder."""
+        return prepared_of(self.folder, self.info)
+
+    def open_dataset(self) -> Dataset:
+        """The prepared dataset; raises `AdiError` as `open_dataset_of` does."""
+        return open_dataset_of(self.folder, self.info)
+
+
+def prepared_of(folder: Path, info: RunInfo) -> Path:
+    """The path of the prepared dataset of a run."""
+    return Path(os.path.normpath(folder / info.prepared))
+
+
+def open_dataset_of(folder: Path, info: RunInfo) -> Dataset:
+    """The dataset that a run was trained on; raises `AdiError` where it is gone, or holds other data by now."""
+    prepared = prepared_of(folder, info)
+    dataset = Dataset(prepared)
+    if dataset.manifest.fingerprint != info.fingerprint:
+        raise AdiError(
+            f"{folder}: trained on other data than {prepared} now holds (fingerprint {info.fingerprint}, there "
+            f"{dataset.manifest.fingerprint}). Train it again."
+        )
+    return dataset
+
+
+def read_run(folder: Path) -> Run:
+    """Read an evaluated run. Raises `AdiError` naming the file at fault and the command that writes it."""
+    info, metrics = read_info(folder), read_metrics(folder)
+    if missing := [domain for domain in info.domains if domain not in metrics.domains]:
+        raise AdiError(
+            f"{folder / METRICS}: domains: '{missing[0]}' of run.json is not in it "
+            f"({', '.join(metrics.domains)}). Run 'adi evaluate {folder}' again."
+        )
+    return Run(folder=folder, info=info, epochs=read_epochs(folder), metrics=metrics)
+
+
+def read_metrics(folder: Path) -> Metrics:
+    """The metrics of a run; raises `AdiError` for a run that was not evaluated, and for a file that is damaged."""
+    path, remedy = folder / METRICS, f"'adi evaluate {folder}' writes it."
+    try:
+        return Metrics.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AdiError(f"{path}: no such file. {remedy}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise AdiError(f"{path}: cannot be read: {error}. {remedy}") from None
+    except ValidationError as error:
+        raise AdiError(f"{path}: {describe(error, Metrics)}. {remedy}") from None
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """Read several evaluated runs, which must have been tested on the same data, queries, corpora and domains.
+
+    Raises `AdiError` for a folder or file that is missing or malformed, a run that is given twice, and runs that were
+    tested differently.
+    """
+    if not folders:
+        raise AdiError("no runs: give one or more run folders.")
+    for number, folder in enumerate(folders):
+        if folder.resolve() in [earlier.resolve() for earlier in folders[:number]]:
+            raise AdiError(f"{folder}: this run is given twice. Name each run once.")
+    runs = [read_run(folder) for folder in folders]
+    for run in runs[1:]:
+        expected, actual = _tested_on(runs[0]), _tested_on(run)
+        for name in expected:
+            if actual[name] != expected[name]:
+                raise AdiError(
+                    f"{run.folder}: {name}: {actual[name]}, but in {runs[0].folder}: {expected[name]}. Such runs do "
+                    "not compare: take them apart, or train and evaluate both on one prepared dataset."
+                )
+    return runs
+
+
+def _tested_on(run: Run) -> dict[str, str]:
+    """The terms of a run's test, in words: the same for all runs that are compared."""
+    metrics, domains = run.metrics, run.info.domains
+    counts = {
+        name: ", ".join(f"{metrics.domains[domain].get(name)} in {domain}" for domain in domains)
+        for name in ("queries", "corpus")
+    }
+    return {
+        "part": metrics.part,
+        "against": metrics.against,
+        "domains": ", ".join(domains),
+        **counts,
+        "fingerprint of the data and its split": run.info.fingerprint,
+    }

@@ -1,0 +1,66 @@
+"""``self_training.json``: the audit of self-training, which counts pseudo-positives by pair of domains.
+
+`adi.training.pseudo_audit` makes it and defines the counts.
+"""
+
+from pathlib import Path
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from adi.data.folder import replace_text
+from adi.errors import AdiError
+from adi.runs.record import Record
+from adi.schema import describe
+
+FILE = "self_training.json"
+
+
+class Histogram(Record):
+    """Numbers of pairs with a score between each two `edges`, of all and of the accepted; empty if none was scored."""
+
+    edges: tuple[float, ...]
+    scored: tuple[int, ...]
+    accepted: tuple[int, ...]
+
+
+class DomainPair(Record):
+    """The pairs that rows of the domain `source` offered to the domain `target`, counted."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    source: str = Field(alias="from")
+    target: str = Field(alias="to")
+    samples: int = 0
+    eligible: int
+    known: int = 0
+    scored: int
+    accepted: int
+    checked: int
+    precision: float | None
+    base_rate: float | None
+    score_histogram: Histogram
+
+
+class Audit(Record):
+    """The content of ``self_training.json``: `start_step` is the first step with pseudo-positives, of `steps`."""
+
+    start_step: int
+    steps: int
+    seconds: dict[str, float]
+    pairs: tuple[DomainPair, ...]
+
+
+def write_audit(folder: Path, audit: Audit) -> None:
+    """Write, or replace, the audit of a run."""
+    replace_text(folder / FILE, audit.model_dump_json(indent=1, by_alias=True))
+
+
+def read_audit(folder: Path) -> Audit | None:
+    """The audit of a run; None without self-training. Raises `AdiError` for a file that is malformed."""
+    path = folder / FILE
+    try:
+        return Audit.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise AdiError(f"{path}: {describe(error, Audit)}. Train the run again.") from None
