@@ -49,11 +49,11 @@ def users_of(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_domain_with_more_users_than_clicks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        AdiError, match=r"domain 'feed' would have 312 clicks for (\d+) users\. .* to (\d+) or"
+        AdiError, match=r"^interactions: domain 'feed' would have 312 clicks for (\d+) users\. Give (\d+) or"
     ) as error:
         simulate(tmp_path / "out", Marketplace(users=1000, interactions=4000))  # 4000 x 167/2142 = 311.9
     assert list(tmp_path.iterdir()) == []
-    needed = int(str(error.value).split("--interactions to ")[1].split()[0])
+    needed = int(str(error.value).split("Give ")[1].split()[0])
     simulate(tmp_path / "out", Marketplace(users=1000, interactions=needed))
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adi.errors import AdiError
-from adi.preparation.splitting import TEST, TRAIN, VALIDATION, assign_parts, whole_users
+from adi.preparation.splitting import TEST, TRAIN, VALIDATION, assign_parts, blocks_of_users
 from adi.schema import FilesSplit, LastSplit, RandomSplit, TimeSplit
 
 USERS = {"ann": 0, "bo": 1, "cy": 2, "dee": 3}
@@ -150,7 +150,7 @@ class Batches:
 
 @given(users=st.lists(st.integers(0, 5), max_size=20).map(sorted), size=st.integers(1, 7))
 def test_blocks_hold_all_rows_of_their_users(users, size):
-    blocks = list(whole_users(Batches(users, size)))
+    blocks = list(blocks_of_users(Batches(users, size)))
     assert [number for _, place in blocks for number in place] == list(range(len(users)))
     held = [set(user.tolist()) for user, _ in blocks]
     assert sum(map(len, held)) == len(set(users))

@@ -39,7 +39,7 @@ def test_missing_folder_says_what_to_do(tmp_path: Path) -> None:
 def test_missing_file_says_which_is_expected(tmp_path: Path) -> None:
     with pytest.raises(AdiError, match=r"no file matches 'log\*\.txt'\. Get it\."):
         published_files(tmp_path, "log*.txt", "Get it.")
-    with pytest.raises(AdiError, match=r"neither 'pack-\*\.whl' nor 'a\.txt' is in it\. Get it\."):
+    with pytest.raises(AdiError, match=r"holds neither 'pack-\*\.whl' nor 'a\.txt'\. Get it\."):
         _contents(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The corpus of each domain: the items that can be retrieved there, and how often each was a training positive."""
+"""The corpus of each domain: the items that can be retrieved there, and the training rows of each."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ from adi.schema import Corpus, FilesSplit, Schema
 
 
 def read_eligible(connection: Backend, schema: Schema, folder: Path) -> ibis.Table | None:
-    """The table of eligible (item, domain) pairs, as text, where the schema names one."""
+    """The table of eligible (item, domain) pairs as text; None if the schema has none."""
     if schema.corpus is None:
         return None
     wanted = {"item": schema.corpus.item, "domain": schema.corpus.domain}
@@ -24,7 +24,7 @@ def read_eligible(connection: Backend, schema: Schema, folder: Path) -> ibis.Tab
 
 
 def read_candidates(connection: Backend, schema: Schema, folder: Path) -> ibis.Table | None:
-    """The table of candidates (user, domain, item), as text, where the split names one."""
+    """The table of candidates (user, domain, item) as text; None if the split has none."""
     if not isinstance(schema.split, FilesSplit) or schema.split.candidates is None:
         return None
     columns = schema.interactions
@@ -45,11 +45,11 @@ def _read_text(connection: Backend, name: str, path: str, folder: Path, wanted: 
 
 
 def write_corpus(rows: ibis.Table, eligible: ibis.Table | None, out: Path, num_domains: int) -> list[int]:
-    """Write items, counts, eligible and offsets of all corpora, domain after domain; returns the eligible of each.
+    """Write items, counts, eligible and offsets of all corpora, domain after domain.
 
     `rows` is the log in numbers with its `part`, `eligible` (item, domain) in numbers. Without it, the items of a
-    domain are those of its training and validation rows. An item that training saw there and that is not eligible
-    stays in the arrays, so that it can be a negative; it is not retrieved.
+    domain are those of its training and validation rows. An item that training saw in a domain where it is not eligible
+    stays in the arrays, so that it can be a negative; it is not retrieved. Returns the eligible items of each domain.
     """
     trained = rows.filter(_.part != TEST).group_by("domain", "item")
     trained = trained.agg(count=(_.part == TRAIN).cast("int64").sum())
@@ -86,7 +86,7 @@ def require_items(corpus: Corpus, sizes: Mapping[str, int]) -> None:
 
 
 def write_candidates(tests: ibis.Table, candidates: ibis.Table, out: Path, num_tests: int) -> None:
-    """Write the candidates of each test row as values and offsets.
+    """Write the candidates of each test row as arrays of items and offsets.
 
     `tests` has one row (test, user, domain) for each test row, `candidates` (user, domain, item), both in numbers.
     """
@@ -95,6 +95,6 @@ def write_candidates(tests: ibis.Table, candidates: ibis.Table, out: Path, num_t
     write_columns(
         paired.order_by("test", "item").to_pyarrow_batches(), out, length, {"test": np.int64, "item": np.int32}
     )
-    tests_of = np.load(out / "test.npy")
-    np.save(out / "offsets.npy", np.searchsorted(tests_of, np.arange(num_tests + 1)))
+    test_numbers = np.load(out / "test.npy")
+    np.save(out / "offsets.npy", np.searchsorted(test_numbers, np.arange(num_tests + 1)))
     (out / "test.npy").unlink()

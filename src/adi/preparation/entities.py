@@ -1,4 +1,4 @@
-"""Users and items numbered in the order of their ids, and the log written in those numbers."""
+"""Users and items, numbered in the order of their ids, and tables written in these numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ def number_entities(connection: Backend, side: str, sources: list[ibis.Table], o
     Writes them to ``<out>/<side>.arrow``, which `adi.data.entity_ids` maps into memory.
     """
     keys = [source.select(key=_.key).filter(_.key.notnull()) for source in sources]
-    every = ibis.union(*keys, distinct=True) if len(keys) > 1 else keys[0].distinct()
-    numbered = every.mutate(index=ibis.row_number().over(ibis.window(order_by=_.key)).cast("int32"))
+    distinct = ibis.union(*keys, distinct=True) if len(keys) > 1 else keys[0].distinct()
+    numbered = distinct.mutate(index=ibis.row_number().over(ibis.window(order_by=_.key)).cast("int32"))
     connection.create_table(f"entities_{side}", numbered)
     table: ibis.Table = connection.table(f"entities_{side}")
     out.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def number_entities(connection: Backend, side: str, sources: list[ibis.Table], o
 
 
 def in_numbers(rows: ibis.Table, entities: Mapping[str, Entities], domains: tuple[str, ...]) -> ibis.Table:
-    """Replace the columns user, item and domain of `rows`, texts, by numbers; rows with an unknown one fall away."""
+    """Replace the texts in the columns user, item and domain by numbers, and drop rows with an unknown one."""
     names = pa.table({"domain": domains, "domain_index": pa.array(range(len(domains)), pa.int16())})
     for side in SIDES:
         numbers = entities[side].table.select(**{side: _.key, f"{side}_index": _.index})

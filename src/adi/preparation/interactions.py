@@ -1,4 +1,4 @@
-"""The log in numbers, on disk: training and validation rows by (user, time), test rows by (domain, user)."""
+"""The log in numbers, written to disk: training and validation rows by (user, time), test rows by (domain, user)."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -45,8 +45,9 @@ def write_rows(
     `rows` are in the order of users and time, as `assign_parts` leaves them; `context` has the encoding of each context
     feature, by name.
 
-    Arrays: user, item, domain, time if the log is `timed`, and context_<name>; for interactions also `held_out` (1: a
-    validation row), for the test `before`, the length of the row's history, see `assign_parts`.
+    The arrays are user, item, domain, time if the log is `timed`, and context_<name>; those of interactions also
+    `held_out` (1 for a validation row), those of the test `before`, the length of the row's history. `advance` is
+    called with the number of rows of each batch.
     """
     dtypes: dict[str, npt.DTypeLike] = {"user": np.int32, "item": np.int32, "domain": np.int16}
     if timed:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adi.data.folder import new_folder
-from adi.errors import AdiError
+from adi.errors import AdiError, ArgumentError
 from adi.preparation.tables import TableFiles, quoted
 from adi.sources.conversion import (
     Connection,
@@ -28,18 +28,18 @@ def globo_news(
     domain_column: str = "click_referrer_type",
     values: Sequence[str] = ("1", "2", "5", "7"),
 ) -> None:
-    """Convert the clicks of the folder's ``clicks*.parquet``; the domain is a column of the log, cut to `values`.
+    """Convert the clicks in the folder's ``clicks*.parquet``; the domain is a column of the log, cut to `values`.
 
-    Of each user and item the first click is kept (by time, then by place in the files), then items with at least 10
-    clicks, then users with at least 2, one pass each. A domain is named by the first letter of its column and the
-    code, as r1 for referrer type 1: what the codes mean is not published. Every other ``click_`` column becomes a
-    context feature; those of the session do not, since its size is known only once it has ended.
+    The first click of each user on each item is kept (by time, then by position in the files), then items with at least
+    10 clicks, then users with at least 2, one pass each. A domain is named by the first letter of its column and the
+    code, such as r1 for referrer type 1: the meaning of the codes is not published. Every other ``click_`` column
+    becomes a context feature; the columns of the session do not, since its size is known only once it has ended.
 
-    Raises `AdiError` for a missing file or column, a value that no row holds, and an `out` that is taken.
+    Raises `AdiError` for a missing file or column, a value that no row holds, and an `out` that is not free.
     """
     files = TableFiles(published_files(source, "clicks*.parquet", REMEDY))
     if not values or len(set(values)) < len(values):
-        raise AdiError(f"values '{','.join(values)}': give one or more distinct values of '{domain_column}'.")
+        raise ArgumentError("values", f"'{','.join(values)}'; give one or more distinct values of '{domain_column}'.")
     prefix = domain_column.removeprefix("click_")[:1]
     with new_folder(out) as building, working_database() as connection:
         log_columns = dict.fromkeys(
@@ -72,11 +72,11 @@ def _read(
     context: Sequence[str],
 ) -> None:
     """Read the rows of the chosen domains into the table `clicks`."""
-    shorter = [f"{quoted(column)} AS {quoted(column.removeprefix('click_'))}" for column in context]
+    renamed = [f"{quoted(column)} AS {quoted(column.removeprefix('click_'))}" for column in context]
     connection.execute(
         f"""CREATE TABLE clicks AS
         SELECT user_id, click_article_id AS item_id, ? || CAST({quoted(domain_column)} AS VARCHAR) AS domain,
-            make_timestamp_ms(click_timestamp) AS time, {"".join(f"{column}, " for column in shorter)}
+            make_timestamp_ms(click_timestamp) AS time, {"".join(f"{column}, " for column in renamed)}
             filename, file_row_number
         FROM {files.sql()}
         WHERE list_contains(?, CAST({quoted(domain_column)} AS VARCHAR))""",
@@ -87,21 +87,21 @@ def _read(
 def _require_values(
     connection: Connection, files: TableFiles, domain_column: str, prefix: str, values: Sequence[str]
 ) -> None:
-    found = {domain for (domain,) in connection.sql("SELECT DISTINCT domain FROM clicks").fetchall()}
+    domains = {domain for (domain,) in connection.sql("SELECT DISTINCT domain FROM clicks").fetchall()}
     for value in values:
-        if prefix + value not in found:
-            held = connection.sql(
+        if prefix + value not in domains:
+            frequent = connection.sql(
                 f"SELECT CAST({quoted(domain_column)} AS VARCHAR), count(*) FROM {files.sql()} "
                 "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20"
             ).fetchall()
             raise AdiError(
                 f"{files}, column '{domain_column}': no row holds '{value}'. The most frequent values, with "
-                f"their rows: {', '.join(f'{held_value} ({rows})' for held_value, rows in held)}."
+                f"their rows: {', '.join(f'{other} ({rows})' for other, rows in frequent)}."
             )
 
 
 def _cut(connection: Connection) -> dict[str, int]:
-    """Cut `clicks` to first clicks, then to frequent items, then to frequent users; returns the rows cut by reason."""
+    """Cut `clicks` to first clicks, then to frequent items, then to frequent users; count the rows removed."""
     first = "row_number() OVER (PARTITION BY user_id, item_id ORDER BY time, filename, file_row_number) = 1"
     steps = {
         "not the user's first click on the item": first,
