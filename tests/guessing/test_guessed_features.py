@@ -45,7 +45,7 @@ class TestGuessFeature:
     )
     def test_kinds(self, values, name, kind, seen):
         found = guess_feature(column(values, name))
-        assert (found.kind, found.seen, found.doubt) == (kind, seen, None)
+        assert (found.kind, found.column.summary(), found.doubt) == (kind, seen, None)
 
     @pytest.mark.parametrize(
         ("values", "doubt"),

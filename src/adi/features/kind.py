@@ -29,9 +29,9 @@ Reader = Callable[[Array, Array, Histories | None], ArrayBags]
 
 @dataclass(frozen=True)
 class FeatureColumn:
-    """A column of a feature table by entity: `values` has the columns index, place (the domain's number) and value.
+    """A column of a feature table by entity: `values` has the columns index, domain_number and value.
 
-    `place` is 0 throughout unless the table is `by_domain`; `source` names file and column in errors.
+    `domain_number` is 0 throughout unless the table is `by_domain`; `source` names file and column in errors.
     """
 
     values: "ibis.Table"
@@ -43,8 +43,8 @@ class FeatureColumn:
 class Side:
     """The users or the items while they are prepared: their values, and where their arrays are written.
 
-    `ids` has the id of every entity (index, place, value), `training_ids` those of the training rows (value, weight);
-    `column` reads the column that a feature names, and raises `AdiError` if no value is there. `item_id` is the item
+    `ids` has the id of every entity (index, domain_number, value), `training_ids` those of the training rows (value,
+    weight); `column` reads the column that a feature names, and raises `AdiError` if it has no value. `item_id` is the item
     feature of kind `id`. `ignored` counts, by feature, values that are read as missing though they are there.
     """
 
@@ -131,13 +131,13 @@ class Kind:
 
 
 def write_codes(side: Side, name: str, encoded: Batches, *, by_domain: bool) -> None:
-    """Write the one array of a feature from its codes by entity (`index`) and domain (`place`)."""
+    """Write the one array of a feature from its codes by entity (`index`) and `domain_number`."""
     side.folder.mkdir(parents=True, exist_ok=True)
     shape = (side.size, side.num_domains) if by_domain else (side.size,)
     array = np.lib.format.open_memmap(side.folder / f"{name}.npy", mode="w+", dtype=np.int32, shape=shape)
     codes = array if by_domain else array[:, None]  # (entities, domains) or (entities, 1)
     for batch in encoded:
-        codes[batch["index"], batch["place"]] = batch["code"]
+        codes[batch["index"], batch["domain_number"]] = batch["code"]
     array.flush()
 
 

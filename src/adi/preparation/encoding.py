@@ -33,7 +33,7 @@ class TableColumns:
         read: Mapping[str, ibis.Table],
     ) -> None:
         self.connection, self.entities = connection, entities
-        self.domains = pa.table({"domain": domains, "place": pa.array(range(len(domains)), pa.int32())})
+        self.domains = pa.table({"domain": domains, "domain_number": pa.array(range(len(domains)), pa.int32())})
         self.tables, self.read = tables, read
         self._numbered: dict[str, ibis.Table] = {}
 
@@ -41,7 +41,7 @@ class TableColumns:
         """The column that a feature names. Raises `AdiError` if all its values are missing."""
         table = self.tables[str(feature.table)]
         numbered = self._by_number(table)
-        values = numbered.select(index=_.index, place=_.place, value=numbered[f"value_{feature.name}"])
+        values = numbered.select(index=_.index, domain_number=_.domain_number, value=numbered[f"value_{feature.name}"])
         source = table.source(feature.source_column)
         if values.filter(_.value.notnull()).count().to_pyarrow().as_py() == 0:
             raise AdiError(
@@ -57,10 +57,10 @@ class TableColumns:
             if table.by_domain:
                 keyed = keyed.join(ibis.memtable(self.domains), "domain")
             else:
-                keyed = keyed.mutate(place=ibis.literal(0))
+                keyed = keyed.mutate(domain_number=ibis.literal(0))
             columns = [f"value_{feature.name}" for feature in table.features]
             name = f"numbered_{table.name}"
-            self.connection.create_table(name, keyed.select("index", "place", *columns))
+            self.connection.create_table(name, keyed.select("index", "domain_number", *columns))
             self._numbered[table.name] = self.connection.table(name)
         return self._numbered[table.name]
 
@@ -87,7 +87,7 @@ def encode_features(
             name=side,
             size=entities.size,
             num_domains=len(columns.domains),
-            ids=entities.table.select(index=_.index, place=ibis.literal(0), value=_.key),
+            ids=entities.table.select(index=_.index, domain_number=ibis.literal(0), value=_.key),
             training_ids=trained.join(entities.table, "index").select(value=_.key, weight=_.weight),
             column=columns,
             item_id=item_id,

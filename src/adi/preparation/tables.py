@@ -71,11 +71,11 @@ class TableFiles:
 
         In a folder, what starts with `_` or `.` is a writer's mark and not a part. Raises `AdiError` without a file.
         """
-        place = folder / path
-        matches = [place] if place.exists() else [Path(match) for match in glob(str(place), recursive=True)]
+        pattern = folder / path
+        matches = [pattern] if pattern.exists() else [Path(match) for match in glob(str(pattern), recursive=True)]
         parts = sorted({file for match in matches for file in (_parts_in(match) if match.is_dir() else [match])})
         if not parts:
-            fault = "the folder has no files" if place.is_dir() else "no file matches"
+            fault = "the folder has no files" if pattern.is_dir() else "no file matches"
             raise AdiError(f"'{path}': {fault}, looked for in {folder.resolve()}. Paths are relative to that folder.")
         return cls(parts)
 
