@@ -44,8 +44,8 @@ class Side:
     """The users or the items while they are prepared: their values, and where their arrays are written.
 
     `ids` has the id of every entity (index, domain_number, value), `training_ids` those of the training rows (value,
-    weight); `column` reads the column that a feature names, and raises `AdiError` if it has no value. `item_id` is the item
-    feature of kind `id`. `ignored` counts, by feature, values that are read as missing though they are there.
+    weight); `column` reads the column that a feature names, and raises `AdiError` if it has no value. `item_id` is the
+    item feature of kind `id`. `ignored` counts, by feature, values that are read as missing though they are there.
     """
 
     name: Literal["user", "item"]
