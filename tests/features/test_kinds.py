@@ -1,4 +1,4 @@
-"""A value has one code, whichever kind its feature is of and whichever way it comes: in a table, in a column, alone."""
+"""A value has the same code in a table, in a column and alone, whatever the kind of its feature."""
 
 import math
 from typing import get_args
@@ -40,10 +40,10 @@ def test_texts(tmp_path_factory, kind, settings_class, data, values, unseen, has
     feature = settings_class(name="f", kind=kind, hash_size=hash_size, min_count=min_count)
     column = pa.array(values, pa.string())
     encoding = KINDS[kind].fit(feature, numbered(column), "", tmp_path_factory.getbasetemp())
-    asked = pa.array(data.draw(st.permutations(values + unseen)), pa.string())
-    streamed, in_column, alone = three_ways(encoding, numbered(asked), asked)
+    values_to_encode = pa.array(data.draw(st.permutations(values + unseen)), pa.string())
+    streamed, in_column, alone = three_ways(encoding, numbered(values_to_encode), values_to_encode)
     assert streamed == in_column == alone
-    assert [code == 0 for code in alone] == [value is None for value in asked.to_pylist()]
+    assert [code == 0 for code in alone] == [value is None for value in values_to_encode.to_pylist()]
     assert max(alone, default=0) < encoding.rows
 
 
@@ -54,7 +54,7 @@ def test_lists(tmp_path_factory, lists, hash_size):
     rows = ibis.memtable(pa.table({"index": range(len(lists)), "value": pa.array(lists, pa.list_(pa.string()))}))
     parts = parts_of(rows)
     encoding = KINDS["multi"].fit(feature, parts, "", tmp_path_factory.getbasetemp())
-    values = pa.array([value for one in lists for value in one or () if value], pa.string())
+    values = pa.array([value for parts in lists for value in parts or () if value], pa.string())
     batches = list(encoding.encode_table(parts, order_by=("index", "part")))
     streamed = [code for batch in batches for code in batch["code"].tolist()]
     _, in_column, alone = three_ways(encoding, numbered(values), values)
@@ -71,10 +71,10 @@ def test_numbers(tmp_path_factory, fitted, others, buckets, scale):
     feature = NumericFeature(name="f", kind="numeric", buckets=buckets, scale=scale)
     column = pa.array(fitted, pa.float64())
     encoding = KINDS["numeric"].fit(feature, numbered(column), "", tmp_path_factory.getbasetemp())
-    asked = pa.array([*fitted, *others, *encoding.edges], pa.float64())
-    streamed, in_column, alone = three_ways(encoding, numbered(asked), asked)
+    values_to_encode = pa.array([*fitted, *others, *encoding.edges], pa.float64())
+    streamed, in_column, alone = three_ways(encoding, numbered(values_to_encode), values_to_encode)
     assert streamed == in_column == alone
-    finite = [value is not None and math.isfinite(value) for value in asked.to_pylist()]
+    finite = [value is not None and math.isfinite(value) for value in values_to_encode.to_pylist()]
     assert [code >= 2 for code in alone] == finite
     assert max(alone) < encoding.rows
 
@@ -110,7 +110,7 @@ class TestStored:
         numbers = np.array([ids.find(key) for key in values])
         bags = KINDS[feature.kind].reader(feature, dataset)(numbers, np.zeros(len(numbers), dtype=np.int64), None)
         lists = [value if isinstance(value, list) else [value] for value in values.values()]
-        expected = [0 if value is None else encoding.encode_value(str(value)) for one in lists for value in one]
+        expected = [0 if value is None else encoding.encode_value(str(value)) for parts in lists for value in parts]
         assert bags.values.tolist() == expected
         assert encoding.rows == feature.rows
 

@@ -44,8 +44,8 @@ class TestGuessFeature:
         ],
     )
     def test_kinds(self, values, name, kind, seen):
-        found = guess_feature(column(values, name))
-        assert (found.kind, found.column.summary(), found.doubt) == (kind, seen, None)
+        guess = guess_feature(column(values, name))
+        assert (guess.kind, guess.column.summary(), guess.doubt) == (kind, seen, None)
 
     @pytest.mark.parametrize(
         ("values", "doubt"),

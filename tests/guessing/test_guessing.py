@@ -96,8 +96,8 @@ class TestLog:
         renamed = {"noise": [0.5, 1.5] * 300}
         renamed |= {user: columns["user_id"], item: columns["item_id"], time: columns["ts"], domain: columns["domain"]}
         _, schema = guess(tmp_path, write(tmp_path / "log.parquet", **renamed))
-        found = (schema.interactions.user, schema.interactions.item, schema.interactions.time, schema.domains.column)
-        assert found == (user, item, time, domain)
+        roles = (schema.interactions.user, schema.interactions.item, schema.interactions.time, schema.domains.column)
+        assert roles == (user, item, time, domain)
 
     def test_a_time_by_type_is_found_without_a_name_and_text_must_read_as_one(self, tmp_path):
         columns = clicks(date=["soon"] * 600)

@@ -1,4 +1,4 @@
-"""What is seen in a table, and how it is said."""
+"""Profiles of tables, and their words in comments."""
 
 import duckdb
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Features on disk by hand: ids, categories, lists, numbers; by domain; of the context. And those that hold nothing."""
+"""Arrays of features by hand: ids, categories, lists and numbers, by domain, of the context; and empty columns."""
 
 import math
 

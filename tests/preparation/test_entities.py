@@ -40,7 +40,7 @@ def test_rows_with_something_unknown_fall_away(engine):
         "row": [1, 2, 3, 4, 5],
     }
     numbered = in_numbers(ibis.memtable(pa.table(rows)), entities, ("feed", "shop"))
-    found = engine.to_pyarrow(numbered.order_by("row").select("row", "user", "item", "domain"))
-    assert found.to_pydict() == {"row": [1, 2], "user": [1, 0], "item": [2, 1], "domain": [1, 0]}
+    result = engine.to_pyarrow(numbered.order_by("row").select("row", "user", "item", "domain"))
+    assert result.to_pydict() == {"row": [1, 2], "user": [1, 0], "item": [2, 1], "domain": [1, 0]}
     pairs = in_numbers(ibis.memtable(pa.table({"item": ["y"], "domain": ["shop"]})), entities, ("feed", "shop"))
     assert engine.to_pyarrow(pairs).to_pylist() == [{"item": 1, "domain": 1}]

@@ -1,4 +1,4 @@
-"""Tables in memory give what the same tables give in files, and what cannot be read is named."""
+"""Tables in memory give the same arrays as files, and messages name what cannot be read."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Reading raw tables: what is read is what is written, and what cannot be read is named."""
+"""Reading raw tables: values as they are written, and messages that name what cannot be read."""
 
 import gzip
 from pathlib import Path
