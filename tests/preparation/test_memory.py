@@ -181,9 +181,7 @@ class TestRefused:
     @pytest.mark.parametrize(("name", "where"), [("interactions", "interactions"), ("items", "tables.items")])
     def test_a_table_that_is_nowhere(self, schema, tables, tmp_path, name, where):
         del tables[name]
-        message = (
-            rf"^{where}\.path: is missing\. Name the table's files there, or give adi\.prepare tables\[\"{name}\"\]"
-        )
+        message = rf"^schema: {where}\.path: is missing\. Name the table's files .* itself: tables\[\"{name}\"\]"
         refused(schema, tables, tmp_path / "out", message)
 
     def test_a_table_of_the_log_s_name(self, schema, tables, tmp_path):

@@ -27,6 +27,9 @@ Batches = Iterator[dict[str, Array]]
 class Encoding(Protocol):
     """The codes of a feature's values."""
 
+    takes_numbers: bool = False
+    """Whether a value must read as a number."""
+
     @property
     def rows(self) -> int:
         """The number of codes, 0 and 1 included: the rows of the embedding table."""
@@ -34,10 +37,7 @@ class Encoding(Protocol):
     @property
     def settings(self) -> dict[str, Any]:
         """The fields of `FeatureInfo` that describe the encoding."""
-
-    @property
-    def takes_numbers(self) -> bool:
-        """Whether a value must read as a number."""
+        return {}
 
     def encode_table(self, rows: "ibis.Table", order_by: Sequence[str] = ()) -> Batches:
         """Stream the columns of `rows`, with the int32 column `code` in place of `value`."""
@@ -50,22 +50,18 @@ class Encoding(Protocol):
 
     def first_values(self, most: int) -> list[str]:
         """The `most` frequent values; none where the encoding keeps no values."""
+        return []
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class Vocabulary(Encoding):
     """Codes by position: `values` (V,) are distinct, the most frequent first, and the first has code 2."""
 
     values: pa.ChunkedArray
-    takes_numbers = False
 
     @property
     def rows(self) -> int:
         return len(self.values) + FIRST_VALUE_ROW
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {}
 
     def encode_table(self, rows: "ibis.Table", order_by: Sequence[str] = ()) -> Batches:
         import ibis
@@ -95,11 +91,10 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
-class Hash:
+class Hash(Encoding):
     """Codes by a value's MD5, the last 8 bytes as a little-endian number, modulo `size`. No value is unseen."""
 
     size: int
-    takes_numbers = False
 
     @property
     def rows(self) -> int:
@@ -126,9 +121,6 @@ class Hash:
 
     def encode_value(self, value: str) -> int:
         return int.from_bytes(md5(value.encode()).digest()[8:], "little") % self.size + FIRST_VALUE_ROW
-
-    def first_values(self, most: int) -> list[str]:
-        return []
 
 
 def count_values(values: "ibis.Table", min_count: int) -> pa.Table:

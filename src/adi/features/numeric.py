@@ -13,7 +13,7 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.data.manifest import FIRST_VALUE_ROW, NULL_ROW, FeatureInfo
 from adi.errors import AdiError
-from adi.features.encoding import Batches, stream
+from adi.features.encoding import Batches, Encoding, stream
 from adi.features.kind import Kind
 from adi.schema import NumericFeature
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Buckets:
+class Buckets(Encoding):
     """Codes of the buckets between `edges`, ascending: code 2 is below the first. NaN and infinities are missing."""
 
     edges: tuple[float, ...]
@@ -46,9 +46,6 @@ class Buckets:
 
     def encode_value(self, value: str) -> int:
         return int(self._encode(np.array([float(value)]))[0])
-
-    def first_values(self, most: int) -> list[str]:
-        return []
 
     def _encode(self, numbers: Array) -> Array:
         numbers = np.asarray(numbers, dtype=np.float64)

@@ -79,16 +79,16 @@ def prepare(
         AdiError: for a fault in the schema or the tables, which it names; before any row is read, where the fault can
             be known by then. No folder is left behind. A table that no feature names is not read.
     """
-    parsed, folder, text = read_schema(schema)
+    source = read_schema(schema)
     say = progress or (lambda stage, done, total: None)
     with new_folder(Path(out)) as building:
         with _working_database(building, memory) as connection:
-            inputs = open_inputs(connection, parsed, folder, tables or {})
-            manifest = _Preparation(connection, parsed, inputs, folder, building, say).run()
+            inputs = open_inputs(connection, source, tables or {})
+            manifest = _Preparation(connection, source.schema, inputs, source.folder, building, say).run()
         say("checksum", 0, 1)
         manifest = manifest.model_copy(update={"fingerprint": fingerprint(building, leave_out="attributes")})
         (building / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-        (building / "schema.yaml").write_bytes(text)
+        (building / "schema.yaml").write_bytes(source.text)
         say("checksum", 1, 1)
     return manifest
 
