@@ -14,10 +14,10 @@ LONGEST = 350
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 TENSORS = {"errors", "nn", "losses", "negatives"}
-STORED = {"errors", "schema", "data"}
+STORED = {"errors", "frames", "schema", "data"}
 DATA = STORED | {"features"}
 BATCH = DATA | {"batch"}
-TABLES = DATA | {"preparation"}
+TABLES = DATA | {"preparation", "progress"}
 SERVED = DATA | {"timing", "thread_budget", "filters", "index", "bundle"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -35,14 +35,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "features": DATA,
     "preparation": TABLES,
     "guessing": TABLES | {"guessing"},
-    "marketplace": STORED | {"marketplace"},
+    "marketplace": STORED | {"marketplace", "progress"},
     "sources": TABLES | {"sources"},
     "nn": TENSORS,
     "losses": TENSORS,
     "negatives": TENSORS,
     "models": BATCH | {"nn", "losses", "runs", "extensions", "models"},
     "evaluation": STORED | {"metrics", "runs", "models", "evaluation"},
-    "progress": {"runs"},
+    "progress": set(),
     "training": BATCH | TENSORS | {"machine", "metrics", "progress", "runs", "models", "evaluation", "training"},
     "training.engine": DATA | {"index", "models", "training"},
     "tuning": STORED | {"frames", "runs", "progress", "models", "evaluation", "training", "tuning"},

@@ -80,7 +80,7 @@ def simulate(
         item_overlap=item_overlap,
     )
     with progress_bar() as bar:
-        run(out, settings, lambda done, total: bar("simulating", done, total))
+        run(out, settings, bar)
     say(f"Wrote {out}. Next: adi prepare {out}/schema.yaml --out prepared")
 
 

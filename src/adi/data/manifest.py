@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adi.errors import AdiError
+from adi.frames import html_of
 
 FORMAT = 2
 """The version of a prepared dataset's layout. Folders of another version are refused.
@@ -92,6 +94,23 @@ class Manifest(Record):
     def side(self, *sides: str) -> tuple[FeatureInfo, ...]:
         """The features of the given sides ("user", "item", "context"), in the order of the schema."""
         return tuple(feature for feature in self.features if feature.side in sides)
+
+    def to_frame(self) -> pa.Table:
+        """A row for each domain: its rows of training, validation and test, its users, items and corpus."""
+        return pa.Table.from_pylist(
+            [{"domain": name, **counts.model_dump()} for name, counts in self.by_domain.items()]
+        )
+
+    def __repr__(self) -> str:
+        rows, sizes = self.rows, f"{self.users:,} users, {self.items:,} items"
+        return f"<Prepared dataset of {len(self.domains)} domains: {rows.kept:,} of {rows.read:,} rows, {sizes}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        return html_of(self.to_frame())
 
 
 def read_manifest(folder: Path) -> Manifest:

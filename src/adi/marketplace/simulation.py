@@ -36,7 +36,6 @@ clicks each. Each active user has a click or more; activity is log-normal.
 """
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +51,7 @@ from adi.marketplace.sampler import ClickSampler
 from adi.marketplace.settings import Marketplace
 from adi.marketplace.truth import draw_truth, save_truth
 from adi.marketplace.users import ClickCounts, draw_users
+from adi.progress import Report, reporting
 
 __all__ = ["Marketplace", "simulate"]
 
@@ -62,9 +62,7 @@ ROW_GROUPS_PER_PART = 40
 """Row groups of a file of the log: about ten million rows."""
 
 
-def simulate(
-    out: str | Path, settings: Marketplace | None = None, progress: Callable[[int, int], None] | None = None
-) -> None:
+def simulate(out: str | Path, settings: Marketplace | None = None, progress: bool | Report = True) -> None:
     """Simulate a marketplace: write its log, feature tables, ``schema.yaml`` and ``truth/`` into a new folder.
 
         adi.simulate("market", adi.Marketplace(interactions=1_000_000, users=50_000))
@@ -75,14 +73,14 @@ def simulate(
     Args:
         out: the folder to write, which must be empty or not exist. It appears when it is complete.
         settings: the size and the strengths of the marketplace.
-        progress: called with the number of interactions drawn so far and their total.
+        progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
     Raises:
         ArgumentError: if `out` is not free, and for settings with which a domain has no users or items, more users than
             clicks, or too few items for its clicks.
     """
     settings = settings or Marketplace()
-    with new_folder(Path(out)) as folder:
+    with reporting(progress) as report, new_folder(Path(out)) as folder:
         truth = draw_truth(settings)
         active, activity = np.zeros(settings.domains, dtype=np.int64), np.zeros(settings.domains)
         for block in draw_users(settings):
@@ -95,7 +93,7 @@ def simulate(
             pq.write_table(table, folder / f"{name}.parquet")
         (folder / "schema.yaml").write_text(_schema_text(settings), encoding="utf-8")
         counts = ClickCounts(settings.domain_sizes, active, activity)
-        written = _write_clicks(settings, ClickSampler(truth), counts, folder, progress)
+        written = _write_clicks(settings, ClickSampler(truth), counts, folder, report)
         domains = {
             "domain": settings.domain_names,
             "users": active,
@@ -111,7 +109,7 @@ def _write_clicks(
     sampler: ClickSampler,
     counts: ClickCounts,
     folder: Path,
-    progress: Callable[[int, int], None] | None,
+    report: Report,
 ) -> np.ndarray:
     """Draw and write the users' tables and the log, block by block; returns the rows of each domain, (D,)."""
     traits, done = draw_traits(settings), 0
@@ -126,8 +124,7 @@ def _write_clicks(
             parts.append(f"interactions/part-{part:05}.parquet", _log_table(settings, clicks))
             written += np.bincount(clicks.domain, minlength=settings.domains)
             done += int(block_counts.sum())
-            if progress is not None:
-                progress(done, settings.interactions)
+            report("simulating", done, settings.interactions)
     return written
 
 

@@ -14,7 +14,7 @@ manifest.json, schema.yaml
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,10 +41,8 @@ from adi.preparation.inputs import AnySchema, Inputs, open_inputs, read_schema
 from adi.preparation.interactions import fit_context, write_rows
 from adi.preparation.logs import LOGS, read_logs
 from adi.preparation.splitting import assign_parts, count_by_domain
+from adi.progress import Report, reporting
 from adi.schema import Schema
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many of its units are done, and how many there are."""
 
 CORPUS, CANDIDATES = "corpus.path", "split.candidates"
 """The keys of the schema that name tables of pairs."""
@@ -56,7 +54,7 @@ def prepare(
     *,
     tables: Mapping[str, object] | None = None,
     memory: str = "2GB",
-    progress: Progress | None = None,
+    progress: bool | Report = True,
 ) -> Manifest:
     """Prepare tables for training: arrays on disk, the corpus of each domain, and what was set aside and why.
 
@@ -70,7 +68,7 @@ def prepare(
         tables: tables in memory in place of files: the log as ``interactions``, others by their names in the schema.
             A table is a `pyarrow.Table` or any DataFrame with the method ``__arrow_c_stream__`` (pandas, polars).
         memory: a bound for the engine's memory, such as ``2GB``. What does not fit goes to disk beside `out`.
-        progress: called with a stage, how many of its units are done, and how many there are.
+        progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
     Returns:
         The manifest, which is also ``<out>/manifest.json``.
@@ -80,8 +78,7 @@ def prepare(
             be known by then. No folder is left behind. A table that no feature names is not read.
     """
     source = read_schema(schema)
-    say = progress or (lambda stage, done, total: None)
-    with new_folder(Path(out)) as building:
+    with reporting(progress) as say, new_folder(Path(out)) as building:
         with _working_database(building, memory) as connection:
             inputs = open_inputs(connection, source, tables or {})
             manifest = _Preparation(connection, source.schema, inputs, source.folder, building, say).run()
@@ -155,7 +152,7 @@ class _Preparation:
     inputs: Inputs
     folder: Path
     out: Path
-    say: Progress
+    say: Report
 
     def run(self) -> Manifest:
         """All steps in order; the manifest lacks the fingerprint, since files are still to come."""
