@@ -14,9 +14,10 @@ LONGEST = 350
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 TENSORS = {"errors", "nn", "losses", "negatives"}
-DATA = {"errors", "schema", "data"}
+STORED = {"errors", "frames", "schema", "data"}
+DATA = STORED | {"features"}
 BATCH = DATA | {"batch"}
-TABLES = DATA | {"preparation"}
+TABLES = DATA | {"preparation", "progress"}
 SERVED = DATA | {"timing", "thread_budget", "filters", "index", "bundle"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -26,32 +27,33 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"errors"},
     "extensions": {"errors"},
     "frames": set(),
-    "runs": DATA | {"frames", "runs"},
+    "runs": STORED | {"frames", "runs"},
     "schema": {"errors"},
     "batch": DATA,
     "filters": {"errors", "filters"},
-    "data": DATA,
+    "data": STORED,
+    "features": DATA,
     "preparation": TABLES,
     "guessing": TABLES | {"guessing"},
-    "marketplace": DATA | {"marketplace"},
+    "marketplace": STORED | {"marketplace", "progress"},
     "sources": TABLES | {"sources"},
     "nn": TENSORS,
     "losses": TENSORS,
     "negatives": TENSORS,
     "models": BATCH | {"nn", "losses", "runs", "extensions", "models"},
-    "evaluation": DATA | {"metrics", "runs", "models", "evaluation"},
-    "comparison": DATA | {"frames", "metrics", "runs", "evaluation", "comparison"},
-    "progress": {"runs"},
+    "evaluation": STORED | {"metrics", "runs", "models", "evaluation"},
+    "comparison": STORED | {"frames", "metrics", "runs", "evaluation", "comparison"},
+    "progress": set(),
     "training": BATCH | TENSORS | {"machine", "metrics", "progress", "runs", "models", "evaluation", "training"},
     "training.engine": DATA | {"index", "models", "training"},
-    "tuning": DATA | {"frames", "runs", "progress", "models", "evaluation", "training", "tuning"},
-    "index": DATA | {"index"},
+    "tuning": STORED | {"frames", "runs", "progress", "models", "evaluation", "training", "tuning"},
+    "index": STORED | {"index"},
     "bundle": SERVED | {"frames", "runs"},
     "exporting": DATA | {"runs", "progress", "nn", "models", "training", "index", "bundle", "exporting"},
     "retrieval": SERVED | {"frames", "progress", "retrieval"},
-    "retrieval.engine": DATA | {"index", "bundle", "models", "training"},
+    "retrieval.engine": STORED | {"index", "bundle", "models", "training"},
     "serving": SERVED | {"retrieval", "serving"},
-    "report": DATA | {"metrics", "runs", "evaluation", "comparison", "report"},
+    "report": STORED | {"metrics", "runs", "evaluation", "comparison", "report"},
     "reproduce": TABLES
     | {"runs", "marketplace", "sources", "models", "evaluation", "comparison", "training", "report", "reproduce"},
 }

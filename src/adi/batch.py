@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from adi.data.features import FeatureArrays
+from adi.features.bags import FeatureArrays
 
 Offsets = tuple[int, ...]
 """D + 1 row numbers; rows ``offsets[d]:offsets[d + 1]`` belong to domain d."""
@@ -53,7 +53,7 @@ FeatureBags = dict[str, Bags]
 
 
 def tensors(arrays: FeatureArrays) -> FeatureBags:
-    """A tower's input from what `adi.data.features.FeatureReader` read; the memory is shared."""
+    """A tower's input from what `adi.features.reader.FeatureReader` read; the memory is shared."""
     return {
         name: Bags(torch.from_numpy(bags.values), None if bags.offsets is None else torch.from_numpy(bags.offsets))
         for name, bags in arrays.items()

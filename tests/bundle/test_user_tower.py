@@ -7,8 +7,8 @@ import pytest
 
 from adi.bundle.manifest import PaddedFeature
 from adi.bundle.user_tower import RowFile, pad
-from adi.data.features import ArrayBags
 from adi.errors import AdiError
+from adi.features.bags import ArrayBags
 
 
 def test_values_are_padded_on_the_left_and_the_first_of_too_many_dropped() -> None:

@@ -61,8 +61,8 @@ def test_retrieve_all_with_a_weight(adi, bundle, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["retrieve", "BUNDLE", "--bid-weight", "-1"], "bid_weight = -1.0: give a number from 0"),
-        (["retrieve", "BUNDLE", "--bid-weight", "nan"], "bid_weight = nan: give a number from 0"),
+        (["retrieve", "BUNDLE", "--bid-weight", "-1"], "--bid-weight: -1.0; give a number from 0"),
+        (["retrieve", "BUNDLE", "--bid-weight", "nan"], "--bid-weight: nan; give a number from 0"),
         (["retrieve", "BUNDLE", "--bid-weight", "much"], "Invalid value for '--bid-weight'"),
         (
             ["retrieve", "BUNDLE", "--bid-weight", "1", "--bid", "bid"],

@@ -201,7 +201,7 @@ def test_few_items_are_looked_at(either, catalog, bids, monkeypatch):
 class TestFaults:
     @pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf, 2e6])
     def test_weights(self, either, catalog, bids, weight):
-        with pytest.raises(AdiError, match=f"bid_weight = {weight}: give a number from 0"):
+        with pytest.raises(AdiError, match=f"bid_weight: {weight}; give a number from 0"):
             either.search(catalog.queries[:1], 3, bids=bids, bid_weight=weight)
 
     def test_bids_of_other_items(self, either, catalog):

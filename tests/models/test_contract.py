@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from adi.batch import Bags, Batch, DomainCandidates
 from adi.bundle.manifest import PaddedFeature
 from adi.bundle.user_tower import pad
-from adi.data.features import ArrayBags
 from adi.data.manifest import FeatureInfo
 from adi.exporting.graph import PaddedTower
+from adi.features.bags import ArrayBags
 from adi.losses import sampled_softmax
 from adi.models.catalog import MODELS
 from adi.models.dnn_single import DnnSingle

@@ -49,7 +49,7 @@ def test_two_at_a_time_have_the_same_results(copied: Path, observer, tiny, finis
 
 
 def test_a_killed_process_is_one_message(observer) -> None:
-    with pytest.raises(AdiError, match="^data/first-0: its process ended with exit code -9, perhaps because memory"):
+    with pytest.raises(AdiError, match="data/first-0: its process ended with exit code -9, perhaps because memory"):
         run_in_parallel(out_of_memory, CELLS[:1], observer(), jobs=2)
 
 

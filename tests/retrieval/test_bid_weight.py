@@ -78,9 +78,9 @@ def test_each_row_of_a_batch_is_what_the_user_gets_alone(retriever, tmp_path):
 
 @pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf, 1e7])
 def test_a_weight_out_of_range_is_refused(retriever, tmp_path, weight):
-    with pytest.raises(AdiError, match=f"bid_weight = {weight}: give a number from 0"):
+    with pytest.raises(AdiError, match=f"bid_weight: {weight}; give a number from 0"):
         retriever.retrieve("search", history=[], bid_weight=weight)
-    with pytest.raises(AdiError, match=f"bid_weight = {weight}: give a number from 0"):
+    with pytest.raises(AdiError, match=f"bid_weight: {weight}; give a number from 0"):
         retrieve_all(retriever, tmp_path / "top.parquet", bid_weight=weight)
     assert list(tmp_path.iterdir()) == []
 

@@ -11,8 +11,8 @@ from adi.bundle.provenance import read_provenance
 from adi.bundle.user_tower import UserTower
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
-from adi.data.features import FeatureReader
-from adi.errors import AdiError
+from adi.errors import AdiError, ArgumentError
+from adi.features.reader import FeatureReader
 from adi.index.allowed import AllowedItems
 from adi.index.bids import Bids
 from adi.index.topk import Hits, merge_interests
@@ -90,9 +90,10 @@ class BundleEngine:
         """See `Engine.search`."""
         bids = self.bids[domain]
         if bid_weight and bids is None:
-            raise AdiError(
-                f"bid_weight = {bid_weight:g}: this bundle has no bids. Export its run with --bid COLUMN, the items' "
-                "attribute that holds them."
+            raise ArgumentError(
+                "bid_weight",
+                f"{bid_weight:g}, and this bundle has no bids. Export its run with the items' attribute that holds them "
+                "(bid).",
             )
         vectors = self.vectors(domain, queries)
         width = k + max((len(positions) for positions in excluded), default=0)

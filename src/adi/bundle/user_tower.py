@@ -10,8 +10,8 @@ import onnxruntime
 
 from adi.bundle.manifest import PaddedFeature, TowerInfo
 from adi.data.arrays import Array
-from adi.data.features import ArrayBags, FeatureArrays
 from adi.errors import AdiError
+from adi.features.bags import ArrayBags, FeatureArrays
 
 
 class UserTower:

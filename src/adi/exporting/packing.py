@@ -9,6 +9,7 @@ import torch
 from adi.bundle.manifest import PaddedFeature
 from adi.data.dataset import Dataset
 from adi.data.manifest import FeatureInfo
+from adi.features.kinds import KINDS
 from adi.models.tower import DOMAIN
 from adi.models.two_tower import TwoTower
 
@@ -58,14 +59,5 @@ def padding_of(
     features: Sequence[FeatureInfo], first: Mapping[str, int], dataset: Dataset
 ) -> tuple[PaddedFeature, ...]:
     """Return the padding of a tower's features, whose packed tables begin at `first`: wide enough for any query."""
-    by_name = {feature.name: feature for feature in features}
-    return tuple(
-        PaddedFeature(feature=name, first=start, width=1 if name == DOMAIN else _width(by_name[name], dataset))
-        for name, start in first.items()
-    )
-
-
-def _width(feature: FeatureInfo, dataset: Dataset) -> int:
-    if feature.kind == "multi":
-        return max(1, int(np.diff(dataset.feature("user", f"{feature.name}.offsets")).max(initial=1)))
-    return feature.length or 1
+    widths = {feature.name: KINDS[feature.kind].width(feature, dataset) for feature in features} | {DOMAIN: 1}
+    return tuple(PaddedFeature(feature=name, first=start, width=widths[name]) for name, start in first.items())

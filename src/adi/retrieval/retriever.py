@@ -9,9 +9,9 @@ import numpy as np
 
 from adi.data.arrays import Array
 from adi.data.bids import check_weight
-from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
+from adi.features.reader import context_codes
 from adi.retrieval.engine import open_engine
 from adi.retrieval.filter_cache import FilterCache
 from adi.retrieval.request import Request, TopK
