@@ -91,8 +91,8 @@ def compare(
         _say(comparison)
         if overlap is not None:
             _say_overlaps(overlap)
-    for one in regressions:
-        ERR.print(f"gate: {one.sentence}", soft_wrap=True)
+    for difference in regressions:
+        ERR.print(f"gate: {difference.sentence}", soft_wrap=True)
     if regressions:
         raise typer.Exit(REGRESSION)
 
@@ -120,8 +120,8 @@ def _say(comparison: "Comparison") -> None:
     for model in comparison.subjects:
         *domains, mean = comparison.of(model)
         table = _table(f"\n{model} against {comparison.baseline}", "domain")
-        for one in domains:
-            table.add_row(*_cells(one))
+        for difference in domains:
+            table.add_row(*_cells(difference))
         table.add_section()
         table.add_row(*_cells(mean))
         say(table)
@@ -141,8 +141,8 @@ def _by_slice(comparison: "Comparison", model: str, by: str) -> Table:
     table = _table(f"\n{model} against {comparison.baseline}, by {by}", "domain", "group")
     slices = [among for among in comparison.slices if among.by == by]
     for in_domain in zip(*(comparison.of(model, among) for among in slices), strict=True):
-        for among, one in zip(slices, in_domain, strict=True):
-            domain, *cells = _cells(one)
+        for among, difference in zip(slices, in_domain, strict=True):
+            domain, *cells = _cells(difference)
             table.add_row(domain if among is slices[0] else "", among.label, *cells)
         table.add_section()
     return table
@@ -159,12 +159,13 @@ def _table(title: str, *keys: str) -> Table:
     return table
 
 
-def _cells(one: "Difference") -> list[str]:
-    interval = "–" if one.low is None or one.high is None else f"{one.low:+.3f} to {one.high:+.3f}"
-    difference = "–" if one.difference is None else f"{one.difference:+.4f}"
-    domain = "mean" if one.domain is None else one.domain
-    verdict = one.verdict.removeprefix("makes ")  # so that the table fits on 80 columns
-    return [domain, f"{one.users:,}", number(one.baseline_value), number(one.value), difference, interval, verdict]
+def _cells(difference: "Difference") -> list[str]:
+    values = [number(difference.baseline_value), number(difference.value)]
+    change = "–" if difference.difference is None else f"{difference.difference:+.4f}"
+    low, high = difference.low, difference.high
+    interval = "–" if low is None or high is None else f"{low:+.3f} to {high:+.3f}"
+    verdict = difference.verdict.removeprefix("makes ")  # so that the table fits on 80 columns
+    return [difference.domain or "mean", f"{difference.users:,}", *values, change, interval, verdict]
 
 
 def _say_overlaps(common: "Overlaps") -> None:

@@ -53,8 +53,8 @@ def compare(
     Raises `AdiError` for runs that cannot be compared, that have no ranks, or that are all of one model.
 
         comparison = compare(["runs/dnn-single", "runs/adi-se"])
-        for one in comparison.differences:
-            print(one.sentence)
+        for difference in comparison.differences:
+            print(difference.sentence)
     """
     return compare_groups(
         group_runs(read_runs([Path(run) for run in runs])),

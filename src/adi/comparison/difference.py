@@ -139,7 +139,7 @@ def summary(subject: str, verdicts: Mapping[str, Verdict]) -> str:
     domains: dict[Verdict, list[str]] = {}
     for domain, decision in verdicts.items():
         domains.setdefault(decision, []).append(domain)
-    phrases = [f"{one} in {listed(domains[one])}" for one in get_args(Verdict) if one in domains]
+    phrases = [f"{word} in {listed(domains[word])}" for word in get_args(Verdict) if word in domains]
     if "not decided" not in domains:
         return f"{subject} {', '.join(phrases)}"
     *decided, undecided = phrases

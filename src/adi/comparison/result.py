@@ -49,15 +49,20 @@ class Comparison:
     @property
     def slices(self) -> tuple[Slice, ...]:
         """The slices of the queries that were compared in addition to all queries."""
-        return tuple(dict.fromkeys(one.among for one in self.differences if one.among is not None))
+        slices = dict.fromkeys(difference.among for difference in self.differences)
+        return tuple(among for among in slices if among is not None)
 
     def of(self, model: str, among: Slice | None = None) -> list[Difference]:
         """A model's differences by domain, then in the mean; over a slice of the queries, or (None) over all."""
-        return [one for one in self.differences if one.model == model and one.among == among]
+        return [
+            difference for difference in self.differences if difference.model == model and difference.among == among
+        ]
 
     def summary(self, model: str) -> str:
         """A model's verdicts over all queries: ``pooled training helps in r1 and r5, hurts in r2``."""
-        verdicts = {one.domain: one.verdict for one in self.of(model) if one.domain is not None}
+        verdicts = {
+            difference.domain: difference.verdict for difference in self.of(model) if difference.domain is not None
+        }
         return summary(self.subjects[model], verdicts)
 
     def regressions(self, *, strict: bool = False) -> list[Difference]:
@@ -67,9 +72,10 @@ class Comparison:
         most have too few queries to rule it out.
         """
         return [
-            one
-            for one in self.differences
-            if one.domain is not None and (one.verdict == "hurts" or (strict and self._may_hurt(one)))
+            difference
+            for difference in self.differences
+            if difference.domain is not None
+            and (difference.verdict == "hurts" or (strict and self._may_hurt(difference)))
         ]
 
     def to_frame(self) -> pa.Table:
@@ -78,9 +84,12 @@ class Comparison:
         The domain ``mean`` is the mean over the domains; `among` is null for all queries.
         """
         rows = [
-            {name: getattr(one, name) for name in FRAME.names}
-            | {"domain": one.domain or "mean", "among": None if one.among is None else str(one.among)}
-            for one in self.differences
+            {name: getattr(difference, name) for name in FRAME.names}
+            | {
+                "domain": difference.domain or "mean",
+                "among": None if difference.among is None else str(difference.among),
+            }
+            for difference in self.differences
         ]
         return pa.Table.from_pylist(rows, schema=FRAME)
 
@@ -92,8 +101,7 @@ class Comparison:
         """A table for notebooks."""
         return html_of(self.to_frame())
 
-    def _may_hurt(self, one: Difference) -> bool:
-        if one.among is not None:
+    def _may_hurt(self, difference: Difference) -> bool:
+        if difference.among is not None or difference.verdict != "not decided":
             return False
-        unknown = one.low is None or one.users < FEWEST_USERS or one.low < -self.margin
-        return one.verdict == "not decided" and unknown
+        return difference.low is None or difference.users < FEWEST_USERS or difference.low < -self.margin

@@ -50,7 +50,7 @@ def totals_by_user(
     sums: dict[Slice | None, list[_Sums]] = {}
     for among in (None, *(Slice(name, label) for name in by for label in labels(name))):
         slice_sums = [_Sums(ranks, among, len(runs)) for ranks in ranks_by_domain.values()]
-        if any(len(one.users) for one in slice_sums):
+        if any(len(domain_sums.users) for domain_sums in slice_sums):
             sums[among] = slice_sums
     for column, run in enumerate(runs, 1):
         for index, (domain, ranks) in enumerate(read_ranks(run).items()):
@@ -62,7 +62,7 @@ def totals_by_user(
             for slice_sums in sums.values():
                 slice_sums[index].add(column, gains)
     totals = {
-        among: [Totals(np.searchsorted(users, one.users), one.sums) for one in slice_sums]
+        among: [Totals(np.searchsorted(users, sums.users), sums.sums) for sums in slice_sums]
         for among, slice_sums in sums.items()
     }
     return totals, len(users)

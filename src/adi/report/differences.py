@@ -94,9 +94,9 @@ def difference_intervals(
 ) -> Specification:
     """Each model's difference in a domain (None: the mean), one below the other, on an axis of `extent`."""
     rows = [
-        _row(one)
-        for one in comparison.differences
-        if one.domain == domain and one.among is None and one.difference is not None
+        _row(difference)
+        for difference in comparison.differences
+        if difference.domain == domain and difference.among is None and difference.difference is not None
     ]
     x = alt.X("low:Q", title=_axis_title(comparison), scale=alt.Scale(domain=list(extent), nice=False), axis=_signed())
     margin, zero = _margin(comparison).encode(x=x, x2="high:Q"), _zero().encode(x=x)
@@ -121,10 +121,11 @@ def slice_intervals(
     """
     names: dict[str, str] = {}
     rows = []
-    for one in comparison.differences:
-        if one.domain == domain and one.among is not None and one.among.by == by and one.users >= FEWEST_USERS:
-            names.setdefault(one.among.label, f"{one.among.label}|{one.users:,}")
-            rows.append(_row(one) | {"x": names[one.among.label]})
+    for difference in comparison.differences:
+        among = difference.among
+        if difference.domain == domain and among is not None and among.by == by and difference.users >= FEWEST_USERS:
+            names.setdefault(among.label, f"{among.label}|{difference.users:,}")
+            rows.append(_row(difference) | {"x": names[among.label]})
     if not rows:
         return None
     y = alt.Y("low:Q", title=_axis_title(comparison), axis=_signed())
@@ -149,8 +150,8 @@ def _summary(comparison: Comparison, model: str) -> str:
 
 def _charts(groups: Sequence[RunGroup], comparison: Comparison, figures: Figures) -> list[Html]:
     """One chart for each domain and the mean, on one scale."""
-    shown = [one for model in comparison.subjects for one in comparison.of(model)]
-    bounds = [bound for one in shown for bound in (one.low, one.high) if bound is not None]
+    shown = [difference for model in comparison.subjects for difference in comparison.of(model)]
+    bounds = [bound for difference in shown for bound in (difference.low, difference.high) if bound is not None]
     low, high = min(*bounds, -comparison.margin), max(*bounds, comparison.margin)
     room = 0.05 * (high - low)
     return [
@@ -163,16 +164,17 @@ def _charts(groups: Sequence[RunGroup], comparison: Comparison, figures: Figures
 
 
 def _table(comparison: Comparison) -> Html:
-    rows = [[text(model), *(_cell(one) for one in comparison.of(model))] for model in comparison.subjects]
-    domains = [one.domain or "Mean" for one in comparison.of(next(iter(comparison.subjects)))]
+    rows = [[text(model), *(_cell(difference) for difference in comparison.of(model))] for model in comparison.subjects]
+    domains = [difference.domain or "Mean" for difference in comparison.of(next(iter(comparison.subjects)))]
     return table(["Model", *domains], rows, caption=f"Differences to {comparison.baseline}")
 
 
-def _cell(one: Difference) -> Html:
-    if one.difference is None or one.low is None or one.high is None:
+def _cell(difference: Difference) -> Html:
+    change, low, high = difference.difference, difference.low, difference.high
+    if change is None or low is None or high is None:
         return UNDEFINED
-    interval = f"{one.low:+.{DECIMALS}f} to {one.high:+.{DECIMALS}f}"
-    return Html(f'{one.difference:+.{DECIMALS}f} {one.verdict}<br><span class="spread">{interval}</span>')
+    interval = f"{low:+.{DECIMALS}f} to {high:+.{DECIMALS}f}"
+    return Html(f'{change:+.{DECIMALS}f} {difference.verdict}<br><span class="spread">{interval}</span>')
 
 
 def _overlaps(groups: Sequence[RunGroup]) -> str:
@@ -195,14 +197,8 @@ def _overlap_table(name: str, shared: Overlaps, overlap: Overlap) -> str:
     return table([name, *shared.domains], rows, caption=f"{name} in common")
 
 
-def _row(one: Difference) -> Row:
-    return {
-        "model": one.model,
-        "difference": one.difference,
-        "low": one.low,
-        "high": one.high,
-        "verdict": one.verdict,
-    }
+def _row(difference: Difference) -> Row:
+    return {name: getattr(difference, name) for name in ("model", "difference", "low", "high", "verdict")}
 
 
 def _margin(comparison: Comparison) -> alt.Chart:

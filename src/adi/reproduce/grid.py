@@ -83,9 +83,9 @@ def reproduce(
     datasets_by_table = datasets_of(tables, datasets)
     parts = only_models(
         {
-            (one.name, dataset): lines_of(one, dataset, seeds=seeds, quick=quick)
-            for one in tables
-            for dataset in datasets_by_table.get(one.name, ())
+            (grid_table.name, dataset): lines_of(grid_table, dataset, seeds=seeds, quick=quick)
+            for grid_table in tables
+            for dataset in datasets_by_table.get(grid_table.name, ())
         },
         only,
     )
@@ -93,16 +93,8 @@ def reproduce(
     cells = distinct_cells(line for lines in parts.values() for line in lines)
     folder = GridFolder(Path(out, "quick") if quick else Path(out))
     with folder.locked():
-        code = this_code()
-        observer.stage("checking the data")
-        provenances = {dataset: provenance_of(dataset, data, quick=quick, code=code) for _, dataset in parts}
-        clear_stale(folder, provenances, cells, code=code, redo=redo)
-        for dataset, provenance in provenances.items():
-            if not folder.data(dataset).exists():
-                make_dataset(dataset, data, folder.data(dataset), provenance, quick=quick, say=observer.stage)
-        clear_stale(folder, provenances, cells, code=code, redo=redo)  # again: a data set may be new under known cells
+        version = _prepare(folder, cells, observer, data=data, quick=quick, redo=redo)
         folder.add_requests(parts, seeds)
-        version = Version(code, manifests_in(folder))
         failed = _run_all(folder, version, cells, observer, jobs=jobs, device=device)
         for (name, _), lines in parts.items():
             if TABLES[name].kind == "interest":
@@ -111,6 +103,22 @@ def reproduce(
         observer.stage("writing the tables")
         report = write_outputs(folder, version, quick=quick)
     return Reproduction(report, failed)
+
+
+def _prepare(
+    folder: GridFolder, cells: Sequence[Cell], observer: GridObserver, *, data: Path | None, quick: bool, redo: bool
+) -> Version:
+    """Remove or refuse what is of another version, and prepare the data sets of the cells; returns the version."""
+    code = this_code()
+    observer.stage("checking the data")
+    datasets = dict.fromkeys(cell.dataset for cell in cells)
+    provenances = {name: provenance_of(name, data, quick=quick, code=code) for name in datasets}
+    clear_stale(folder, provenances, cells, code=code, redo=redo)
+    for name, provenance in provenances.items():
+        if not folder.data(name).exists():
+            make_dataset(name, data, folder.data(name), provenance, quick=quick, say=observer.stage)
+    clear_stale(folder, provenances, cells, code=code, redo=redo)  # again: a data set may be new under known cells
+    return Version(code, manifests_in(folder))
 
 
 def _run_all(

@@ -102,9 +102,9 @@ def rank_correlation(first: Sequence[float | None], second: Sequence[float | Non
 def interest(results: Sequence[Results], figures: Figures) -> Html:
     """The section of Figure 5: heat maps of weights and falls, their correlation, and the numbers."""
     parts = [heading(results), note(EXPLANATION)]
-    for one in results:
-        parts += [dataset_heading(one), remarks(one)]
-        for row, group in one.finished:
+    for result in results:
+        parts += [dataset_heading(result), remarks(result)]
+        for row, group in result.finished:
             sides = checked_sides(group)
             if not sides:
                 parts.append(note(f"{row.label}: its features have not been checked yet."))
@@ -112,7 +112,7 @@ def interest(results: Sequence[Results], figures: Figures) -> Html:
             parts.append(_correlations(sides, row.label))
             for side in sides:
                 maps = [
-                    figures.add(chart, about=f"{one.name}, {chart['title']}") for chart in heat_maps(side, row.label)
+                    figures.add(chart, about=f"{result.name}, {chart['title']}") for chart in heat_maps(side, row.label)
                 ]
                 parts.append(grid(maps))
             parts.append(folded(f"{row.label} in numbers", "".join(_table(side, row.label) for side in sides)))

@@ -49,14 +49,16 @@ def write_outputs(folder: GridFolder, version: Version, *, quick: bool) -> Path:
                 lines += table_lines
     for name, parts in results.items():
         write_csv(folder.root / f"{name}.csv", parts)
-        for one in parts:
-            if specifications := pictures(one):
+        for result in parts:
+            if specifications := pictures(result):
                 charts.write_picture(
-                    folder.root / f"{one.name}.png",
+                    folder.root / f"{result.name}.png",
                     specifications,
-                    title=f"{one.table.title}, {one.dataset}",
-                    looks=charts.looks_of(one),
-                    columns=4 if one.table.kind == "interest" else ceil(sqrt(len(specifications))),  # a model in a row
+                    title=f"{result.table.title}, {result.dataset}",
+                    looks=charts.looks_of(result),
+                    columns=4
+                    if result.table.kind == "interest"
+                    else ceil(sqrt(len(specifications))),  # a model in a row
                 )
     records = [
         (cell, record)
@@ -86,7 +88,7 @@ def pictures(results: Results) -> Sequence[Specification]:
 def render(results: Mapping[str, Sequence[Results]], records: Records, version: Version, *, quick: bool) -> str:
     """The report as HTML; `results` has those of each table by its name, one for each data set."""
     figures = Figures()
-    orderings = {one.name: orderings_of(one) for parts in results.values() for one in parts}
+    orderings = {result.name: orderings_of(result) for parts in results.values() for result in parts}
     body = []
     for parts in results.values():
         match parts[0].table.kind:
@@ -112,7 +114,7 @@ def _counts(records: Records) -> str:
 def _contents(results: Mapping[str, Sequence[Results]]) -> str:
     lines = [
         f'<a href="#{name}">{text(parts[0].table.title)}</a>: '
-        + ", ".join(f'<a href="#{one.name}">{text(one.dataset)}</a>' for one in parts)
+        + ", ".join(f'<a href="#{result.name}">{text(result.dataset)}</a>' for result in parts)
         for name, parts in results.items()
     ]
     lines.append('<a href="#provenance">Data, settings and versions</a>')
@@ -122,10 +124,10 @@ def _contents(results: Mapping[str, Sequence[Results]]) -> str:
 def _overview(results: Mapping[str, Sequence[Results]], orderings: Mapping[str, Sequence[Ordering]]) -> str:
     """The highest method of each table on each data set, and how far the order of methods agrees with the paper's."""
     rows = [
-        [_link(one, ordering), _highest(one), *_agreements(ordering), text(f"{ordering.tau:+.2f}")]
+        [_link(result, ordering), _highest(result), *_agreements(ordering), text(f"{ordering.tau:+.2f}")]
         for parts in results.values()
-        for one in parts
-        for ordering in orderings[one.name]
+        for result in parts
+        for ordering in orderings[result.name]
     ]
     if not rows:
         return ""

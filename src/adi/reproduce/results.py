@@ -67,7 +67,7 @@ def write_csv(path: Path, results: Sequence[Results]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows(line for one in results for line in _csv_lines(one))
+        writer.writerows(line for result in results for line in _csv_lines(result))
 
 
 def _csv_lines(results: Results) -> Iterator[tuple[object, ...]]:

@@ -34,15 +34,15 @@ Orderings = Mapping[str, Sequence[Ordering]]
 def methods(results: Sequence[Results], orderings: Orderings, figures: Figures) -> Html:
     """A table of methods on each of its data sets, beside the paper's numbers."""
     parts = [heading(results)]
-    for one in results:
-        parts += [dataset_heading(one), side_by_side(one), remarks(one)]
-        if one.finished:
+    for result in results:
+        parts += [dataset_heading(result), side_by_side(result), remarks(result)]
+        if result.finished:
             dots = [
-                figures.add(charts.dots(one, domain=domain), about=f"{one.name}, {domain or 'mean'}: each method")
-                for domain in (None, *one.domains)
+                figures.add(charts.dots(result, domain=domain), about=f"{result.name}, {domain or 'mean'}: each method")
+                for domain in (None, *result.domains)
             ]
-            parts += [charts.legend(charts.looks_of(one)), grid(dots)]
-        parts += [_ordering(ordering, one) for ordering in orderings[one.name]]
+            parts += [charts.legend(charts.looks_of(result)), grid(dots)]
+        parts += [_ordering(ordering, result) for ordering in orderings[result.name]]
     if results[0].table.published is TABLE_2[500]:
         parts.append(folded("The paper's complete Table 2", "".join(_published(table) for table in TABLE_2.values())))
     return Html("".join(parts))
@@ -51,14 +51,16 @@ def methods(results: Sequence[Results], orderings: Orderings, figures: Figures) 
 def curve(results: Sequence[Results], figures: Figures) -> Html:
     """Recall over the number of shared networks, with the course of each method in words."""
     parts = [heading(results)]
-    for one in results:
+    for result in results:
         lines = [
-            figures.add(charts.curves(one, domain=domain), about=f"{one.name}, {domain or 'mean'}: by shared networks")
-            for domain in (None, *one.domains)
-            if one.finished
+            figures.add(
+                charts.curves(result, domain=domain), about=f"{result.name}, {domain or 'mean'}: by shared networks"
+            )
+            for domain in (None, *result.domains)
+            if result.finished
         ]
-        legend = charts.legend(charts.looks_of(one))
-        parts += [dataset_heading(one), _courses(one), legend, grid(lines), _numbers(one), remarks(one)]
+        legend = charts.legend(charts.looks_of(result))
+        parts += [dataset_heading(result), _courses(result), legend, grid(lines), _numbers(result), remarks(result)]
     return Html("".join(parts))
 
 
