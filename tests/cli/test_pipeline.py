@@ -147,7 +147,7 @@ def test_the_report_holds_the_run(adi, pipeline, tmp_path: Path) -> None:
         (["evaluate", "RUN", "--k", "ten"], "--k: 'ten' is no list of whole numbers such as 10,50,100."),
         (["evaluate", "RUN", "--k", "0"], "--k: [0]; give one or more list lengths of at least 1"),
         (["evaluate", "RUN", "--against", "all"], "'all' is not one of"),
-        (["evaluate", "RUN", "--against", "candidates"], "the split gives no candidates"),
+        (["evaluate", "RUN", "--against", "candidates"], "the split has no candidates"),
         (["evaluate", "PREPARED"], "not a run (no run.json)"),
         (["evaluate", "nowhere"], "nowhere: not a run (no run.json)"),
         (["retrieve", "RUN", "--domain", "serch", "--user", "3"], "'serch' is not one of"),

@@ -256,7 +256,9 @@ def test_a_metric_of_your_own_is_compared_by_its_name(runs, ranked_run):
     with pytest.raises(AdiError, match="metric 'nan': is not finite"):
         compare(runs, measure="nan@3", metrics=[nan])
     with pytest.raises(AdiError, match="metrics: 'recall' is the name of one of adi's own metrics"):
-        compare(runs, metrics=[Metric("recall", first.gain)])
+        compare(runs, measure="recall@3", metrics=[Metric("recall", first.gain)])
+    with pytest.raises(AdiError, match=r"measure: missing\. Name the metric to compare by, as in first@10"):
+        compare(runs, metrics=[first])
 
 
 def test_configurations_of_one_model_are_compared(ranked_run):

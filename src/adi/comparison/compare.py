@@ -42,7 +42,7 @@ def compare(
     Args:
         runs: folders of evaluated runs; runs that differ by their seed alone are one model.
         measure: a metric and a list length; None: ``recall@50`` against the corpus, ``recall@10`` against candidates.
-        metrics: of your own, which `measure` may name as well as those of `adi.metrics.METRICS`.
+        metrics: of your own, which `measure` may name like those of `adi.metrics.METRICS`.
         baseline: the label of a model, which is its name where it has one configuration; None: dnn-single where it is
             among the runs, else the first model.
         by: names of `adi.evaluation.breakdown.BREAKDOWNS`, by whose groups of queries each domain is compared too.
@@ -81,6 +81,8 @@ def compare_groups(
 ) -> Comparison:
     """`compare`, for groups of runs that have been read."""
     evaluation = groups[0].runs[0].metrics
+    if metrics and measure is None:
+        raise ArgumentError("measure", f"missing. Name the metric to compare by, as in {metrics[0].name}@10.")
     measure = measure or evaluation.default_measure
     metric, k = parse_measure(measure, metrics)
     _check_numbers(margin=margin, replicates=replicates, seed=seed)
