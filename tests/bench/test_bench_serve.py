@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from adi.training.run import open_run
 
 from adi.bench.serve.market import MarketSize, build_market
 from adi.bench.serve.measure import bench_serve
 from adi.errors import AdiError
-from adi.training.run import open_run
 
 SIZE = MarketSize(items=1000, domains=2, dim=8)
 

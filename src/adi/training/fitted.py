@@ -7,9 +7,8 @@ from safetensors.torch import load_file
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
-from adi.models.by_domain import ScorerByDomain
 from adi.models.model import FittedModel, Model, TrainedModel
-from adi.models.scorer import Scorer
+from adi.models.scorer import Scorer, ScorerByDomain
 from adi.models.source import model_of_run
 from adi.models.vectors import VectorScorer
 from adi.runs.info import RunInfo, read_info, weights_file
