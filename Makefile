@@ -48,28 +48,28 @@ serve: $(INSTALLED) ## Serve the demo's model on http://127.0.0.1:8000; makes th
 	@test -e demo/bundle || $(MAKE) --no-print-directory demo
 	@$(BIN)/adi serve demo/bundle
 
-# Each benchmark beside its peers, one after the other; docs/benchmarks.md says what each compares.
-bench: $(INSTALLED) peers ## Measure everything, beside other libraries and what bounds it: an hour, and 15 GB of disk
-	@$(BIN)/adi bench train --rechub $(RECHUB)/bin/python --libreco $(LIBRECO)/bin/python
-	@$(BIN)/adi bench domains
-	@$(BIN)/adi bench tables
-	@$(BIN)/adi bench train --rechub $(RECHUB)/bin/python --device cuda
-	@$(BIN)/adi bench domains --device cuda
-	@$(BIN)/adi bench tables --device cuda
-	@$(BIN)/adi bench loss
-	@$(BIN)/adi bench loader
-	@$(BIN)/adi bench evaluate
-	@$(BIN)/adi bench prepare --rows 1000000,10000000 --folder bench/logs
-	@$(BIN)/adi bench serve --folder bench/serve
-	@$(BIN)/adi bench swaps --folder bench/swaps
-	@$(BIN)/adi bench start --bundle bench/serve/bundle
+# Each benchmark, one after the other; docs/benchmarks.md says what each compares.
+bench: $(INSTALLED) peers ## Measure everything, beside other libraries and lower bounds: an hour, and 15 GB of disk
+	@$(BIN)/python -m benchmarks train --rechub $(RECHUB)/bin/python --libreco $(LIBRECO)/bin/python
+	@$(BIN)/python -m benchmarks domains
+	@$(BIN)/python -m benchmarks tables
+	@$(BIN)/python -m benchmarks train --rechub $(RECHUB)/bin/python --device cuda
+	@$(BIN)/python -m benchmarks domains --device cuda
+	@$(BIN)/python -m benchmarks tables --device cuda
+	@$(BIN)/python -m benchmarks loss
+	@$(BIN)/python -m benchmarks loader
+	@$(BIN)/python -m benchmarks evaluate
+	@$(BIN)/python -m benchmarks prepare --rows 1000000,10000000 --folder bench/logs
+	@$(BIN)/python -m benchmarks serve --folder bench/serve
+	@$(BIN)/python -m benchmarks swaps --folder bench/swaps
+	@$(BIN)/python -m benchmarks start --bundle bench/serve/bundle
 
 # Environments of their own for libraries whose requirements clash with ours and with each other's.
 RECHUB := .venv-rechub
 LIBRECO := .venv-libreco
 ALONE = -m pip install --quiet --quiet --disable-pip-version-check
 
-peers: $(RECHUB)/.installed $(LIBRECO)/.installed ## Environments of the libraries that adi bench train is compared with
+peers: $(RECHUB)/.installed $(LIBRECO)/.installed ## Environments of the libraries that training is measured beside
 
 $(RECHUB)/.installed:
 	@$(PYTHON) -m venv $(RECHUB)
@@ -86,8 +86,8 @@ $(LIBRECO)/.installed:
 	@touch $@
 
 lint: $(INSTALLED) ## Check format, style and types
-	$(BIN)/ruff format --check src tests examples
-	$(BIN)/ruff check src tests examples
+	$(BIN)/ruff format --check src benchmarks tests examples
+	$(BIN)/ruff check src benchmarks tests examples
 	$(BIN)/mypy
 	$(BIN)/mypy examples/*.py
 
@@ -113,4 +113,4 @@ test: lint programs ## Lint, then run every test; installs Debian's chromium and
 
 clean: ## Remove .venv, demo/ and what the tools left
 	rm -rf $(VENV) $(RECHUB) $(LIBRECO) demo bench build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -26,12 +26,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("marketplace", type=Path)
     parser.add_argument("prepared", type=Path)
-    given = parser.parse_args()
-    dataset = Dataset(given.prepared)
-    found = evaluate(TrueScores(given.marketplace / "truth", dataset), dataset, ks=(50,))
-    recall = {name: values["recall@50"] for name, values in found["domains"].items()}
-    print(f"| recall@50 | {' | '.join(recall)} | mean |\n|---|{'---|' * (len(recall) + 1)}")
-    print(f"| true scores | {' | '.join(f'{value:.3f}' for value in (*recall.values(), found['mean']['recall@50']))} |")
+    options = parser.parse_args()
+    dataset = Dataset(options.prepared)
+    metrics = evaluate(TrueScores(options.marketplace / "truth", dataset), dataset, ks=(50,))
+    recall = [measures["recall@50"] for measures in (*metrics.domains.values(), metrics.mean)]
+    print(f"| recall@50 | {' | '.join(metrics.domains)} | mean |\n|---|{'---|' * len(recall)}")
+    print(f"| true scores | {' | '.join(f'{value:.3f}' for value in recall)} |")
 
 
 class TrueScores:

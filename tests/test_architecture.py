@@ -1,13 +1,15 @@
 """The direction of imports, the size of files and their names, as the house style has them."""
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src" / "adi"
+ROOT = Path(__file__).parents[1]
+SOURCE, BENCHMARKS = ROOT / "src" / "adi", ROOT / "benchmarks"
 LONGEST = 350
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
@@ -37,18 +39,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "negatives": TENSORS,
     "models": BATCH | {"nn", "losses", "runs", "extensions", "models"},
     "evaluation": DATA | {"metrics", "runs", "models", "evaluation"},
-    "training": BATCH | TENSORS | {"machine", "metrics", "runs", "models", "evaluation", "training"},
-    "tuning": DATA | {"runs", "models", "evaluation", "training", "tuning"},
+    "progress": {"runs"},
+    "training": BATCH | TENSORS | {"machine", "metrics", "progress", "runs", "models", "evaluation", "training"},
+    "tuning": DATA | {"runs", "progress", "models", "evaluation", "training", "tuning"},
     "index": DATA | {"index"},
     "bundle": SERVED | {"retrieval"},
     "exporting": DATA | {"runs", "nn", "models", "training", "index", "bundle", "exporting"},
     "retrieval": SERVED | {"models", "training", "retrieval"},
     "retrieval.engine": DATA,
     "serving": SERVED | {"retrieval", "serving"},
-    "bench": BATCH
-    | TENSORS
-    | {"machine", "bundle", "exporting", "index", "marketplace", "models", "evaluation", "preparation", "training"}
-    | {"bench"},
     "report": DATA | {"metrics", "runs", "evaluation", "report"},
     "reproduce": TABLES | {"runs", "marketplace", "sources", "models", "evaluation", "training", "report", "reproduce"},
 }
@@ -64,7 +63,10 @@ def modules(source: Path) -> Iterator[tuple[str, Path]]:
 
 
 def imports(name: str, path: Path) -> set[str]:
-    """The names below the package that a module imports, anywhere in it, whichever form the import has."""
+    """The modules of the package, and of the benchmarks, that a module imports anywhere in it, in any form.
+
+    Names of the package come without its own name in front.
+    """
     inside = ["adi", *filter(None, name.split("."))]
     if path.stem != "__init__":
         inside.pop()
@@ -76,7 +78,7 @@ def imports(name: str, path: Path) -> set[str]:
             start = inside[: len(inside) - node.level + 1] if node.level else []
             origin = ".".join([*start, *filter(None, [node.module])])
             found |= {f"{origin}.{alias.name}" for alias in node.names}
-    return {full.removeprefix("adi.") for full in found if full.startswith("adi.")}
+    return {full.removeprefix("adi.") for full in found if full.startswith(("adi.", "benchmarks"))}
 
 
 def wrong_imports(source: Path) -> list[str]:
@@ -92,6 +94,8 @@ def wrong_imports(source: Path) -> list[str]:
             target = other.partition(".")[0]
             if target == "cli" and part != "cli":
                 faults.append(f"{name or 'adi'} imports {other}: cli is for nobody to import")
+            elif target == "benchmarks":
+                faults.append(f"{name or 'adi'} imports {other}: benchmarks are no part of the package")
             elif allowed is not None and target not in allowed:
                 faults.append(f"{name} imports {other}")
     return faults
@@ -113,13 +117,22 @@ def test_no_module_imports_itself_through_others() -> None:
         pytest.fail(f"modules import each other in a circle: {' <- '.join(error.args[1])}")
 
 
-def test_files_are_one_idea_long() -> None:
-    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules(SOURCE)}
+@pytest.mark.parametrize("source", [SOURCE, BENCHMARKS], ids=lambda source: source.name)
+def test_files_are_one_idea_long(source: Path) -> None:
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules(source)}
+    assert lengths
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
 
-def test_files_are_named_for_what_they_hold() -> None:
-    assert [str(path) for _, path in modules(SOURCE) if path.stem in NAMES_THAT_SAY_NOTHING] == []
+@pytest.mark.parametrize("source", [SOURCE, BENCHMARKS], ids=lambda source: source.name)
+def test_files_are_named_for_what_they_hold(source: Path) -> None:
+    assert [str(path) for _, path in modules(source) if path.stem in NAMES_THAT_SAY_NOTHING] == []
+
+
+def test_pandas_is_no_dependency() -> None:
+    """It is installed with another package; the benchmarks alone import it."""
+    pattern = re.compile(r"^\s*(import|from) pandas", re.MULTILINE)
+    assert [name for name, path in modules(SOURCE) if pattern.search(path.read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize(
@@ -132,6 +145,8 @@ def test_files_are_named_for_what_they_hold() -> None:
         ("errors.py", "from adi.metrics import RECALL", "errors imports metrics.RECALL"),
         ("training/loop.py", "def f():\n    from adi.cli import main", "training.loop imports cli.main: cli is"),
         ("__init__.py", "from adi.cli.main import main", "adi imports cli.main.main: cli is for nobody"),
+        ("cli/main.py", "import benchmarks.report", "cli.main imports benchmarks.report: benchmarks are no part"),
+        ("errors.py", "from benchmarks import towers", "errors imports benchmarks.towers: benchmarks are no part"),
         ("novelty/thing.py", "import json", "novelty.thing: its part is not in the table"),
     ],
 )

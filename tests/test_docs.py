@@ -1,4 +1,4 @@
-"""What the pages show is true: schemas are valid, Python runs, commands exist, links lead somewhere."""
+"""Checks of the documentation: schemas are valid, Python runs, commands and scripts exist, links lead somewhere."""
 
 import re
 import shlex
@@ -16,10 +16,18 @@ from adi.models.catalog import MODELS
 from adi.schema import Schema
 from adi.serving.experiment import Experiment
 from adi.training.settings import settings_for
+from benchmarks.__main__ import COMMANDS as BENCHMARKS
+from benchmarks.__main__ import command_line
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS: dict[str, dict[str, Any]] = {
+    "adi": get_command(app).commands,  # type: ignore[attr-defined]
+    "python -m benchmarks": get_command(command_line(BENCHMARKS)).commands,  # type: ignore[attr-defined]
+}
+"""The commands of each command line, by name."""
+
+PROGRAMS = "|".join(COMMANDS)
 
 AROUND = """
 domains: {column: domain}
@@ -59,18 +67,19 @@ SNIPPETS = [snippet for page in PAGES for snippet in snippets_of(page)]
 YAML = [snippet for snippet in SNIPPETS if snippet.language == "yaml"]
 
 
-def commands_in(snippet: Snippet) -> list[str]:
-    """The lines of a console block that begin with `adi`, after the prompt, with lines that go on joined."""
-    lines = snippet.text.replace("\\\n", " ").splitlines()
-    return [line.removeprefix("$ ") for line in lines if line.removeprefix("$ ").startswith("adi ")]
+def commands_in(snippet: Snippet) -> list[tuple[str, str]]:
+    """The commands of a console block as (program, arguments), without prompts and with continued lines joined."""
+    return re.findall(rf"^(?:\$ )?({PROGRAMS}) (.+)$", snippet.text.replace("\\\n", " "), re.MULTILINE)
 
 
-SHELL = [(snippet.name, line) for snippet in SNIPPETS for line in commands_in(snippet) if snippet.language != "python"]
+SHELL = [
+    (snippet.name, *command) for snippet in SNIPPETS if snippet.language != "python" for command in commands_in(snippet)
+]
 MENTIONED = sorted(
     {
-        (str(page.relative_to(ROOT)), words)
+        (str(page.relative_to(ROOT)), *command)
         for page in PAGES
-        for words in re.findall(r"`(adi [^`]+)`", page.read_text(encoding="utf-8"))
+        for command in re.findall(rf"`({PROGRAMS}) ([^`]+)`", page.read_text(encoding="utf-8"))
     }
 )
 
@@ -138,21 +147,29 @@ def test_the_python_of_a_page_runs(
             assert capsys.readouterr().out, f"{snippet.name} shows nothing"
 
 
-@pytest.mark.parametrize(("place", "line"), SHELL)
-def test_a_command_line_can_be_parsed(place: str, line: str) -> None:
-    _, name, *words = shlex.split(line, comments=True)
-    assert name in COMMANDS
-    COMMANDS[name].make_context(name, words)
+@pytest.mark.parametrize(("place", "program", "arguments"), SHELL)
+def test_a_command_line_can_be_parsed(place: str, program: str, arguments: str) -> None:
+    name, *words = shlex.split(arguments, comments=True)
+    COMMANDS[program][name].make_context(name, words)
 
 
-@pytest.mark.parametrize(("place", "line"), MENTIONED)
-def test_a_command_in_the_text_exists_with_its_options(place: str, line: str) -> None:
-    name, *words = re.sub(r"[\[\]…]|\.\.\.", " ", line).split()[1:]
+@pytest.mark.parametrize(("place", "program", "arguments"), MENTIONED)
+def test_a_command_in_the_text_exists_with_its_options(place: str, program: str, arguments: str) -> None:
+    name, *words = re.sub(r"[\[\]…]|\.\.\.", " ", arguments).split()
     if name.startswith("--"):
         return
-    assert name in COMMANDS
-    known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    known = {option for parameter in COMMANDS[program][name].params for option in parameter.opts}
     assert {word for word in words if word.startswith("-")} - known == set()
+
+
+def test_the_scripts_that_pages_name_exist() -> None:
+    named = {path for page in PAGES for path in re.findall(r"\bexamples/\w+\.\w+", page.read_text(encoding="utf-8"))}
+    assert {path for path in named if not (ROOT / path).exists()} <= {"examples/results.sh"}  # gone, in CHANGELOG.md
+    assert "examples/counters.py" in named
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -180,6 +197,6 @@ def test_there_was_something_to_check() -> None:
     assert counts["yaml"] >= 10
     assert counts["python"] >= 10
     assert len(SHELL) >= 10
-    assert {page.name for page in PAGES} >= {"schema.md", "data.md", "datasets.md", "CONTRIBUTING.md"}
-    if (ROOT / "README.md").exists():
-        assert ROOT / "README.md" in pages_with_python()
+    assert {program for _, program, _ in SHELL} == set(COMMANDS)
+    assert {page.name for page in PAGES} >= {"schema.md", "data.md", "datasets.md", "results.md", "CONTRIBUTING.md"}
+    assert ROOT / "README.md" in pages_with_python()

@@ -55,7 +55,7 @@ def disagreeing(tmp_path_factory) -> Path:
 def recall_at_1(prepared, out, model, settings):
     train(prepared, model, out, settings=settings)
     _, dataset, scorer = open_run(out)
-    domains = evaluate(scorer, dataset, ks=(1,))["domains"]
+    domains = evaluate(scorer, dataset, ks=(1,)).domains
     assert domains["search"]["queries"] == domains["feed"]["queries"] == GROUPS * TESTED_PER_GROUP
     assert domains["search"]["corpus"] == domains["feed"]["corpus"] == GROUPS
     return [domains[name]["recall@1"] for name in ("search", "feed")]
@@ -129,7 +129,7 @@ def gain(folder: Path, **strengths: float) -> tuple[float, float]:
     for model, more in (("adi-se", {"adaptation": "none"}), ("dnn", BLIND_DNN)):
         train(folder / "prepared", model, folder / model, settings=MARKET | more)
         _, dataset, scorer = open_run(folder / model)
-        domains = evaluate(scorer, dataset, ks=(10,))["domains"].values()
+        domains = evaluate(scorer, dataset, ks=(10,)).domains.values()
         queries = sum(domain["queries"] for domain in domains)
         recalls.append(sum(domain["recall@10"] * domain["queries"] for domain in domains) / queries)
     # as if the two had been tested on different rows: on the same ones the difference varies less

@@ -11,14 +11,13 @@ from adi.cli.main import app
 from adi.sources.catalog import SOURCES
 
 COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
-BENCHMARKS = sorted(get_command(app).commands["bench"].commands)  # type: ignore[attr-defined]
 
 HEAVY = ["torch", "duckdb", "ibis", "pyarrow", "altair", "numpy", "yaml"]
 
 LOAD = """
 import sys
 from adi.cli.main import app
-for words in [["--help"], *([*name.split(), "--help"] for name in sys.argv[1].split(","))]:
+for words in [["--help"], *([name, "--help"] for name in sys.argv[1].split(","))]:
     try:
         app(words)
     except SystemExit as end:
@@ -37,19 +36,16 @@ def test_there_are_the_commands_of_the_pipeline() -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    pages = [*COMMANDS, *(f"bench {name}" for name in BENCHMARKS)]
-    words = [sys.executable, "-c", LOAD, ",".join(pages), " ".join(HEAVY)]
+    words = [sys.executable, "-c", LOAD, ",".join(COMMANDS), " ".join(HEAVY)]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     loaded = [line for line in done.stdout.splitlines() if line.startswith("loaded:")]
-    assert loaded == [f"loaded: {name} []" for name in ["", *pages]]
+    assert loaded == [f"loaded: {name} []" for name in ["", *COMMANDS]]
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, *(f"bench {name}" for name in BENCHMARKS)])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_shows_an_example_and_every_default(adi, name: str) -> None:
-    command = get_command(app)
-    for word in name.split():
-        command = command.commands[word]  # type: ignore[attr-defined]
-    shown = text_of(adi(*name.split(), "--help").stdout)
+    command = get_command(app).commands[name]  # type: ignore[attr-defined]
+    shown = text_of(adi(name, "--help").stdout)
     assert f"Example: adi {name}" in shown
     defaults = 0
     for parameter in command.params:

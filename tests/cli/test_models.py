@@ -8,6 +8,7 @@ from adi.marketplace.simulation import Marketplace, simulate
 from adi.models.catalog import MODELS
 from adi.models.model import TrainedModel
 from adi.preparation.prepare import prepare
+from adi.runs.info import read_info
 
 IDS = """
 domains: {column: domain}
@@ -51,12 +52,13 @@ def test_a_training_reports_the_parameters_of_networks_and_embeddings_together(a
     assert f"({networks + tables:,} parameters)" in said.stdout
 
 
-def test_models_that_the_data_refuse_have_no_numbers_and_a_reason(adi, ids):
+def test_an_adaptation_layer_that_is_left_out_is_said(adi, ids):
     shown = adi("models", ids).stdout
-    assert set(counts(shown)) >= {"dnn", "mmoe", "ple", "star"}
-    assert not [name for name in counts(shown) if name.startswith("adi-")]
+    assert counts(shown)["adi-se"] == counts(shown)["adi-va"]
     assert re.search(
-        r"^adi-se, adi-se-max, adi-paper: adaptation 'se' weighs .*\(history, item_id\)", shown, re.MULTILINE
+        r"^adi-se, adi-se-max, adi-paper: adaptation: the layer 'se' is left out.*\(history and item_id\)",
+        shown,
+        re.MULTILINE,
     )
 
 
@@ -64,11 +66,9 @@ def test_a_dataset_that_is_none_is_refused(adi, tmp_path):
     assert f"{tmp_path}: not a prepared dataset" in adi("models", tmp_path).stderr
 
 
-def test_training_an_adaptation_of_lone_features_is_refused_before_anything_is_written(adi, ids, tmp_path):
-    done = adi("train", ids, "--model", "adi-va", "--out", tmp_path / "run")
-    assert done.returncode == 2
-    assert "adi: adaptation 'attention' weighs features against each other" in done.stderr
-    assert "--set adaptation=none" in done.stderr
-    assert not (tmp_path / "run").exists()
-    options = ("--set", "adaptation=none", "--set", "epochs=1")
-    assert adi("train", ids, "--model", "adi-va", "--out", tmp_path / "run", *options).returncode == 0
+def test_a_training_without_anything_to_weigh_says_that_the_layer_is_left_out(adi, ids, tmp_path):
+    done = adi("train", ids, "--model", "adi-va", "--out", tmp_path / "run", "--set", "epochs=1")
+    assert done.returncode == 0
+    assert "adaptation: the layer 'attention' is left out." in done.stdout
+    assert read_info(tmp_path / "run").notes[0] in done.stdout
+    assert adi("evaluate", tmp_path / "run").returncode == 0

@@ -74,11 +74,11 @@ def test_evaluate_prints_json_of_the_promised_form(pipeline) -> None:
     metrics = parsed(said.stdout)
     assert said.stderr == ""
     assert metrics == json.loads((pipeline.folder / "run" / "metrics.json").read_text())
-    assert set(metrics.domains) == set(DOMAINS)
+    assert set(metrics["domains"]) == set(DOMAINS)
     for name in ("recall@5", "recall@20", "ndcg@5", "mrr@20"):
-        values = [metrics.domains[domain][name] for domain in DOMAINS]
-        assert metrics.mean[name] == pytest.approx(sum(values) / 3)
-    assert all(0 < metrics.domains[d]["recall@5"] < metrics.domains[d]["recall@20"] < 1 for d in DOMAINS)
+        values = [metrics["domains"][domain][name] for domain in DOMAINS]
+        assert metrics["mean"][name] == pytest.approx(sum(values) / 3)
+    assert all(0 < metrics["domains"][d]["recall@5"] < metrics["domains"][d]["recall@20"] < 1 for d in DOMAINS)
 
 
 def test_the_table_of_evaluate_has_the_numbers_of_the_json(adi, pipeline) -> None:
@@ -145,7 +145,7 @@ def test_the_report_holds_the_run(adi, pipeline, tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["evaluate", "RUN", "--k", "ten"], "--k: 'ten' is no list of whole numbers such as 10,50,100."),
-        (["evaluate", "RUN", "--k", "0"], "give one or more numbers of at least 1"),
+        (["evaluate", "RUN", "--k", "0"], "--k: [0]; give one or more list lengths of at least 1"),
         (["evaluate", "RUN", "--against", "all"], "'all' is not one of"),
         (["evaluate", "RUN", "--against", "candidates"], "the split gives no candidates"),
         (["evaluate", "PREPARED"], "not a run (no run.json)"),
@@ -159,7 +159,10 @@ def test_the_report_holds_the_run(adi, pipeline, tmp_path: Path) -> None:
         (["retrieve", "RUN", "--domain", "feed", "--user", "3", "--context", "hours=1"], "Did you mean 'hour'?"),
         (["train", "PREPARED", "--model", "adi-sf", "--out", "new"], "'adi-sf' is not a model. Did you mean 'adi-se'?"),
         (["train", "PREPARED", "--model", "adi-se"], "--out is missing"),
-        (["train", "PREPARED", "--model", "adi-se", "--out", "RUN"], "exists and is not empty. Go on with --resume"),
+        (
+            ["train", "PREPARED", "--model", "adi-se", "--out", "RUN"],
+            "exists and is not empty. Resume the run that it holds, or choose another",
+        ),
         (["train", "PREPARED", "--model", "adi-se", "--out", "new", "--seed", "-1"], "--seed: -1; give a whole number"),
         (["train", "PREPARED", "--model", "adi-se", "--out", "new", "--resume"], "new: not a run"),
         (["train", "RUN", "--model", "adi-se", "--out", "new"], "not a prepared dataset (no manifest.json)"),

@@ -52,7 +52,7 @@ def test_a_table_keeps_its_numbers_on_a_narrow_terminal(adi, pipeline, monkeypat
     metrics = json.loads((pipeline.folder / "run" / "metrics.json").read_text())
     assert done.returncode == 0
     assert "…" not in done.stdout
-    for values in metrics.domains.values():
+    for values in metrics["domains"].values():
         assert f"{values['recall@5']:.4f}" in done.stdout
 
 

@@ -53,7 +53,7 @@ def test_an_empty_file_changes_nothing(adi, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("epoch=3", "setting 'epoch' does not exist for --model adi-se. Did you mean 'epochs'?"),
+        ("epoch=3", "setting 'epoch' does not exist for adi-se. Did you mean 'epochs'?"),
         ("training.dim=3", "setting 'training.dim' does not exist"),
         ("training={epoch: 3}", "setting 'training.epoch' does not exist"),
         ("epochs=many", "training.epochs: Input should be a valid integer"),
@@ -93,10 +93,10 @@ def test_a_wrong_config_is_named(adi, tmp_path: Path, content: str | None, messa
     assert "cannot be read (Is a directory)" in adi("train", "x", "--model", "dnn", "--config", tmp_path).stderr
 
 
-def test_a_counted_model_has_no_training(adi) -> None:
+def test_a_fitted_model_has_no_training(adi) -> None:
     assert shown(adi, "popularity") == {"model": {}}
     done = adi("train", "anywhere", "--model", "popularity", "--show-config", "--set", "epochs=3")
-    assert "setting 'epochs' is one of training, and --model popularity is counted, not trained." in done.stderr
+    assert "setting 'epochs' is one of training, and popularity is fitted at once, not trained." in done.stderr
 
 
 def test_given_settings_are_flat_and_in_order(tmp_path: Path) -> None:

@@ -63,11 +63,11 @@ def test_the_best_is_shown_and_can_be_trained(adi, pipeline, tmp_path: Path) -> 
     assert all(f"→ {value:g}" in done.stdout for value in values)
 
 
-def test_what_may_be_chance_is_said(adi, pipeline, tmp_path: Path, monkeypatch) -> None:
+def test_a_difference_that_is_not_significant_is_said(adi, pipeline, tmp_path: Path, monkeypatch) -> None:
     words = ["tune", pipeline.folder / "prepared", "--model", "item-knn", "--trials", 12, "-k", 5, "--out", tmp_path]
-    assert "which may be chance: the standard error is 0.0" in adi(*words).stdout
+    assert "no statistically significant difference: the standard error is 0.0" in adi(*words).stdout
     monkeypatch.setattr("adi.tuning.objective.standard_error_of_mean", lambda *_: 1e-4)
-    assert "may be chance" not in adi(*words).stdout
+    assert "statistically significant" not in adi(*words).stdout
     monkeypatch.undo()
     path = tmp_path / "study.json"
     study = json.loads(path.read_text())
@@ -153,7 +153,7 @@ def test_the_page_shows_the_space_of_adi_se(adi) -> None:
         (None, "--space: no.yaml: cannot be read (No such file or directory)."),
         ("lr: [", "--space: no.yaml: not readable as YAML"),
         ("- lr", "--space: no.yaml: a space is a mapping of settings, as --show-space prints it."),
-        ("lrr: {low: 1, high: 2}", "space: setting 'lrr' does not exist for --model dnn. Did you mean 'lr'?"),
+        ("lrr: {low: 1, high: 2}", "space: setting 'lrr' does not exist for dnn. Did you mean 'lr'?"),
         ("lr: {low: 2, high: 1}", "space: lr: low 2.0 is not below high 1.0."),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from adi.cli import bench, bundle, compare, data, reproduce, runs, serve, tune
+from adi.cli import bundle, compare, data, reproduce, runs, serve, tune
 from adi.cli.command import Command
 from adi.errors import AdiError
 from adi.machine import yield_cores
@@ -49,7 +49,6 @@ app.command(cls=Command)(serve.serve)
 app.command(cls=Command)(serve.rollback)
 app.command(cls=Command)(runs.report)
 app.command(cls=Command)(reproduce.reproduce)
-app.add_typer(bench.app, name="bench")
 
 
 def _show_version(wanted: bool) -> None:

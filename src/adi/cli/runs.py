@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from adi.cli.options import Device, Metrics, ModelPath
-from adi.cli.show import ERR, bars, metrics_table, plain_table, progress_bar, say, say_json
+from adi.cli.show import ERR, metrics_table, plain_table, progress_bar, say, say_json
 
 if TYPE_CHECKING:
     from adi.runs.self_training import Audit
@@ -89,9 +89,9 @@ def train(
 
     Example: [bold]adi train prepared --model adi-se --out run --set epochs=5[/]
     """
-    from adi.cli.epochs import Epochs
     from adi.cli.settings import given_settings, settings_text
     from adi.errors import AdiError
+    from adi.progress import Epochs, bars
 
     given = given_settings(config, settings or [])
     if self_training:
@@ -105,7 +105,7 @@ def train(
     from adi.training.train import train as run
 
     try:
-        with bars("loss", "speed") as progress:
+        with bars("loss", "speed", console=ERR) as progress:
             epochs = Epochs(progress)
             info = run(prepared, model, out, settings=given, seed=seed, resume=resume, device=device, observer=epochs)
     except KeyboardInterrupt:
@@ -163,20 +163,11 @@ def evaluate(
     from adi.cli.settings import list_lengths
     from adi.extensions import import_object
     from adi.metrics import Metric
-    from adi.runs.info import read_info
     from adi.training.evaluation import evaluate_run
 
     lengths = list_lengths(ks)
     own_metrics = [import_object(path, (Metric,), parameter="metrics") for path in metrics or ()]
-    total, done = len(read_info(run).domains), 0
-    with progress_bar() as bar:
-        bar("evaluating", done, total)
-
-        def advance(_: str) -> None:
-            nonlocal done
-            done += 1
-            bar("evaluating", done, total)
-
+    with progress_bar() as report:
         measured = evaluate_run(
             run,
             ks=lengths,
@@ -184,7 +175,7 @@ def evaluate(
             causal=not all_history,
             metrics=own_metrics,
             model=model,
-            advance=advance,
+            progress=report,
         )
     if as_json:
         say_json(measured.model_dump(mode="json"))

@@ -1,14 +1,13 @@
-"""The command tune, and how a tuning shows itself: a bar, a line for each trial that is done, the best at the end."""
+"""The command tune: a search for settings, with a table of the best trials at the end."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.progress import Progress
 
 from adi.cli.options import Device
-from adi.cli.show import ERR, bars, number, plain_table, say
+from adi.cli.show import ERR, number, plain_table, say
 
 if TYPE_CHECKING:
     from adi.tuning.study import Study
@@ -59,10 +58,12 @@ def tune(
         return
     if out is None:
         raise AdiError("--out is missing: the folder of the study.")
+    from adi.progress import bars
+    from adi.tuning.progress import Trials
     from adi.tuning.tune import tune as run
 
     try:
-        with bars("under_way") as progress:
+        with bars("under_way", console=ERR) as progress:
             study = run(
                 prepared,
                 model,
@@ -98,48 +99,10 @@ def _space_text(model: str, given: Mapping[str, Any], wanted: Mapping[str, Any] 
     return "\n".join(line.strip()[1:-1] for line in lines)
 
 
-class Trials:
-    """Told by a tuning of its trials (`adi.tuning.trial.Observer`), shows them on standard error."""
-
-    def __init__(self, progress: Progress, trials: int) -> None:
-        self.progress = progress
-        self.task = progress.add_task("trials", total=trials, under_way="")
-        self.has_head = False
-
-    def step(self, *, trial: int, epoch: int, step: int, steps: int) -> None:
-        doing = f"step {step} of {steps}" if step < steps else "validating"
-        self.progress.update(self.task, completed=trial, under_way=f"trial {trial}, epoch {epoch}, {doing}")
-
-    def finished(self, study: "Study") -> None:
-        trial = study.trials[-1]
-        if not self.has_head:
-            self._print(f"trial{study.objective:>8}  epochs  seconds")
-            self.has_head = True
-        note = " ".join(f"{name}={value}" for name, value in _shown(trial.settings).items())
-        if trial.number == 0:
-            note = "base settings"
-        elif trial.state != "complete":
-            note = f"{trial.state}  {note}"
-        elif trial == study.ranked()[0]:
-            note = f"best  {note}"
-        epochs = len(trial.validations) if "training" in study.config else "–"
-        self._print(f"{trial.number:>5}{number(study.value(trial)):>8}{epochs:>8}{trial.seconds:>9.1f}  {note}")
-        if trial.reason is not None:
-            self._print(f"{'':30}  {trial.reason}")
-        self.progress.update(self.task, completed=trial.number + 1, under_way="")
-
-    def _print(self, line: str) -> None:
-        self.progress.console.print(line, soft_wrap=True)
-
-
-def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Settings with no more digits than matter."""
-    return {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in settings.items()}
-
-
 def _show(study: "Study", trials: int) -> None:
     """The best trials with the standard errors of the first, what its settings change, and how sure that is."""
     from adi.tuning.objective import mean, standard_error_of_mean, standard_errors
+    from adi.tuning.progress import rounded
 
     ranked, names = study.ranked(), list(study.queries)
     best, base = ranked[0], study.trials[0]
@@ -167,9 +130,12 @@ def _show(study: "Study", trials: int) -> None:
     if best.number == 0:
         say("No trial was better than the base settings, which best.yaml holds.")
         return
-    before, after = _shown(base.settings), _shown(best.settings)
+    before, after = rounded(base.settings), rounded(best.settings)
     changes = [f"{name} {before[name]} → {after[name]}" for name in before if before[name] != after[name]]
     say(f"Trial {best.number} changes {', '.join(changes)}.")
     gain = mean(recalls) - mean(base.validations[-1])
     if gain < 2 * error:
-        say(f"Its mean is {gain:+.4f} from the base settings', which may be chance: the standard error is {error:.4f}.")
+        say(
+            f"Its mean is {gain:+.4f} from the base settings', no statistically significant difference: the standard "
+            f"error is {error:.4f}."
+        )

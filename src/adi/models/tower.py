@@ -67,8 +67,8 @@ class Tower(nn.Module):
         self.tables = (tables,)  # in a tuple: the model owns the tables, a tower only reads them
         lengths = {feature_key(f.name): f.length for f in features if f.length is not None and f.length > 1}
         built = {key: encoders[settings.behaviours](length, heads, settings) for key, length in lengths.items()}
-        self.recency = nn.ModuleDict({key: built[key] for key in built if isinstance(built[key], PoolingWeights)})
-        self.encoders = nn.ModuleDict({key: built[key] for key in built if isinstance(built[key], HistoryEncoder)})
+        self.recency = nn.ModuleDict({key: e for key, e in built.items() if isinstance(e, PoolingWeights)})
+        self.encoders = nn.ModuleDict({key: e for key, e in built.items() if isinstance(e, HistoryEncoder)})
         self.histories = frozenset(lengths if settings.behaviours_power else ())
         self.power = settings.behaviours_power
         self.dropout = Dropout(settings.embedding_dropout)

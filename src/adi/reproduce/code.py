@@ -8,10 +8,11 @@ import adi
 from adi.models.source import code_without_comments
 
 SHOWING = frozenset(
-    {"__init__", "cli", "report", "reproduce", "tuning", "guessing", "extensions"}
+    {"__init__", "cli", "extensions", "guessing", "report", "reproduce", "tuning"}
     | {"bundle", "exporting", "filters", "index", "retrieval", "serving", "thread_budget", "timing"}
 )
-"""The parts of the package that only call, show, serve or search for what others compute; any other part counts."""
+"""Parts of the package that make no results: they call, show, serve or search for what others compute, or draft a
+schema. Any other part counts."""
 
 
 @cache

@@ -136,7 +136,7 @@ def run_cell(folder: GridFolder, version: Version, cell: Cell, watcher: CellWatc
     try:
         _train(folder, cell, watcher.training(cell), device)
         watcher.evaluating(cell)
-        metrics = evaluate_run(folder.run(cell))
+        metrics = evaluate_run(folder.run(cell), progress=False)
         record = record.model_copy(update={"status": "done"})
     except AdiError as error:
         if error.__cause__ is not None:  # the machine's fault, such as a full disk, and none of the cell

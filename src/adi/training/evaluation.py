@@ -1,6 +1,6 @@
 """The evaluation of a run on the test rows, written into its folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from adi.errors import ArgumentError
@@ -11,6 +11,7 @@ from adi.machine import tune_allocator
 from adi.metrics import METRICS, Metric
 from adi.models.interest import interests
 from adi.models.model import Model
+from adi.progress import Report, reporting
 from adi.runs.by_feature import INTEREST, ByFeature, write_by_feature
 from adi.runs.metrics import Metrics, write_metrics
 from adi.training.fitted import open_run
@@ -24,7 +25,7 @@ def evaluate_run(
     causal: bool = True,
     metrics: Sequence[Metric] = (),
     model: str | Model | None = None,
-    advance: Callable[[str], None] | None = None,
+    progress: bool | Report = True,
 ) -> Metrics:
     """Evaluate a complete run on its dataset's test rows, into ``<run>/ranks.parquet`` and ``<run>/metrics.json``.
 
@@ -38,7 +39,7 @@ def evaluate_run(
         causal: queries see what the user did earlier; False: all that the training part holds of the user.
         metrics: of your own, beside recall, NDCG and MRR.
         model: the model, where it is not one of adi's own.
-        advance: called with each domain's name when it is done.
+        progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
     Returns what ``metrics.json`` holds.
     """
@@ -52,22 +53,23 @@ def evaluate_run(
     tune_allocator()
     info, dataset, scorer = open_run(folder, model)
     ranked: dict[str, Rankings] = {}
+    with reporting(progress) as report:
+        report("evaluating", 0, len(dataset.domains))
 
-    def done(domain: str, rankings: Rankings) -> None:
-        ranked[domain] = rankings
-        if advance is not None:
-            advance(domain)
+        def done(domain: str, rankings: Rankings) -> None:
+            ranked[domain] = rankings
+            report("evaluating", len(ranked), len(dataset.domains))
 
-    measured = evaluate(
-        scorer,
-        dataset,
-        part="test",
-        against=against or ("candidates" if dataset.manifest.candidates else "corpus"),
-        ks=ks,
-        metrics=metrics,
-        causal=causal,
-        done=done,
-    )
+        measured = evaluate(
+            scorer,
+            dataset,
+            part="test",
+            against=against or ("candidates" if dataset.manifest.candidates else "corpus"),
+            ks=ks,
+            metrics=metrics,
+            causal=causal,
+            done=done,
+        )
     measured = measured.model_copy(update={"model": info.model, "ranks": write_ranks(folder, ranked)})
     if weights := interests(scorer, dataset, causal=causal):
         sides = {str(side): ByFeature.of(one.features, one.weights, dataset.domains) for side, one in weights.items()}

@@ -15,6 +15,7 @@ from adi.models.catalog import model_of
 from adi.models.model import FittedModel, Model, TrainedModel
 from adi.models.source import source_of
 from adi.models.two_tower import TwoTower
+from adi.progress import epochs
 from adi.runs.info import RunInfo, read_info, write_info
 from adi.training.device import device_named
 from adi.training.loop import CHECKPOINT, Observer, Training
@@ -31,6 +32,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     device: str = "cpu",
+    progress: bool = True,
     observer: Observer | None = None,
 ) -> RunInfo:
     """Train a model, or fit it, on a prepared dataset; the run's folder then holds all that evaluation and export need.
@@ -43,7 +45,8 @@ def train(
         settings: what differs from the model's defaults, see `adi.training.settings.settings_for`.
         seed: of the weights, the order of the samples, the negatives and the dropout.
         device: where the weights are and steps are done: cpu, cuda or cuda:N. Batches are made on the CPU in any case.
-        observer: is told of each step and epoch.
+        progress: show a bar and the epochs on standard error, in a terminal or a notebook.
+        observer: is called with each step and epoch, in place of that.
 
     Raises `AdiError` for unknown models and settings and for folders that do not fit, before anything is written.
     """
@@ -65,8 +68,9 @@ def train(
         folder.mkdir(parents=True, exist_ok=True)
         write_info(folder, info)
         assert chosen.training is not None
-        training = Training(towers, kind.loss, dataset, chosen.training, folder, seed, observer)
-        kept = training.run(resume=resume)
+        with epochs(progress and observer is None) as shown:
+            training = Training(towers, kind.loss, dataset, chosen.training, folder, seed, observer or shown)
+            kept = training.run(resume=resume)
         parameters = sum(parameter.numel() for parameter in towers.parameters())
         info = info.model_copy(update={"parameters": parameters, "kept": kept})
     info = info.model_copy(update={"status": "complete"})

@@ -102,6 +102,6 @@ def _validate(study: Study, model: Model, config: Config, prepared: Path, run: P
         return
     shutil.rmtree(run, ignore_errors=True)  # of a tuning that was killed
     try:
-        train(prepared, model, run, settings=config, seed=study.seed, device=device, observer=watch)
+        train(prepared, model, run, settings=config, seed=study.seed, device=device, progress=False, observer=watch)
     except DivergedError as error:
         raise UnusableError(error) from error

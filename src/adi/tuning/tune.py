@@ -1,4 +1,4 @@
-"""The tuning of a model: trial after trial on the validation rows, the base settings first."""
+"""`adi.tune`: a search for the settings of a model on the validation rows, trial after trial."""
 
 import math
 import time
@@ -14,6 +14,7 @@ from adi.models.source import source_of
 from adi.training.device import device_named
 from adi.training.settings import TrainingSettings, as_config, settings_for
 from adi.tuning.objective import Objective
+from adi.tuning.progress import trial_lines
 from adi.tuning.space import changed, search_space
 from adi.tuning.study import Study, open_study, write_study
 from adi.tuning.trial import Observer, run_trial
@@ -35,6 +36,7 @@ def tune(
     seed: int = 0,
     timeout: float | None = None,
     device: str = "cpu",
+    progress: bool = True,
     observer: Observer | None = None,
 ) -> Study:
     """Search for the settings of a model that do best on the validation rows; the test is never looked at.
@@ -43,14 +45,16 @@ def tune(
         prepared: the folder that `adi prepare` wrote.
         model: a name of `adi.models.catalog.MODELS`, a path ``package.module:NAME``, or a model.
         out: the study's folder, new or empty; or that of a study of the same data, settings and space, which goes on.
-        trials: how many there are to be in all, those already done and trial 0, the base settings, included.
-        objective: what is maximised, see `adi.tuning.objective`.
-        space: what is searched, see `adi.tuning.space`; the model's default if None.
-        settings: the base settings, see `settings_for`; what is not searched keeps their value.
-        k: list length of the recall; ``training.k`` if None, which it replaces.
+        trials: their number in all, including trials already done and trial 0, which has the base settings.
+        objective: the quantity to maximise, see `adi.tuning.objective`.
+        space: the settings to search, see `adi.tuning.space`; None: the model's default.
+        settings: the base settings, see `settings_for`; settings outside the space keep their values.
+        k: list length of the recall, in place of ``training.k``.
         seed: of the search and of every training.
         timeout: seconds after which no further trial begins; the first one does.
         device: where trials are trained, as in `adi.training.train.train`. It may change from call to call.
+        progress: show a bar on standard error, in a terminal or a notebook.
+        observer: is called with the steps and trials, in place of that.
 
     Raises `AdiError` for wrong settings and spaces before any trial, and for base settings that cannot be trained.
     """
@@ -62,12 +66,14 @@ def tune(
     study = open_study(out, asked)
     write_study(out, study)
     deadline = math.inf if timeout is None else time.monotonic() + timeout
-    while len(study.trials) < trials and (not study.trials or time.monotonic() < deadline):
-        trial = run_trial(study, kind, prepared, out / RUN, observer, device=device)
-        study = study.model_copy(update={"trials": (*study.trials, trial)})
-        write_study(out, study)
-        if observer is not None:
-            observer.finished(study)
+    with trial_lines(progress and observer is None, trials) as shown:
+        watching = observer or shown
+        while len(study.trials) < trials and (not study.trials or time.monotonic() < deadline):
+            trial = run_trial(study, kind, prepared, out / RUN, watching, device=device)
+            study = study.model_copy(update={"trials": (*study.trials, trial)})
+            write_study(out, study)
+            if watching is not None:
+                watching.finished(study)
     return study
 
 
@@ -80,7 +86,7 @@ def _asked(
     k: int | None,
     seed: int,
 ) -> Study:
-    """The study before its first trial; raises `AdiError` for all that is wrong with what is asked."""
+    """The study before its first trial; raises `AdiError` for arguments that are wrong."""
     if objective not in get_args(Objective):
         raise ArgumentError("objective", f"'{objective}' is not one of {', '.join(get_args(Objective))}.")
     if not 0 <= seed < 1 << 63:
