@@ -189,7 +189,7 @@ def test_no_negatives_are_refused(in_batch: bool, uniform: int) -> None:
     ("items", "counts", "message"),
     [
         ([], [], r"\(0,\) items"),
-        ([1, 2], [1, 2, 3], r"\(2,\) items, \(3,\) counts"),
+        ([1, 2], [1, 2, 3], r"\(2,\) items and \(3,\) counts"),
         ([2, 1], [1, 1], "ascending"),
         ([1, 1], [1, 1], "each once"),
         ([1, 2], [1, -1], "at least 0"),
