@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from adi.report.page import write_report
     from adi.retrieval.batch import retrieve_all
     from adi.retrieval.retriever import Retriever
+    from adi.serving.server import serve
     from adi.sources.catalog import convert
     from adi.training.evaluation import evaluate_run as evaluate
     from adi.training.train import train
@@ -71,6 +72,7 @@ _HOMES = {
     "nn": "adi.nn",
     "prepare": "adi.preparation.prepare:prepare",
     "retrieve_all": "adi.retrieval.batch:retrieve_all",
+    "serve": "adi.serving.server:serve",
     "simulate": "adi.marketplace.simulation:simulate",
     "train": "adi.training.train:train",
     "tune": "adi.tuning.tune:tune",
@@ -98,6 +100,7 @@ __all__ = [
     "nn",
     "prepare",
     "retrieve_all",
+    "serve",
     "simulate",
     "train",
     "tune",

@@ -161,7 +161,7 @@ def test_the_report_holds_the_run(adi, pipeline, tmp_path: Path) -> None:
         (["train", "PREPARED", "--model", "adi-se"], "--out is missing"),
         (
             ["train", "PREPARED", "--model", "adi-se", "--out", "RUN"],
-            "exists and is not empty. Resume the run that it holds, or choose another",
+            "exists and is not empty. Resume the run",
         ),
         (["train", "PREPARED", "--model", "adi-se", "--out", "new", "--seed", "-1"], "--seed: -1; give a whole number"),
         (["train", "PREPARED", "--model", "adi-se", "--out", "new", "--resume"], "new: not a run"),

@@ -66,7 +66,7 @@ def test_an_experiment_is_served_and_logged_until_it_is_told_to_end(folder: Path
             ["{}/bundle", "--exposures", "{}/a-a.yaml"],
             "--exposures: {}/a-a.yaml: cannot be written (File exists). Give",
         ),
-        (["{}/a-a.yaml", "--watch", "{}"], "--watch: an experiment compares the bundles that its file names"),
+        (["{}/a-a.yaml", "--watch", "{}"], "--watch: an experiment compares the bundles of its file"),
         (["{}/no.yaml"], "{}/no.yaml: not a bundle (no bundle.json)"),
         (["{}/bundle/bundle.json"], "{}/bundle/bundle.json: "),
     ],

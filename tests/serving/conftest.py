@@ -1,4 +1,4 @@
-"""Two bundles of one dataset, and servers of them in threads of the test's process."""
+"""Two bundles of one dataset, and servers of bundles in threads of the test process."""
 
 import http.client
 import json
@@ -17,22 +17,23 @@ from typing import Any
 import pytest
 import redis
 import uvicorn
+from fastapi import FastAPI
 
 from adi.exporting.export import export
 from adi.serving.app import create_app
+from adi.serving.events import EventStore
 from adi.serving.experiment import Experiment
 from adi.serving.exposures import ExposureLog
 from adi.serving.limits import Limits
 from adi.serving.metrics import Metrics
-from adi.serving.recent import Recent
 from adi.serving.service import Service
 from adi.training.train import train
 
 SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 8, "embedding_std": 1.0}
 
 NO_REDIS = (
-    "These tests run Debian's redis-server, which is not on this machine. Install it as root, with 'apt-get install "
-    "redis-server', or put one on the PATH. `make test` installs it where it may."
+    "These tests run Debian's redis-server, which this machine lacks. Install it as root with 'apt-get install "
+    "redis-server', or put it on the PATH. `make test` installs it where it may."
 )
 
 
@@ -45,15 +46,16 @@ class Reply:
 
 @dataclass
 class Server:
-    """A service that listens, and a client of it."""
+    """An application that listens, and a client of it."""
 
+    app: FastAPI
     service: Service
     port: int
     running: uvicorn.Server
     thread: threading.Thread
 
     def stop(self) -> None:
-        """End it as SIGTERM does."""
+        """Stop as on SIGTERM."""
         self.running.should_exit = True
         self.thread.join()
 
@@ -61,10 +63,12 @@ class Server:
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
             connection.request(method or ("GET" if content is None else "POST"), path, content, headers or {})
-            answer = connection.getresponse()
-            text = answer.read()
-        kind = answer.headers.get("content-type", "")
-        return Reply(answer.status, dict(answer.headers), json.loads(text) if "json" in kind else text.decode())
+            response = connection.getresponse()
+            text = response.read()
+        media_type = response.headers.get("content-type", "")
+        return Reply(
+            response.status, dict(response.headers), json.loads(text) if "json" in media_type else text.decode()
+        )
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +82,7 @@ def bundles(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 
 @pytest.fixture(scope="session")
 def between() -> Callable[[Path, Path], Experiment]:
-    """A function that makes an experiment of two bundles, half of the users each: `old`, the control, and `new`."""
+    """A function that makes an experiment with two arms of equal weight: `old`, the control, and `new`."""
 
     def make(old: Path, new: Path) -> Experiment:
         arms = {"old": {"bundle": old, "weight": 1}, "new": {"bundle": new, "weight": 1}}
@@ -88,30 +92,40 @@ def between() -> Callable[[Path, Path], Experiment]:
 
 
 @pytest.fixture(scope="session")
-def serving() -> Iterator[Callable[..., Server]]:
-    """A function that serves a bundle or an experiment until the tests end."""
+def listen() -> Iterator[Callable[[FastAPI, Service], Server]]:
+    """A function that starts a server of an application, which runs until the tests end."""
     servers: list[Server] = []
 
-    def serve(
-        source: Path | Experiment, recent: Recent | None = None, exposures: Path | None = None, **limits: Any
-    ) -> Server:
-        metrics = Metrics()
-        log = None if exposures is None else ExposureLog(exposures, metrics, print)
-        service = Service(source, metrics, recent, log)
-        config = uvicorn.Config(create_app(service, Limits(**limits)), port=0, log_level="error", lifespan="on")
+    def start(app: FastAPI, service: Service) -> Server:
+        config = uvicorn.Config(app, port=0, log_level="error", lifespan="on")
         socket = config.bind_socket()
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
+        running = uvicorn.Server(config)
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [socket]})
         thread.start()
-        servers.append(Server(service, socket.getsockname()[1], server, thread))
-        while not server.started:
+        servers.append(Server(app, service, socket.getsockname()[1], running, thread))
+        while not running.started:
             assert thread.is_alive()
             time.sleep(0.01)
         return servers[-1]
 
-    yield serve
-    for each in servers:
-        each.stop()
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def serving(listen: Callable[[FastAPI, Service], Server]) -> Callable[..., Server]:
+    """A function that starts a server of a bundle or an experiment, which runs until the tests end."""
+
+    def serve(
+        source: Path | Experiment, events: EventStore | None = None, exposures: Path | None = None, **limits: Any
+    ) -> Server:
+        metrics = Metrics()
+        log = None if exposures is None else ExposureLog(exposures, metrics, print)
+        service = Service(source, metrics, events, log)
+        return listen(create_app(service, Limits(**limits)), service)
+
+    return serve
 
 
 @pytest.fixture(scope="session")
@@ -121,23 +135,23 @@ def served(bundles: tuple[Path, Path], serving: Callable[..., Server]) -> Server
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Callable[[Server], threading.Event]:
-    """A function that makes the requests of a server wait for the event that it returns."""
+    """A function that makes the answers of a server wait for the event that it returns."""
 
     def hold(server: Server) -> threading.Event:
-        go, answer = threading.Event(), server.service.answer
+        released, answer = threading.Event(), server.service.answer
 
-        def wait(*asked: Any) -> Any:
-            assert go.wait(20)
-            return answer(*asked)
+        def wait(calls: Any) -> Any:
+            assert released.wait(20)
+            return answer(calls)
 
         monkeypatch.setattr(server.service, "answer", wait)
-        return go
+        return released
 
     return hold
 
 
 class RedisServer:
-    """A Redis server of a test's own, on a socket in a folder, which may hang, stop, and start again."""
+    """A Redis server for one test, on a socket in a folder, which may hang, stop and start again."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.url = folder, f"unix://{folder}/redis.sock"
@@ -146,8 +160,8 @@ class RedisServer:
 
     def start(self, *options: str) -> None:
         (self.folder / "redis.sock").unlink(missing_ok=True)
-        words = ["redis-server", "--port", "0", "--unixsocket", f"{self.folder}/redis.sock", "--save", "", *options]
-        self.process = subprocess.Popen(words, cwd=self.folder, stdout=subprocess.DEVNULL)
+        command = ["redis-server", "--port", "0", "--unixsocket", f"{self.folder}/redis.sock", "--save", "", *options]
+        self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL)
         while True:
             assert self.process.poll() is None, f"redis-server ended with {self.process.returncode}"
             with suppress(redis.ConnectionError):
@@ -158,7 +172,7 @@ class RedisServer:
     def hang(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
@@ -170,7 +184,7 @@ class RedisServer:
 def redis_server() -> Iterator[RedisServer]:
     if shutil.which("redis-server") is None:
         pytest.fail(NO_REDIS)
-    # Not in tmp_path: the path of a socket may have no more than about a hundred characters.
+    # Not in tmp_path, since the path of a socket may have no more than about a hundred characters.
     with tempfile.TemporaryDirectory(prefix="adi-") as folder:
         server = RedisServer(Path(folder))
         yield server

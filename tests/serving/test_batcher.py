@@ -1,138 +1,144 @@
-"""Bodies that wait are answered together: which, in which turn, and what becomes of each."""
+"""Dynamic batching: which calls form a batch, and what becomes of each."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
 
 import pytest
 
-from adi.serving.batcher import Together
-from adi.serving.limits import Gate, Limits
-from adi.serving.messages import Ask, Body, ProblemError
+from adi.serving.batcher import Batcher
+from adi.serving.limits import Limits, LoadLimiter
 from adi.serving.metrics import Metrics
+from adi.serving.problems import CANNOT_ANSWER, ProblemError
+from adi.serving.requests import RetrieveCall, RetrieveRequest
 
-Made = Callable[..., Together]
+MakeBatcher = Callable[..., Batcher]
 
 
-class Slow:
-    """Stands for a service: begins its first turn at once, and ends it when it is told to go on."""
+class HeldService:
+    """Stands in for a service: records each batch, and answers it once released."""
 
     def __init__(self) -> None:
-        self.go, self.turns = Event(), list[list[str]]()
+        self.released, self.batches = Event(), list[list[str]]()
 
-    def answer(self, bodies: Sequence[Body]) -> list[dict[str, Any] | ProblemError]:
-        self.turns.append([str(body.asks[0].user) for body in bodies])
-        assert self.go.wait(20)
-        if any(body.asks[0].user == "bug" for body in bodies):
+    def answer(self, calls: Sequence[RetrieveCall]) -> list[dict[str, Any] | ProblemError]:
+        users = [str(call.requests[0].user) for call in calls]
+        self.batches.append(users)
+        assert self.released.wait(20)
+        if "bug" in users:
             raise ZeroDivisionError
-        return [
-            ProblemError(422, "No", "no") if body.asks[0].user == "nobody" else {"results": [body.asks[0].user]}
-            for body in bodies
-        ]
+        return [ProblemError(CANNOT_ANSWER, "no") if user == "nobody" else {"results": [user]} for user in users]
 
 
 @pytest.fixture
-def service() -> Slow:
-    return Slow()
+def service() -> HeldService:
+    return HeldService()
 
 
 @pytest.fixture
-def made(service: Slow) -> Iterator[Made]:
-    with ThreadPoolExecutor(4) as pool:
-        yield lambda **limits: Together(service, Gate(Metrics(), Limits(**limits), pool))  # type: ignore[arg-type]
-        service.go.set()
+def make_batcher(service: HeldService) -> Iterator[MakeBatcher]:
+    batchers: list[Batcher] = []
+
+    def make(**limits: Any) -> Batcher:
+        batchers.append(Batcher(service, LoadLimiter(Limits(**limits), Metrics())))  # type: ignore[arg-type]
+        return batchers[-1]
+
+    yield make
+    service.released.set()
+    for batcher in batchers:
+        batcher.limiter.pool.shutdown()
 
 
-def body(user: str, *domains: str, requests: int = 1) -> Body:
-    return Body([Ask(user=user, domains=list(domains) or None)] * requests)
+def call(user: str, *domains: str, requests: int = 1) -> RetrieveCall:
+    return RetrieveCall([RetrieveRequest(user=user, domains=list(domains) or None)] * requests)
 
 
-async def at_work(service: Slow, turns: int) -> None:
-    while len(service.turns) < turns:
+async def batches_begun(service: HeldService, count: int) -> None:
+    while len(service.batches) < count:
         await asyncio.sleep(0.001)
 
 
-def answered(together: Together, service: Slow, bodies: Sequence[Body], workers: int = 1) -> list[Any]:
-    """What becomes of bodies that come one after the other; the first of them, one for each worker, begin at once."""
+def answers_of(batcher: Batcher, service: HeldService, calls: Sequence[RetrieveCall]) -> list[Any]:
+    """Answers or errors of calls that arrive one by one; the service is released once all of them have arrived."""
 
-    async def ask() -> list[Any]:
-        asked = []
-        for number, own in enumerate(bodies):
-            asked.append(asyncio.create_task(together.answer(own)))
+    async def send() -> list[Any]:
+        tasks = []
+        for number, each in enumerate(calls, 1):
+            tasks.append(asyncio.create_task(batcher.answer(each)))
             await asyncio.sleep(0)
-            await at_work(service, min(number + 1, workers))
-        service.go.set()
-        return await asyncio.gather(*asked, return_exceptions=True)
+            await batches_begun(service, min(number, batcher.limiter.limits.workers))
+        service.released.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
 
-    return run(ask())
-
-
-def run(work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(asyncio.wait_for(work, 20))
+    return run(send())
 
 
-def test_a_turn_answers_what_waits(made, service) -> None:
-    found = answered(made(workers=1), service, [body(user) for user in "abcd"])
-    assert found == [{"results": [user]} for user in "abcd"]
-    assert service.turns == [["a"], ["b", "c", "d"]]
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(asyncio.wait_for(coroutine, 20))
 
 
-def test_those_of_other_domains_wait_for_another_turn(made, service) -> None:
-    bodies = [
-        body("a", "feed"),
-        body("b", "feed"),
-        body("c", "cart", "feed"),
-        body("d"),
-        body("e", "feed"),
-        body("f", "feed", "cart"),
-        body("g"),
+def test_a_batch_takes_the_whole_queue(make_batcher, service) -> None:
+    answers = answers_of(make_batcher(workers=1), service, [call(user) for user in "abcd"])
+    assert answers == [{"results": [user]} for user in "abcd"]
+    assert service.batches == [["a"], ["b", "c", "d"]]
+
+
+def test_a_batch_has_calls_for_the_same_domains(make_batcher, service) -> None:
+    calls = [
+        call("a", "feed"),
+        call("b", "feed"),
+        call("c", "cart", "feed"),
+        call("d"),
+        call("e", "feed"),
+        call("f", "feed", "cart"),
+        call("g"),
     ]
-    found = answered(made(workers=1), service, bodies)
-    assert found == [{"results": [user]} for user in "abcdefg"]
-    assert service.turns == [["a"], ["b", "e"], ["c", "f"], ["d", "g"]]
+    answers = answers_of(make_batcher(workers=1), service, calls)
+    assert answers == [{"results": [user]} for user in "abcdefg"]
+    assert service.batches == [["a"], ["b", "e"], ["c", "f"], ["d", "g"]]
 
 
-def test_a_turn_leaves_the_other_workers_their_share(made, service) -> None:
-    found = answered(made(workers=2), service, [body(user) for user in "abcdefg"], workers=2)
-    assert found == [{"results": [user]} for user in "abcdefg"]
-    assert service.turns[:2] == [["a"], ["b"]]
-    assert ["c", "d", "e"] in service.turns[2:]
+def test_workers_share_the_queue(make_batcher, service) -> None:
+    answers = answers_of(make_batcher(workers=2), service, [call(user) for user in "abcdefg"])
+    assert answers == [{"results": [user]} for user in "abcdefg"]
+    assert service.batches[:2] == [["a"], ["b"]]
+    assert ["c", "d", "e"] in service.batches[2:]
 
 
-def test_large_bodies_are_not_put_together(made, service) -> None:
-    bodies = [body("a"), body("b", requests=30), body("c", requests=30), body("d", requests=64), body("e", requests=5)]
-    answered(made(workers=1), service, bodies)
-    assert service.turns == [["a"], ["b", "c"], ["d"], ["e"]]
+def test_a_batch_has_at_most_64_requests(make_batcher, service) -> None:
+    calls = [call("a"), call("b", requests=30), call("c", requests=30), call("d", requests=64), call("e", requests=5)]
+    answers_of(make_batcher(workers=1), service, calls)
+    assert service.batches == [["a"], ["b", "c"], ["d"], ["e"]]
 
 
-def test_a_fault_is_that_of_one_body(made, service) -> None:
-    found = answered(made(workers=1), service, [body(user) for user in ("a", "b", "nobody", "c", "bug", "d")])
-    assert [*found[:2], found[3], found[5]] == [{"results": [user]} for user in "abcd"]
-    assert isinstance(found[2], ProblemError)
-    assert isinstance(found[4], ZeroDivisionError)
+def test_a_failed_call_does_not_fail_the_others(make_batcher, service) -> None:
+    users = ("a", "b", "nobody", "c", "bug", "d")
+    answers = answers_of(make_batcher(workers=1), service, [call(user) for user in users])
+    assert [*answers[:2], answers[3], answers[5]] == [{"results": [user]} for user in "abcd"]
+    assert isinstance(answers[2], ProblemError)
+    assert isinstance(answers[4], ZeroDivisionError)
 
 
-def test_what_is_given_up_counts_while_it_is_at_work(made, service) -> None:
-    together = made(workers=1, waiting=1, timeout=0.5)
+def test_calls_that_time_out_leave_the_queue_but_count_while_at_work(make_batcher, service) -> None:
+    batcher = make_batcher(workers=1, waiting=1, timeout=0.5)
 
-    async def ask() -> None:
-        first = asyncio.create_task(together.answer(body("a")))
-        await at_work(service, 1)
-        for user in "bc":  # the first of them makes room for the second
+    async def send() -> None:
+        first = asyncio.create_task(batcher.answer(call("a")))
+        await batches_begun(service, 1)
+        for user in "bc":  # b leaves the queue, which has room for one call, before c enters
             with pytest.raises(ProblemError, match="No answer within"):
-                await together.answer(body(user))
-            assert together.gate.inside == 1
+                await batcher.answer(call(user))
+            assert batcher.limiter.in_flight == 1
         with pytest.raises(ProblemError, match="No answer within"):
             await first
-        waits = asyncio.create_task(together.answer(body("d")))
+        queued = asyncio.create_task(batcher.answer(call("d")))
         await asyncio.sleep(0)
-        with pytest.raises(ProblemError, match="waiting or at work"):
-            await together.answer(body("e"))
-        service.go.set()
-        assert await waits == {"results": ["d"]}
-        assert together.gate.inside == 0
-        assert service.turns == [["a"], ["d"]]
+        with pytest.raises(ProblemError, match="queued or being answered"):
+            await batcher.answer(call("e"))
+        service.released.set()
+        assert await queued == {"results": ["d"]}
+        assert batcher.limiter.in_flight == 0
+        assert service.batches == [["a"], ["d"]]
 
-    run(ask())
+    run(send())

@@ -1,4 +1,4 @@
-"""Requests with a bid weight over HTTP: as the retriever answers them, and what is refused."""
+"""Requests with a bid weight over HTTP: the retriever's answers, and invalid weights."""
 
 from pathlib import Path
 
@@ -25,32 +25,32 @@ def server(bundle, serving):
 
 
 @pytest.mark.parametrize("weight", [0, 0.5, 40])
-def test_each_domain_is_answered_as_by_the_retriever(server, bundle, weight) -> None:
+def test_lists_with_bids_are_those_of_the_retriever(server, bundle, weight) -> None:
     retriever, filters = Retriever(bundle), {"filter": "bid > 1", "exclude": ["mug"]}
-    asks = [{"user": "ana", "bid_weight": weight}, {"user": "ana", "bid_weight": weight, **filters}]
-    results = server.ask("/v1/retrieve", {"requests": asks}).body["results"]
+    requests = [{"user": "ana", "bid_weight": weight}, {"user": "ana", "bid_weight": weight, **filters}]
+    results = server.ask("/v1/retrieve", {"requests": requests}).body["results"]
     for more, result in zip(({}, filters), results, strict=True):
-        for domain, found in result["domains"].items():
+        for domain, ranked in result["domains"].items():
             top = retriever.retrieve(domain, user="ana", bid_weight=weight, **more)
-            assert found["items"] == [one.item for one in top.items]
-            assert found["scores"] == pytest.approx([one.score for one in top.items])
+            assert ranked["items"] == list(top.ids)
+            assert ranked["scores"] == pytest.approx(list(top.scores))
 
 
-def test_the_weight_is_that_of_one_request(server) -> None:
+def test_a_weight_does_not_affect_later_requests(server) -> None:
     plain = {"user": "ana", "domains": ["search"]}
     without, weighed, after = (
-        server.ask("/v1/retrieve", ask).body["results"] for ask in (plain, plain | {"bid_weight": 40}, plain)
+        server.ask("/v1/retrieve", body).body["results"] for body in (plain, plain | {"bid_weight": 40}, plain)
     )
     assert without == after != weighed
-    # by bid, for a weight of 40 dwarfs the scores; of the seven, ana has had pen, ink and cap
+    # Ordered by bid, since a weight of 40 dwarfs the scores. Of the seven items, pen, ink and cap are in the history.
     bids = {"bag": 6, "été": 5, "本": 8, "mug": 2}
     assert weighed[0]["domains"]["search"]["items"][:3] == sorted(bids, key=bids.__getitem__, reverse=True)[:3]
 
 
-def test_the_bundle_tells_what_its_bids_are(server) -> None:
-    about = server.ask("/v1/bundle").body
-    assert about["bid"] == "bid"
-    assert about["indexes"]["search"]["bids"]["recalls"] == [1.0, 1.0, 1.0]
+def test_the_bundle_describes_its_bids(server) -> None:
+    bundle = server.ask("/v1/bundle").body
+    assert bundle["bid"] == "bid"
+    assert bundle["indexes"]["search"]["bids"]["recalls"] == [1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -64,13 +64,13 @@ def test_the_bundle_tells_what_its_bids_are(server) -> None:
         (float("inf"), "bid_weight: Input should be a finite number"),
     ],
 )
-def test_a_weight_that_is_none_is_refused(server, weight, words) -> None:
+def test_an_invalid_weight_is_refused(server, weight, words) -> None:
     reply = server.ask("/v1/retrieve", {"user": "ana", "bid_weight": weight})
     assert (reply.status, reply.headers["content-type"]) == (422, "application/problem+json")
     assert words in reply.body["detail"]
 
 
-def test_a_bundle_without_bids_refuses_a_weight_alone(served) -> None:
+def test_a_bundle_without_bids_refuses_a_weight(served) -> None:
     assert served.ask("/v1/retrieve", {"user": "ana", "bid_weight": 0}).status == 200
     reply = served.ask("/v1/retrieve", {"requests": [{"user": "ana"}, {"user": "ana", "bid_weight": 2}]})
     assert reply.status == 422

@@ -5,7 +5,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from adi.bundle.user_tower import TowerInfo
 from adi.errors import AdiError
@@ -32,10 +32,12 @@ class Parity(Strict):
     the mean share of the evaluator's top `k` that the index returned.
     """
 
-    queries: int
-    k: int
-    vectors: float
-    recall: float
+    queries: int = Field(description="Real queries of the comparison with the run.")
+    k: int = Field(description="Depth of the compared top, in items.")
+    vectors: float = Field(
+        description="Largest difference of a user vector's component from the model's, over the largest component."
+    )
+    recall: float = Field(description="Mean share of the evaluator's top k that the index returned, 0 to 1.")
 
 
 class BidsInfo(Strict):

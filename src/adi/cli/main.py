@@ -1,4 +1,4 @@
-"""The command line. Each command imports what it needs when it runs, so that help is there at once."""
+"""The command line. Each command imports what it needs when it runs, so that help appears at once."""
 
 import errno
 import sys
@@ -13,7 +13,7 @@ from adi.machine import yield_cores
 
 INTERRUPTED = 130
 
-PLACES_AT_FAULT = {
+FAULTS_OF_PATHS = {
     errno.EACCES,
     errno.EDQUOT,
     errno.EISDIR,
@@ -24,7 +24,7 @@ PLACES_AT_FAULT = {
     errno.EPERM,
     errno.EROFS,
 }
-"""What the system says of a place that the user named: not there, not allowed, full."""
+"""Errors of the system about a path that the user named: missing, not allowed, full."""
 
 app = typer.Typer(
     name="adi",
@@ -76,7 +76,7 @@ def options(
 def main() -> None:
     """Run the command line.
 
-    Exit code 2 for a fault in what the user gave, 1 for any other, 130 for Ctrl-C, 3 where the gate of compare fails.
+    Exit codes: 2 for an error in what the user gave, 1 for any other, 130 for Ctrl-C, 3 for a failed gate of compare.
     """
     yield_cores()
     try:
@@ -84,11 +84,11 @@ def main() -> None:
     except AdiError as error:
         _stop(str(error))
     except OSError as error:
-        if error.errno not in PLACES_AT_FAULT:
+        if error.errno not in FAULTS_OF_PATHS:
             raise
         _stop(f"{error.filename or 'writing'}: {error.strerror}.")
     except SystemExit as end:
-        if end.code == INTERRUPTED:  # by Typer, which says nothing
+        if end.code == INTERRUPTED:  # Typer prints nothing
             _stop("interrupted", INTERRUPTED)
         raise
     except RuntimeError as error:

@@ -25,15 +25,15 @@ def given_settings(config: Path | None, pairs_given: Sequence[str]) -> dict[str,
             raise AdiError(f"--set: '{key}={value}': the value is not readable as YAML.") from None
     settings: dict[str, Any] = {}
     for key, value in given:
-        inner = {f"{key}.{leaf}": one for leaf, one in value.items()} if isinstance(value, dict) else {key: value}
-        for name, one in inner.items():
-            settings.pop(name, None)  # the last one given comes last
-            settings[name] = one
+        by_name = {f"{key}.{leaf}": part for leaf, part in value.items()} if isinstance(value, dict) else {key: value}
+        for name, setting in by_name.items():
+            settings.pop(name, None)  # the latest comes last, and wins
+            settings[name] = setting
     return settings
 
 
 def read_mapping(path: Path, *, option: str, meaning: str) -> dict[str, Any]:
-    """A YAML file whose keys are text, empty or not; `meaning` says in an error what it should hold."""
+    """The content of a YAML file whose keys are text, perhaps empty; `meaning` tells in errors what it should hold."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -49,13 +49,13 @@ def read_mapping(path: Path, *, option: str, meaning: str) -> dict[str, Any]:
 
 def pairs(given: Sequence[str], option: str) -> dict[str, str]:
     """``KEY=VALUE`` texts as a mapping."""
-    found = {}
+    values = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise AdiError(f"{option}: '{text}' is not of the form KEY=VALUE.")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def list_lengths(text: str) -> list[int]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from adi.errors import AdiError
 from adi.schema import Strict, describe
@@ -17,10 +17,10 @@ CARD, VECTORS, PLACES = "index.json", "vectors.faiss", "places.npy"
 class Point(Strict):
     """Reading `nprobe` lists: recall@k on the queries it was tuned on, and milliseconds of one query on one thread."""
 
-    nprobe: int
-    recall: float
-    p50_ms: float
-    p99_ms: float
+    nprobe: int = Field(description="Lists read.")
+    recall: float = Field(description="Mean recall of the exact top k, 0 to 1.")
+    p50_ms: float = Field(description="Median latency of one query on one thread, in milliseconds.")
+    p99_ms: float = Field(description="99th percentile of the latency, in milliseconds.")
 
 
 class Reach(Strict):
@@ -29,9 +29,9 @@ class Reach(Strict):
     `probes` lists hold each of the shares `adi.index.probe_depth.SHARES` of it.
     """
 
-    depth: int
-    nprobe: int
-    probes: tuple[int, ...]
+    depth: int = Field(description="Depth of the ranking, in items.")
+    nprobe: int = Field(description="Lists to read for a recall at this depth as high as at the top k.")
+    probes: tuple[int, ...] = Field(description="Lists that hold rising shares of the ranking.")
 
 
 class IndexCard(Strict):
@@ -41,22 +41,22 @@ class IndexCard(Strict):
     `nprobe`. An exact index has no lists and recall 1. `bytes` is the size of the vectors' file.
     """
 
-    format: int
-    kind: Literal["exact", "ivf"]
-    items: int
-    dim: int
-    k: int
-    target: float
-    recall: float
-    nlist: int | None
-    nprobe: int | None
-    tuned_on: int
-    confirmed_on: int
-    curve: tuple[Point, ...]
-    reach: tuple[Reach, ...]
-    seed: int
-    faiss: str
-    bytes: int
+    format: int = Field(description="Version of the index's file layout.")
+    kind: Literal["exact", "ivf"] = Field(description="`exact` compares every vector, `ivf` the vectors of some lists.")
+    items: int = Field(description="Number of vectors.")
+    dim: int = Field(description="Components of a vector.")
+    k: int = Field(description="Depth of the measured top, in items.")
+    target: float = Field(description="Recall that was asked for, 0 to 1.")
+    recall: float = Field(description="Mean recall of the exact top k, 0 to 1.")
+    nlist: int | None = Field(description="Number of lists; null for an exact index.")
+    nprobe: int | None = Field(description="Lists that a search reads; null for an exact index.")
+    tuned_on: int = Field(description="Queries that chose `nprobe`.")
+    confirmed_on: int = Field(description="Other queries that measured `recall`.")
+    curve: tuple[Point, ...] = Field(description="Recall and latency by lists read, on the tuning queries.")
+    reach: tuple[Reach, ...] = Field(description="Lists that other depths need.")
+    seed: int = Field(description="Seed of the choice of centroids and queries.")
+    faiss: str = Field(description="Version of faiss that built the index.")
+    bytes: int = Field(description="Size of the vectors' file in bytes.")
 
 
 def read_card(folder: Path) -> IndexCard:

@@ -47,6 +47,14 @@ class RunInfo(Record):
     config: dict[str, Any]
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        size = "" if self.parameters is None else f", {self.parameters:,} parameters"
+        epochs = "" if self.kept is None else f", epoch {', '.join(map(str, sorted(set(self.kept.values()))))} kept"
+        return f"<Run of {self.model}, seed {self.seed}, {self.status}: {len(self.domains)} domains{size}{epochs}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
 
 def read_info(folder: Path) -> RunInfo:
     """Read ``run.json``. Raises `AdiError` for a folder without one, and for one that this adi cannot read."""

@@ -7,6 +7,7 @@ import pyarrow as pa
 from pydantic import ConfigDict, Field
 
 from adi.data.folder import replace_text
+from adi.frames import html_of
 from adi.runs.record import Record
 
 FILE = "metrics.json"
@@ -61,18 +62,16 @@ class Metrics(Record):
 
     def __repr__(self) -> str:
         names = [name for name in self.mean if name.startswith("recall@")] or list(self.mean)
-        means = ", ".join(f"{name} {_shown(self.mean[name])}" for name in names)
+        values = ((name, self.mean[name]) for name in names)
+        means = ", ".join(f"{name} {'undefined' if value is None else f'{value:.4f}'}" for name, value in values)
         return f"<Metrics of {self.model or 'a model'} on {self.part}, {len(self.domains)} domains: mean {means}>"
+
+    def __str__(self) -> str:
+        return repr(self)
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
-        names = self._names()
-        head = "".join(f"<th>{name}</th>" for name in ("domain", *names))
-        body = "".join(
-            f"<tr><th>{domain}</th>{''.join(f'<td>{_shown(measures.get(name))}</td>' for name in names)}</tr>"
-            for domain, measures in (*self.domains.items(), ("mean", self.mean))
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return html_of(self.to_frame())
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys(name for measures in self.domains.values() for name in measures))
@@ -81,9 +80,3 @@ class Metrics(Record):
 def write_metrics(folder: Path, metrics: Metrics) -> None:
     """Write, or replace, ``metrics.json``."""
     replace_text(folder / FILE, metrics.as_json())
-
-
-def _shown(value: int | float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

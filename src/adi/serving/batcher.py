@@ -1,120 +1,128 @@
-"""Requests that wait are answered together, which takes less than one after the other."""
+"""Dynamic batching: answers queued requests in one model and index call."""
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from threading import Lock
 from time import perf_counter
 from typing import Any
 
-from adi.serving.limits import Gate
-from adi.serving.messages import MOST_AT_ONCE, Body
+from adi.serving.limits import LoadLimiter
+from adi.serving.requests import MAX_BATCH, RetrieveCall
 from adi.serving.service import Service
 from adi.thread_budget import CORES
 from adi.timing import stopwatch
 
+Answer = dict[str, Any]
+"""The content of a `RetrieveResponse`."""
 
-class Together:
-    """Takes turns in the threads of a gate's pool, each of which answers the oldest body that waits and others like it.
 
-    Alike are those of the same domains. A turn takes no more than its share of what waits when it begins, and has at
-    most `MOST_AT_ONCE` requests, or one body. So a lone body is answered at once and alone, and the busier a server is,
-    the less a request costs. The fault of one body is not that of those beside it.
+class Batcher:
+    """Answers calls in batches, up to one batch at a time in each worker.
+
+    A batch has the oldest queued call and others for the same domains: at most the worker's share of the queue, and at
+    most `MAX_BATCH` requests unless the first call alone has more. A lone call is thus answered at once and by itself,
+    and the cost of a call falls as the load rises. A call that fails does not fail the others of its batch.
     """
 
-    def __init__(self, service: Service, gate: Gate) -> None:
-        self.service, self.gate = service, gate
-        self._waiting: list[_Waiting] = []
-        self._turns = 0
+    def __init__(self, service: Service, limiter: LoadLimiter) -> None:
+        self.service, self.limiter = service, limiter
+        self._queue: list[_QueuedCall] = []
+        self._busy_workers = 0
         self._lock = Lock()
 
-    async def answer(self, body: Body) -> dict[str, Any]:
-        """The answer to a body. Raises `ProblemError` where there is none, for one too many, and too late."""
-        self.gate.enter()
-        loop = asyncio.get_running_loop()
-        own = _Waiting(body, perf_counter(), loop, loop.create_future())
+    async def answer(self, call: RetrieveCall) -> Answer:
+        """Answer a call; raises `ProblemError` if it fails, the queue is full or time is up."""
+        self.limiter.acquire()
+        queued = _QueuedCall(call, asyncio.get_running_loop())
         with self._lock:
-            self._waiting.append(own)
-            begins = self._turns < self.gate.limits.workers
-            self._turns += begins
-        if begins:
-            self.gate.pool.submit(self._turn)
+            self._queue.append(queued)
+            starts_worker = self._busy_workers < self.limiter.limits.workers
+            self._busy_workers += starts_worker
+        if starts_worker:
+            self.limiter.pool.submit(self._work)
         try:
-            return await self.gate.in_time(own.answer)
+            return await self.limiter.in_time(queued.answer)
         finally:
-            self._withdraw(own)
+            self._withdraw(queued)
 
-    def _withdraw(self, own: "_Waiting") -> None:
-        """Take a body that is given up off those that wait, if no turn has it."""
+    def _withdraw(self, queued: "_QueuedCall") -> None:
+        """Remove a call that was given up from the queue, unless a batch has it."""
         with self._lock:
-            if own not in self._waiting:
+            if queued not in self._queue:
                 return
-            self._waiting.remove(own)
-        self.gate.leave()
+            self._queue.remove(queued)
+        self.limiter.release()
 
-    def _turn(self) -> None:
+    def _work(self) -> None:
+        """Answer one batch in a thread of the pool, and submit the next if calls are queued."""
         with self._lock:
-            taken = self._take()
+            batch = self._next_batch()
         with CORES.at_work():
-            self._answer(taken)
+            self._answer_batch(batch)
         with self._lock:
-            goes_on = bool(self._waiting)
-            self._turns -= not goes_on
-        if goes_on:
-            self.gate.pool.submit(self._turn)  # behind other work that waits for a thread
+            has_more = bool(self._queue)
+            self._busy_workers -= not has_more
+        if has_more:
+            self.limiter.pool.submit(self._work)  # behind other work that waits for a thread
 
-    def _take(self) -> list["_Waiting"]:
-        """What this turn answers, off those that wait."""
-        share = -(-len(self._waiting) // self.gate.limits.workers)
-        taken, left, requests = list[_Waiting](), list[_Waiting](), 0
-        for own in self._waiting:
-            like = not taken or own.domains == taken[0].domains
-            if like and len(taken) < share and (not taken or requests + len(own.body.asks) <= MOST_AT_ONCE):
-                taken.append(own)
-                requests += len(own.body.asks)
+    def _next_batch(self) -> list["_QueuedCall"]:
+        """Take a worker's next batch from the queue."""
+        share = -(-len(self._queue) // self.limiter.limits.workers)
+        batch, rest, size = list[_QueuedCall](), list[_QueuedCall](), 0
+        for queued in self._queue:
+            joins = not batch or (queued.domains == batch[0].domains and size + queued.size <= MAX_BATCH)
+            if joins and len(batch) < share:
+                batch.append(queued)
+                size += queued.size
             else:
-                left.append(own)
-        self._waiting = left
-        return taken
+                rest.append(queued)
+        self._queue = rest
+        return batch
 
-    def _answer(self, taken: Sequence["_Waiting"]) -> None:
-        """Answer some bodies, and tell those who wait for them."""
-        if not taken:  # the other turns were quicker
+    def _answer_batch(self, batch: Sequence["_QueuedCall"]) -> None:
+        """Answer a batch, measure its stages and deliver the answers."""
+        if not batch:  # other workers emptied the queue
             return
         started = perf_counter()
         with stopwatch() as watch:
-            told = self._answers([own.body for own in taken])
+            answers = self._answers([queued.call for queued in batch])
         stages = {"work": perf_counter() - started}
-        stages |= {stage: seconds / len(taken) for stage, seconds in watch.seconds.items()}
-        for own in taken:
-            self.gate.metrics.stages({"queue": started - own.since} | stages)
-        taken[0].loop.call_soon_threadsafe(self._tell, taken, told)
+        stages |= {stage: seconds / len(batch) for stage, seconds in watch.seconds.items()}
+        for queued in batch:
+            self.limiter.metrics.observe_stages({"queue": started - queued.since} | stages)
+        batch[0].loop.call_soon_threadsafe(self._deliver, batch, answers)
 
-    def _answers(self, bodies: Sequence[Body]) -> Sequence[dict[str, Any] | Exception]:
-        """The answers to bodies; where something fails that should not, each alone."""
+    def _answers(self, calls: Sequence[RetrieveCall]) -> Sequence[Answer | Exception]:
+        """Answer calls together; after an unexpected error, each by itself."""
         try:
-            return self.service.answer(bodies)
+            return self.service.answer(calls)
         except Exception as error:
-            if len(bodies) == 1:
+            if len(calls) == 1:
                 return [error]
-            return [one for body in bodies for one in self._answers([body])]
+            return [answer for call in calls for answer in self._answers([call])]
 
-    def _tell(self, taken: Sequence["_Waiting"], told: Sequence[dict[str, Any] | Exception]) -> None:
-        """What became of bodies, in the loop that they wait in."""
-        for own, found in zip(taken, told, strict=True):
-            self.gate.leave()
-            if own.answer.done():  # it was given up
+    def _deliver(self, batch: Sequence["_QueuedCall"], answers: Sequence[Answer | Exception]) -> None:
+        """Resolve the futures of a batch, in their event loop."""
+        for queued, answer in zip(batch, answers, strict=True):
+            self.limiter.release()
+            if queued.answer.done():  # the call was given up
                 continue
-            if isinstance(found, Exception):
-                own.answer.set_exception(found)
+            if isinstance(answer, Exception):
+                queued.answer.set_exception(answer)
             else:
-                own.answer.set_result(found)
+                queued.answer.set_result(answer)
 
 
-class _Waiting:
-    """A body since a moment, the loop that it waits in, and what is told there."""
+@dataclass(eq=False)
+class _QueuedCall:
+    """A call in the queue, and the future of its answer in the event loop that awaits it."""
 
-    def __init__(
-        self, body: Body, since: float, loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[dict[str, Any]]"
-    ) -> None:
-        self.body, self.since, self.loop, self.answer = body, since, loop, answer
-        self.domains = {name for ask in body.asks for name in ask.domains or ("",)}
+    call: RetrieveCall
+    loop: asyncio.AbstractEventLoop
+    since: float = field(default_factory=perf_counter)
+
+    def __post_init__(self) -> None:
+        self.answer: asyncio.Future[Answer] = self.loop.create_future()
+        self.size = len(self.call.requests)
+        self.domains = {name for request in self.call.requests for name in request.domains or ("",)}

@@ -1,4 +1,4 @@
-"""An experiment: several bundles that are served at once, its arms, and which of them answers whom.
+"""Experiments: several bundles served at once, each to the users of its arm.
 
 name: ranker-2
 arms:
@@ -17,24 +17,24 @@ from adi.errors import suggestion
 from adi.schema import Strict, read_yaml
 
 Assignment = Literal["hash", "header", "none"]
-"""What chose the arm: the hash of the user's id, the header, or nothing, for nobody's request goes to the control."""
+"""What chose the arm of a request: the hash of the user's id, the header, or neither (the control, without a user)."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
-"""Of an experiment or an arm, which becomes the value of a header and of a metric's label."""
+"""Name of an experiment or an arm, which becomes a header's value and a metric's label."""
 
 
 class Arm(Strict):
-    """A bundle, and its share of the users: its weight by the sum of all weights."""
+    """A bundle and its weight: the arm's share of the users is its weight over the sum of all weights."""
 
     bundle: Path
     weight: float = Field(gt=0.0, allow_inf_nan=False)
 
 
 class Experiment(Strict):
-    """The content of an experiment's file; paths are relative to its folder.
+    """The content of an experiment's file, whose paths are relative to its folder.
 
-    Experiments of one `salt`, by default the name, divide the users between the same arms in the same way, those of
-    different salts independently of each other. The arm `control` answers requests that have no user.
+    The `salt`, by default the name, seeds the assignment of users: experiments with the same salt and arms assign them
+    alike, experiments with different salts independently. The arm `control` answers requests without a user.
     """
 
     name: Name
@@ -47,48 +47,48 @@ class Experiment(Strict):
         names = ", ".join(self.arms)
         if len(self.arms) < 2:
             raise ValueError(
-                f"arms: an experiment has at least two ({names or 'none'} given). Add one, or serve the bundle alone."
+                f"arms: an experiment needs at least two ({names or 'none'} given). Add one, or serve one bundle."
             )
         if self.control not in self.arms:
             raise ValueError(
-                f"control: '{self.control}' is not one of the arms ({names}). Name the one that answers requests "
+                f"control: '{self.control}' is not one of the arms ({names}). Name the arm that answers requests "
                 f"without a user.{suggestion(self.control, self.arms)}"
             )
         return self
 
     @property
     def shares(self) -> dict[str, float]:
-        """The share of the users that each arm gets."""
+        """Each arm's share of the users."""
         total = sum(arm.weight for arm in self.arms.values())
         return {name: arm.weight / total for name, arm in self.arms.items()}
 
     def arm_of(self, user: str) -> str:
         """The arm of a user: the same on every server and after every start, whatever the order of the arms.
 
-        Each arm draws a number u in (0, 1] for the user, a hash of the salt, the arm's name and the user's id, and the
-        least -ln(u) / weight wins: the first of events that come at rates of the weights, which is each with the
-        probability of its share. It is the logarithmic method of Schindelhauer and Schomaker, "Weighted Distributed
-        Hash Tables" (SPAA 2005). To cut [0, 1) into an interval for each arm would do for two; of more, a larger weight
-        would shift the intervals beside it, and users would change between arms that did not. Here a user only goes to
-        an arm whose weight rose or that is new, or leaves one whose weight fell or that is gone.
+        The logarithmic method of Schindelhauer and Schomaker, "Weighted Distributed Hash Tables" (SPAA 2005): each arm
+        hashes its name, the salt and the user's id to a number u in (0, 1), and the least -ln(u) / weight wins. These
+        are exponential variables with the weights as rates, so each arm wins with the probability of its share. When
+        weights or arms change, users move only to arms that grew or are new, and from arms that shrank or are gone;
+        with one interval of [0, 1) for each arm, users would also move between arms that did not change.
         """
-        return min(self.arms, key=lambda name: -log(self._drawn(name, user)) / self.arms[name].weight)
+        return min(self.arms, key=lambda name: -log(self._uniform(name, user)) / self.arms[name].weight)
 
-    def _drawn(self, arm: str, user: str) -> float:
+    def _uniform(self, arm: str, user: str) -> float:
+        """A number in (0, 1) from the hash of an arm and a user."""
         text = f"{self.salt or self.name}\0{arm}\0{user}"
         number = int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
         return (number + 0.5) / 2**64
 
 
 def load_experiment(path: Path) -> Experiment:
-    """Read and check an experiment's file. Raises `AdiError` naming the file, the key and the value at fault."""
-    read = read_yaml(path, Experiment)
-    arms = {name: arm.model_copy(update={"bundle": path.parent / arm.bundle}) for name, arm in read.arms.items()}
-    return read.model_copy(update={"arms": arms})
+    """Read and check an experiment's file; raises `AdiError` naming the file, the key and the value at fault."""
+    experiment = read_yaml(path, Experiment)
+    arms = {name: arm.model_copy(update={"bundle": path.parent / arm.bundle}) for name, arm in experiment.arms.items()}
+    return experiment.model_copy(update={"arms": arms})
 
 
-def assignment_of(user: str | None, named: str | None) -> Assignment:
-    """What chooses the arm of a request of a user, or of nobody, whose header names one, or none."""
-    if named is not None:
+def assignment_of(user: str | None, header: str | None) -> Assignment:
+    """What chooses the arm of a request, given its user and its header with the name of an arm."""
+    if header is not None:
         return "header"
     return "none" if user is None else "hash"

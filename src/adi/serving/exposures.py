@@ -1,7 +1,7 @@
-"""The log of what was served: a row for each list, of one user in one domain, in Parquet files of one folder.
+"""The exposure log: Parquet files with a row for each list that was served to a user in a domain.
 
-A request leaves its rows in memory and goes on. A thread writes them, a whole file at a time, under a hidden name that
-is then changed, so that a reader of `*.parquet` never sees half a file.
+Requests leave their rows in memory. A thread writes them, one file at a time and under a hidden name until the file is
+complete, so that readers of `*.parquet` never see half a file.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adi.data.folder import replace_file
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 from adi.serving.experiment import Experiment, assignment_of
-from adi.serving.messages import Body
 from adi.serving.metrics import Metrics
+from adi.serving.requests import RetrieveCall
 
 SCHEMA = pa.schema(
     [
@@ -39,16 +39,15 @@ SCHEMA = pa.schema(
     ]
 )
 
-AT_ONCE = 100
-"""Rows that are made Arrow's at once: so long, no request can run."""
+ROWS_PER_BATCH = 100
+"""Rows converted to Arrow at once, which keeps other threads waiting."""
 
 
 class Exposure(NamedTuple):
-    """A list as it was served: a row, in the order of `SCHEMA`.
+    """A served list: a row in the order of `SCHEMA`.
 
-    `assignment` says what chose the arm (`adi.serving.experiment.Assignment`); it is null, like `experiment` and `arm`,
-    where no experiment is served. `place` is that of the request in its body, from 0, and `k`, `filter`
-    and `bid_weight` are what it asked for.
+    `experiment`, `arm` and `assignment` (`adi.serving.experiment.Assignment`) are null without an experiment. `place`
+    is the position of the request in its body, from 0; `k`, `filter` and `bid_weight` are the request's.
     """
 
     time: datetime
@@ -66,49 +65,51 @@ class Exposure(NamedTuple):
     scores: Sequence[float]
 
 
-def exposures_of(body: Body, results: Sequence[Mapping[str, Any]], experiment: Experiment | None) -> list[Exposure]:
-    """The rows of requests that were answered now with `results`, but for previews."""
+def exposures_of(
+    call: RetrieveCall, results: Sequence[Mapping[str, Any]], experiment: Experiment | None
+) -> list[Exposure]:
+    """The rows of a call that is answered now, without those of previews."""
     now, name = datetime.now(UTC), None if experiment is None else experiment.name
     return [
         Exposure(
             time=now,
-            user=ask.user,
+            user=request.user,
             experiment=name,
             arm=result["arm"],
-            assignment=None if experiment is None else assignment_of(ask.user, body.named),
+            assignment=None if experiment is None else assignment_of(request.user, call.arm),
             version=result["version"],
             place=place,
             domain=domain,
-            k=ask.k,
-            filter=ask.filter,
-            bid_weight=ask.bid_weight,
-            items=answer["items"],
-            scores=answer["scores"],
+            k=request.k,
+            filter=request.filter,
+            bid_weight=request.bid_weight,
+            items=ranked["items"],
+            scores=ranked["scores"],
         )
-        for place, (ask, result) in enumerate(zip(body.asks, results, strict=True))
-        if not ask.preview
-        for domain, answer in result["domains"].items()
+        for place, (request, result) in enumerate(zip(call.requests, results, strict=True))
+        if not request.preview
+        for domain, ranked in result["domains"].items()
     ]
 
 
 class ExposureLog:
-    """Writes exposures to a folder, in a thread that runs while the log is entered; what is left is written at its end.
+    """A context manager that writes exposures to a folder in a thread of its own, and the rest on exit.
 
-    A file is begun when rows have `items` items, or after `seconds` if there is any row. Where the folder cannot be
-    written, rows wait for the next time, up to twice `items`, and those that find no room are dropped and counted: a
-    full disk costs exposures, and no answers. Several servers may write to one folder.
+    The thread writes a file when the waiting rows have `items` items, and every `seconds`. After a failure the rows
+    wait for the next try. At most twice `items` wait; further rows are dropped and counted, so that a full disk costs
+    exposures and no answers. Several servers may write to one folder.
 
     Args:
-        tell: told in words when the folder cannot be written, once, and when it can again.
+        report: called with a message when writing begins to fail, and when it works again.
 
-    Raises `AdiError` for a folder that cannot be made, or written to.
+    Raises `ArgumentError` for a folder that cannot be created or written to.
     """
 
     def __init__(
         self,
         folder: Path,
         metrics: Metrics,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
         *,
         items: int = 500_000,
         seconds: float = 60.0,
@@ -118,15 +119,15 @@ class ExposureLog:
             with TemporaryFile(dir=folder):
                 pass
         except OSError as error:
-            raise AdiError(
-                f"--exposures: {folder}: cannot be written ({error.strerror}). Give another folder."
+            raise ArgumentError(
+                "exposures", f"{folder}: cannot be written ({error.strerror}). Give another folder."
             ) from None
-        self.folder, self.metrics, self.tell, self.items, self.seconds = folder, metrics, tell, items, seconds
+        self.folder, self.metrics, self.report, self.items, self.seconds = folder, metrics, report, items, seconds
         self._rows: list[Exposure] = []
-        self._size = 0  # of rows that are in no file yet
+        self._size = 0  # of the rows that no file has yet
         self._failing = self._ended = False
-        self._changed = Condition()  # held to add or take rows, never to write them
-        self._thread = Thread(target=self._write_on, name="adi-exposures", daemon=True)
+        self._changed = Condition()  # held to add or take rows, never while writing
+        self._thread = Thread(target=self._run, name="adi-exposures", daemon=True)
 
     def __enter__(self) -> "ExposureLog":
         self._thread.start()
@@ -140,22 +141,22 @@ class ExposureLog:
         self._write()
         if self._rows:
             self.metrics.exposures_dropped.inc(len(self._rows))
-            self.tell(f"{self.folder}: {len(self._rows):,} exposures are lost.")
+            self.report(f"{self.folder}: {len(self._rows):,} exposures are lost.")
 
     def add(self, rows: Sequence[Exposure]) -> None:
-        """Take rows to be written, or drop and count them where too many wait; returns at once."""
+        """Queue rows for writing, or drop and count them if too many wait; returns at once."""
         size = _size(rows)
         with self._changed:
-            taken = not self._ended and self._size + size <= 2 * self.items
-            if taken:
+            accepted = not self._ended and self._size + size <= 2 * self.items
+            if accepted:
                 self._rows += rows
                 self._size += size
                 if self._is_due():
                     self._changed.notify()
-        if not taken:
+        if not accepted:
             self.metrics.exposures_dropped.inc(len(rows))
 
-    def _write_on(self) -> None:
+    def _run(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(self._is_due, self.seconds)
@@ -167,12 +168,12 @@ class ExposureLog:
         return self._ended or (self._size >= self.items and not self._failing)
 
     def _write(self) -> None:
-        """Write what waits to a file of its own, or leave it waiting."""
+        """Write the waiting rows to a new file; on failure they keep waiting."""
         with self._changed:
             rows, self._rows = self._rows, []
         if not rows:
             return
-        failed, self._failing = self._failing, False
+        failed_before, self._failing = self._failing, False
         try:
             name = f"{rows[0].time:%Y%m%dT%H%M%S}-{uuid4().hex[:12]}.parquet"
             replace_file(self.folder / name, _as_parquet(rows))
@@ -181,29 +182,29 @@ class ExposureLog:
             with self._changed:
                 self._rows[:0] = rows
             self.metrics.exposures_failed.inc()
-            if not failed:
-                self.tell(
-                    f"{self.folder}: exposures cannot be written ({error.strerror or error}). They wait for a next try."
+            if not failed_before:
+                self.report(
+                    f"{self.folder}: cannot write exposures ({error.strerror or error}). They are kept for now."
                 )
             return
         with self._changed:
             self._size -= _size(rows)
         self.metrics.exposures_written.inc(len(rows))
-        if failed:
-            self.tell(f"{self.folder}: exposures are written again.")
+        if failed_before:
+            self.report(f"{self.folder}: writes exposures again.")
 
 
 def _size(rows: Sequence[Exposure]) -> int:
-    """Of rows in memory: their items, of which a row may have one or a thousand, and one for the row."""
+    """Size of rows in memory: their items, plus one for each row."""
     return sum(1 + len(row.items) for row in rows)
 
 
 def _as_parquet(rows: Sequence[Exposure]) -> bytes:
-    pieces = []
-    for start in range(0, len(rows), AT_ONCE):
-        columns = zip(SCHEMA, zip(*rows[start : start + AT_ONCE], strict=True), strict=True)
-        pieces.append(pa.record_batch([pa.array(values, field.type) for field, values in columns], schema=SCHEMA))
+    batches = []
+    for start in range(0, len(rows), ROWS_PER_BATCH):
+        columns = zip(SCHEMA, zip(*rows[start : start + ROWS_PER_BATCH], strict=True), strict=True)
+        batches.append(pa.record_batch([pa.array(values, field.type) for field, values in columns], schema=SCHEMA))
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_batches(pieces), sink, compression="zstd")
+    pq.write_table(pa.Table.from_batches(batches), sink, compression="zstd")
     content: bytes = sink.getvalue().to_pybytes()
     return content

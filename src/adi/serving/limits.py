@@ -1,32 +1,32 @@
-"""What stands before the answers: the token, the size of a body, and how much is taken on at once."""
+"""Admission limits and authentication."""
 
 import asyncio
 import hmac
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import orjson
-from fastapi import Request, Response
+from fastapi import Request
+from fastapi.security import HTTPBearer
 from pydantic import Field
+from starlette.requests import HTTPConnection
 
 from adi.schema import Strict
-from adi.serving.messages import ProblemError
 from adi.serving.metrics import Metrics
+from adi.serving.problems import BODY_TOO_LARGE, BUSY, TOO_SLOW, UNAUTHORIZED, ProblemError
 from adi.thread_budget import CORES
 from adi.timing import stopwatch
-
-JSON, PROBLEM = "application/json", "application/problem+json"
 
 Result = TypeVar("Result")
 
 
 class Limits(Strict):
-    """What a server takes on: `workers` requests at work, `waiting` more behind them, bodies of `body_bytes`.
+    """Limits of a server, and its token.
 
-    A request that has not been answered after `timeout` seconds is given up. With a `token` requests need it as their
-    bearer token, but for those that ask whether the server is up.
+    A server answers `workers` requests at once, queues `waiting` more and rejects the rest. It rejects bodies of more
+    than `body_bytes` and gives up on a request after `timeout` seconds. If there is a `token`, all routes but the open
+    ones (`adi.serving.routes.open_router`) require it as the bearer token.
     """
 
     workers: int = Field(2, ge=1)
@@ -36,104 +36,80 @@ class Limits(Strict):
     token: str | None = Field(None, min_length=1)
 
 
-class Gate:
-    """Lets in what the limits allow, and turns the rest away at once."""
+class BearerToken(HTTPBearer):
+    """A FastAPI dependency that raises `ProblemError` for requests without the server's token."""
 
-    def __init__(self, metrics: Metrics, limits: Limits, pool: ThreadPoolExecutor) -> None:
-        self.metrics, self.limits, self.pool = metrics, limits, pool
-        self.inside = 0
+    def __init__(self, token: str) -> None:
+        super().__init__(scheme_name="token", description="The token that the server was started with.")
+        self._header = f"Bearer {token}".encode()
 
-    def check_token(self, request: Request) -> None:
-        token = self.limits.token
-        given = request.headers.get("authorization", "")
-        if token is not None and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            raise ProblemError(
-                401,
-                "No access",
-                "Give the server's token: Authorization: Bearer TOKEN.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+    async def __call__(self, request: HTTPConnection) -> None:
+        if not hmac.compare_digest(request.headers.get("authorization", "").encode(), self._header):
+            raise ProblemError(UNAUTHORIZED, "Send the server's token: Authorization: Bearer TOKEN.")
 
-    async def body(self, request: Request) -> bytes:
-        """The body of a request; raises `ProblemError` before more than the limit has been read."""
+
+class LoadLimiter:
+    """Runs work in a thread pool, within the limits on its amount and time.
+
+    Attributes:
+        in_flight: requests in the queue or at work, whether or not somebody still waits for their answers.
+    """
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        self.limits, self.metrics = limits, metrics
+        self.pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="adi-serve")
+        self.in_flight = 0
+
+    async def read_body(self, request: Request) -> bytes:
+        """Read the body of a request; raises `ProblemError` as soon as it exceeds the limit."""
         content = bytearray()
-        async for piece in request.stream():
-            content += piece
+        async for chunk in request.stream():
+            content += chunk
             if len(content) > self.limits.body_bytes:
                 raise ProblemError(
-                    413, "Too large", f"The body has more than {self.limits.body_bytes:,} bytes. Ask for fewer at once."
+                    BODY_TOO_LARGE,
+                    f"The body has more than {self.limits.body_bytes:,} bytes. Send fewer requests in one body.",
                 )
         return bytes(content)
 
-    def read(self, reader: Callable[..., Result], *given: object) -> Result:
-        """What a reader makes of a body, timed."""
-        with stopwatch() as watch:
-            try:
-                return reader(*given)
-            finally:
-                self.metrics.stages(watch.seconds)
-
-    async def answer(self, work: Callable[[], Any]) -> Response:
-        """What `run` gives, as JSON."""
-        return self.reply(await self.run(work))
-
-    def reply(self, given: Any) -> Response:
-        """What is given, as JSON."""
-        started = perf_counter()
-        content = orjson.dumps(given, default=str)
-        self.metrics.stages({"write": perf_counter() - started})
-        self.metrics.answered(200)
-        return Response(content, media_type=JSON)
-
     async def run(self, work: Callable[[], Result]) -> Result:
-        """What work gives, done in a thread of the pool; raises `ProblemError` where that is too much, or too slow."""
-        self.enter()
-        asked = perf_counter()
+        """Run work in the pool and return its result; raises `ProblemError` if the queue is full or time is up."""
+        self.acquire()
+        queued = perf_counter()
+        loop = asyncio.get_running_loop()
 
-        def timed() -> Result:
+        def timed_work() -> Result:
             started = perf_counter()
             with CORES.at_work(), stopwatch() as watch:
                 try:
                     return work()
                 finally:
-                    parts = {"queue": started - asked, "work": perf_counter() - started}
-                    self.metrics.stages(parts | watch.seconds)
-                    loop.call_soon_threadsafe(self.leave)
+                    stages = {"queue": started - queued, "work": perf_counter() - started}
+                    self.metrics.observe_stages(stages | watch.seconds)
+                    loop.call_soon_threadsafe(self.release)
 
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self.pool, timed)
+        future = loop.run_in_executor(self.pool, timed_work)
         try:
-            return await self.in_time(asyncio.shield(future))  # work that has begun goes on, and counts until its end
+            return await self.in_time(asyncio.shield(future))  # running work goes on, and counts until it ends
         except ProblemError:
-            future.add_done_callback(lambda done: done.exception())  # perhaps nobody waits for it any more
+            future.add_done_callback(lambda done: done.exception())  # retrieved here if nobody else waits for it
             raise
 
-    async def in_time(self, answer: "asyncio.Future[Result]") -> Result:
-        """What comes of it; raises `ProblemError`, and cancels it, where that takes longer than the limit."""
+    async def in_time(self, future: "asyncio.Future[Result]") -> Result:
+        """Await a future; cancels it and raises `ProblemError` after the timeout."""
         try:
-            return await asyncio.wait_for(answer, self.limits.timeout)
+            return await asyncio.wait_for(future, self.limits.timeout)
         except TimeoutError:
-            raise ProblemError(
-                503,
-                "Too slow",
-                f"No answer within {self.limits.timeout:g} seconds. Ask for less.",
-                headers={"Retry-After": "1"},
-            ) from None
+            raise ProblemError(TOO_SLOW, f"No answer within {self.limits.timeout:g} seconds. Ask for less.") from None
 
-    def enter(self) -> None:
-        """One more is inside; raises `ProblemError` where there is no room."""
-        if self.inside >= self.limits.workers + self.limits.waiting:
-            raise ProblemError(
-                503,
-                "Busy",
-                f"{self.inside} requests are waiting or at work. Ask again in a second.",
-                headers={"Retry-After": "1"},
-            )
-        self._count(1)
+    def acquire(self) -> None:
+        """Count a request in; raises `ProblemError` if the queue is full. Every request that enters must `release`."""
+        if self.in_flight >= self.limits.workers + self.limits.waiting:
+            raise ProblemError(BUSY, f"{self.in_flight} requests are queued or being answered. Retry in a second.")
+        self.in_flight += 1
+        self.metrics.requests_in_flight.inc()
 
-    def leave(self) -> None:
-        self._count(-1)
-
-    def _count(self, more: int) -> None:
-        self.inside += more
-        self.metrics.in_flight.set(self.inside)
+    def release(self) -> None:
+        """Count a request out."""
+        self.in_flight -= 1
+        self.metrics.requests_in_flight.dec()

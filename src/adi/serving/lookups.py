@@ -1,4 +1,4 @@
-"""What the data of a bundle says of users and items: not what the model makes of it."""
+"""Users' histories, items' attributes and the names of features, read from a bundle's data."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,71 +6,66 @@ from typing import Any
 import numpy as np
 
 from adi.data.dataset import Dataset
-from adi.data.manifest import FeatureInfo
 from adi.errors import AdiError
-from adi.serving.recent import Event
+from adi.serving.events import Event
 
-MOST_SHOWN = 50
-"""Of a history."""
+MAX_EVENTS = 50
+"""Events of a history that are shown."""
 
-MOST_VALUES = 200
-"""Of a context feature."""
+MAX_VALUES = 200
+"""Values of a context feature that are shown."""
 
 
 def history_of(dataset: Dataset, user: str, recent: Sequence[Event]) -> dict[str, Any] | None:
-    """What a user did, newest first, and of how much that is; None for a user who is not known and did nothing since.
+    """A user's history, newest first, with its full length; None for an unknown user without recent events.
 
-    `recent` is what was done since the bundle was made, oldest first.
+    Args:
+        recent: the user's events since the export, oldest first.
     """
-    number = dataset.users.find(user)
-    if number is None and not recent:
+    row = dataset.users.find(user)
+    if row is None and not recent:
         return None
-    events = [{"item": item, "domain": domain, "since": True} for item, domain in reversed(recent)]
-    total = len(events)
-    if number is not None:
-        histories = dataset.histories(np.asarray([number]))
-        total += len(histories.items)
-        newest = histories.last(MOST_SHOWN)
+    history = [{"item": item, "domain": domain, "since": True} for item, domain in reversed(recent)]
+    total = len(history)
+    if row is not None:
+        logged = dataset.histories(np.asarray([row]))
+        total += len(logged.items)
+        newest = logged.last(MAX_EVENTS)
         items = dataset.items.keys_of(newest.items[::-1])
         domains = [dataset.domains[domain] for domain in newest.domains[::-1]]
-        events += [
+        history += [
             {"item": item, "domain": domain, "since": False} for item, domain in zip(items, domains, strict=True)
         ]
-    return {"user": user, "known": number is not None, "total": total, "history": events[:MOST_SHOWN]}
+    return {"user": user, "known": row is not None, "total": total, "history": history[:MAX_EVENTS]}
 
 
 def attributes_of(dataset: Dataset, domain: int, items: Sequence[str]) -> dict[str, Any]:
-    """The own columns of items in a domain by id, without the id's; `unknown` are those that the data does not know.
+    """The attributes of items in a domain, by id, and the ids that the data does not know.
 
     Raises `AdiError` for a dataset without attributes.
     """
-    found = {item: dataset.items.find(item) for item in items}
-    known = {item: number for item, number in found.items() if number is not None}
+    numbers = {item: dataset.items.find(item) for item in items}
+    known = {item: number for item, number in numbers.items() if number is not None}
     rows = dataset.attributes_of(domain, np.asarray(list(known.values()), dtype=np.int64))
-    values = rows.select(rows.column_names[1:]).to_pylist()  # the first is the id
+    attributes = rows.select(rows.column_names[1:]).to_pylist()  # the first column is the id
     return {
-        "items": dict(zip(known, values, strict=True)),
-        "unknown": [item for item, number in found.items() if number is None],
+        "items": dict(zip(known, attributes, strict=True)),
+        "unknown": [item for item, number in numbers.items() if number is None],
     }
 
 
 def context_features(dataset: Dataset) -> list[dict[str, Any]]:
-    """The context features that a request may give, with the first values of those that have a vocabulary."""
-    return [
-        {"name": feature.name, "number": feature.edges is not None, "values": _values(dataset, feature)}
-        for feature in dataset.manifest.side("context")
-    ]
-
-
-def _values(dataset: Dataset, feature: FeatureInfo) -> list[str]:
-    if feature.edges is not None or feature.hash_size is not None:  # these have no vocabulary
-        return []
-    values: list[str] = dataset.vocabulary(feature.name)["value"].slice(0, MOST_VALUES).to_pylist()
-    return values
+    """The context features of a dataset, with the first values of those that have a vocabulary."""
+    features = []
+    for feature in dataset.manifest.side("context"):
+        has_vocabulary = feature.edges is None and feature.hash_size is None
+        values = dataset.vocabulary(feature.name)["value"].slice(0, MAX_VALUES).to_pylist() if has_vocabulary else []
+        features.append({"name": feature.name, "number": feature.edges is not None, "values": values})
+    return features
 
 
 def attribute_names(dataset: Dataset) -> dict[str, list[str]]:
-    """The names of the items' own columns, which filters may ask for, by domain; none for data without them."""
+    """Names of the item attributes that filters may use, by domain; empty for a dataset without attributes."""
     try:
         return {name: dataset.attributes_schema(number).names for number, name in enumerate(dataset.domains)}
     except AdiError:

@@ -12,11 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
 import yaml
 from pydantic import Field, ValidationError
 
 from adi.data.folder import replace_text
 from adi.errors import AdiError
+from adi.frames import html_of
 from adi.runs.info import ModelSource
 from adi.schema import Strict, describe
 from adi.tuning.objective import Objective, Recalls, value_of
@@ -77,6 +79,29 @@ class Study(Strict):
         """The complete trials, best first; of equal ones the earlier."""
         complete = [trial for trial in self.trials if trial.state == "complete"]
         return sorted(complete, key=lambda trial: -self.objectives(trial.validations)[-1])
+
+    def to_frame(self) -> pa.Table:
+        """A row for each trial: its number, state, objective, seconds and the searched settings."""
+        rows = []
+        for trial in self.trials:
+            row = {"trial": trial.number, "state": trial.state, self.objective: self.value(trial)}
+            settings = {
+                n: str(value) if isinstance(value, list | tuple) else value for n, value in trial.settings.items()
+            }
+            rows.append({**row, "seconds": trial.seconds, **settings})
+        return pa.Table.from_pylist(rows)
+
+    def __repr__(self) -> str:
+        ranked = self.ranked()
+        best = f", best trial {ranked[0].number} with {self.objective} {self.value(ranked[0]):.4f}" if ranked else ""
+        return f"<Study of {self.model}: {len(self.trials)} trials{best}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        return html_of(self.to_frame())
 
     def config_of(self, trial: Trial) -> Config:
         """All settings of a trial."""

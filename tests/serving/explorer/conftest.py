@@ -1,4 +1,4 @@
-"""A browser, windows in it, and a server of data whose ids look like markup."""
+"""A browser and its windows, and a server of data whose ids look like markup."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ FLAGS = [
     "--disable-sync",
 ]
 MISSING = (
-    "The page's tests drive Debian's chromium, which is not on this machine. Install it as root, with 'apt-get install "
+    "The page's tests drive Debian's chromium, which this machine lacks. Install it as root with 'apt-get install "
     "chromium', or put a browser named chromium on the PATH. `make test` installs it where it may."
 )
 
@@ -50,13 +50,13 @@ MARKUP = "<img src=x onerror=\"document.title='run'\">, a/b?#%"
 
 @pytest.fixture(scope="session")
 def markup() -> str:
-    """An item, a user and a tag of the hostile bundle: markup, a comma, and what means something in a URL."""
+    """An item, a user and a tag of the hostile bundle: markup, a comma, and reserved characters of URLs."""
     return MARKUP
 
 
 @dataclass
 class Window:
-    """A page in the browser, and what went over the wire."""
+    """A window of the browser with one page, its requests and its errors."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
@@ -66,14 +66,14 @@ class Window:
         self.page.goto(f"http://127.0.0.1:{server.port}/{fragment}")
 
     def lists(self) -> dict[str, list[str]]:
-        """The items of each card, top down."""
+        """The items of each card, in order."""
         return {
             card.locator("h2").inner_text(): card.locator(".item button.id").all_inner_texts()
             for card in self.page.locator(".card").all()
         }
 
     def answered(self) -> None:
-        """Wait until there is an answer on the page."""
+        """Wait until the page shows an answer."""
         expect(self.page.locator(".card")).to_have_count(3)
         expect(self.page.locator("#results")).not_to_have_attribute("aria-busy", "true")
 
@@ -84,38 +84,38 @@ def browser() -> Iterator[Browser]:
     if path is None:
         pytest.fail(MISSING)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield opened
-        opened.close()
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
-def window(browser: Browser) -> Iterator[Callable[..., Window]]:
-    """Opens windows; whatever a test does in them, no request leaves the host and no script fails."""
-    opened: list[Window] = []
+def open_window(browser: Browser) -> Iterator[Callable[..., Window]]:
+    """A function that opens a window. In every test, no request leaves the host and no script fails."""
+    windows: list[Window] = []
 
     def new(width: int = 1280, scheme: Any = "light") -> Window:
         context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
         context.set_default_timeout(10_000)
-        one = Window(context.new_page())
-        one.page.on("request", lambda request: one.requests.append(request.url))
-        one.page.on("pageerror", lambda error: one.errors.append(str(error)))
-        one.page.on("dialog", lambda dialog: one.errors.append(dialog.message))
-        opened.append(one)
-        return one
+        window = Window(context.new_page())
+        window.page.on("request", lambda request: window.requests.append(request.url))
+        window.page.on("pageerror", lambda error: window.errors.append(str(error)))
+        window.page.on("dialog", lambda dialog: window.errors.append(dialog.message))
+        windows.append(window)
+        return window
 
     yield new
-    for one in opened:
-        one.page.context.close()
-    for one in opened:
-        assert one.errors == []
-        assert one.requests
-        assert [url for url in one.requests if not url.startswith("http://127.0.0.1:")] == []
+    for window in windows:
+        window.page.context.close()
+    for window in windows:
+        assert window.errors == []
+        assert window.requests
+        assert [url for url in window.requests if not url.startswith("http://127.0.0.1:")] == []
 
 
 @pytest.fixture(scope="session")
 def hostile(tables: Path, tmp_path_factory: pytest.TempPathFactory, serving):
-    """A server of the tests' data with other ids, of a run with metrics and weights."""
+    """A server of the tests' data with hostile ids, of a run with metrics and feature weights."""
     folder = tmp_path_factory.mktemp("hostile")
     shutil.copytree(tables, folder / "tables")
     for path in (folder / "tables").glob("*.jsonl"):
@@ -133,10 +133,10 @@ def hostile(tables: Path, tmp_path_factory: pytest.TempPathFactory, serving):
 
 @pytest.fixture(scope="session")
 def top() -> Callable[[Any, dict[str, Any]], dict[str, list[str]]]:
-    """What the API itself answers: the items of each domain."""
+    """A function that asks the API itself for the items of each domain."""
 
-    def ask(server: Any, asked: dict[str, Any]) -> dict[str, list[str]]:
-        (result,) = server.ask("/v1/retrieve", asked).body["results"]
-        return {domain: own["items"] for domain, own in result["domains"].items()}
+    def ask(server: Any, request: dict[str, Any]) -> dict[str, list[str]]:
+        (result,) = server.ask("/v1/retrieve", request).body["results"]
+        return {domain: ranked["items"] for domain, ranked in result["domains"].items()}
 
     return ask

@@ -1,4 +1,4 @@
-"""The tabs of the weights and of the bundle."""
+"""The tabs Feature weights and Bundle."""
 
 import pytest
 from playwright.sync_api import expect
@@ -9,11 +9,11 @@ CURVE = [
 ]
 
 
-def test_weights_are_shown_by_feature_and_domain(window, hostile) -> None:
-    one = window()
-    one.goto(hostile)
-    one.page.get_by_role("tab", name="Feature weights").click()
-    tables = one.page.get_by_role("tabpanel").get_by_role("table")
+def test_weights_are_shown_by_feature_and_domain(open_window, hostile) -> None:
+    window = open_window()
+    window.goto(hostile)
+    window.page.get_by_role("tab", name="Feature weights").click()
+    tables = window.page.get_by_role("tabpanel").get_by_role("table")
     expect(tables).to_have_count(2)
     assert tables.first.locator("tr").all_inner_texts() == [
         "Feature\tsearch\tfeed\tkiosk",
@@ -21,7 +21,7 @@ def test_weights_are_shown_by_feature_and_domain(window, hostile) -> None:
         "langs\t0.90\t0.50\t-0.30",
     ]
     lights = [
-        tables.first.locator("td").nth(place).evaluate("one => getComputedStyle(one).backgroundColor")
+        tables.first.locator("td").nth(place).evaluate("element => getComputedStyle(element).backgroundColor")
         for place in (5, 0, 2, 4, 3)  # by weight
     ]
     reds = [int(light.removeprefix("rgb(").split(",")[0]) for light in lights]
@@ -29,50 +29,50 @@ def test_weights_are_shown_by_feature_and_domain(window, hostile) -> None:
     assert len(set(reds)) == 5
 
 
-def test_a_model_without_weights_says_so(window, served) -> None:
-    one = window()
-    one.goto(served, "#weights")
-    expect(one.page.get_by_role("tabpanel")).to_contain_text("The run of dnn has no weights of features")
+def test_a_model_without_weights_says_so(open_window, served) -> None:
+    window = open_window()
+    window.goto(served, "#weights")
+    expect(window.page.get_by_role("tabpanel")).to_contain_text("The run of dnn has no weights of features")
 
 
-def test_the_bundle_is_described(window, served, hostile) -> None:
-    one = window()
-    one.goto(served, "#bundle")
-    panel = one.page.get_by_role("tabpanel")
-    expect(panel).to_contain_text(served.service.live.version)
+def test_the_bundle_is_described(open_window, served, hostile) -> None:
+    window = open_window()
+    window.goto(served, "#bundle")
+    panel = window.page.get_by_role("tabpanel")
+    expect(panel).to_contain_text(served.service.bundle().version)
     expect(panel).to_contain_text("The index of search, feed, kiosk is exact")
     expect(panel).to_contain_text("None: the run had not been evaluated when it was exported.")
     rows = panel.get_by_role("table").locator("tbody tr").all_inner_texts()
     items = served.ask("/v1/domains").body["items"]
     assert [row.split("\t")[:3] for row in rows] == [[name, str(count), "exact"] for name, count in items.items()]
-    one.goto(hostile, "#bundle")
+    window.goto(hostile, "#bundle")
     metrics = panel.get_by_role("table").nth(1).locator("tr")
     expect(metrics).to_have_text([
         "DomainQueriesCorpusrecall@2recall@5ndcg@2mrr@2", "search1,23490.25000.50000.2000–", "mean0.2500–––"
     ])  # fmt: skip
 
 
-def test_the_curve_of_an_index_is_drawn(window, served) -> None:
-    one = window()
+def test_the_curve_of_an_index_is_drawn(open_window, served) -> None:
+    window = open_window()
 
     def with_curve(route) -> None:
         about = served.ask("/v1/bundle").body
         about["indexes"]["search"] |= {"kind": "ivf", "nlist": 9, "nprobe": 2, "curve": CURVE, "target": 0.88}
         route.fulfill(json=about)
 
-    one.page.route("**/v1/bundle", with_curve)
-    one.goto(served, "#bundle")
+    window.page.route("**/v1/bundle", with_curve)
+    window.goto(served, "#bundle")
     about = served.ask("/v1/bundle").body["indexes"]["search"]
-    picture = one.page.get_by_role("img", name="search: recall of the top")
+    picture = window.page.get_by_role("img", name="search: recall of the top")
     expect(picture).to_have_accessible_name(
         f"search: recall of the top {about['k']} against milliseconds of one query; nprobe 2, recall 0.9000, 0.020 ms"
     )
     points = picture.locator("circle").evaluate_all(
-        "all => all.map((one) => [+one.getAttribute('cx'), +one.getAttribute('cy')])"
+        "all => all.map((point) => [+point.getAttribute('cx'), +point.getAttribute('cy')])"
     )
     assert len(points) == 3
     (first, second, third) = points
     assert first[0] < second[0] < third[0]
     assert first[1] > second[1] > third[1]
     assert (third[0] - second[0]) == pytest.approx(2 * (second[0] - first[0]))
-    expect(one.page.get_by_role("tabpanel")).to_contain_text("The index of feed, kiosk is exact")
+    expect(window.page.get_by_role("tabpanel")).to_contain_text("The index of feed, kiosk is exact")

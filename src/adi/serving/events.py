@@ -1,4 +1,4 @@
-"""What users did since the bundle was made: their latest events, which the next request takes into account."""
+"""Stores of users' events since the export, which the next request takes into account."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -7,35 +7,38 @@ from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 
-KEPT = 200
-"""Events of a user that are kept; a history looks no further back."""
+MAX_KEPT = 200
+"""Events kept for each user; histories look no further back."""
 
 Event = tuple[str, str]
-"""An item, and the domain that it was taken in."""
+"""An item and the domain of the interaction."""
 
 
-class StoreError(Exception):
-    """The place where events are kept does not answer; the message names it, without its password, and says why."""
+class EventStoreError(Exception):
+    """The store does not answer; the message has its address, without the password, and the reason."""
 
 
-class Recent(Protocol):
-    """Several threads may add and ask at once. Both raise `StoreError` where the store does not answer."""
+class EventStore(Protocol):
+    """A store of each user's latest events, safe to use from several threads.
+
+    Both methods raise `EventStoreError` if the store does not answer.
+    """
 
     def add(self, user: str, events: Sequence[Event]) -> None:
-        """Append events to a user's, oldest first."""
+        """Append events, oldest first, to a user's."""
         ...
 
     def of(self, users: Sequence[str]) -> list[list[Event]]:
-        """The latest events of each user, oldest first; none for a user who has none."""
+        """The latest events of each user, oldest first."""
         ...
 
 
-class SqliteRecent:
-    """Events in a SQLite file, or in memory for as long as the process lives.
+class SqliteEventStore:
+    """Events in a SQLite file, or in memory until the process ends.
 
-    Raises `AdiError` for a file that cannot be opened or is no database.
+    Raises `ArgumentError` for a file that cannot be opened or is not a database.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -49,7 +52,7 @@ class SqliteRecent:
             )
             self._db.execute("CREATE INDEX IF NOT EXISTS of_user ON event (user, number)")
         except sqlite3.Error as error:
-            raise AdiError(f"{path}: no place to keep events ({error}). Give another file with --events.") from None
+            raise ArgumentError("events", f"{path}: cannot keep events ({error}). Give another file.") from None
 
     def add(self, user: str, events: Sequence[Event]) -> None:
         with self._transaction():
@@ -59,24 +62,24 @@ class SqliteRecent:
             self._db.execute(
                 "DELETE FROM event WHERE user = ? AND number <= "
                 "(SELECT number FROM event WHERE user = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
-                (user, user, KEPT),
+                (user, user, MAX_KEPT),
             )
 
     def of(self, users: Sequence[str]) -> list[list[Event]]:
-        found: dict[str, list[Event]] = {user: [] for user in users}
-        places = ", ".join("?" * len(found))
-        select = f"SELECT user, item, domain FROM event WHERE user IN ({places}) ORDER BY number"
+        events: dict[str, list[Event]] = {user: [] for user in users}
+        marks = ", ".join("?" * len(events))
+        select = f"SELECT user, item, domain FROM event WHERE user IN ({marks}) ORDER BY number"
         with self._lock:
             try:
-                for user, *event in self._db.execute(select, tuple(found)):
-                    found[user].append((event[0], event[1]))
+                for user, item, domain in self._db.execute(select, tuple(events)):
+                    events[user].append((item, domain))
             except sqlite3.Error as error:
-                raise StoreError(f"SQLite: {error}") from None
-        return [found[user] for user in users]
+                raise EventStoreError(f"SQLite: {error}") from None
+        return [events[user] for user in users]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """What the block writes is kept as a whole, or, where the disk is full, not at all."""
+        """Commit the writes of the block; if one fails, as on a full disk, roll all of them back."""
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -85,7 +88,7 @@ class SqliteRecent:
             except sqlite3.Error as error:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                raise StoreError(f"SQLite: {error}") from None
+                raise EventStoreError(f"SQLite: {error}") from None
 
     def close(self) -> None:
         with self._lock:

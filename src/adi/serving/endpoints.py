@@ -1,0 +1,125 @@
+"""Handlers of the routes: each reads a request, has it answered within the limits and writes the response."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Header, Path, Query, Request, Response
+
+from adi.errors import AdiError
+from adi.serving.batcher import Batcher
+from adi.serving.limits import LoadLimiter
+from adi.serving.lookups import attributes_of, history_of
+from adi.serving.problems import CANNOT_ANSWER, UNKNOWN_USER, ProblemError
+from adi.serving.requests import ARM_HEADER, ARM_HELP, EventsRequest, ItemsRequest, PrefixQuery, parse, parse_call
+from adi.serving.service import Service
+from adi.timing import stopwatch
+
+Arm = Annotated[str | None, Header(alias=ARM_HEADER, description=ARM_HELP)]
+
+
+class Endpoints:
+    """The handlers of a service, which are methods. The docstring of each is its summary in the OpenAPI document."""
+
+    def __init__(self, service: Service, limiter: LoadLimiter) -> None:
+        self.service, self.limiter = service, limiter
+        self.batcher = Batcher(service, limiter)
+
+    async def retrieve(self, request: Request) -> Response:
+        """Retrieve the top-K of one user or several."""
+        content = await self.limiter.read_body(request)
+        with stopwatch() as watch:
+            try:
+                call = parse_call(content, request.headers.get(ARM_HEADER))
+            finally:
+                self.service.metrics.observe_stages(watch.seconds)
+        answer = await self.batcher.answer(call)
+        response = self._respond(answer)
+        self.service.record(call, answer)
+        return response
+
+    async def events(self, request: Request) -> Response:
+        """Add events of a user, which count from the next request on."""
+        content = await self.limiter.read_body(request)
+        await self.limiter.run(lambda: self.service.add_events(parse(EventsRequest, content)))
+        self.service.metrics.requests.labels("204").inc()
+        return Response(status_code=204)
+
+    async def users(self, query: Annotated[PrefixQuery, Query()], arm: Arm = None) -> Response:
+        """List ids of users by prefix."""
+        return await self._run(
+            lambda: {"users": self.service.bundle(arm).retriever.dataset.users.starting(query.prefix, query.limit)}
+        )
+
+    async def items(self, query: Annotated[PrefixQuery, Query()], arm: Arm = None) -> Response:
+        """List ids of items by prefix, in any domain."""
+        return await self._run(
+            lambda: {"items": self.service.bundle(arm).retriever.dataset.items.starting(query.prefix, query.limit)}
+        )
+
+    async def history(self, user: Annotated[str, Path(description="The user's id.")], arm: Arm = None) -> Response:
+        """Show a user's history, newest first: the bundle's data, and events since."""
+
+        def read() -> dict[str, Any]:
+            bundle = self.service.bundle(arm)
+            (events,) = self.service.events_of(bundle, [user])
+            if isinstance(events, ProblemError):
+                raise events
+            history = history_of(bundle.retriever.dataset, user, events or ())
+            if history is None:
+                raise ProblemError(UNKNOWN_USER, f"user '{user}' is not known and has no events.")
+            return history | {"without_events": events is None}
+
+        return await self._run(read)
+
+    async def attributes(self, request: Request, arm: Arm = None) -> Response:
+        """Show the attributes of items in a domain, by id."""
+        content = await self.limiter.read_body(request)
+
+        def read() -> dict[str, Any]:
+            wanted, retriever = parse(ItemsRequest, content), self.service.bundle(arm).retriever
+            try:
+                return attributes_of(retriever.dataset, retriever.domain(wanted.domain), wanted.items)
+            except AdiError as error:
+                raise ProblemError(CANNOT_ANSWER, str(error)) from None
+
+        return await self._run(read)
+
+    async def domains(self, arm: Arm = None) -> Response:
+        """List the domains of the live bundle with their numbers of items."""
+        bundle = self.service.bundle(arm)
+        items = {name: len(bundle.retriever.engine.items(number)) for number, name in enumerate(bundle.domains)}
+        return _json({"version": bundle.version, "arm": bundle.arm, "items": items})
+
+    async def bundle(self, arm: Arm = None) -> Response:
+        """Describe the live bundle, its indexes and its run."""
+        return _json({"arms": self.service.arms, **self.service.bundle(arm).description})
+
+    async def metrics(self) -> Response:
+        """Show counts and times for Prometheus."""
+        return Response(self.service.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    async def health(self) -> Response:
+        """Check that the process is up."""
+        return _json({"status": "up"})
+
+    async def ready(self) -> Response:
+        """Check that a bundle is live."""
+        return _json({"status": "ready", "version": self.service.bundle().version})
+
+    async def _run(self, work: Callable[[], Any]) -> Response:
+        """Run work within the limits and respond with its result."""
+        return self._respond(await self.limiter.run(work))
+
+    def _respond(self, content: Any) -> Response:
+        """Respond with JSON; measured and counted."""
+        started = perf_counter()
+        response = _json(content)
+        self.service.metrics.observe_stages({"write": perf_counter() - started})
+        self.service.metrics.requests.labels("200").inc()
+        return response
+
+
+def _json(content: Any) -> Response:
+    return Response(orjson.dumps(content, default=str), media_type="application/json")

@@ -1,0 +1,140 @@
+"""Users' events in Redis, shared by several servers."""
+
+import re
+from collections.abc import Callable, Sequence
+from threading import Lock
+from time import monotonic
+from typing import TypeVar, cast
+from urllib.parse import urlsplit
+
+import orjson
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from adi.errors import ArgumentError
+from adi.serving.events import MAX_KEPT, Event, EventStoreError
+
+PREFIX = "adi:events:"
+"""Start of the keys. A key ends with the user's id and holds a list of events, each as JSON: [item, domain]."""
+
+KEPT_SECONDS = 30 * 24 * 3600
+"""Lifetime of a list after its latest event: by then bundles have the events, and Redis keeps them in memory."""
+
+TIMEOUT = 0.5
+"""Seconds to connect, and to wait for an answer: many times what a healthy server takes."""
+
+PAUSE = 2.0
+"""Seconds between tries of a server that does not answer, since a request that waits for it holds a worker."""
+
+INVALID_URL = (
+    "not the address of a Redis server. Write redis://HOST:PORT/DB, rediss:// for TLS or unix://PATH?db=DB, and "
+    "/ ? # @ : in a password as %2F %3F %23 %40 %3A."
+)
+
+Result = TypeVar("Result")
+
+
+class RedisEventStore:
+    """Events in a Redis server.
+
+    After a failure to answer, the server is tried again every `PAUSE` seconds, by one request while the others fail at
+    once. Nothing is sent twice: events on their way when the server failed may have been kept.
+
+    Args:
+        url: the server's address, which may have options of the client such as `?socket_timeout=1`.
+        report: called with a message when the server stops answering and when it answers again.
+
+    Raises `ArgumentError` for an invalid address and for a server that does not answer. No message shows the password.
+    """
+
+    def __init__(self, url: str, report: Callable[[str], None] = lambda message: None) -> None:
+        self._client, self.name = _connect(url)
+        self._report = report
+        self._lock = Lock()
+        self._next_try: float | None = None  # while the server does not answer: when to try it again
+        self._refusal = ""  # the latest refusal, which is reported once
+
+    def add(self, user: str, events: Sequence[Event]) -> None:
+        key = f"{PREFIX}{user}"
+
+        def write() -> None:
+            with self._client.pipeline(transaction=True) as transaction:
+                transaction.rpush(key, *map(orjson.dumps, events))
+                transaction.ltrim(key, -MAX_KEPT, -1)
+                transaction.expire(key, KEPT_SECONDS)
+                transaction.execute()
+
+        self._send(write)
+
+    def of(self, users: Sequence[str]) -> list[list[Event]]:
+        def read() -> list[list[bytes]]:
+            with self._client.pipeline(transaction=False) as pipeline:
+                for user in users:
+                    pipeline.lrange(f"{PREFIX}{user}", 0, -1)
+                return cast("list[list[bytes]]", pipeline.execute())
+
+        return [[(item, domain) for item, domain in map(orjson.loads, events)] for events in self._send(read)]
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _send(self, command: Callable[[], Result]) -> Result:
+        """Run a command; raises `EventStoreError` if it fails, and at once until the next try is due."""
+        with self._lock:
+            if self._next_try is not None:
+                if monotonic() < self._next_try:
+                    raise EventStoreError(f"{self.name}: did not answer a moment ago.")
+                self._next_try = monotonic() + PAUSE  # this request tries; others fail at once until it knows
+        try:
+            result = command()
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            self._note(answers=False, reason=_reason(error))
+            raise EventStoreError(f"{self.name}: {_reason(error)}") from None
+        except redis.RedisError as error:
+            self._note(answers=True)
+            if (reason := _reason(error)) != self._refusal:  # such as a write to a full server, which reads still
+                self._refusal = reason
+                self._report(f"{self.name}: refuses ({reason}).")
+            raise EventStoreError(f"{self.name}: {reason}") from None
+        self._note(answers=True)
+        return result
+
+    def _note(self, *, answers: bool, reason: str = "") -> None:
+        """Note whether the server answered, and report a change."""
+        with self._lock:
+            answered_before = self._next_try is None
+            self._next_try = None if answers else monotonic() + PAUSE
+        if answered_before and not answers:
+            self._report(f"{self.name}: does not answer ({reason}). Lists come without recent events until it does.")
+        elif answers and not answered_before:
+            self._report(f"{self.name}: answers again.")
+
+
+def _connect(url: str) -> tuple[redis.Redis, str]:
+    """A client of a server that has answered, and the server's address without user name and password."""
+    try:
+        parts = urlsplit(url)
+        host, is_socket = parts.netloc.rpartition("@")[2], parts.scheme == "unix"
+        name = f"{parts.scheme}://{host}{parts.path}"
+        has_address = parts.path and not host if is_socket else parts.hostname and re.fullmatch(r"/?\d*", parts.path)
+        # An unescaped / ? # in a password would move its rest into other parts of the URL, and so into messages.
+        hides_password = "@" not in parts.path + parts.query and not parts.fragment
+        if parts.scheme not in ("redis", "rediss", "unix") or not has_address or not hides_password:
+            raise ValueError
+        client = redis.Redis.from_url(
+            url, socket_connect_timeout=TIMEOUT, socket_timeout=TIMEOUT, retry=Retry(NoBackoff(), 0)
+        )
+        client.ping()
+    except (ValueError, TypeError):  # also of an invalid option
+        raise ArgumentError("events", INVALID_URL) from None
+    except redis.RedisError as error:
+        raise ArgumentError(
+            "events", f"{name}: cannot be used ({_reason(error)}). Start the server, or give another address."
+        ) from None
+    return client, name
+
+
+def _reason(error: redis.RedisError) -> str:
+    """The reason of an error without the command, which in a pipeline's errors contains all events."""
+    return str(error).rpartition("of pipeline caused error: ")[2].rstrip(".")

@@ -1,0 +1,139 @@
+"""Schemas of requests, and their parsing."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+from pydantic import Field, ValidationError, WithJsonSchema, field_validator
+
+from adi.data.bids import MOST_WEIGHT
+from adi.schema import Strict
+from adi.serving.problems import validation_problem
+from adi.timing import lap
+
+MAX_ITEMS = 1000
+MAX_HISTORY = 1000
+MAX_EXCLUDED = 10_000
+MAX_BATCH = 64
+MAX_IDS = 100
+
+ARM_HEADER = "X-Adi-Arm"
+ARM_HELP = "The arm of the experiment that is to answer, instead of the user's arm (or the control, without a user)."
+
+Id = Annotated[str, Field(min_length=1, max_length=512)]
+ContextValue = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]
+
+
+class RetrieveRequest(Strict):
+    """A request for the top-K items of one user, in all domains or in some."""
+
+    user: Id | None = Field(
+        None, description="An id. A user whom the bundle does not know needs a `history`, or events."
+    )
+    domains: Annotated[list[Id], Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="The domains to answer for; all by default."
+    )
+    k: int = Field(10, ge=1, le=MAX_ITEMS, description="Items to return for each domain.")
+    history: Annotated[list[Id], Field(max_length=MAX_HISTORY)] | None = Field(
+        None,
+        description="Item ids, oldest first, read as behaviours in each requested domain. Replaces a known user's "
+        "history and events.",
+    )
+    context: dict[str, ContextValue] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="Current values of context features, by name; features left out are missing.",
+    )
+    exclude: list[Id] = Field(
+        default_factory=list, max_length=MAX_EXCLUDED, description="Ids of items to leave out of the lists."
+    )
+    exclude_seen: bool | None = Field(
+        None, description="Whether to leave out the items of the history; by default unless the data has repeats."
+    )
+    filter: Annotated[str, Field(max_length=2000)] | None = Field(
+        None, description="A condition on the items' attributes in the domain: `category = 'toys' and bid >= 0.5`."
+    )
+    bid_weight: float = Field(
+        0.0,
+        ge=0,
+        le=MOST_WEIGHT,
+        allow_inf_nan=False,
+        description="Items are ranked by score + `bid_weight` · log bid in the domain; needs a bundle with bids.",
+    )
+    preview: bool = Field(False, description="Marks a list that no user will see: it is not logged as an exposure.")
+
+    @field_validator("context", mode="before")
+    @classmethod
+    def _as_text(cls, values: object) -> object:
+        """Convert numbers to text, the form in which the log holds them."""
+        if not isinstance(values, dict):
+            return values
+        return {name: str(value) if type(value) in (int, float) else value for name, value in values.items()}
+
+
+class RetrieveBatchRequest(Strict):
+    """Several requests, answered in order; all requests of one arm are answered by the same bundle."""
+
+    requests: Annotated[
+        list[RetrieveRequest], Field(min_length=1, max_length=MAX_BATCH, description="The requests, one user each.")
+    ]
+
+
+class UserEvent(Strict):
+    """An interaction of a user with an item in a domain."""
+
+    item: Id = Field(description="The item's id; the item may be newer than the bundle.")
+    domain: Id = Field(description="A domain of the live bundle.")
+
+
+class EventsRequest(Strict):
+    """New events of one user."""
+
+    user: Id = Field(description="The user's id; the bundle need not know it.")
+    events: Annotated[list[UserEvent], Field(min_length=1, max_length=MAX_HISTORY, description="Oldest first.")]
+
+
+class PrefixQuery(Strict):
+    """A query for ids by prefix."""
+
+    prefix: str = Field("", max_length=512, description="Start of the ids; upper and lower case differ.")
+    limit: int = Field(20, ge=1, le=MAX_IDS, description="Ids to return at most, in the order of their UTF-8 bytes.")
+
+
+class ItemsRequest(Strict):
+    """A request for the attributes of items in a domain."""
+
+    domain: Id = Field(description="A domain of the live bundle.")
+    items: Annotated[list[Id], Field(max_length=MAX_ITEMS, description="Item ids.")]
+
+
+_STARTS_BATCH = re.compile(rb'\s*\{\s*"requests"\s*:')  # the only key of a batch, and no key of a request
+
+Schema = TypeVar("Schema", bound=Strict)
+
+
+def parse(schema: type[Schema], content: bytes) -> Schema:
+    """Parse a JSON body; raises `ProblemError` if it is not JSON or does not match the schema."""
+    try:
+        return schema.model_validate_json(content)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
+        raise validation_problem(errors) from None
+    finally:
+        lap("read")
+
+
+@dataclass(frozen=True)
+class RetrieveCall:
+    """The requests of one HTTP call, and the arm that its header names to answer all of them."""
+
+    requests: Sequence[RetrieveRequest]
+    arm: str | None = None
+
+
+def parse_call(content: bytes, arm: str | None = None) -> RetrieveCall:
+    """Parse a body with one request or a batch; raises `ProblemError` as `parse` does."""
+    if _STARTS_BATCH.match(content):
+        return RetrieveCall(parse(RetrieveBatchRequest, content).requests, arm)
+    return RetrieveCall([parse(RetrieveRequest, content)], arm)

@@ -1,0 +1,93 @@
+"""`adi.serve`: serves a bundle or an experiment over HTTP."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from pydantic import ValidationError
+
+from adi.errors import ArgumentError
+from adi.serving.app import create_app
+from adi.serving.events import EventStore, SqliteEventStore
+from adi.serving.experiment import load_experiment
+from adi.serving.exposures import ExposureLog
+from adi.serving.limits import Limits
+from adi.serving.metrics import Metrics
+from adi.serving.service import Service
+from adi.serving.watch import Watcher
+
+Report = Callable[[str], None]
+
+
+def serve(
+    bundle: str | Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    watch: str | Path | None = None,
+    events: str | Path | None = None,
+    exposures: str | Path | None = None,
+    workers: int = 2,
+    waiting: int = 64,
+    timeout: float = 5.0,
+    token: str | None = None,
+    report: Report = print,
+) -> None:
+    """Serve a bundle, or several in an experiment, until SIGINT or SIGTERM; requests at work are answered first.
+
+    Args:
+        bundle: a folder that `adi.export` wrote, or the YAML file of an experiment.
+        port: 0 for any free port.
+        watch: a folder of bundles, of which the newest goes live (`adi.serving.watch`).
+        events: where to keep users' events: a file or the URL of a Redis server; in memory by default.
+        exposures: a folder for a log of the served lists (`adi.serving.exposures`); no log by default.
+        workers, waiting, timeout, token: see `adi.serving.limits.Limits`.
+        report: called with a message when the server listens, and about swaps and failures.
+
+    Raises `AdiError` for invalid arguments and for bundles that cannot be served, before the server listens.
+    """
+    limits = _limits(workers=workers, waiting=waiting, timeout=timeout, token=token)
+    store, metrics, source = _event_store(events, report), Metrics(), Path(bundle)
+    log = None if exposures is None else ExposureLog(Path(exposures), metrics, report)
+    service = Service(load_experiment(source) if source.is_file() else source, metrics, store, log)
+    watcher = None if watch is None else Watcher(service, Path(watch), report)
+    config = uvicorn.Config(
+        create_app(service, limits),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=int(timeout) + 1,
+    )
+    socket = config.bind_socket()
+    socket.listen(config.backlog)  # before the address is reported: early requests wait and are not refused
+    report(f"Serving {bundle}, {_versions(service)}, on http://{host}:{socket.getsockname()[1]}. Ctrl-C ends it.")
+    if watcher is not None:
+        watcher.start()
+    uvicorn.Server(config).run(sockets=[socket])
+
+
+def _limits(**values: object) -> Limits:
+    try:
+        return Limits.model_validate(values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ArgumentError(str(fault["loc"][0]), f"{fault['msg']} (got {fault['input']!r}).") from None
+
+
+def _event_store(events: str | Path | None, report: Report) -> EventStore:
+    if events is None or "://" not in str(events):
+        return SqliteEventStore(None if events is None else Path(events))
+    from adi.serving.redis_events import RedisEventStore  # imports a package that files do not need
+
+    return RedisEventStore(str(events), report)
+
+
+def _versions(service: Service) -> str:
+    """The live version, or of an experiment each arm with its share of the users and its version."""
+    if service.experiment is None:
+        return f"version {service.bundle().version}"
+    shares = service.experiment.shares
+    return ", ".join(
+        f"{arm} {100 * share:.3g}% (version {service.bundle(arm).version})" for arm, share in shares.items()
+    )

@@ -1,0 +1,27 @@
+"""`adi.serve`: its arguments. What it serves is tested over HTTP, and as a process with the command line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import adi
+from adi.errors import ArgumentError
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ({"workers": 0}, "workers: Input should be greater than or equal to 1 (got 0)."),
+        ({"waiting": -1}, "waiting: Input should be greater than or equal to 0 (got -1)."),
+        ({"timeout": 0}, "timeout: Input should be greater than 0 (got 0)."),
+        ({"token": ""}, "token: String should have at least 1 character (got '')."),
+        ({"events": "http://host/0"}, "events: not the address of a Redis server."),
+        ({"watch": "missing"}, "watch: missing: no such folder. Create it, and export bundles into it."),
+        ({"exposures": __file__}, f"exposures: {__file__}: cannot be written (File exists). Give another folder."),
+    ],
+)
+def test_an_invalid_argument_is_named(bundles: tuple[Path, Path], argument: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        adi.serve(bundles[0], **argument)
+    assert str(caught.value).startswith(message)
