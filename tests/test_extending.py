@@ -173,8 +173,8 @@ def test_a_path_that_leads_to_no_model_is_refused_before_anything_is_written(
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        ("lambda *_, **__: 3.0", "loss: gave a float, not the sum over the samples as a 0-d tensor"),
-        ("lambda query, *_, **__: query", r"loss: gave a tensor of shape \(\d+, 5\)"),
+        ("lambda *_, **__: 3.0", "loss: returned a float, not the sum over the samples as a 0-d tensor"),
+        ("lambda query, *_, **__: query", r"loss: returned a tensor of shape \(\d+, 5\)"),
         ("lambda query, *_, **__: query.detach().sum()", "without a gradient"),
     ],
 )

@@ -117,7 +117,7 @@ def test_attention_by_hand():
 def test_blocks_pad_to_powers_of_two_at_most():
     offsets = torch.tensor([0, 3, 3, 4, 13, 15, 20])  # lengths 3, 0, 1, 9, 2, 5
     blocks = padded_blocks(offsets)
-    assert [(block.index.tolist(), block.mask.tolist()) for block in blocks] == [
+    assert [(block.indices.tolist(), block.mask.tolist()) for block in blocks] == [
         ([[3]], [[True]]),
         ([[13, 14]], [[True, True]]),
         ([[0, 1, 2, 0]], [[True, True, True, False]]),
@@ -131,7 +131,7 @@ def test_blocks_pad_to_powers_of_two_at_most():
 
 def test_one_block_has_all_histories():
     (block,) = one_block(torch.tensor([0, 2, 2, 5]), length=3, count=5)
-    assert block.index.tolist() == [[0, 1, 2], [2, 3, 4], [2, 3, 4]]
+    assert block.indices.tolist() == [[0, 1, 2], [2, 3, 4], [2, 3, 4]]
     assert block.mask.tolist() == [[True, True, False], [True, False, False], [True, True, True]]
     assert block.ragged.tolist() == [0, 1, 2, 3, 4]
     assert block.padded.tolist() == [0, 1, 6, 7, 8]

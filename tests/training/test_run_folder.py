@@ -90,7 +90,7 @@ def test_an_unfinished_run_is_not_evaluated(prepared, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         train(prepared, "dnn", tmp_path / "run", settings=SMALL, observer=Stop())
-    with pytest.raises(AdiError, match=r"run: the training did not finish\. Go on with: adi train .*--resume"):
+    with pytest.raises(AdiError, match=r"run: the training did not finish\. Continue with: adi train .*--resume"):
         evaluate_run(tmp_path / "run")
 
 
@@ -147,7 +147,7 @@ def test_a_config_reads_back_as_the_same_settings():
         ("adi-se", {"dropout": 1.0}, r"model\.dropout: .*less than 1 \(got 1\.0\)"),
         ("adi-se", {"in_batch": False, "uniform": 0}, "no negatives: turn on in_batch"),
         ("adi-se", {"lr": "fast"}, r"training\.lr: .*\(got 'fast'\)"),
-        ("popularity", {"epochs": 2}, "'epochs' is one of training, and popularity is fitted at once, not trained"),
+        ("popularity", {"epochs": 2}, "'epochs' belongs to training, and popularity is fitted without training"),
         ("item-knn", {"neighbour": 2}, r"Did you mean 'neighbours'\? Known: model\.scope, model\.neighbours"),
         ("adi-se", {"training": 3}, "setting 'training' does not exist"),
     ],

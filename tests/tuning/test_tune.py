@@ -263,7 +263,7 @@ def test_an_observer_is_told(prepared: Path, tmp_path: Path, pretend) -> None:
         ({"objective": "median"}, "objective: 'median' is not one of mean, worst"),
         ({"seed": -1}, "seed: -1; give a whole number from 0"),
         ({"k": 0}, "k: 0; give a list length of at least 1"),
-        ({"device": "gpu"}, "device: 'gpu' is none; give cpu, cuda, or cuda:N"),
+        ({"device": "gpu"}, "device: 'gpu' is not a device; give cpu, cuda, or cuda:N"),
         ({"settings": {"epoch": 3}}, "setting 'epoch' does not exist for dnn. Did you mean 'epochs'?"),
         ({"space": {"lr": {"low": 2, "high": 1}}}, "space: lr: low 2.0 is not below high 1.0"),
     ],

@@ -64,11 +64,11 @@ class HistoryTransformer(HistoryEncoder):
 class Block(NamedTuple):
     """n histories padded to L positions, as index tensors between the ragged values (T,) and the padded block (n, L).
 
-    `index` (n, L) is the ragged value at each position, and `mask` (n, L) whether attention may see it. The t values of
-    these histories are at `ragged` (t,) among all T values, and at `padded` (t,) in the flattened block (n L,).
+    `indices` (n, L) is the ragged value at each position, and `mask` (n, L) tells whether attention may see it. The t
+    values of these histories are at `ragged` (t,) among all T values, and at `padded` (t,) in the flattened block.
     """
 
-    index: Tensor
+    indices: Tensor
     mask: Tensor
     ragged: Tensor
     padded: Tensor
@@ -85,8 +85,8 @@ def padded_blocks(offsets: Tensor) -> list[Block]:
         if len(histories):
             position = torch.arange(min(size, longest), device=offsets.device)
             mask = position < lengths[histories]  # (n, L)
-            index = (offsets[histories] + position).where(mask, offsets[histories])
-            blocks.append(Block(index, mask, index[mask], torch.nonzero(mask.flatten()).squeeze(1)))
+            indices = (offsets[histories] + position).where(mask, offsets[histories])
+            blocks.append(Block(indices, mask, indices[mask], torch.nonzero(mask.flatten()).squeeze(1)))
         size *= 2
     return blocks
 
@@ -99,8 +99,8 @@ def one_block(offsets: Tensor, length: int, count: int) -> list[Block]:
     mask = position < offsets.diff()[:, None]  # (R, L)
     mask[:, 0] = True  # an empty history attends to another's value, whose result is not used: this avoids NaN
     bag = bag_of_each(offsets, count)
-    index = (offsets[:-1, None] + position).clamp(max=count - 1)
-    return [Block(index, mask, values, bag * length + values - offsets[bag])]
+    indices = (offsets[:-1, None] + position).clamp(max=count - 1)
+    return [Block(indices, mask, values, bag * length + values - offsets[bag])]
 
 
 class TransformerLayer(nn.Module):
@@ -142,8 +142,8 @@ class TransformerLayer(nn.Module):
         width = projected.shape[1] // 3
         positions, results = [], []
         for block in blocks:
-            n, length = block.index.shape
-            padded = projected.index_select(0, block.index.flatten())  # (n L, 3 E)
+            n, length = block.indices.shape
+            padded = projected.index_select(0, block.indices.flatten())  # (n L, 3 E)
             query, key, value = padded.view(n, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # (n, heads, L, .)
             attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=block.mask[:, None, None])
             positions.append(block.ragged)
