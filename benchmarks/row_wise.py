@@ -18,8 +18,8 @@ from torch.utils.data import Dataset as TorchDataset
 
 from adi.batch import Bags, Batch, DomainCandidates, FeatureBags
 from adi.data.arrays import Array, read_array
-from adi.data.features import DOMAIN
 from adi.data.manifest import FeatureInfo
+from adi.features.reader import DOMAIN
 from adi.training.loader import Loader
 
 Codes = dict[str, Array]

@@ -14,9 +14,10 @@ LONGEST = 350
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 TENSORS = {"errors", "nn", "losses", "negatives"}
-DATA = {"errors", "schema", "data"}
+STORED = {"errors", "frames", "schema", "data"}
+DATA = STORED | {"features"}
 BATCH = DATA | {"batch"}
-TABLES = DATA | {"preparation"}
+TABLES = DATA | {"preparation", "progress"}
 SERVED = DATA | {"timing", "thread_budget", "filters", "index", "bundle"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -26,34 +27,42 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"errors"},
     "extensions": {"errors"},
     "frames": set(),
-    "runs": DATA | {"frames", "runs"},
+    "runs": STORED | {"frames", "runs"},
     "schema": {"errors"},
     "batch": DATA,
     "filters": {"errors", "filters"},
-    "data": DATA,
+    "data": STORED,
+    "features": DATA,
     "preparation": TABLES,
     "guessing": TABLES | {"guessing"},
-    "marketplace": DATA | {"marketplace"},
+    "marketplace": STORED | {"marketplace", "progress"},
     "sources": TABLES | {"sources"},
     "nn": TENSORS,
     "losses": TENSORS,
     "negatives": TENSORS,
     "models": BATCH | {"nn", "losses", "runs", "extensions", "models"},
-    "evaluation": DATA | {"metrics", "runs", "models", "evaluation"},
-    "progress": {"runs"},
+    "evaluation": STORED | {"metrics", "runs", "models", "evaluation"},
+    "progress": set(),
     "training": BATCH | TENSORS | {"machine", "metrics", "progress", "runs", "models", "evaluation", "training"},
-    "tuning": DATA | {"frames", "runs", "progress", "models", "evaluation", "training", "tuning"},
-    "index": DATA | {"index"},
-    "bundle": SERVED | {"retrieval"},
-    "exporting": DATA | {"runs", "nn", "models", "training", "index", "bundle", "exporting"},
-    "retrieval": SERVED | {"models", "training", "retrieval"},
-    "retrieval.engine": DATA,
+    "training.engine": DATA | {"index", "models", "training"},
+    "tuning": STORED | {"frames", "runs", "progress", "models", "evaluation", "training", "tuning"},
+    "index": STORED | {"index"},
+    "bundle": SERVED | {"frames", "runs"},
+    "exporting": DATA | {"runs", "progress", "nn", "models", "training", "index", "bundle", "exporting"},
+    "retrieval": SERVED | {"frames", "progress", "retrieval"},
+    "retrieval.engine": STORED | {"index", "bundle", "models", "training"},
     "serving": SERVED | {"retrieval", "serving"},
-    "report": DATA | {"metrics", "runs", "evaluation", "report"},
+    "report": STORED | {"metrics", "runs", "evaluation", "report"},
     "reproduce": TABLES | {"runs", "marketplace", "sources", "models", "evaluation", "training", "report", "reproduce"},
 }
 """What each part, or the named module of a part, may import of the others. The package itself and `cli` may import
 all; `cli` is for nobody else to import. A part that is not listed belongs in this table before it is written."""
+
+WITHOUT_TORCH = {"machine", "frames", "runs", "progress", "retrieval", "serving"} | SERVED
+"""The parts that serve. None of them imports torch, or a part that may."""
+
+ENGINE_OF_A_RUN = {"retrieval.engine": {"models", "training"}}
+"""The one exception: opening a run imports its engine, lazily; and the type of a model, for the type checker."""
 
 
 def modules(source: Path) -> Iterator[tuple[str, Path]]:
@@ -68,6 +77,12 @@ def imports(name: str, path: Path) -> set[str]:
 
     Names of the package come without its own name in front.
     """
+    full_names = all_imports(name, path)
+    return {full.removeprefix("adi.") for full in full_names if full.startswith(("adi.", "benchmarks"))}
+
+
+def all_imports(name: str, path: Path) -> set[str]:
+    """The full names that a module imports, of the package and of others."""
     inside = ["adi", *filter(None, name.split("."))]
     if path.stem != "__init__":
         inside.pop()
@@ -79,7 +94,7 @@ def imports(name: str, path: Path) -> set[str]:
             start = inside[: len(inside) - node.level + 1] if node.level else []
             origin = ".".join([*start, *filter(None, [node.module])])
             found |= {f"{origin}.{alias.name}" for alias in node.names}
-    return {full.removeprefix("adi.") for full in found if full.startswith(("adi.", "benchmarks"))}
+    return found
 
 
 def wrong_imports(source: Path) -> list[str]:
@@ -104,6 +119,20 @@ def wrong_imports(source: Path) -> list[str]:
 
 def test_imports_go_one_way() -> None:
     assert wrong_imports(SOURCE) == []
+
+
+def test_no_part_that_serves_may_import_one_that_needs_torch() -> None:
+    rows = {name: may_import for name, may_import in MAY_IMPORT.items() if name.partition(".")[0] in WITHOUT_TORCH}
+    assert {name: may_import - WITHOUT_TORCH for name, may_import in rows.items() if may_import - WITHOUT_TORCH} == (
+        ENGINE_OF_A_RUN
+    )
+
+
+def test_no_module_that_serves_imports_torch_even_lazily() -> None:
+    served = [(name, path) for name, path in modules(SOURCE) if name.partition(".")[0] in WITHOUT_TORCH]
+    assert [
+        name for name, path in served if any(f"{full}.".startswith("torch.") for full in all_imports(name, path))
+    ] == []
 
 
 def test_no_module_imports_itself_through_others() -> None:

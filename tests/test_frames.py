@@ -51,3 +51,10 @@ def test_the_package_shows_its_public_names() -> None:
     assert {"Dataset", "export", "retrieve_all", "nn", "losses", "metrics", "__version__"} <= set(dir(adi))
     for name in dir(adi):
         assert getattr(adi, name) is not None
+
+
+def test_a_manifest_has_a_row_for_each_domain(dataset) -> None:
+    frame = dataset.manifest.to_frame()
+    assert frame["domain"].to_pylist() == list(dataset.domains)
+    assert frame.column_names[1:] == ["train", "validation", "test", "users", "items", "corpus"]
+    assert repr(dataset.manifest).startswith("<Prepared dataset of 3 domains: ")

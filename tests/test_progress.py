@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from adi.progress import Epochs, epochs, progress_bar, reporting
+from adi.progress import progress_bar, reporting
 from adi.runs.metrics import Metrics
+from adi.training.progress import Epochs, epochs
 
 
 def metrics(recalls: dict[str, float | None], mean: float) -> Metrics:

@@ -1,4 +1,4 @@
-"""Seconds by stage, on a clock that stands still unless it is told."""
+"""Seconds by stage, on a clock that moves only when a test moves it."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,47 +16,47 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    own = Clock()
-    monkeypatch.setattr("adi.timing.perf_counter", own)
-    return own
+    clock = Clock()
+    monkeypatch.setattr("adi.timing.perf_counter", clock)
+    return clock
 
 
-def pass_by(clock: Clock, seconds: float, stage: str) -> None:
+def end_after(clock: Clock, seconds: float, stage: str) -> None:
     clock.now += seconds
     lap(stage)
 
 
-def test_what_passes_until_a_stage_ends_is_its_own(clock: Clock) -> None:
+def test_a_stage_has_the_time_since_the_previous_lap(clock: Clock) -> None:
     with stopwatch() as watch:
-        pass_by(clock, 1, "features")
-        pass_by(clock, 2, "filter")
-        pass_by(clock, 4, "features")
+        end_after(clock, 1, "features")
+        end_after(clock, 2, "filter")
+        end_after(clock, 4, "features")
         clock.now += 8
     assert watch.seconds == {"features": 5, "filter": 2}
 
 
-def test_a_stopwatch_stands_still_while_another_runs(clock: Clock) -> None:
+def test_a_stopwatch_pauses_while_another_runs(clock: Clock) -> None:
     with stopwatch() as request:
-        pass_by(clock, 1, "read")
+        end_after(clock, 1, "read")
         clock.now += 2
-        with stopwatch() as one:
-            pass_by(clock, 4, "tower")
+        with stopwatch() as inner:
+            end_after(clock, 4, "tower")
             clock.now += 8
-        pass_by(clock, 16, "events")
+        end_after(clock, 16, "events")
     assert request.seconds == {"read": 1, "events": 18}
-    assert one.seconds == {"tower": 4}
+    assert inner.seconds == {"tower": 4}
 
 
-def test_it_stops_whatever_happens_within(clock: Clock) -> None:
+def test_it_stops_when_the_block_raises(clock: Clock) -> None:
     with stopwatch() as request:
         with pytest.raises(ValueError, match="no"), stopwatch():
             raise ValueError("no")
-        pass_by(clock, 1, "read")
-    pass_by(clock, 1, "read")
+        end_after(clock, 1, "read")
+    end_after(clock, 1, "read")
     assert request.seconds == {"read": 1}
 
 
-def test_threads_do_not_see_each_others(clock: Clock) -> None:
+def test_a_stopwatch_belongs_to_its_thread(clock: Clock) -> None:
     with stopwatch() as watch, ThreadPoolExecutor(1) as pool:
         pool.submit(lap, "tower").result()
     assert watch.seconds == {}

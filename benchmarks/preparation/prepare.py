@@ -102,7 +102,7 @@ def adi_prepare(tables: str, out: str, memory: str) -> Callable[[], object]:
     """`adi prepare` of the tables, with so much memory for its engine."""
     from adi.preparation.prepare import prepare
 
-    return lambda: prepare(Path(tables), Path(out), memory=memory)
+    return lambda: prepare(Path(tables), Path(out), memory=memory, progress=False)
 
 
 def pandas_in_memory(tables: str, out: str, memory: str) -> Callable[[], object]:

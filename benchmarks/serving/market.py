@@ -23,7 +23,7 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.errors import ArgumentError
 from adi.exporting.export import export
-from adi.index.settings import IndexSettings
+from adi.index.build import IndexSettings
 from adi.preparation.prepare import prepare
 from adi.schema import Strict
 from benchmarks.report import announce

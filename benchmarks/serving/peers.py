@@ -9,9 +9,8 @@ import numpy as np
 
 from adi.bundle.manifest import BundleInfo
 from adi.data.arrays import Array
+from adi.index.build import IndexSettings, inverted_lists
 from adi.index.card import VECTORS, read_card
-from adi.index.inverted import inverted_file
-from adi.index.settings import IndexSettings
 from adi.index.vector_index import read_mapped
 
 FIRST_NPROBE = 64
@@ -63,7 +62,7 @@ class OneFilteredIndex:
 
     def __init__(self, vectors: Sequence[Array], settings: IndexSettings) -> None:
         self.size = len(vectors[0])
-        self.index = inverted_file(np.concatenate(vectors), settings, lambda stage: lambda done: None)
+        self.index = inverted_lists(np.concatenate(vectors), settings)
         self.nprobe = FIRST_NPROBE
 
     def tune(self, queries: Sequence[Array], exact: Sequence[Array], k: int, target: float) -> None:

@@ -18,8 +18,8 @@ import typer
 
 from adi.bundle.engine import BundleEngine
 from adi.data.arrays import Array
-from adi.index.settings import IndexSettings
-from adi.index.threads import faiss_threads
+from adi.index.build import IndexSettings
+from adi.index.searchers import faiss_threads
 from benchmarks.options import AsJson, Rounds
 from benchmarks.report import Report, Row, announce, show
 from benchmarks.serving.market import MarketSize, market_bundle

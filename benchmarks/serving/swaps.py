@@ -22,7 +22,7 @@ import typer
 from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import MANIFEST, read_bundle_info
 from adi.errors import AdiError
-from adi.index.settings import IndexSettings
+from adi.index.build import IndexSettings
 from benchmarks.options import AsJson
 from benchmarks.report import Report, Row, announce, show
 from benchmarks.serving.market import MarketSize, market_bundle
@@ -114,7 +114,7 @@ def _lists(bundle: Path, users: Sequence[str]) -> Lists:
     lists = {}
     for domain, name in enumerate(engine.dataset.domains):
         queries = engine.dataset.latest(np.arange(len(users)), np.full(len(users), domain), {})
-        tops = engine.search(domain, queries, K, admitted=None, excluded=[np.empty(0, dtype=np.int64)] * len(users))
+        tops = engine.search(domain, queries, K, excluded=[np.empty(0, dtype=np.int64)] * len(users))
         for user, top in zip(users, tops, strict=True):
             lists[user, name] = frozenset(engine.dataset.items.keys_of(engine.items(domain)[top.positions]))
     return lists

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from adi.models.settings import TowerSettings
     from adi.preparation.prepare import prepare
     from adi.report.page import write_report
-    from adi.retrieval.batch import retrieve_all
+    from adi.retrieval.retrieve_all import retrieve_all
     from adi.retrieval.retriever import Retriever
     from adi.serving.server import serve
     from adi.sources.catalog import convert
@@ -71,7 +71,7 @@ _HOMES = {
     "metrics": "adi.metrics",
     "nn": "adi.nn",
     "prepare": "adi.preparation.prepare:prepare",
-    "retrieve_all": "adi.retrieval.batch:retrieve_all",
+    "retrieve_all": "adi.retrieval.retrieve_all:retrieve_all",
     "serve": "adi.serving.server:serve",
     "simulate": "adi.marketplace.simulation:simulate",
     "train": "adi.training.train:train",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from adi.data.features import FeatureArrays
+from adi.features.bags import FeatureArrays
 
 Offsets = tuple[int, ...]
 """D + 1 row numbers; rows ``offsets[d]:offsets[d + 1]`` belong to domain d."""
@@ -53,7 +53,7 @@ FeatureBags = dict[str, Bags]
 
 
 def tensors(arrays: FeatureArrays) -> FeatureBags:
-    """Convert arrays from `adi.data.features.FeatureReader` to the input of a tower; they share memory."""
+    """Convert arrays from `adi.features.reader.FeatureReader` to the input of a tower; they share memory."""
     return {
         name: Bags(torch.from_numpy(bags.values), None if bags.offsets is None else torch.from_numpy(bags.offsets))
         for name, bags in arrays.items()

@@ -1,13 +1,13 @@
 """Progress of long work, on standard error: in a terminal and in a notebook by default, silent elsewhere."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from adi.runs.metrics import Metrics
+UNDEFINED = "–"
 
 Report = Callable[[str, int, int], None]
 """Called with the name of a stage, how many of its units are done, and how many there are."""
@@ -23,16 +23,6 @@ def reporting(progress: bool | Report) -> Iterator[Report]:
             yield report
     else:
         yield lambda stage, done, total: None
-
-
-@contextmanager
-def epochs(progress: bool) -> "Iterator[Epochs | None]":
-    """A bar and a table of a training's epochs; None where nothing is to be shown."""
-    if not (progress and visible()):
-        yield None
-        return
-    with bars("loss", "speed") as shown:
-        yield Epochs(shown)
 
 
 def visible() -> bool:
@@ -63,63 +53,3 @@ def progress_bar(console: Console | None = None) -> Iterator[Report]:
             progress.update(tasks[stage], completed=done, total=total)
 
         yield report
-
-
-HEAD = "epoch    loss  samples/s"
-UNDEFINED = "–"
-
-
-class Epochs:
-    """An observer of a training (`adi.training.loop.Observer`): a bar for the epoch under way, a line for each done.
-
-    The lines form a table; where the domains do not fit on the terminal beside each other, it has their mean alone.
-    """
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-        self.task = progress.add_task("", total=None, loss="", speed="", visible=False)
-        self.loss = self.speed = UNDEFINED
-        self.widths: dict[str, int] | None = None
-        self.best: int | None = None
-
-    def step(self, *, epoch: int, step: int, steps: int, loss: float, samples_per_second: float) -> None:
-        if step == 1:
-            self.progress.reset(self.task)
-        self.loss, self.speed = f"{loss:.4f}", f"{samples_per_second:,.0f}"
-        self.progress.update(
-            self.task,
-            description=f"epoch {epoch}" if step < steps else f"validating epoch {epoch}",
-            completed=step,
-            total=steps,
-            loss=f"loss {self.loss}",
-            speed=f"{self.speed} samples/s",
-            visible=True,
-        )
-
-    def validated(self, *, epoch: int, metrics: Metrics, best: bool) -> None:
-        self.progress.update(self.task, visible=False)
-        key = next(iter(metrics.mean))
-        if self.widths is None:
-            self.widths = self._heading(key, metrics.domains)
-        value = metrics.mean[key]
-        if best:
-            self.best = epoch
-        values = "".join(f"{_recall(metrics.domains[name][key]):>{width}}" for name, width in self.widths.items())
-        line = f"{epoch:>5}{self.loss:>8}{self.speed:>11}{_recall(value):>8}{values}{'  best' if best else ''}"
-        self._print(line)
-
-    def _heading(self, key: str, domains: Collection[str]) -> dict[str, int]:
-        """Prints the head of the table; returns the width of each domain's column, none where they do not fit."""
-        widths = {name: max(len(name), 6) + 2 for name in domains}
-        if len(HEAD) + 8 + sum(widths.values()) + len("  best") > self.progress.console.width:
-            widths = {}
-        self._print(f"{'':{len(HEAD)}}    validation {key}" + ("" if widths else f", mean of {len(domains)} domains"))
-        self._print(f"{HEAD}    mean" + "".join(f"{name:>{width}}" for name, width in widths.items()))
-        return widths
-
-    def _print(self, line: str) -> None:
-        self.progress.console.print(line, soft_wrap=True)
-
-
-def _recall(value: float | None) -> str:
-    return UNDEFINED if value is None else f"{value:.4f}"

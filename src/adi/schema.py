@@ -1,4 +1,4 @@
-"""What the user's tables mean: the model behind ``schema.yaml``.
+"""The schema: what the columns of the user's tables mean, as ``schema.yaml`` says it.
 
 Paths are relative to the folder of the schema file. Every class refuses unknown keys, so that a misspelt option is an
 error and not a default.
@@ -14,20 +14,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from adi.errors import AdiError, suggestion
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-"""A feature's or table's name: letters, digits and underscores, since it becomes a file name."""
+"""The name of a feature or a table: letters, digits and underscores, since it becomes a file name."""
 
 
 Content = TypeVar("Content", bound=BaseModel)
 
 
 class Strict(BaseModel):
-    """Frozen, and closed to keys it does not know."""
+    """A model that is frozen and closed to unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Domains(Strict):
-    """Which column of the log tells the domain, and the domains in their fixed order."""
+    """The column of the log that holds the domain, and the domains in their fixed order."""
 
     column: str
     values: tuple[str, ...] | None = None
@@ -46,9 +46,9 @@ class Domains(Strict):
 
 
 class Interactions(Strict):
-    """The log: one row for each interaction of a user with an item in a domain."""
+    """The log: one row for each interaction of a user with an item in a domain. A log in memory needs no `path`."""
 
-    path: str
+    path: str | None = None
     user: str
     item: str
     time: str | None = None
@@ -56,9 +56,12 @@ class Interactions(Strict):
 
 
 class Table(Strict):
-    """A feature table; `key` is the user or item column, or that and the domain column, in this order."""
+    """A feature table. `key` is the user or item column, or that and the domain column, in this order.
 
-    path: str
+    A table in memory needs no `path`.
+    """
+
+    path: str | None = None
     key: tuple[str, ...]
 
     @field_validator("key", mode="before")
@@ -75,7 +78,7 @@ class Table(Strict):
 
 
 class Sourced(Strict):
-    """A feature read from a column, of a feature table or (context) of the log itself."""
+    """A feature that is a column, of a feature table or, for the context, of the log."""
 
     name: Name
     table: str | None = None
@@ -83,6 +86,7 @@ class Sourced(Strict):
 
     @property
     def source_column(self) -> str:
+        """The column's name, by default the feature's."""
         return self.column or self.name
 
 
@@ -113,7 +117,7 @@ class MultiFeature(Sourced):
 
 
 class NumericFeature(Sourced):
-    """A number, cut into buckets that are embedded like categories, so that interest adaptation sees one feature."""
+    """A number, cut into buckets that are embedded as categories are."""
 
     kind: Literal["numeric"]
     buckets: int = Field(20, ge=2, le=1000)
@@ -121,7 +125,7 @@ class NumericFeature(Sourced):
 
 
 class BehavioursFeature(Strict):
-    """The user's earlier items, newest `length` of them; with ``domain: same`` only those of the sample's domain."""
+    """The newest `length` of the user's earlier items; with ``domain: same`` only those of the sample's domain."""
 
     name: Name
     kind: Literal["behaviours"]
@@ -134,11 +138,12 @@ UserFeature = Annotated[
 ]
 ItemFeature = Annotated[IdFeature | CategoricalFeature | MultiFeature | NumericFeature, Field(discriminator="kind")]
 ContextFeature = Annotated[CategoricalFeature | NumericFeature, Field(discriminator="kind")]
-Feature = IdFeature | CategoricalFeature | MultiFeature | NumericFeature | BehavioursFeature
+ColumnFeature = CategoricalFeature | MultiFeature | NumericFeature
+Feature = IdFeature | ColumnFeature | BehavioursFeature
 
 
 class Features(Strict):
-    """The features of the user tower (user and context) and of the item tower, in their order in the model."""
+    """The features of the user tower (user and context) and of the item tower, in the order of the model."""
 
     user: tuple[UserFeature, ...] = Field(min_length=1)
     item: tuple[ItemFeature, ...] = Field(min_length=1)
@@ -146,7 +151,7 @@ class Features(Strict):
 
 
 class Corpus(Strict):
-    """Which items can be retrieved in a domain: the rows of a table (item column, domain column)."""
+    """The table of the items that can be retrieved in each domain: one row for each item and domain."""
 
     path: str
     item: str
@@ -154,26 +159,26 @@ class Corpus(Strict):
 
 
 class HeldOut(Strict):
-    """What every split shares: `validation` is the share of users whose last training row by domain is held out."""
+    """Part of every split: `validation` is the share of users whose last training row by domain is held out."""
 
     validation: float = Field(0.1, ge=0.0, le=0.5)
 
 
 class LastSplit(HeldOut):
-    """Test: the last row of each (user, domain), for users who keep at least one row in training."""
+    """Test rows: the last of each (user, domain), for users who keep at least one row in training."""
 
     kind: Literal["last"]
 
 
 class TimeSplit(HeldOut):
-    """Test: every row at or after `at`, given in the type of the time column."""
+    """Test rows: all at or after `at`, a value of the type of the time column."""
 
     kind: Literal["time"]
     at: int | float | datetime | date
 
 
 class RandomSplit(HeldOut):
-    """Test: a random `share` of the rows."""
+    """Test rows: a random `share`."""
 
     kind: Literal["random"]
     share: float = Field(0.1, gt=0.0, lt=1.0)
@@ -181,9 +186,9 @@ class RandomSplit(HeldOut):
 
 
 class FilesSplit(HeldOut):
-    """Test: the rows of another file with the log's columns; the log itself is the training part.
+    """Test rows: those of another file with the log's columns; all rows of the log are for training.
 
-    `candidates` optionally restricts the evaluation of a (user, domain) to given items: a table with the log's user,
+    `candidates` optionally restricts the evaluation of a (user, domain) to some items: a table with the log's user,
     domain and item columns, one row for each candidate.
     """
 
@@ -196,7 +201,7 @@ Split = Annotated[LastSplit | TimeSplit | RandomSplit | FilesSplit, Field(discri
 
 
 class Schema(Strict):
-    """The whole of ``schema.yaml``. `repeats` says if an item of the user's history may be retrieved again."""
+    """The content of ``schema.yaml``. `repeats` says if an item of the user's history may be retrieved again."""
 
     domains: Domains
     interactions: Interactions
@@ -242,48 +247,48 @@ class Schema(Strict):
             )
 
 
-def load_schema(path: Path) -> Schema:
-    """Read and check a schema file. Raises `AdiError` naming the file, the key and the value at fault."""
-    if path.is_dir():
-        path = path / "schema.yaml"
+def load_schema(path: str | Path) -> Schema:
+    """Read a schema file, or ``schema.yaml`` in a folder. Raises `AdiError`, naming the file, the key and the value."""
+    path = Path(path)
+    path = path / "schema.yaml" if path.is_dir() else path
     if not path.exists():
         raise AdiError(f"{path}: no such file. 'adi init TABLE...' writes a first schema for your tables.")
     return read_yaml(path, Schema)
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that comes twice, of which YAML would keep the last without a word."""
+    """Refuses a key that comes twice; YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for place, key in enumerate(keys):
-            if (key.tag, key.value) in [(other.tag, other.value) for other in keys[:place]]:
+        for position, key in enumerate(keys):
+            if (key.tag, key.value) in [(other.tag, other.value) for other in keys[:position]]:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key '{key.value}' comes twice", key.start_mark
                 )
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path, kind: type[Content]) -> Content:
-    """A YAML file as what `kind` says. Raises `AdiError` naming the file, the key and the value at fault."""
+def read_yaml(path: Path, model: type[Content]) -> Content:
+    """A YAML file as a pydantic model. Raises `AdiError`, naming the file, the key and the value at fault."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise AdiError(f"{path}: not readable as YAML: {error}") from None
     if not isinstance(content, dict):
-        needed = ", ".join(key for key, field in kind.model_fields.items() if field.is_required())
-        raise AdiError(f"{path}: is to be a mapping with the keys {needed}.")
+        required = ", ".join(key for key, field in model.model_fields.items() if field.is_required())
+        raise AdiError(f"{path}: is to be a mapping with the keys {required}.")
     try:
-        return kind.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
-        raise AdiError(f"{path}: {describe(error, kind)}") from None
+        raise AdiError(f"{path}: {describe(error, model)}") from None
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
-    """All faults of a validation in one line each: the key's place, the value, what is wrong, a near known key."""
+    """All faults of a validation, one line each: the key, what is wrong, the value, a known key like it."""
     lines = []
     for fault in error.errors(include_url=False):
-        place = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
+        key = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
             known = _known_keys(model, fault["loc"][:-1])
@@ -292,28 +297,29 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
                 message += f" Known: {', '.join(known)}."
         elif fault["type"] != "missing" and not isinstance(fault["input"], dict | list | BaseModel):
             message = f"{message} (got {fault['input']!r})"
-        lines.append(f"{place}: {message}")
+        lines.append(f"{key}: {message}")
     return "\n  ".join(["", *lines]) if len(lines) > 1 else lines[0]
 
 
-def _known_keys(model: type[BaseModel], place: tuple[Any, ...]) -> list[str]:
-    """The keys of the (possibly nested, possibly tagged) model at `place` under `model`."""
+def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """The keys of the (possibly nested, possibly tagged) model at a location below `model`."""
     current: type[BaseModel] = model
-    for part in place:
+    for part in location:
         field = current.model_fields.get(str(part))
         if field is None:
             continue
-        found = [kind for kind in _models_in(field.annotation) if part is not None]
-        if len(found) == 1:
-            current = found[0]
-        elif found:
-            tag = place[-1]
-            tagged = [m for m in found if tag in getattr(m.model_fields["kind"].annotation, "__args__", ())]
+        models = _models_in(field.annotation)
+        if len(models) == 1:
+            current = models[0]
+        elif models:
+            tag = location[-1]
+            tagged = [m for m in models if tag in getattr(m.model_fields["kind"].annotation, "__args__", ())]
             current = tagged[0] if tagged else current
     return list(current.model_fields)
 
 
 def _models_in(annotation: object) -> list[type[BaseModel]]:
+    """The models in a type annotation, such as the members of a union."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for argument in getattr(annotation, "__args__", ()) for model in _models_in(argument)]

@@ -1,4 +1,4 @@
-"""The cores of this machine, which the requests at work in this process share."""
+"""The thread budget: this machine's cores, divided among the requests that are being answered in this process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,40 +7,40 @@ from threading import Lock, local
 from adi.machine import available_cores
 
 
-class Cores:
-    """A request at work alone gets all cores for its searches, several get equal parts, at least one each.
+class ThreadBudget:
+    """Gives a single active request all cores for its searches, and several equal shares of at least one.
 
-    So a request has its answer sooner where there is room, and a busy server does no worse than with one each.
+    A request is answered sooner on an idle server, and a busy one does no worse than with one thread per request.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._at_work = 0
+    def __init__(self, cores: int) -> None:
+        self.cores = cores
+        self._active = 0
         self._lock = Lock()
         self._thread = local()
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """The thread is at work on a request in the block; counted once, also where such blocks stand in each other."""
-        if getattr(self._thread, "at_work", False):
+    def active(self) -> Iterator[None]:
+        """Mark this thread as answering a request; in nested blocks it counts once."""
+        if getattr(self._thread, "active", False):
             yield
             return
-        self._thread.at_work = True
+        self._thread.active = True
         self._add(1)
         try:
             yield
         finally:
             self._add(-1)
-            self._thread.at_work = False
+            self._thread.active = False
 
     def share(self) -> int:
-        """How many threads a search may use that begins now."""
-        return max(1, self.count // max(1, self._at_work))
+        """Return the number of threads for a search that starts now."""
+        return max(1, self.cores // max(1, self._active))
 
-    def _add(self, more: int) -> None:
+    def _add(self, count: int) -> None:
         with self._lock:
-            self._at_work += more
+            self._active += count
 
 
-CORES = Cores(available_cores())
-"""Those of this process, whatever bundles it has open."""
+THREAD_BUDGET = ThreadBudget(available_cores())
+"""The budget of this process, shared by all bundles it has open."""

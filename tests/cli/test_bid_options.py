@@ -61,11 +61,17 @@ def test_retrieve_all_with_a_weight(adi, bundle, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["retrieve", "BUNDLE", "--bid-weight", "-1"], "bid_weight = -1.0: give a number from 0"),
-        (["retrieve", "BUNDLE", "--bid-weight", "nan"], "bid_weight = nan: give a number from 0"),
+        (["retrieve", "BUNDLE", "--bid-weight", "-1"], "--bid-weight: -1.0; give a number from 0"),
+        (["retrieve", "BUNDLE", "--bid-weight", "nan"], "--bid-weight: nan; give a number from 0"),
         (["retrieve", "BUNDLE", "--bid-weight", "much"], "Invalid value for '--bid-weight'"),
-        (["retrieve", "BUNDLE", "--bid-weight", "1", "--bid", "bid"], "Leave --bid bid out."),
-        (["retrieve", "RUN", "--bid-weight", "1"], "Name it: --bid COLUMN"),
+        (
+            ["retrieve", "BUNDLE", "--bid-weight", "1", "--bid", "bid"],
+            "is a bundle, which brings its own bid. Leave it out.",
+        ),
+        (
+            ["retrieve", "RUN", "--bid-weight", "1"],
+            "--bid: missing. A bid weight needs the name of the items' attribute with their bids.",
+        ),
         (["retrieve", "RUN", "--bid", "bit"], "no attribute 'bit'. Did you mean 'bid'?"),
         (["retrieve", "RUN", "--bid", "category", "--bid-weight", "1"], "is of type string, and a bid is a number"),
         (["export", "RUN", "--out", "new", "--bid", "bit"], "no attribute 'bit'. Did you mean 'bid'?"),

@@ -170,7 +170,7 @@ def test_the_report_holds_the_run(adi, pipeline, tmp_path: Path) -> None:
         (["prepare", "nowhere", "--out", "new"], "nowhere: no such file"),
         (["prepare", "TABLES", "--out", "new", "--memory", "lots"], "--memory: 'lots' is no size"),
         (["simulate", "TABLES"], "exists and is not empty. Remove it"),
-        (["simulate", "new", "--users", "0"], "users is 0; it must be a whole number from 2"),
+        (["simulate", "new", "--users", "0"], "--users: 0; give a whole number from 2"),
         (["dataset", "globo", "--source", "TABLES", "--out", "new"], "Did you mean 'globo-news'?"),
         (["dataset", "globo-news", "--source", "nowhere", "--out", "new"], "nowhere: no such folder"),
         (["init", "TABLES/users.parquet", "--out", "SCHEMA"], "exists already. Remove it"),

@@ -1,4 +1,4 @@
-"""Arrays streamed to disk are what numpy would have written, or nothing passes unseen."""
+"""Arrays streamed to disk equal those that numpy writes; a wrong length is an error."""
 
 import numpy as np
 import pyarrow as pa
@@ -41,20 +41,20 @@ def test_columns_of_batches(tmp_path):
         pa.record_batch({"user": [1, 2], "price": [0.5, None], "kept": [True, False], "other": ["x", "y"]}),
         pa.record_batch({"user": [3], "price": [2.5], "kept": [True], "other": ["z"]}),
     ]
-    told = []
+    advances = []
     write_columns(
         batches,
         tmp_path / "rows",
         3,
         {"user": np.int32, "price": np.float32, "kept": np.bool_},
         {"price": lambda numbers: np.nan_to_num(numbers, nan=-1) * 2},
-        told.append,
+        advances.append,
     )
     assert {path.stem: np.load(path).tolist() for path in (tmp_path / "rows").iterdir()} == {
         "user": [1, 2, 3], "price": [1.0, -2.0, 5.0], "kept": [True, False, True],
     }  # fmt: skip
     assert np.load(tmp_path / "rows" / "user.npy").dtype == np.int32
-    assert told == [2, 1]
+    assert advances == [2, 1]
 
 
 def test_columns_of_too_few_rows(tmp_path):

@@ -148,10 +148,10 @@ def test_a_missing_array_is_named(dataset):
 
 def write(folder, manifest, log, tests, candidates=None):
     """A prepared dataset with the given rows, log as (user, item, domain, held_out), tests as (…, before)."""
-    for part, rows, own in (("interactions", log, "held_out"), ("test", tests, "before")):
+    for part, rows, extra in (("interactions", log, "held_out"), ("test", tests, "before")):
         (folder / part).mkdir()
-        for place, name in enumerate(("user", "item", "domain", own)):
-            np.save(folder / part / f"{name}.npy", np.array([row[place] for row in rows], dtype=np.int32))
+        for column, name in enumerate(("user", "item", "domain", extra)):
+            np.save(folder / part / f"{name}.npy", np.array([row[column] for row in rows], dtype=np.int32))
     counts = np.bincount([row[0] for row in log], minlength=MAX_USERS)
     np.save(folder / "interactions" / "user_offsets.npy", np.concatenate([[0], np.cumsum(counts)]))
     if candidates is not None:
@@ -177,20 +177,20 @@ def plain(dataset):
     return dataset.manifest.model_copy(update={"features": (), "users": MAX_USERS, "items": MAX_ITEMS})
 
 
-def oracle(log, own_place, part, *, user, before, causal, lookback):
-    """The history as (item, domain), in the words of `Dataset.queries`."""
-    places = [place for place, row in enumerate(log) if row[0] == user]
+def oracle(log, own_row, part, *, user, before, causal, lookback):
+    """The history as (item, domain), as `Dataset.queries` documents it."""
+    positions = [position for position, row in enumerate(log) if row[0] == user]
     if part == "test":
-        places = places[:before] if causal else places
-        places = places[max(0, len(places) - lookback) :] if lookback is not None else places
-        return [log[place][1:3] for place in places]
+        positions = positions[:before] if causal else positions
+        positions = positions[max(0, len(positions) - lookback) :] if lookback is not None else positions
+        return [log[position][1:3] for position in positions]
     if causal:
-        places = [place for place in places if place < own_place]
-        places = places[max(0, len(places) - lookback) :] if lookback is not None else places
+        positions = [position for position in positions if position < own_row]
+        positions = positions[max(0, len(positions) - lookback) :] if lookback is not None else positions
     elif lookback is not None:
-        newest = places[-lookback - 1 :]
-        places = newest if own_place in newest else [p for p in places if own_place <= p <= own_place + lookback]
-    return [log[place][1:3] for place in places if place != own_place and not log[place][3]]
+        newest = positions[-lookback - 1 :]
+        positions = newest if own_row in newest else [p for p in positions if own_row <= p <= own_row + lookback]
+    return [log[p][1:3] for p in positions if p != own_row and not log[p][3]]
 
 
 @settings(max_examples=100)
@@ -211,30 +211,30 @@ def test_histories_equal_the_oracle(plain, log, tests, causal, timed, lookback, 
     with tempfile.TemporaryDirectory() as folder:
         dataset = write(Path(folder), plain.model_copy(update={"time": "number" if timed else None}), log, tests)
         for part in ("train", "validation", "test"):
-            numbers = dataset.rows(part)[::-1]  # in another order than stored
-            queries = dataset.queries(part, numbers, causal=causal, lookback=lookback)
+            rows_of_part = dataset.rows(part)[::-1]  # in another order than stored
+            queries = dataset.queries(part, rows_of_part, causal=causal, lookback=lookback)
             known = listed(*dataset.known_positives(queries.users, queries.domains))
             newest = listed(*queries.histories.newest(length))
             here = listed(*queries.histories.newest(length, queries.domains))
-            found = queries.histories
-            for place, number in enumerate(numbers):
-                user, item, domain, last = (tests if part == "test" else log)[number]
-                expected = oracle(log, number, part, user=user, before=last, causal=causal and timed, lookback=lookback)
-                own = slice(found.offsets[place], found.offsets[place + 1])
-                assert list(zip(found.items[own], found.domains[own], strict=True)) == expected
-                assert [column[place] for column in dataset.targets(part, numbers)] == [user, item, domain]
-                assert (queries.users[place], queries.domains[place]) == (user, domain)
-                assert newest[place] == [i for i, _ in expected][max(0, len(expected) - length) :]
+            histories = queries.histories
+            for query, row in enumerate(rows_of_part):
+                user, item, domain, last = (tests if part == "test" else log)[row]
+                expected = oracle(log, row, part, user=user, before=last, causal=causal and timed, lookback=lookback)
+                of_query = slice(histories.offsets[query], histories.offsets[query + 1])
+                assert list(zip(histories.items[of_query], histories.domains[of_query], strict=True)) == expected
+                assert [column[query] for column in dataset.targets(part, rows_of_part)] == [user, item, domain]
+                assert (queries.users[query], queries.domains[query]) == (user, domain)
+                assert newest[query] == [i for i, _ in expected][max(0, len(expected) - length) :]
                 same = [i for i, d in expected if d == domain]
-                assert here[place] == same[max(0, len(same) - length) :]
-                assert known[place] == [row[1] for row in log if row[0] == user and row[2] == domain and not row[3]]
+                assert here[query] == same[max(0, len(same) - length) :]
+                assert known[query] == [row[1] for row in log if row[0] == user and row[2] == domain and not row[3]]
 
 
 def test_candidates_of_test_rows(plain, tmp_path):
     tests = [(0, 1, 0, 0), (1, 2, 0, 0), (3, 5, 1, 0)]
     log = [(0, 0, 0, 0)]
-    given = [[3, 1], [], [5, 0, 2]]
-    dataset = write(tmp_path, plain.model_copy(update={"candidates": True}), log, tests, given)
+    lists = [[3, 1], [], [5, 0, 2]]
+    dataset = write(tmp_path, plain.model_copy(update={"candidates": True}), log, tests, lists)
     assert listed(*dataset.candidates(np.array([2, 0, 1]))) == [[5, 0, 2], [3, 1], []]
     (tmp_path / "without").mkdir()
     assert write(tmp_path / "without", plain, log, tests).candidates(np.array([0])) is None

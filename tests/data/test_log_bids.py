@@ -92,7 +92,7 @@ def test_a_column_that_is_not_there(dataset):
 
 @pytest.mark.parametrize("weight", [-0.5, -1e-9, math.nan, math.inf, -math.inf, 1e6 + 1])
 def test_a_weight_out_of_range(weight):
-    with pytest.raises(AdiError, match=rf"bid_weight = {weight}: give a number from 0, .* to 1,000,000"):
+    with pytest.raises(AdiError, match=rf"bid_weight: {weight}; give a number from 0, .* to 1,000,000"):
         check_weight(weight)
 
 

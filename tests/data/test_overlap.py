@@ -1,4 +1,4 @@
-"""What domains have in common: by hand on a log of a few lines, and against sets on the hand-written one."""
+"""Overlap of domains: by hand on a short log, and against sets on the hand-written one."""
 
 import math
 
@@ -32,36 +32,36 @@ def small(tmp_path):
 
 
 def test_by_hand(small):
-    found = overlaps(small)
-    assert found.domains == ("a", "b", "c", "d")
+    result = overlaps(small)
+    assert result.domains == ("a", "b", "c", "d")
     # users: ann a b c, bo a b, cy b, dee c, ed d; the test rows add none
-    assert found.users.together.tolist() == [[2, 2, 1, 0], [2, 3, 1, 0], [1, 1, 2, 0], [0, 0, 0, 1]]
-    assert (found.users.anywhere, found.users.shared, found.users.share) == (5, 2, 2 / 5)
+    assert result.users.together.tolist() == [[2, 2, 1, 0], [2, 3, 1, 0], [1, 1, 2, 0], [0, 0, 0, 1]]
+    assert (result.users.anywhere, result.users.shared, result.users.share) == (5, 2, 2 / 5)
     # items: x a b c d, y a, z b, v c, w c
-    assert found.items.together.tolist() == [[2, 1, 1, 1], [1, 2, 1, 1], [1, 1, 3, 1], [1, 1, 1, 1]]
-    assert (found.items.anywhere, found.items.shared) == (5, 1)
-    assert found.in_words() == "40 % of users and 20 % of items are in two domains or more"
+    assert result.items.together.tolist() == [[2, 1, 1, 1], [1, 2, 1, 1], [1, 1, 3, 1], [1, 1, 1, 1]]
+    assert (result.items.anywhere, result.items.shared) == (5, 1)
+    assert result.in_words() == "40 % of users and 20 % of items are in two domains or more"
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 1 << 20])
 def test_against_sets_whatever_is_looked_at_together(dataset, monkeypatch, at_once):
     monkeypatch.setattr(overlap_module, "ROWS_AT_ONCE", at_once)
-    found = overlaps(dataset)
+    result = overlaps(dataset)
     rows = np.concatenate([dataset.rows("train"), dataset.rows("validation")])
     user, item, domain = dataset.targets("train", rows)
-    for numbers, overlap in ((user, found.users), (item, found.items)):
+    for numbers, overlap in ((user, result.users), (item, result.items)):
         members = [set(numbers[domain == index].tolist()) for index in range(len(dataset.domains))]
-        assert overlap.together.tolist() == [[len(one & other) for other in members] for one in members]
+        assert overlap.together.tolist() == [[len(domain & other) for other in members] for domain in members]
         everybody = set.union(*members)
         assert overlap.anywhere == len(everybody)
-        assert overlap.shared == sum(sum(one in own for own in members) > 1 for one in everybody)
+        assert overlap.shared == sum(sum(entity in domain for domain in members) > 1 for entity in everybody)
 
 
 def test_a_domain_alone_has_the_counts_of_the_manifest(dataset):
-    found = overlaps(dataset)
+    result = overlaps(dataset)
     counts = dataset.manifest.by_domain.values()
-    assert np.diag(found.users.together).tolist() == [one.users for one in counts]
-    assert np.diag(found.items.together).tolist() == [one.items for one in counts]
+    assert np.diag(result.users.together).tolist() == [domain.users for domain in counts]
+    assert np.diag(result.items.together).tolist() == [domain.items for domain in counts]
 
 
 def test_of_nobody_there_is_no_share():

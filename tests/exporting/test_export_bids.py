@@ -1,4 +1,4 @@
-"""A bundle with bids: it answers as the run does at any weight, and without one as if it had none."""
+"""A bundle with bids: it answers as the run does at any weight, and without a weight as a bundle without bids."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import read_bundle_info
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
-from adi.exporting import export as exporting
+from adi.exporting import export as export_module
+from adi.exporting.domain import DomainExport
 from adi.exporting.export import export
-from adi.index.settings import IndexSettings
 from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 
@@ -21,7 +21,7 @@ RUNS = {"adi-se": {"embedding_lr": 1.0}, "mind": {"similarity": "cosine", "tempe
 
 @pytest.fixture(scope="module", params=RUNS)
 def run(prepared_with_bids: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """One whose users have a vector, and one where they have several."""
+    """A run whose users have one vector, and one whose users have several."""
     out = tmp_path_factory.mktemp("bids") / "run"
     train(prepared_with_bids, request.param, out, settings=SMALL | RUNS[request.param])
     return out
@@ -35,13 +35,9 @@ def bundle(run: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def plain(run: Path) -> Path:
-    """The same without bids."""
+    """The same run without bids."""
     export(run, run.parent / "plain")
     return run.parent / "plain"
-
-
-def as_lists(answer):
-    return [one.item for one in answer.items], [one.score for one in answer.items]
 
 
 @pytest.mark.parametrize("weight", [0.1, 1.0, 20.0])
@@ -50,55 +46,55 @@ def test_every_user_gets_what_the_run_gives(run, bundle, prepared_with_bids, wei
     data = Dataset(prepared_with_bids)
     for domain in data.domains:
         for number in range(len(data.users)):
-            for more in ({}, {"exclude_seen": False, "k": 3}, {"exclude": ["pen", "map"]}, {"filter": "bid < 64"}):
-                ask = {"user": data.users.key(number), "bid_weight": weight, **more}
-                wanted, found = exact.retrieve(domain, **ask), served.retrieve(domain, **ask)
-                assert as_lists(found)[0] == as_lists(wanted)[0]
-                np.testing.assert_allclose(as_lists(found)[1], as_lists(wanted)[1], rtol=1e-5, atol=1e-5)
+            for options in ({}, {"exclude_seen": False, "k": 3}, {"exclude": ["pen", "map"]}, {"filter": "bid < 64"}):
+                arguments = {"user": data.users.key(number), "bid_weight": weight, **options}
+                expected, top = exact.retrieve(domain, **arguments), served.retrieve(domain, **arguments)
+                assert top.ids == expected.ids
+                np.testing.assert_allclose(top.scores, expected.scores, rtol=1e-5, atol=1e-5)
 
 
 def test_a_score_is_that_of_the_model_and_the_bids_part(bundle) -> None:
     retriever, bids = Retriever(bundle), {"bag": 16.0, "mug": 1.0, "pen": 2.0}
-    without = dict(zip(*as_lists(retriever.retrieve("feed", history=["ink"])), strict=True))
-    items, scores = as_lists(retriever.retrieve("feed", history=["ink"], bid_weight=3.0))
+    plain, top = (retriever.retrieve("feed", history=["ink"], bid_weight=weight) for weight in (0.0, 3.0))
+    without = dict(zip(plain.ids, plain.scores, strict=True))
     expected = {item: without[item] + 3 * np.log(bid) for item, bid in bids.items()}
-    assert items == sorted(expected, key=expected.__getitem__, reverse=True)
-    assert dict(zip(items, scores, strict=True)) == pytest.approx(expected, rel=1e-5)
+    assert list(top.ids) == sorted(expected, key=expected.__getitem__, reverse=True)
+    assert dict(zip(top.ids, top.scores, strict=True)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_without_a_weight_nothing_changes(bundle, plain) -> None:
     info, other = read_bundle_info(bundle), read_bundle_info(plain)
-    assert {name for name, own in info.files.items() if other.files.get(name) != own} == {
+    assert {name for name, file in info.files.items() if other.files.get(name) != file} == {
         f"bids/{domain}.npy" for domain in range(3)
     }
     assert info.version != other.version
     retrievers = Retriever(bundle), Retriever(plain)
     for domain in info.domains:
-        with_bids, without = (each.retrieve(domain, user="ana", bid_weight=0.0) for each in retrievers)
+        with_bids, without = (retriever.retrieve(domain, user="ana", bid_weight=0.0) for retriever in retrievers)
         assert with_bids == without
 
 
 def test_the_manifest_says_what_was_checked(bundle, plain) -> None:
     info = read_bundle_info(bundle, verify=True)
     assert (info.bid, read_bundle_info(plain).bid) == ("bid", None)
-    for own in info.domains.values():
-        assert own.bids is not None
-        assert own.bids.recalls == (1.0, 1.0, 1.0)
-        assert own.bids.queries == own.parity.queries
-        assert own.bids.weights == pytest.approx([own.bids.weights[1] * share for share in (0.25, 1, 4)])
+    for domain in info.domains.values():
+        assert domain.bids is not None
+        assert domain.bids.recalls == (1.0, 1.0, 1.0)
+        assert domain.bids.queries == domain.parity.queries
+        assert domain.bids.weights == pytest.approx([domain.bids.weights[1] * share for share in (0.25, 1, 4)])
     about = BundleEngine(bundle).about()
     assert (about["bid"], about["indexes"]["feed"]["bids"]["recalls"]) == ("bid", [1.0, 1.0, 1.0])
     assert BundleEngine(plain).about()["indexes"]["feed"]["bids"] is None
 
 
-def test_a_weight_of_one_spread_makes_both_parts_spread_alike(run, bundle) -> None:
-    """Over the items of a domain: what bids add, and the scores, on average over the queries."""
+def test_at_the_middle_weight_bids_spread_as_widely_as_scores(run, bundle) -> None:
+    """By the standard deviation over the items of a domain, that of scores averaged over the queries."""
     info, retriever = read_bundle_info(bundle), Retriever(bundle)
     logs = np.load(bundle / info.domains["search"].bids.file)
-    queries = exporting._sample(Dataset(Retriever(run).dataset.folder), 0, 256)
+    queries = export_module._sample_queries(Dataset(Retriever(run).dataset.folder), 0, 256)
     corpus = retriever.engine.items(0)
-    found = retriever.engine.search(0, queries, 100, admitted=None, excluded=[corpus[:0]] * len(queries))
-    spread = np.mean([own.scores.std() for own in found])
+    hits = retriever.engine.search(0, queries, 100, excluded=[corpus[:0]] * len(queries))
+    spread = np.mean([top.scores.std() for top in hits])
     assert info.domains["search"].bids.weights[1] * logs.std() == pytest.approx(spread, rel=1e-4)
 
 
@@ -107,9 +103,11 @@ def test_a_bundle_without_bids_says_how_to_get_them(plain) -> None:
         Retriever(plain).retrieve("search", history=[], bid_weight=0.5)
 
 
-def test_a_bundle_takes_no_other_bids(bundle) -> None:
-    with pytest.raises(AdiError, match=r"a bundle has the bids that it was exported with\. Leave --bid price out"):
-        Retriever(bundle, bid="price")
+@pytest.mark.parametrize("argument", [{"bid": "price"}, {"model": "my_models:MINE"}])
+def test_a_bundle_takes_no_other_bids_or_model(bundle, argument) -> None:
+    (name,) = argument
+    with pytest.raises(AdiError, match=rf"^{name}: .*bundle is a bundle, which brings its own {name}\. Leave it out"):
+        Retriever(bundle, **argument)
 
 
 @pytest.mark.parametrize(
@@ -120,18 +118,18 @@ def test_a_bundle_takes_no_other_bids(bundle) -> None:
         ("bit", r"no attribute 'bit'\. Did you mean 'bid'"),
     ],
 )
-def test_what_is_no_bid_stops_the_export_before_it_begins(run, tmp_path, monkeypatch, bid, message) -> None:
-    monkeypatch.setattr(exporting, "new_folder", None)
+def test_an_attribute_without_bids_stops_the_export_before_it_begins(run, tmp_path, monkeypatch, bid, message) -> None:
+    monkeypatch.setattr(export_module, "new_folder", None)
     with pytest.raises(AdiError, match=message):
         export(run, tmp_path / "bundle", bid=bid)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_index_that_misses_its_target_with_bids_is_not_published(run, tmp_path, monkeypatch) -> None:
-    recall = exporting._recall
-    monkeypatch.setattr(exporting, "_recall", lambda *args, **bids: 0.98 if bids else recall(*args))
+    recall = DomainExport._recall
+    monkeypatch.setattr(DomainExport, "_recall", lambda self, *args: 0.98 if len(args) > 3 else recall(self, *args))
     with pytest.raises(
         AdiError, match=r"^domain 'search': with a bid weight of \S+ the index finds 0\.9800 of the exact"
     ):
-        export(run, tmp_path / "bundle", bid="bid", settings=IndexSettings(target=0.99))
+        export(run, tmp_path / "bundle", bid="bid", settings={"target": 0.99})
     assert not (tmp_path / "bundle").exists()

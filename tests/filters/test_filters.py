@@ -122,7 +122,7 @@ def test_and_binds_tighter_than_or_and_not_tightest():
         ("bid = 12abc", r"character 7: '12abc' cannot be read"),
         ("bid; drop", r"character 4: '; drop' cannot be read"),
         ("and = 1", r"character 1: expected a column, 'not' or '\(', found and"),
-        ("category = '\ud800'", r"character 13: '\\ud800' is no character"),
+        ("category = '\ud800'", r"character 13: '\\ud800' is not a character"),
         ("bid = " + "1" * MAX_LENGTH, rf"{MAX_LENGTH + 6} characters, and {MAX_LENGTH} are the most"),
         ("(" * (MAX_DEPTH + 1) + "bid = 1", rf"character {MAX_DEPTH + 2}: over {MAX_DEPTH} parentheses"),
         ("not " * 499 + "a=1", rf"over {MAX_DEPTH} parentheses and 'not' are open here"),

@@ -10,6 +10,7 @@ import pytest
 
 from adi.guessing.features import guess_feature, is_outcome
 from adi.guessing.profiles import Column, read_profile
+from adi.preparation.tables import TableFiles
 
 
 def column(values: list, name: str = "x", kind: pa.DataType | None = None) -> Column:
@@ -17,7 +18,7 @@ def column(values: list, name: str = "x", kind: pa.DataType | None = None) -> Co
     with TemporaryDirectory() as folder, duckdb.connect() as connection:
         file = Path(folder, "table.parquet")
         pq.write_table(pa.table({name: pa.array(values, kind)}), file)
-        return read_profile(connection, [file], path="table.parquet", sample="sample").columns[name]
+        return read_profile(connection, TableFiles([file]), path="table.parquet", sample="sample").columns[name]
 
 
 class TestGuessFeature:
@@ -43,8 +44,8 @@ class TestGuessFeature:
         ],
     )
     def test_kinds(self, values, name, kind, seen):
-        found = guess_feature(column(values, name))
-        assert (found.kind, found.seen, found.doubt) == (kind, seen, None)
+        guess = guess_feature(column(values, name))
+        assert (guess.kind, guess.column.summary(), guess.doubt) == (kind, seen, None)
 
     @pytest.mark.parametrize(
         ("values", "doubt"),

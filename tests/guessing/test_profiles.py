@@ -1,4 +1,4 @@
-"""What is seen in a table, and how it is said."""
+"""Profiles of tables, and their words in comments."""
 
 import duckdb
 import pyarrow as pa
@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 from adi.guessing import profiles
 from adi.guessing.profiles import percent, plain, read_profile, shares
 from adi.guessing.roles import words_of
+from adi.preparation.tables import TableFiles
 
 
 def test_words_of_a_name():
@@ -29,7 +30,7 @@ class TestComments:
         path = tmp_path / "log.parquet"
         pq.write_table(pa.table({"x": list(range(20_000))}), path)
         with duckdb.connect() as connection:
-            profile = read_profile(connection, [path], path="log.parquet", sample="s")
+            profile = read_profile(connection, TableFiles([path]), path="log.parquet", sample="s")
         assert profile.rows == 20_000
         assert 800 < profile.columns["x"].rows < 1200
         assert int(profile.columns["x"].low) < 200

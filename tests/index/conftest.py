@@ -1,4 +1,4 @@
-"""Vectors in clusters of unequal size and length, and indexes of them, built once; not to be written to."""
+"""Item vectors in clusters of unequal size and length, and indexes of them, built once. Tests must not change them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adi.index.build import build_index
-from adi.index.settings import IndexSettings
+from adi.index.allowed import AllowedItems
+from adi.index.build import IndexSettings, build_index
 from adi.index.vector_index import VectorIndex
 
 ITEMS, DIM, CLUSTERS = 5000, 12, 60
@@ -15,25 +15,26 @@ ITEMS, DIM, CLUSTERS = 5000, 12, 60
 
 @dataclass(frozen=True)
 class Catalog:
-    """Items (m, dim) that fp16 holds exactly, the cluster of each, and queries near clusters."""
+    """Items (m, dim) that fp16 represents exactly, the cluster of each, and queries near clusters."""
 
     vectors: np.ndarray
     cluster: np.ndarray
     queries: np.ndarray
 
     def best(self, query, k, allowed=None):
-        """The top k by numpy, equal scores by position: (scores, positions)."""
+        """The top k by numpy, equal scores by position: scores and positions."""
         positions = np.arange(len(self.vectors)) if allowed is None else allowed
         scores = self.vectors[positions].astype(np.float64) @ query
         order = np.argsort(-scores, kind="stable")[:k]
         return scores[order], positions[order]
 
     def recall(self, index, k, allowed=None, queries=None):
-        found = [
-            (query, index.search(query[None], k, allowed=allowed)[1][0])
-            for query in (self.queries if queries is None else queries)
-        ]
-        shares = [np.isin(self.best(query, k, allowed)[1], positions).mean() for query, positions in found]
+        """The mean share of the exact top k that the index finds, among the allowed positions."""
+        items = None if allowed is None else AllowedItems(allowed, len(self.vectors))
+        shares = []
+        for query in self.queries if queries is None else queries:
+            _, (positions,) = index.search(query[None], k, allowed=items)
+            shares.append(np.isin(self.best(query, k, allowed)[1], positions).mean())
         return float(np.mean(shares))
 
 

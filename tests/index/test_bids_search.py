@@ -1,4 +1,4 @@
-"""The top by score + weight · log bid: by hand, as numpy finds it, and without looking at everything."""
+"""The top k by score + weight · log bid: by hand, as numpy finds it, and without scoring every item."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from adi.errors import AdiError
 from adi.index import bids as bids_module
+from adi.index.allowed import AllowedItems
 from adi.index.bids import Bids
-from adi.index.build import build_index
-from adi.index.settings import IndexSettings
+from adi.index.build import IndexSettings, build_index
 
 KINDS = {"exact": IndexSettings(k=3), "ivf": IndexSettings(k=3, exact_below=0, nlist=2)}
 WHOLE = st.integers(-3, 3)
@@ -17,16 +17,19 @@ WHOLE = st.integers(-3, 3)
 
 @pytest.fixture(scope="module")
 def bids(catalog):
-    """Of which half goes with the cluster: nearby items bid alike."""
+    """Half of each log bid comes from the cluster: nearby items bid alike."""
     draw = np.random.default_rng(5)
     of_cluster = draw.normal(size=catalog.cluster.max() + 1)
     return Bids((of_cluster[catalog.cluster] + draw.normal(size=len(catalog.vectors))).astype(np.float32))
 
 
+EAGER = {"FIRST_DEPTH": 1, "LEAST_DEPTH": 1, "BIDS_PER_SCORE": 1, "CHEAP_SHARE": 0}
+"""Looks at as few items as possible before each test of the bound."""
+
+
 @pytest.fixture
-def impatient(monkeypatch):
-    """Looks at as little as it can before it asks whether that is enough."""
-    for name, value in {"FIRST": 1, "FEWEST": 1, "WIDER": 1, "SHARE": 0}.items():
+def eager(monkeypatch):
+    for name, value in EAGER.items():
         monkeypatch.setattr(bids_module, name, value)
 
 
@@ -39,7 +42,7 @@ def best_of(catalog, bids, query, k, weight, allowed=None):
 
 
 def one_dimensional(folder, kind, scores):
-    """An index whose items score what is given for the query 1."""
+    """An index whose items have the given scores for the query 1."""
     queries = np.resize(np.asarray([[-1.0], [1.0]], dtype=np.float32), (40, 1))
     return build_index(folder / "i", np.asarray(scores, dtype=np.float32)[:, None], queries, KINDS[kind])
 
@@ -55,14 +58,14 @@ def one_dimensional(folder, kind, scores):
         (4.0, [24, 19, 17, 16, 6], [1, 2, 3, 4, 0]),
     ],
 )
-def test_worked_out_by_hand(tmp_path, impatient, kind, weight, sums, positions):
+def test_worked_out_by_hand(tmp_path, eager, kind, weight, sums, positions):
     """Scores 6 4 3 1 0 and log bids 0 5 4 4 4."""
     index = one_dimensional(tmp_path, kind, [6, 4, 3, 1, 0])
-    own = Bids(np.asarray([0, 5, 4, 4, 4], dtype=np.float32))
+    bids = Bids(np.asarray([0, 5, 4, 4, 4], dtype=np.float32))
     for k in range(1, 6):
-        found = index.search(np.ones((1, 1), np.float32), k, bids=own, bid_weight=weight)
-        assert found[1].tolist() == [positions[:k]]
-        assert found[0].tolist() == [sums[:k]]
+        scores, top = index.search(np.ones((1, 1), np.float32), k, bids=bids, bid_weight=weight)
+        assert top.tolist() == [positions[:k]]
+        assert scores.tolist() == [sums[:k]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,26 +77,24 @@ def test_whole_numbers_with_their_ties(tmp_path_factory, kind, data):
     logs = np.asarray(data.draw(st.lists(WHOLE, min_size=items, max_size=items)))
     query, weight = np.asarray(data.draw(st.tuples(WHOLE, WHOLE))), data.draw(st.integers(1, 3))
     chosen = data.draw(st.sets(st.integers(0, items - 1)))
-    excluded = data.draw(st.sets(st.integers(0, items - 1), max_size=3))
     signs = np.stack(np.meshgrid(*[[-1.0, 0.0, 1.0]] * 2), axis=-1)
     queries = np.resize(signs, (40, 2)).astype(np.float32)
     folder = tmp_path_factory.mktemp("small") / "index"
     index = build_index(folder, vectors.astype(np.float32), queries, KINDS[kind])
     reading_all = index.card.nlist is None or index.card.nprobe == index.card.nlist
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"FIRST": 1, "FEWEST": 1, "WIDER": 1, "SHARE": data.draw(st.sampled_from([0, 0.5]))}.items():
+        for name, value in (EAGER | {"CHEAP_SHARE": data.draw(st.sampled_from([0, 0.5]))}).items():
             patch.setattr(bids_module, name, value)
-        for allowed in (None, np.asarray(sorted(chosen), dtype=np.int64)):
+        for allowed in (None, AllowedItems(np.asarray(sorted(chosen)), items)):
             if allowed is None and not reading_all:
                 continue
             sums = vectors @ query + weight * logs
-            left = set(range(items) if allowed is None else chosen) - excluded
-            expected = sorted(left, key=lambda position: (-int(sums[position]), position))[:k]
+            searched = range(items) if allowed is None else chosen
+            expected = sorted(searched, key=lambda position: (-int(sums[position]), position))[:k]
             scores, positions = index.search(
                 query[None].astype(np.float32),
                 k,
                 allowed=allowed,
-                excluded=np.asarray(sorted(excluded), dtype=int),
                 bids=Bids(logs.astype(np.float32)),
                 bid_weight=weight,
             )
@@ -117,27 +118,14 @@ class TestCatalog:
         draw = np.random.default_rng(2)
         every = np.arange(len(catalog.vectors))
         allowed = every if share is None else np.sort(draw.choice(every, int(share * len(every)), replace=False))
-        found = []
+        items, found = None if share is None else AllowedItems(allowed, len(every)), []
         for query in catalog.queries:
-            _, (positions,) = ivf.search(
-                query[None], 20, allowed=None if share is None else allowed, bids=bids, bid_weight=weight
-            )
+            _, (positions,) = ivf.search(query[None], 20, allowed=items, bids=bids, bid_weight=weight)
             assert np.isin(positions, allowed).all()
             lowest = best_of(catalog, bids, query, 20, weight, allowed)[0][-1]
             sums = catalog.vectors[positions].astype(np.float64) @ query + weight * bids.logs[positions]
             found.append(sums >= lowest - 1e-6 * max(weight, 1))
         assert np.mean(found) >= 0.95
-
-    def test_filter_and_excluded_together(self, either, catalog, bids, weight):
-        allowed = np.arange(0, len(catalog.vectors), 3)
-        query = catalog.queries[:1]
-        _, (first,) = either.search(query, 12, allowed=allowed, bids=bids, bid_weight=weight)
-        prepared = either.filter(allowed)
-        scores, (left,) = either.search(
-            query, 6, allowed=prepared, excluded=first[[0, 4]], bids=bids, bid_weight=weight
-        )
-        assert left.tolist() == first[[1, 2, 3, 5, 6, 7]].tolist()
-        assert (np.diff(scores) <= 0).all()
 
 
 def test_a_batch_answers_as_its_queries_alone(either, catalog, bids):
@@ -155,13 +143,13 @@ def test_without_a_weight_bids_change_nothing(either, catalog, bids):
 def test_equal_bids_leave_the_order(exact, catalog):
     scores, positions = exact.search(catalog.queries[:5], 15)
     same = Bids(np.full(len(catalog.vectors), 0.5, dtype=np.float32))
-    found = exact.search(catalog.queries[:5], 15, bids=same, bid_weight=4.0)
-    np.testing.assert_array_equal(found[1], positions)
-    np.testing.assert_allclose(found[0], scores + 2, rtol=1e-6)
+    sums, same_positions = exact.search(catalog.queries[:5], 15, bids=same, bid_weight=4.0)
+    np.testing.assert_array_equal(same_positions, positions)
+    np.testing.assert_allclose(sums, scores + 2, rtol=1e-6)
 
 
 def test_bids_of_few_values(exact, catalog):
-    """The highest bid is that of a third of all items."""
+    """A third of all items have the highest bid."""
     logs = np.resize(np.asarray([0, 1, 2], dtype=np.float32), len(catalog.vectors))
     for weight in (0.5, 50.0):
         _, (positions,) = exact.search(catalog.queries[:1], 20, bids=Bids(logs), bid_weight=weight)
@@ -169,46 +157,45 @@ def test_bids_of_few_values(exact, catalog):
         np.testing.assert_array_equal(positions, expected)
 
 
-def test_lists_that_hold_too_few_are_made_up_for(exact, catalog, bids, monkeypatch):
-    """Where the lists end before the depth that was asked for, their last score bounds nothing."""
-    top = exact._items.top
+def test_lists_that_hold_too_few(exact, catalog, bids, monkeypatch):
+    """Where the lists end before the requested depth, their last score is no bound."""
+    top = exact._searcher.top
 
-    def short(queries, k, *more):
-        scores, positions = top(queries, k, *more)
+    def short(queries, k, *rest):
+        scores, positions = top(queries, k, *rest)
         positions[:, 5:], scores[:, 5:] = -1, -np.inf
         return scores, positions
 
-    monkeypatch.setattr(exact._items, "top", short)
+    monkeypatch.setattr(exact._searcher, "top", short)
     _, (positions,) = exact.search(catalog.queries[:1], 20, bids=bids, bid_weight=1.0)
     np.testing.assert_array_equal(positions, best_of(catalog, bids, catalog.queries[0], 20, 1.0)[1])
 
 
-def test_an_equal_sum_at_a_lower_position_is_not_overlooked(tmp_path, impatient, monkeypatch):
+def test_an_equal_sum_at_a_lower_position_is_not_overlooked(tmp_path, eager, monkeypatch):
     """Position 1, as good as position 2, is neither of the two best by score nor of the two highest bids."""
-    monkeypatch.setattr(bids_module, "FEWEST", 2)
-    monkeypatch.setattr(bids_module, "SHARE", 1)
+    monkeypatch.setattr(bids_module, "LEAST_DEPTH", 2)
+    monkeypatch.setattr(bids_module, "CHEAP_SHARE", 1)
     index = one_dimensional(tmp_path, "exact", [1, 1, 2, -10, -10])
-    own = Bids(np.asarray([-5, 1, 0, 3, 3], dtype=np.float32))
-    scores, positions = index.search(np.ones((1, 1), np.float32), 1, bids=own, bid_weight=1.0)
+    bids = Bids(np.asarray([-5, 1, 0, 3, 3], dtype=np.float32))
+    scores, positions = index.search(np.ones((1, 1), np.float32), 1, bids=bids, bid_weight=1.0)
     assert (scores.tolist(), positions.tolist()) == ([[2]], [[1]])
 
 
-def test_far_from_everything_is_looked_at(either, catalog, bids, monkeypatch):
-    """Else the search would be no better than scoring all items."""
-    looked = []
-    inside = either._items
-    for name in ("top", "among"):
-        plain = getattr(inside, name)
+def test_few_items_are_looked_at(either, catalog, bids, monkeypatch):
+    """Otherwise the search would be no better than scoring all items."""
+    counts = []
+    for name in ("top", "top_among"):
+        search = getattr(either._searcher, name)
 
-        def told(queries, k, *more, plain=plain):
-            looked.append(k)
-            return plain(queries, k, *more)
+        def counted(queries, k, *rest, search=search):
+            counts.append(k)
+            return search(queries, k, *rest)
 
-        monkeypatch.setattr(inside, name, told)
+        monkeypatch.setattr(either._searcher, name, counted)
     for weight in (0.01, 100.0):
-        looked.clear()
+        counts.clear()
         either.search(catalog.queries[:1], 20, bids=bids, bid_weight=weight)
-        assert 20 < sum(looked) < len(catalog.vectors) / 3
+        assert 20 < sum(counts) < len(catalog.vectors) / 3
 
 
 class TestFaults:

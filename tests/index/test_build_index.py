@@ -1,4 +1,4 @@
-"""What is built, measured, written and opened again."""
+"""Building an index, tuning it, and opening it again."""
 
 import json
 import shutil
@@ -9,8 +9,7 @@ from pydantic import ValidationError
 
 from adi.errors import AdiError
 from adi.index import tuning
-from adi.index.build import build_index
-from adi.index.settings import IndexSettings
+from adi.index.build import IndexSettings, build_index
 from adi.index.vector_index import VectorIndex
 
 LISTS = IndexSettings(k=20, target=0.95, exact_below=0, seed=3)
@@ -18,7 +17,7 @@ LISTS = IndexSettings(k=20, target=0.95, exact_below=0, seed=3)
 
 @pytest.fixture
 def copied(ivf_folder, tmp_path):
-    """A copy of the index with lists, to be damaged."""
+    """A copy of the index with lists, for a test to damage."""
     return shutil.copytree(ivf_folder, tmp_path / "copy")
 
 
@@ -50,14 +49,14 @@ class TestKinds:
         np.testing.assert_array_equal(index.search(catalog.queries, 8), exact.search(catalog.queries, 8))
 
     def test_progress(self, tmp_path, catalog):
-        told = []
-        build_index(tmp_path / "i", catalog.vectors, catalog.queries, LISTS, progress=lambda *at: told.append(at))
-        assert list(dict.fromkeys(stage for stage, _, _ in told)) == [
+        calls = []
+        build_index(tmp_path / "i", catalog.vectors, catalog.queries, LISTS, progress=lambda *call: calls.append(call))
+        assert list(dict.fromkeys(stage for stage, _, _ in calls)) == [
             "finding the lists",
             "filling the lists",
             "searching exactly",
         ]
-        assert told[-1] == ("searching exactly", 5000, 5000)
+        assert calls[-1] == ("searching exactly", 5000, 5000)
 
 
 class TestTuning:
@@ -81,12 +80,12 @@ class TestTuning:
     def test_no_query_is_both_tuned_and_confirmed(self, tmp_path, catalog, monkeypatch):
         seen = {}
 
-        class Recorded(tuning.Truth):
+        class Recorded(tuning.HeldOut):
             def recalls(self, vectors, positions):
                 seen.setdefault(id(self), self.queries)
                 return super().recalls(vectors, positions)
 
-        monkeypatch.setattr(tuning, "Truth", Recorded)
+        monkeypatch.setattr(tuning, "HeldOut", Recorded)
         build_index(tmp_path / "i", catalog.vectors, catalog.queries, LISTS)
         tuned, confirmed = ({row.tobytes() for row in rows} for rows in seen.values())
         assert tuned.isdisjoint(confirmed)
@@ -97,7 +96,7 @@ class TestTuning:
         assert (index.card.tuned_on, index.card.confirmed_on) == (25, 26)
 
     def test_target_out_of_reach(self, tmp_path):
-        """Around 1000 fp16 counts in halves, so that it cannot tell these items apart."""
+        """Around 1000 the step of fp16 is a half, too coarse to distinguish these items."""
         draw = np.random.default_rng(0)
         vectors = (1000 + draw.normal(size=(400, 8)) * 0.1).astype(np.float32)
         queries = draw.normal(size=(40, 8)).astype(np.float32)
@@ -110,7 +109,7 @@ class TestTuning:
             VectorIndex.open(tmp_path / "i")
 
     def test_not_confirmed(self, tmp_path, catalog, monkeypatch):
-        """Queries that tune lie on the clusters, those that confirm do not: no nprobe chosen by the former will do."""
+        """The tuning queries are near clusters, the confirming ones are not: the former choose too small an nprobe."""
         half = np.random.default_rng(3).permutation(200)[:100]
         queries = np.random.default_rng(1).normal(size=catalog.queries.shape).astype(np.float32)
         queries[half] = catalog.queries[half]
@@ -118,7 +117,7 @@ class TestTuning:
             build_index(tmp_path / "i", catalog.vectors, queries, LISTS)
 
     def test_equal_items_count_as_found(self, tmp_path):
-        """A new item's vector is often that of every new item: which of them is in the top k is nobody's fault."""
+        """New items often share one vector; any of them may be in the top k."""
         draw = np.random.default_rng(0)
         vectors = np.repeat(draw.normal(size=(20, 4)), 50, axis=0).astype(np.float16)
         index = build_index(
@@ -170,8 +169,8 @@ class TestOpening:
         [
             ({"format": 99}, r"format 99, and this adi reads format 2"),
             ({"items": 4999}, r"5000 items of 12 dimensions \(ivf\), and the card beside it says 4999 of 12"),
-            ({"nprobes": 3}, r"index\.json: not what this adi writes.*nprobes.*Did you mean 'nprobe'"),
-            ({"kind": "hnsw"}, r"index\.json: not what this adi writes.*kind"),
+            ({"nprobes": 3}, r"index\.json: not a card of format 2.*nprobes.*Did you mean 'nprobe'"),
+            ({"kind": "hnsw"}, r"index\.json: not a card of format 2.*kind"),
         ],
     )
     def test_card_at_fault(self, copied, values, message):
@@ -198,7 +197,7 @@ class TestFaults:
             r"type float64": (vectors.astype(np.float64), LISTS),
             r"row 4321: nan": (self.nan(vectors), LISTS),
             r"item vectors, row 4321: nan": (self.nan(vectors), IndexSettings()),
-            r"row 0: .* is beyond fp16 \(65504\)": (vectors.astype(np.float32) * 1e6, LISTS),
+            r"row 0: .* exceeds the range of fp16 \(65504\)": (vectors.astype(np.float32) * 1e6, LISTS),
         }
         for message, (wrong, settings) in cases.items():
             with pytest.raises(AdiError, match=message):
@@ -210,8 +209,8 @@ class TestFaults:
         with pytest.raises(AdiError, match=r"19 held-out queries: give at least 20"):
             build_index(tmp_path / "i", catalog.vectors, catalog.queries[:19], LISTS)
 
-    def test_a_place_that_is_taken(self, exact_folder, catalog):
-        with pytest.raises(AdiError, match=r"index: has an index already"):
+    def test_a_folder_with_an_index(self, exact_folder, catalog):
+        with pytest.raises(AdiError, match=r"index: contains an index already"):
             build_index(exact_folder, catalog.vectors, catalog.queries)
 
     @pytest.mark.parametrize("wrong", [{"k": 0}, {"target": 1.1}, {"nlist": 0}, {"exact_bellow": 3}])

@@ -1,4 +1,4 @@
-"""What a search answers, whichever kind of index it asks."""
+"""Searches of both kinds of index."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,23 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adi.errors import AdiError
-from adi.index.build import build_index
-from adi.index.settings import IndexSettings
+from adi.index.allowed import AllowedItems
+from adi.index.build import IndexSettings, build_index
 
 KINDS = {"exact": IndexSettings(k=3), "ivf": IndexSettings(k=3, exact_below=0, nlist=2)}
 WHOLE = st.integers(-2, 2)
 
 
 def index_of(tmp_path_factory, kind, vectors):
-    """An index of few items; the queries it is tuned by are the 3 ** dim signs of the axes, or as many as it takes."""
+    """An index of few items, tuned on queries that are the 3 ** dim combinations of signs, repeated to 40."""
     dim = vectors.shape[1]
     queries = np.resize(np.stack(np.meshgrid(*[[-1.0, 0.0, 1.0]] * dim), axis=-1), (40, dim)).astype(np.float32)
     return build_index(tmp_path_factory.mktemp("small") / "index", vectors.astype(np.float32), queries, KINDS[kind])
-
-
-def all_lists(catalog, allowed):
-    """The exact answers for every query (n, 20)."""
-    return np.stack([catalog.best(query, 20, allowed)[1] for query in catalog.queries])
 
 
 class TestExactness:
@@ -55,17 +50,14 @@ class TestExactness:
         vectors = np.asarray(data.draw(st.lists(st.tuples(WHOLE, WHOLE), min_size=items, max_size=items)))
         query = np.asarray(data.draw(st.tuples(WHOLE, WHOLE)))
         chosen = data.draw(st.sets(st.integers(0, items - 1)))
-        excluded = data.draw(st.sets(st.integers(0, items - 1), max_size=3))
         index = index_of(tmp_path_factory, kind, vectors)
         reading_all = index.card.nlist is None or index.card.nprobe == index.card.nlist
-        for allowed in (None, np.asarray(sorted(chosen), dtype=np.int64)):
+        for allowed in (None, AllowedItems(np.asarray(sorted(chosen)), items)):
             if allowed is None and not reading_all:
                 continue
-            left = set(range(items) if allowed is None else chosen) - excluded
-            expected = sorted(left, key=lambda position: (-int(vectors[position] @ query), position))[:k]
-            scores, positions = index.search(
-                query[None].astype(np.float32), k, allowed=allowed, excluded=np.asarray(sorted(excluded), dtype=int)
-            )
+            searched = range(items) if allowed is None else chosen
+            expected = sorted(searched, key=lambda position: (-int(vectors[position] @ query), position))[:k]
+            scores, positions = index.search(query[None].astype(np.float32), k, allowed=allowed)
             assert positions[0].tolist() == expected + [-1] * (k - len(expected))
             assert scores[0].tolist() == [vectors[at] @ query for at in expected] + [-np.inf] * (k - len(expected))
 
@@ -81,78 +73,52 @@ class TestTies:
         assert positions[0].tolist() == [40, 600, *others][:k]
 
 
-class TestExcluded:
-    def test_the_rest_moves_up(self, either, catalog):
-        scores, positions = either.search(catalog.queries[:3], 12)
-        seen = positions[:, [0, 4]].ravel()
-        fewer, left = either.search(catalog.queries[:3], 6, excluded=seen)
-        for row in range(3):
-            expected = [at for at in positions[row] if at not in seen][:6]
-            assert left[row].tolist() == expected
-            assert fewer[row].tolist() == scores[row][np.isin(positions[row], expected)].tolist()
-
-    def test_twice_and_in_no_order(self, either, catalog):
-        query = catalog.queries[:1]
-        first, second, third = either.search(query, 3)[1][0]
-        assert either.search(query, 1, excluded=np.asarray([second, first, second]))[1].tolist() == [[third]]
-
-    def test_within_a_filter(self, either, catalog):
-        allowed = np.asarray([3, 8, 21, 34])
-        best = catalog.best(catalog.queries[0], 4, allowed)[1]
-        _, positions = either.search(catalog.queries[:1], 4, allowed=allowed, excluded=best[1:2])
-        assert positions[0].tolist() == [best[0], best[2], best[3], -1]
-
-    def test_everything(self, tmp_path_factory):
-        index = index_of(tmp_path_factory, "exact", np.eye(2))
-        scores, positions = index.search(np.ones((1, 2), np.float32), 2, excluded=np.arange(2))
-        assert (scores.tolist(), positions.tolist()) == ([[-np.inf, -np.inf]], [[-1, -1]])
-
-
 class TestAllowed:
     @pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.002])
-    def test_only_admitted_and_as_complete(self, either, catalog, share):
+    def test_only_allowed_items_and_as_complete(self, either, catalog, share):
         draw = np.random.default_rng(2)
         allowed = np.sort(draw.choice(len(catalog.vectors), int(share * len(catalog.vectors)), replace=False))
-        _, positions = either.search(catalog.queries, 20, allowed=allowed)
+        _, positions = either.search(catalog.queries, 20, allowed=AllowedItems(allowed, len(either)))
         assert np.isin(positions[positions >= 0], allowed).all()
         assert catalog.recall(either, 20, allowed) >= (0.95 if either.card.kind == "ivf" else 1.0)
 
-    def test_kinds_of_items_that_lie_together(self, ivf, catalog):
-        """Every third cluster: for most queries the near lists admit nothing."""
+    def test_allowed_items_in_few_clusters(self, ivf, catalog):
+        """Every third cluster: for most queries no item of the near lists is allowed."""
         allowed = np.flatnonzero(catalog.cluster % 3 == 0)
         assert catalog.recall(ivf, 20, allowed) >= 0.95
 
-    def test_prepared_is_the_same(self, either, catalog):
+    def test_prepared_once_for_many_searches(self, either, catalog):
         allowed = np.arange(0, len(catalog.vectors), 3)
-        prepared = either.filter(allowed)
-        expected = either.search(catalog.queries[:4], 9, allowed=allowed)
+        prepared = AllowedItems(allowed, len(either))
+        expected = either.search(catalog.queries[:4], 9, allowed=AllowedItems(allowed, len(either)))
         for _ in range(2):
-            found = either.search(catalog.queries[:4], 9, allowed=prepared)
-            np.testing.assert_array_equal(found, expected)
+            np.testing.assert_array_equal(either.search(catalog.queries[:4], 9, allowed=prepared), expected)
 
     def test_none_matching(self, either, catalog):
-        scores, positions = either.search(catalog.queries[:2], 3, allowed=np.empty(0, dtype=np.int64))
+        nothing = AllowedItems(np.empty(0, dtype=np.int64), len(either))
+        scores, positions = either.search(catalog.queries[:2], 3, allowed=nothing)
         assert (positions == -1).all()
         assert (scores == -np.inf).all()
 
     def test_fewer_than_k(self, either, catalog):
-        _, positions = either.search(catalog.queries[:1], 5, allowed=np.asarray([17, 4000]))
+        _, positions = either.search(catalog.queries[:1], 5, allowed=AllowedItems(np.asarray([17, 4000]), len(either)))
         assert sorted(positions[0, :2]) == [17, 4000]
         assert positions[0, 2:].tolist() == [-1, -1, -1]
 
     def test_all_is_no_filter(self, exact, catalog):
-        everything = exact.search(catalog.queries[:3], 9, allowed=np.arange(len(exact)))
+        every = AllowedItems(np.arange(len(exact)), len(exact))
+        everything = exact.search(catalog.queries[:3], 9, allowed=every)
         np.testing.assert_array_equal(everything, exact.search(catalog.queries[:3], 9))
 
 
 class TestSizes:
-    def test_more_than_there_are(self, exact, catalog):
+    def test_more_than_all_items(self, exact, catalog):
         _, positions = exact.search(catalog.queries[:2], len(exact) + 3)
         assert (np.sort(positions[:, :-3], axis=1) == np.arange(len(exact))).all()
         assert (positions[:, -3:] == -1).all()
 
-    def test_of_lists_more_than_there_are(self, ivf, catalog):
-        """Deeper than was measured every list is read."""
+    def test_of_lists_more_than_all_items(self, ivf, catalog):
+        """Beyond the measured depths every list is read."""
         _, positions = ivf.search(catalog.queries[:2], len(ivf) + 3)
         assert (np.sort(positions[:, :-3], axis=1) == np.arange(len(ivf))).all()
 
@@ -177,54 +143,45 @@ class TestSizes:
 
 
 def test_several_threads_at_once(either, catalog):
-    """Each with its own filter, k and number of threads."""
-    broad = either.filter(np.arange(1, len(catalog.vectors), 2))
-    asked = [
+    """Searches that differ in filter, k and number of threads."""
+    broad = AllowedItems(np.arange(1, len(catalog.vectors), 2), len(either))
+    searches = [
         {
             "k": 5 + number % 3,
-            "allowed": (None, broad, np.arange(number, 5000, 97))[number % 3],
+            "allowed": (None, broad, AllowedItems(np.arange(number, 5000, 97), 5000))[number % 3],
             "threads": 1 + number % 2,
         }
         for number in range(24)
     ]
-    expected = [either.search(catalog.queries[n : n + 3], **ask)[1] for n, ask in enumerate(asked)]
+    expected = [either.search(catalog.queries[n : n + 3], **search)[1] for n, search in enumerate(searches)]
     with ThreadPoolExecutor(6) as pool:
         for _ in range(3):
-            found = pool.map(lambda n: either.search(catalog.queries[n : n + 3], **asked[n])[1], range(24))
-            for answer, right in zip(found, expected, strict=True):
+            answers = pool.map(lambda n: either.search(catalog.queries[n : n + 3], **searches[n])[1], range(24))
+            for answer, right in zip(answers, expected, strict=True):
                 np.testing.assert_array_equal(answer, right)
 
 
 @pytest.mark.parametrize("queries", [1, 2, 7])
 def test_threads_find_what_one_thread_finds(either, catalog, queries):
-    """Those of fewer queries than threads share the lists of each."""
-    admitted = either.filter(np.arange(1, len(catalog.vectors), 2))
-    for allowed in (None, admitted):
+    """With fewer queries than threads, the threads share the lists of each query."""
+    for allowed in (None, AllowedItems(np.arange(1, len(catalog.vectors), 2), len(either))):
         scores, positions = either.search(catalog.queries[:queries], 20, allowed=allowed)
-        found = either.search(catalog.queries[:queries], 20, allowed=allowed, threads=3)
-        np.testing.assert_array_equal(found[1], positions)
-        np.testing.assert_allclose(found[0], scores, rtol=1e-6)
+        more_scores, more_positions = either.search(catalog.queries[:queries], 20, allowed=allowed, threads=3)
+        np.testing.assert_array_equal(more_positions, positions)
+        np.testing.assert_allclose(more_scores, scores, rtol=1e-6)
 
 
 class TestFaults:
     @pytest.mark.parametrize(
-        ("ask", "message"),
+        ("arguments", "message"),
         [
             ({"queries": np.zeros((2, 5), np.float32)}, r"queries of shape \(2, 5\): the items have 12 dim"),
             ({"queries": np.zeros(12, np.float32)}, r"queries of shape \(12,\).*give \(n, 12\)"),
-            ({"queries": np.full((1, 12), np.nan, np.float32)}, r"queries, row 0: nan is no finite number"),
+            ({"queries": np.full((1, 12), np.nan, np.float32)}, r"queries, row 0: nan is not a finite number"),
             ({"k": 0}, r"k = 0: ask for at least one"),
-            ({"allowed": np.asarray([1, 5000])}, r"allowed: position 5000 is not in this index.*0 to 4999"),
-            ({"allowed": np.asarray([4, 7, 7])}, r"allowed: position 7 comes after 7\. Sort"),
-            ({"allowed": np.asarray([4, 9, 2])}, r"allowed: position 2 comes after 9\. Sort"),
-            ({"excluded": np.asarray([3, -1])}, r"excluded: position -1 is not in this index"),
+            ({"allowed": AllowedItems(np.asarray([1]), 3)}, r"allowed: prepared for 3 items, and this index has 5000"),
         ],
     )
-    def test_named(self, either, ask, message):
+    def test_named(self, either, arguments, message):
         with pytest.raises(AdiError, match=message):
-            either.search(**({"queries": np.zeros((1, 12), np.float32), "k": 3} | ask))
-
-    def test_a_filter_of_another_index(self, tmp_path_factory, either, catalog):
-        other = index_of(tmp_path_factory, "exact", np.eye(3)).filter(np.asarray([1]))
-        with pytest.raises(AdiError, match=r"a filter for 3 items, and this index has 5000"):
-            either.search(catalog.queries[:1], 3, allowed=other)
+            either.search(**({"queries": np.zeros((1, 12), np.float32), "k": 3} | arguments))

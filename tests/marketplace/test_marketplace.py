@@ -49,11 +49,11 @@ def users_of(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_domain_with_more_users_than_clicks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        AdiError, match=r"domain 'feed' would have 312 clicks for (\d+) users\. .* to (\d+) or"
+        AdiError, match=r"^interactions: domain 'feed' would have 312 clicks for (\d+) users\. Give (\d+) or"
     ) as error:
         simulate(tmp_path / "out", Marketplace(users=1000, interactions=4000))  # 4000 x 167/2142 = 311.9
     assert list(tmp_path.iterdir()) == []
-    needed = int(str(error.value).split("--interactions to ")[1].split()[0])
+    needed = int(str(error.value).split("Give ")[1].split()[0])
     simulate(tmp_path / "out", Marketplace(users=1000, interactions=needed))
 
 
@@ -112,7 +112,7 @@ def test_an_existing_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(stage: str, done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -125,7 +125,7 @@ def test_many_blocks_and_parts_lose_nothing(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(simulation, "ROW_GROUPS_PER_PART", 3)
     settings = Marketplace(users=700, items=400, interactions=9000, domains=5, seed=1)
     calls: list[tuple[int, int]] = []
-    simulate(tmp_path / "out", settings, lambda done, total: calls.append((done, total)))
+    simulate(tmp_path / "out", settings, lambda stage, done, total: calls.append((done, total)))
     # 700 x 2000 / 9000 = 155 users in a block: five blocks
     assert len(calls) == 5
     assert calls == sorted(calls)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 from adi.marketplace.settings import Marketplace, draw_memberships
 
 
@@ -21,20 +21,20 @@ def test_other_numbers_of_domains_shrink_harmonically() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"users": 1}, r"users is 1; it must be a whole number from 2 "),
-        ({"items": 2.5}, r"items is 2\.5; it must be a whole number"),
-        ({"days": 0}, r"days is 0; .* from 1 to 36500"),
-        ({"seed": -3}, r"seed is -3; .* from 0 "),
-        ({"domains": True}, r"domains is True"),
-        ({"user_overlap": 1.5}, r"user_overlap is 1\.5; it must be a number from 0 to 1\."),
-        ({"shared_strength": float("nan")}, r"shared_strength is nan"),
-        ({"specific_strength": "2"}, r"specific_strength is '2'"),
-        ({"items": 35, "domains": 4}, r"35 items are too few for 4 domains .* --items to 40"),
-        ({"users": 80, "interactions": 159}, r"159 interactions are too few for 80 users .* --interactions to 160 "),
+        ({"users": 1}, r"^users: 1; give a whole number from 2 "),
+        ({"items": 2.5}, r"^items: 2\.5; give a whole number"),
+        ({"days": 0}, r"^days: 0; .* from 1 to 36500"),
+        ({"seed": -3}, r"^seed: -3; .* from 0 "),
+        ({"domains": True}, r"^domains: True; give"),
+        ({"user_overlap": 1.5}, r"^user_overlap: 1\.5; give a number from 0 to 1\."),
+        ({"shared_strength": float("nan")}, r"^shared_strength: nan"),
+        ({"specific_strength": "2"}, r"^specific_strength: '2'"),
+        ({"items": 35, "domains": 4}, r"^items: 35 are too few for 4 domains.* Give 40 or more"),
+        ({"users": 80, "interactions": 159}, r"^interactions: 159 are too few for 80 users.* Give 160 or more"),
     ],
 )
 def test_wrong_settings_are_refused(setting: dict[str, object], message: str) -> None:
-    with pytest.raises(AdiError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         Marketplace(**setting)  # type: ignore[arg-type]
 
 

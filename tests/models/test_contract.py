@@ -11,10 +11,11 @@ from pairwise import pairwise
 from safetensors.torch import load_file
 
 from adi.batch import Bags, Batch, DomainCandidates
-from adi.bundle.padding import Slots, fill
-from adi.data.features import ArrayBags
+from adi.bundle.manifest import PaddedFeature
+from adi.bundle.user_tower import pad
 from adi.data.manifest import FeatureInfo
 from adi.exporting.graph import PaddedTower
+from adi.features.bags import ArrayBags
 from adi.losses import sampled_softmax
 from adi.models.catalog import MODELS
 from adi.models.dnn_single import DnnSingle
@@ -410,7 +411,7 @@ def test_the_user_tower_of_a_domain_on_padded_rows_gives_the_same(variant) -> No
         for domain in (0, 2, 3):
             bags, offsets = of_domain(given.user, given.user_offsets, domain)
             one = model.of_one_domain(domain)
-            slots = [Slots(feature=name, first=first, width=4) for name, first in one.first.items()]
-            filled = fill(arrays(bags), slots)
-            vectors = PaddedTower(one, slots)(tables[filled.rows], torch.from_numpy(filled.given))
+            padding = [PaddedFeature(feature=name, first=first, width=4) for name, first in one.first.items()]
+            padded = pad(arrays(bags), padding)
+            vectors = PaddedTower(one, padding)(tables[padded.rows], torch.from_numpy(padded.given))
             torch.testing.assert_close(vectors.squeeze(1), model.encode_users(bags, offsets).squeeze(1))

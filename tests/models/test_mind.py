@@ -6,11 +6,10 @@ import torch
 from torch import nn
 
 from adi.batch import tensors
-from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
-from adi.data.features import FeatureReader
 from adi.errors import AdiError
 from adi.evaluation.evaluate import evaluate
+from adi.features.reader import FeatureReader, context_codes
 from adi.models.catalog import MODELS
 from adi.models.encoders import ENCODERS
 from adi.models.mind import Mind, MindSettings

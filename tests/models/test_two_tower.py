@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from adi.batch import tensors
-from adi.data.features import FeatureReader
+from adi.features.reader import FeatureReader
 from adi.models.catalog import MODELS
 from adi.models.encoders import ENCODERS
 from adi.models.settings import TowerSettings

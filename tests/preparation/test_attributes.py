@@ -1,4 +1,4 @@
-"""The items' own columns, kept by `prepare` and read back for one domain: values, types, order and names."""
+"""Attributes of items, written by `prepare` and read back for a domain: values, types, order and names."""
 
 import datetime as dt
 import math
@@ -86,12 +86,12 @@ def test_a_table_by_domain_is_read_for_one(workspace):
     workspace.add("item", name="bid", kind="numeric", table="bids", buckets=2)
     workspace.prepare()
     shared = {"item": ["w", "x", "y", "z"], "title": [None, "X", None, None]}
-    own = {"bid": [1.0, 4.0, None, None], "label": ["wa", None, None, None]}
-    assert attributes(workspace, "a").to_pydict() == shared | own
-    own = {"bid": [None, 2.0, None, None], "label": [None, "xb", None, None]}
-    assert attributes(workspace, "b").to_pydict() == shared | own
+    in_domain = {"bid": [1.0, 4.0, None, None], "label": ["wa", None, None, None]}
+    assert attributes(workspace, "a").to_pydict() == shared | in_domain
+    in_domain = {"bid": [None, 2.0, None, None], "label": [None, "xb", None, None]}
+    assert attributes(workspace, "b").to_pydict() == shared | in_domain
     assert workspace.rows("attributes/item_domain/1") == [
-        {"bid": bid, "label": label} for bid, label in zip(own["bid"], own["label"], strict=True)
+        {"bid": bid, "label": label} for bid, label in zip(in_domain["bid"], in_domain["label"], strict=True)
     ]
 
 
@@ -172,8 +172,8 @@ def test_many_rows_come_in_several_batches(workspace, monkeypatch):
     ids = [f"i{number:05}" for number in range(10_000)]
     workspace.table("items", [{"item": item, "title": f"title of {item}"} for item in reversed(ids)], "item")
     workspace.add("item", name="title", kind="categorical", table="items")
-    told = []
-    workspace.prepare(progress=lambda *stage: told.append(stage))
+    stages = []
+    workspace.prepare(progress=lambda *stage: stages.append(stage))
     expected = [f"title of {item}" for item in ids] + [None] * 4
     assert attributes(workspace)["title"].to_pylist() == expected
-    assert ("attributes", 1, 1) in told
+    assert ("attributes", 1, 1) in stages

@@ -1,4 +1,4 @@
-"""The raw log: every kind of time, what is set aside and why, and the faults that are named before anything is read."""
+"""The raw log: every kind of time, the rows set aside and why, and faults named before any row is read."""
 
 import datetime as dt
 import re
@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from adi.errors import AdiError
-from adi.preparation.cleaning import is_number
 
 DAY = dt.datetime(2020, 1, 1)
 
@@ -56,8 +55,8 @@ class TestTime:
 
     def test_nan_and_infinities_are_set_aside(self, workspace, log):
         rows = at(log, float)
-        for place, broken in ((1, float("nan")), (4, float("inf")), (9, float("-inf"))):
-            rows[place]["time"] = broken
+        for row, broken in ((1, float("nan")), (4, float("inf")), (9, float("-inf"))):
+            rows[row]["time"] = broken
         workspace.write("log.parquet", rows)
         workspace.interactions(path="log.parquet")
         manifest = workspace.prepare()
@@ -66,8 +65,8 @@ class TestTime:
 
     def test_texts_that_are_no_time_are_set_aside(self, workspace, log):
         rows = at(log, lambda time: f"2020-01-01 00:00:{time}")
-        for place, broken in ((0, "soon"), (4, "infinity"), (9, "2020-02-30")):
-            rows[place]["time"] = broken
+        for row, broken in ((0, "soon"), (4, "infinity"), (9, "2020-02-30")):
+            rows[row]["time"] = broken
         workspace.write("log.parquet", rows)
         workspace.interactions(path="log.parquet")
         assert workspace.prepare().rows.set_aside == {"no readable time": 3}
@@ -125,11 +124,11 @@ class TestPositive:
     @pytest.mark.parametrize("positive", ["ratign >= 4", "rating >=", "nosuch(rating)"])
     def test_an_expression_that_cannot_be_is_refused_before_the_log_is_read(self, workspace, positive):
         workspace.interactions(positive=positive)
-        told = []
+        stages = []
         message = rf"interactions\.positive: '{re.escape(positive)}' cannot be evaluated on .*log\.jsonl"
         with pytest.raises(AdiError, match=message):
-            workspace.prepare(progress=lambda *stage: told.append(stage))
-        assert told == []
+            workspace.prepare(progress=lambda *stage: stages.append(stage))
+        assert stages == []
         assert workspace.left_behind() == []
 
     @pytest.mark.parametrize("positive", ["item::INTEGER > 0", "ln(time - 10) > 0"])
@@ -176,10 +175,10 @@ class TestDomains:
 
 def refused(workspace, message):
     """Prepare, which must fail with the message before a row is read, and leave nothing."""
-    told = []
+    stages = []
     with pytest.raises(AdiError, match=message):
-        workspace.prepare(progress=lambda *stage: told.append(stage))
-    assert told == []
+        workspace.prepare(progress=lambda *stage: stages.append(stage))
+    assert stages == []
     assert workspace.left_behind() == []
 
 
@@ -267,16 +266,3 @@ class TestRefusedOnReading:
         with pytest.raises(AdiError, match=r"log\.parquet: cannot be read as Parquet: "):
             workspace.prepare()
         assert workspace.left_behind() == []
-
-
-@pytest.mark.parametrize(
-    ("kind", "number"),
-    [
-        ("TINYINT", True), ("INTEGER", True), ("UBIGINT", True), ("HUGEINT", True), ("UHUGEINT", True),
-        ("DECIMAL(18,3)", True), ("DOUBLE", True), ("FLOAT", True), ("BOOLEAN", True),
-        ("DOUBLE[]", False), ("DECIMAL(18,3)[]", False), ("INTEGER[3]", False), ("VARCHAR", False), ("DATE", False),
-        ("STRUCT(a INTEGER)", False), ("MAP(VARCHAR, INTEGER)", False), ("INTERVAL", False), ("POINT", False),
-    ],
-)  # fmt: skip
-def test_what_is_a_number(kind, number):
-    assert is_number(kind) == number

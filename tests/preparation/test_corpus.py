@@ -1,4 +1,4 @@
-"""Which items can be retrieved in a domain, and which a test row is ranked among: from training, or from tables."""
+"""The corpus of each domain and the candidates of test rows: from training rows, or from tables."""
 
 import pytest
 
@@ -41,11 +41,11 @@ class TestCorpus:
 
     def test_a_domain_without_an_eligible_item(self, workspace):
         self.give(workspace, [("x", "a"), ("y", "B")])
-        told = []
+        stages = []
         message = r"offers\.jsonl, column 'shop': no item is eligible in domain 'b'\. Add the domain's items, or remove"
         with pytest.raises(AdiError, match=message):
-            workspace.prepare(progress=lambda *stage: told.append(stage))
-        assert "writing the rows" not in {stage for stage, _, _ in told}
+            workspace.prepare(progress=lambda *stage: stages.append(stage))
+        assert "writing the rows" not in {stage for stage, _, _ in stages}
         assert workspace.left_behind() == []
 
     @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ class TestCorpus:
     def test_faults_show_before_the_log_is_read(self, workspace, change, message):
         self.give(workspace, [("x", "a"), ("y", "b")])
         workspace.schema["corpus"] |= change
-        told = []
+        stages = []
         with pytest.raises(AdiError, match=message):
-            workspace.prepare(progress=lambda *stage: told.append(stage))
-        assert "reading the log" not in {stage for stage, _, _ in told}
+            workspace.prepare(progress=lambda *stage: stages.append(stage))
+        assert "reading the log" not in {stage for stage, _, _ in stages}
 
     def test_a_table_without_rows(self, workspace):
         self.give(workspace, [("x", "a")])

@@ -1,11 +1,11 @@
-"""Features on disk by hand: ids, categories, lists, numbers; by domain; of the context. And those that hold nothing."""
+"""Arrays of features by hand: ids, categories, lists and numbers, by domain, of the context; and empty columns."""
 
 import math
 
 import pytest
 
-from adi.data.codes import hash_one
 from adi.errors import AdiError
+from adi.features.encoding import Hash
 
 
 def info(workspace, name):
@@ -30,7 +30,7 @@ class TestIds:
     def test_hashed(self, workspace):
         workspace.schema["features"]["item"] = [{"name": "item_id", "kind": "id", "hash_size": 50}]
         workspace.prepare()
-        assert workspace["features/item/item_id"] == [hash_one(item, 50) for item in "wxyz"]
+        assert workspace["features/item/item_id"] == [Hash(50).encode_value(item) for item in "wxyz"]
         assert info(workspace, "item_id").rows == 52
         assert not (workspace.out / "vocabulary").exists()
 
@@ -142,7 +142,7 @@ class TestContext:
         ]
         assert workspace["interactions/context_device"] == [3, 3, 0, 2, 0, 3, 2, 2]
         assert workspace["test/context_device"] == [1, 3, 2, 3]
-        hashed = [hash_one(device, 7) if device else 0 for device in devices]
+        hashed = [Hash(7).encode_value(device) if device else 0 for device in devices]
         assert workspace["interactions/context_device_hashed"] == [hashed[row] for row in training]
         assert workspace["test/context_device_hashed"] == [hashed[row] for row in test]
         # hours of training: 2 11 3 5 8 - 9 10, median 8

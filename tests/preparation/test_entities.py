@@ -4,7 +4,7 @@ import ibis
 import pyarrow as pa
 import pytest
 
-from adi.preparation.entities import in_numbers, number_entities
+from adi.preparation.entities import Entities, in_numbers, number_entities
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +19,10 @@ def test_numbers_follow_the_bytes_of_the_ids(engine, tmp_path):
     tables = [
         ibis.memtable(pa.table({"other": range(len(keys)), "key": pa.array(keys, pa.string())})) for keys in sources
     ]
-    table, size = number_entities(engine, "item", tables, tmp_path / "entities")
+    entities = number_entities(engine, "item", tables, tmp_path / "entities")
     expected = ["10", "9", "B", "b", "é", "本"]
-    assert size == 6
-    assert engine.to_pyarrow(table.order_by("index"))["key"].to_pylist() == expected
+    assert entities.size == 6
+    assert engine.to_pyarrow(entities.table.order_by("index"))["key"].to_pylist() == expected
     written = pa.ipc.open_file(tmp_path / "entities" / "item.arrow").read_all()
     assert written.to_pydict() == {"index": list(range(6)), "key": expected}
     assert written.schema.field("index").type == pa.int32()
@@ -30,8 +30,8 @@ def test_numbers_follow_the_bytes_of_the_ids(engine, tmp_path):
 
 def test_rows_with_something_unknown_fall_away(engine):
     entities = {
-        "user": ibis.memtable(pa.table({"index": [0, 1], "key": ["ann", "bo"]})),
-        "item": ibis.memtable(pa.table({"index": [0, 1, 2], "key": ["x", "y", "z"]})),
+        "user": Entities(ibis.memtable(pa.table({"index": [0, 1], "key": ["ann", "bo"]})), 2),
+        "item": Entities(ibis.memtable(pa.table({"index": [0, 1, 2], "key": ["x", "y", "z"]})), 3),
     }
     rows = {
         "user": ["bo", "ann", "cy", "ann", "bo"],
@@ -40,7 +40,7 @@ def test_rows_with_something_unknown_fall_away(engine):
         "row": [1, 2, 3, 4, 5],
     }
     numbered = in_numbers(ibis.memtable(pa.table(rows)), entities, ("feed", "shop"))
-    found = engine.to_pyarrow(numbered.order_by("row").select("row", "user", "item", "domain"))
-    assert found.to_pydict() == {"row": [1, 2], "user": [1, 0], "item": [2, 1], "domain": [1, 0]}
+    result = engine.to_pyarrow(numbered.order_by("row").select("row", "user", "item", "domain"))
+    assert result.to_pydict() == {"row": [1, 2], "user": [1, 0], "item": [2, 1], "domain": [1, 0]}
     pairs = in_numbers(ibis.memtable(pa.table({"item": ["y"], "domain": ["shop"]})), entities, ("feed", "shop"))
     assert engine.to_pyarrow(pairs).to_pylist() == [{"item": 1, "domain": 1}]

@@ -13,10 +13,10 @@ USERS = [
 
 def refused(workspace, message):
     """Prepare, which must fail with the message before a row is read, and leave nothing."""
-    told = []
+    stages = []
     with pytest.raises(AdiError, match=message):
-        workspace.prepare(progress=lambda *stage: told.append(stage))
-    assert told == []
+        workspace.prepare(progress=lambda *stage: stages.append(stage))
+    assert stages == []
     assert workspace.left_behind() == []
 
 
@@ -104,14 +104,14 @@ class TestRepeatedKeys:
     def test_in_one_file(self, users):
         users.table("users", [*USERS, {"user": "cy"}, USERS[0], USERS[1], USERS[1]], "user")
         users.add("user", name="age", kind="categorical", table="users")
-        told = []
+        stages = []
         message = (
             r"users\.parquet, row 4: the key user = 'ann' is on 2 rows, first on row 1\. "
             r"tables\.users needs one row for each key; drop the others"
         )
         with pytest.raises(AdiError, match=message):
-            users.prepare(progress=lambda *stage: told.append(stage))
-        assert {stage for stage, _, _ in told} == {"reading the tables"}  # before the log, which is the longest
+            users.prepare(progress=lambda *stage: stages.append(stage))
+        assert {stage for stage, _, _ in stages} == {"reading the tables"}  # before the log, which is the longest
         assert users.left_behind() == []
 
     def test_by_domain_and_in_two_files(self, workspace):

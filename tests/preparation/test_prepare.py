@@ -1,4 +1,4 @@
-"""The whole of `prepare`: a log worked by hand, whatever the format it comes in; and no half-written folder, ever."""
+"""`prepare` end to end: a log worked by hand in every format, and no half-written folder."""
 
 import datetime as dt
 import errno
@@ -146,10 +146,10 @@ def test_the_same_input_has_the_same_fingerprint(workspace, log):
 
 
 def test_progress_reaches_the_end_of_every_stage(workspace):
-    told = []
-    workspace.prepare(progress=lambda *stage: told.append(stage))
-    assert Counter(stage for stage, done, of in told if done == of).keys() == {stage for stage, _, _ in told}
-    assert told[-1] == ("checksum", 1, 1)
+    stages = []
+    workspace.prepare(progress=lambda *stage: stages.append(stage))
+    assert Counter(stage for stage, done, of in stages if done == of).keys() == {stage for stage, _, _ in stages}
+    assert stages[-1] == ("checksum", 1, 1)
 
 
 def test_a_log_of_many_files_is_one_log(workspace, log):
@@ -222,8 +222,8 @@ def test_a_folder_in_the_way_is_kept(workspace):
 @pytest.mark.parametrize(
     ("memory", "message"),
     [
-        ("2 apples", r"--memory: '2 apples' is no size .*such as 2GB"),
-        ("300KB", r"needs more than the 300KB of memory.*Raise --memory"),
+        ("2 apples", r"^memory: '2 apples' is no size .*such as 2GB"),
+        ("300KB", r"^memory: 300KB do not suffice.*Give more memory"),
     ],
 )
 def test_the_memory_must_be_a_size_and_suffice(workspace, memory, message):

@@ -1,4 +1,4 @@
-"""Who is held out: each kind of split worked by hand on the twelve rows, and what a split may not leave."""
+"""Each kind of split worked by hand on the twelve rows, and the splits that are refused."""
 
 import datetime as dt
 from hashlib import md5
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adi.errors import AdiError
-from adi.preparation.splitting import TEST, TRAIN, VALIDATION, assign_parts, whole_users
+from adi.preparation.splitting import TEST, TRAIN, VALIDATION, assign_parts, blocks_of_users
 from adi.schema import FilesSplit, LastSplit, RandomSplit, TimeSplit
 
 USERS = {"ann": 0, "bo": 1, "cy": 2, "dee": 3}
@@ -34,18 +34,18 @@ def split_rows(engine, rows, split, time="number"):
     coded = [
         {"given_test": False, "time": None}
         | row
-        | {"user": USERS.get(row["user"], row["user"]), "domain": "ab".index(row["domain"]), "row": place + 1}
-        for place, row in enumerate(rows)
+        | {"user": USERS.get(row["user"], row["user"]), "domain": "ab".index(row["domain"]), "row": position + 1}
+        for position, row in enumerate(rows)
     ]
     kinds = {"user": pa.int32(), "domain": pa.int16(), "time": pa.int64(), "row": pa.int64(), "given_test": pa.bool_()}
     table = ibis.memtable(pa.Table.from_pylist(coded, pa.schema(kinds)))
-    found = engine.to_pyarrow(assign_parts(engine, table, split, time).order_by("row").select("part", "before"))
+    result = engine.to_pyarrow(assign_parts(engine, table, split, time).order_by("row").select("part", "before"))
     engine.con.execute('DROP TABLE "rows"')
-    return [tuple(row.values()) for row in found.to_pylist()]
+    return [tuple(row.values()) for row in result.to_pylist()]
 
 
 def given_to_test(parts):
-    return {place: before for place, (part, before) in enumerate(parts) if part == TEST}
+    return {position: before for position, (part, before) in enumerate(parts) if part == TEST}
 
 
 def test_last_is_the_newest_of_each_user_and_domain(engine, log):
@@ -83,7 +83,7 @@ def test_validation_is_the_last_training_row_of_drawn_users(engine, log):
     parts = split_rows(engine, [*log, *more], LastSplit(kind="last", validation=0.5))
     assert given_to_test(parts) == {0: 2, 3: 3, 6: 3, 11: 1, 14: 2, 15: 3}
     # of cy's 1, 2 (a) and 5 (b) in training, the last of each domain; 1 is kept
-    assert [place for place, (part, _) in enumerate(parts) if part == VALIDATION] == [5, 13]
+    assert [position for position, (part, _) in enumerate(parts) if part == VALIDATION] == [5, 13]
     # a validation row is history: of the test row at 3 those at 1 and 2, of that at 9 also the one at 5
     assert parts[13] == (VALIDATION, 1)
 
@@ -142,7 +142,7 @@ class Batches:
     """A table that comes in batches of so many rows."""
 
     def __init__(self, users, size):
-        self.rows, self.size = pa.table({"user": users, "place": range(len(users))}), size
+        self.rows, self.size = pa.table({"user": users, "position": range(len(users))}), size
 
     def to_pyarrow_batches(self, chunk_size):
         yield from self.rows.to_batches(max_chunksize=self.size)
@@ -150,8 +150,8 @@ class Batches:
 
 @given(users=st.lists(st.integers(0, 5), max_size=20).map(sorted), size=st.integers(1, 7))
 def test_blocks_hold_all_rows_of_their_users(users, size):
-    blocks = list(whole_users(Batches(users, size)))
-    assert [number for _, place in blocks for number in place] == list(range(len(users)))
+    blocks = list(blocks_of_users(Batches(users, size)))
+    assert [number for _, position in blocks for number in position] == list(range(len(users)))
     held = [set(user.tolist()) for user, _ in blocks]
     assert sum(map(len, held)) == len(set(users))
 
@@ -167,20 +167,20 @@ def test_last_equals_a_plain_loop(engine, rows, validation):
     rows = [{"user": user, "domain": domain, "time": time} for user, domain, time in rows]
     parts = split_rows(engine, rows, LastSplit(kind="last", validation=validation))
     expected = [TRAIN] * len(rows)
-    order = sorted(range(len(rows)), key=lambda place: (rows[place]["time"], place))
+    order = sorted(range(len(rows)), key=lambda position: (rows[position]["time"], position))
     for part in (TEST, VALIDATION):
         for user in {row["user"] for row in rows}:
             if part == VALIDATION and digest_share(str(user)) >= validation:
                 continue
-            own = [place for place in order if rows[place]["user"] == user and expected[place] == TRAIN]
-            last = {rows[place]["domain"]: place for place in own}.values()
-            if len(own) > len(last):
-                for place in last:
-                    expected[place] = part
+            kept = [position for position in order if rows[position]["user"] == user and expected[position] == TRAIN]
+            last = {rows[position]["domain"]: position for position in kept}.values()
+            if len(kept) > len(last):
+                for position in last:
+                    expected[position] = part
     assert [part for part, _ in parts] == expected
-    for place, (_, before) in enumerate(parts):
-        earlier = order[: order.index(place)]
-        assert before == sum(rows[e]["user"] == rows[place]["user"] and expected[e] != TEST for e in earlier)
+    for position, (_, before) in enumerate(parts):
+        earlier = order[: order.index(position)]
+        assert before == sum(rows[e]["user"] == rows[position]["user"] and expected[e] != TEST for e in earlier)
 
 
 def test_no_test_rows_at_all(workspace):

@@ -1,4 +1,4 @@
-"""Reading raw tables: what is read is what is written, and what cannot be read is named."""
+"""Reading raw tables: values as they are written, and messages that name what cannot be read."""
 
 import gzip
 from pathlib import Path
@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from adi.errors import AdiError
-from adi.preparation.tables import columns_of, files_of, reading, relation_sql, require_columns
+from adi.preparation.tables import FILE, ROW, TableFiles, describe, require_columns
 
 
 @pytest.fixture
@@ -33,7 +33,16 @@ def write_parquet(path: Path, **columns: list) -> Path:
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, files: list[Path], columns: str, text=frozenset()) -> list[tuple]:
-    return connection.execute(f"SELECT {columns} FROM {relation_sql(files, text=text)}").fetchall()
+    return connection.execute(f"SELECT {columns} FROM {TableFiles(files).sql(text)}").fetchall()
+
+
+def types_of(connection: duckdb.DuckDBPyConnection, files: list[Path], text=frozenset()) -> dict[str, str]:
+    columns = describe(connection, TableFiles(files).sql(text))
+    return {name: column_type for name, column_type in columns.items() if name not in (FILE, ROW)}
+
+
+def files_of(path: str, folder: Path) -> list[Path]:
+    return TableFiles.at(path, folder).files
 
 
 def names_of(files: list[Path]) -> list[str]:
@@ -79,11 +88,11 @@ class TestKinds:
     @pytest.mark.parametrize("name", ["log.txt", "log", "log.parquet.gz", "log.gz", "log.csv.zip"])
     def test_unknown_suffix(self, tmp_path, name):
         with pytest.raises(AdiError, match=rf"{name}: not a kind of file that can be read: \.parquet, \.csv"):
-            relation_sql([tmp_path / name])
+            TableFiles([tmp_path / name]).sql()
 
     def test_mixed_kinds_name_one_file_of_each(self):
         with pytest.raises(AdiError, match=r"files of several kinds: a\.csv, b\.parquet\. Narrow the path"):
-            relation_sql([Path("a.csv"), Path("b.parquet"), Path("c.csv")])
+            TableFiles([Path("a.csv"), Path("b.parquet"), Path("c.csv")]).sql()
 
     @pytest.mark.parametrize(
         ("name", "content"),
@@ -102,21 +111,21 @@ class TestKinds:
     )
     def test_text_is_kept_as_written_in_every_text_format(self, connection, tmp_path, name, content):
         file = write(tmp_path / name, content)
-        types = columns_of(connection, [file], text={"user", "item"})
+        types = types_of(connection, [file], {"user", "item"})
         assert types == {"user": "VARCHAR", "item": "VARCHAR"}
         rows = rows_of(connection, [file], "user, item, filename, file_row_number", {"user", "item"})
         assert rows == [("007", "a;b", str(file), 0), ("8", "c", str(file), 1)]
 
     def test_parquet(self, connection, tmp_path):
         file = write_parquet(tmp_path / "log.parquet", user=[7, 8, None], tags=[["a"], [], None], price=[0.5, 1, 2])
-        assert columns_of(connection, [file]) == {"user": "BIGINT", "tags": "VARCHAR[]", "price": "DOUBLE"}
-        assert columns_of(connection, [file], text={"user"})["user"] == "VARCHAR"
+        assert TableFiles([file]).columns(connection) == {"user": "BIGINT", "tags": "VARCHAR[]", "price": "DOUBLE"}
+        assert types_of(connection, [file], {"user"})["user"] == "VARCHAR"
         rows = rows_of(connection, [file], "user, tags, filename, file_row_number", {"user"})
         assert rows == [("7", ["a"], str(file), 0), ("8", [], str(file), 1), (None, None, str(file), 2)]
 
     def test_only_the_named_columns_are_text(self, connection, tmp_path):
         file = write(tmp_path / "log.csv", "user,flag,price,when\n1e5,true,1.50,2024-01-02 03:04:05\n")
-        assert columns_of(connection, [file], text={"user", "flag"}) == {
+        assert types_of(connection, [file], {"user", "flag"}) == {
             "user": "VARCHAR",
             "flag": "VARCHAR",
             "price": "DOUBLE",
@@ -142,7 +151,7 @@ class TestSeveralFiles:
             else:
                 write(file, "x\n" + "".join(f"{value}\n" for value in values))
         files = files_of(f"*.{suffix}", tmp_path)
-        rows = connection.execute(f"SELECT filename, file_row_number, x FROM {relation_sql(files)}").fetchall()
+        rows = connection.execute(f"SELECT filename, file_row_number, x FROM {TableFiles(files).sql()}").fetchall()
         expected = {(str(tmp_path / f"{n}.{suffix}"), i, x) for n, xs in parts.items() for i, x in enumerate(xs)}
         assert len(rows) == 6
         assert set(rows) == expected
@@ -152,7 +161,7 @@ class TestSeveralFiles:
         connection.execute("SET threads = 4; SET preserve_insertion_order = false")
         for part in range(2):
             connection.execute(f"COPY (SELECT range AS x FROM range(400000)) TO '{tmp_path}/{part}.csv'")
-        relation = relation_sql(files_of("*.csv", tmp_path))
+        relation = TableFiles.at("*.csv", tmp_path).sql()
         query = f"SELECT count(*), count(DISTINCT filename), max(abs(x - file_row_number)) FROM {relation}"
         assert connection.execute(query).fetchone() == (800000, 2, 0)
 
@@ -160,7 +169,7 @@ class TestSeveralFiles:
         write(tmp_path / "1.csv", "user,item\n01,a\n")
         write(tmp_path / "2.csv", "item,extra,user\nb,2.5,x\n")
         files = files_of("*.csv", tmp_path)
-        assert columns_of(connection, files, text={"user"}) == {
+        assert types_of(connection, files, {"user"}) == {
             "user": "VARCHAR",
             "item": "VARCHAR",
             "extra": "DOUBLE",
@@ -171,15 +180,15 @@ class TestSeveralFiles:
         write_parquet(tmp_path / "log/domain=1/p.parquet", user=[1])
         write_parquet(tmp_path / "log/domain=2/p.parquet", user=[2])
         files = files_of("log", tmp_path)
-        assert columns_of(connection, files)["domain"] == "VARCHAR"
+        assert TableFiles(files).columns(connection)["domain"] == "VARCHAR"
         assert rows_of(connection, files, "user, domain") == [(1, "1"), (2, "2")]
 
-    def test_a_column_of_text_must_be_in_every_file(self, connection, tmp_path):
+    def test_a_wanted_column_must_be_in_every_file(self, connection, tmp_path):
         write(tmp_path / "1.csv", "user,item\n1,a\n")
         guilty = write(tmp_path / "2.csv", "users,item\n1,a\n")
         with pytest.raises(AdiError) as caught:
-            columns_of(connection, files_of("*.csv", tmp_path), text={"user"})
-        assert f"{guilty}: no column 'user' (read as text). Did you mean 'users'?" in str(caught.value)
+            TableFiles.at("*.csv", tmp_path).columns(connection, {"user": "interactions.user"})
+        assert f"{guilty}: no column 'user' (interactions.user). Did you mean 'users'?" in str(caught.value)
 
 
 class TestNames:
@@ -203,20 +212,20 @@ class TestNames:
             write(file, f'{{"{escaped}": "007", "n": 1}}\n')
         else:
             write_parquet(file, **{column: ["007"], "n": [1]})
-        assert columns_of(connection, [file], text={column})[column] == "VARCHAR"
+        assert types_of(connection, [file], {column})[column] == "VARCHAR"
         assert rows_of(connection, [file], "*", {column})[0][:2] == ("007", 1)
 
     @pytest.mark.parametrize("reserved", ["filename", "file_row_number"])
     def test_reserved_column_names(self, connection, tmp_path, reserved):
         file = write(tmp_path / "log.csv", f"user,{reserved}\n1,2\n")
         with pytest.raises(AdiError, match=rf"log\.csv: the column name '{reserved}' is reserved"):
-            columns_of(connection, [file])
+            TableFiles([file]).columns(connection)
 
 
 class TestFaults:
     def test_header_only_is_a_table_without_rows(self, connection, tmp_path):
         file = write(tmp_path / "log.csv", "user,item\n")
-        assert list(columns_of(connection, [file])) == ["user", "item"]
+        assert list(TableFiles([file]).columns(connection)) == ["user", "item"]
         assert rows_of(connection, [file], "*") == []
 
     @pytest.mark.parametrize("name", ["log.csv", "log.tsv", "log.csv.gz", "log.jsonl"])
@@ -225,7 +234,7 @@ class TestFaults:
         good = write(tmp_path / f"a{name}", '{"a": 1}\n' if "json" in name else "a\n1\n")
         file = write(tmp_path / name, content)
         with pytest.raises(AdiError, match=rf"/{name}: the file is empty"):
-            columns_of(connection, [good, file])
+            TableFiles([good, file]).columns(connection)
 
     @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"x" * 5000])
     def test_corrupt_parquet_among_good_ones(self, connection, tmp_path, content):
@@ -233,7 +242,7 @@ class TestFaults:
             write_parquet(tmp_path / f"{name}.parquet", user=[1])
         (tmp_path / "c.parquet").write_bytes(content)
         with pytest.raises(AdiError, match=r"/c\.parquet: cannot be read as Parquet"):
-            columns_of(connection, files_of("*.parquet", tmp_path))
+            TableFiles(files_of("*.parquet", tmp_path)).columns(connection)
 
     def test_corrupt_pages_are_found_while_reading(self, connection, tmp_path):
         for name in ("a", "b"):
@@ -242,13 +251,16 @@ class TestFaults:
         content[200:2000] = bytes(1800)
         file.write_bytes(content)
         files = files_of("*.parquet", tmp_path)
-        assert columns_of(connection, files) == {"user": "VARCHAR"}, "the footer is whole"
-        with pytest.raises(AdiError, match=r"/b\.parquet: cannot be read as Parquet"), reading(connection, files):
+        assert TableFiles(files).columns(connection) == {"user": "VARCHAR"}, "the footer is whole"
+        with (
+            pytest.raises(AdiError, match=r"/b\.parquet: cannot be read as Parquet"),
+            TableFiles(files).reading(connection),
+        ):
             rows_of(connection, files, "max(user)")
 
     def test_what_is_no_fault_of_a_file_stays_what_it_is(self, connection, tmp_path):
         file = write_parquet(tmp_path / "a.parquet", user=[1])
-        with pytest.raises(duckdb.BinderException, match="nobody"), reading(connection, [file]):
+        with pytest.raises(duckdb.BinderException, match="nobody"), TableFiles([file]).reading(connection):
             rows_of(connection, [file], "nobody")
 
     @pytest.mark.parametrize(("row", "found"), [("3", 1), ("3,4,5", 3), ("# note", 1)])
@@ -256,12 +268,12 @@ class TestFaults:
         good = write(tmp_path / "a.csv", "user,item\n1,2\n")
         file = write(tmp_path / "b.csv", f"user,item\n1,2\n{row}\n4,5\n")
         with pytest.raises(AdiError, match=rf"/b\.csv: cannot be read as CSV: CSV Error on Line: 3 .* Found: {found}"):
-            columns_of(connection, [good, file])
+            TableFiles([good, file]).columns(connection)
 
     def test_a_title_above_the_header(self, connection, tmp_path):
         file = write(tmp_path / "a.csv", "Our clicks\nuser,item\n1,2\n3,4\n")
         with pytest.raises(AdiError, match=r"CSV Error on Line: 2 Original Line: user,item .*: 1 Found: 2"):
-            columns_of(connection, [file])
+            TableFiles([file]).columns(connection)
 
     @pytest.mark.parametrize(
         ("name", "lines", "fault"),
@@ -272,8 +284,8 @@ class TestFaults:
     )
     def test_late_misfit_is_named_by_its_line_unless_read_as_text(self, connection, tmp_path, name, lines, fault):
         file = write(tmp_path / name, "\n".join(lines) + "\n")
-        assert columns_of(connection, [file]) == {"price": "BIGINT"}
-        with pytest.raises(AdiError, match=fault) as caught, reading(connection, [file]):
+        assert TableFiles([file]).columns(connection) == {"price": "BIGINT"}
+        with pytest.raises(AdiError, match=fault) as caught, TableFiles([file]).reading(connection):
             rows_of(connection, [file], "max(price)")
         assert "sample_size" not in str(caught.value)
         if name == "log.csv":
@@ -291,18 +303,21 @@ class TestFaults:
     def test_what_is_not_of_its_kind(self, connection, tmp_path, name, content, fault):
         file = write(tmp_path / name, content, encoding="latin-1")
         with pytest.raises(AdiError, match=rf"/{name}: cannot be read as {fault}"):
-            columns_of(connection, [file])
+            TableFiles([file]).columns(connection)
 
     def test_not_gzip(self, connection, tmp_path):
         (tmp_path / "log.csv.gz").write_text("a,b\n1,2\n")
         with pytest.raises(AdiError, match=r"/log\.csv\.gz: cannot be read: Not a gzipped file"):
-            columns_of(connection, [tmp_path / "log.csv.gz"])
+            TableFiles([tmp_path / "log.csv.gz"]).columns(connection)
 
     def test_cut_gzip(self, connection, tmp_path):
         file = write(tmp_path / "log.csv.gz", "a,b\n" + "".join(f"{i * 7919},x\n" for i in range(50_000)))
         file.write_bytes(file.read_bytes()[:-3000])
-        assert columns_of(connection, [file]) == {"a": "BIGINT", "b": "VARCHAR"}
-        with pytest.raises(AdiError, match=r"/log\.csv\.gz: cannot be read as CSV"), reading(connection, [file]):
+        assert TableFiles([file]).columns(connection) == {"a": "BIGINT", "b": "VARCHAR"}
+        with (
+            pytest.raises(AdiError, match=r"/log\.csv\.gz: cannot be read as CSV"),
+            TableFiles([file]).reading(connection),
+        ):
             rows_of(connection, [file], "max(a)")
 
     def test_types_that_do_not_fit_together(self, connection, tmp_path):
@@ -310,19 +325,19 @@ class TestFaults:
         write_parquet(tmp_path / "b.parquet", tags=[{"x": 1}])
         files = files_of("*.parquet", tmp_path)
         fault = r'/a\.parquet and 1 more: the files do not fit in one table: .*b\.parquet.* column "tags"'
-        with pytest.raises(AdiError, match=fault), reading(connection, files):
+        with pytest.raises(AdiError, match=fault), TableFiles(files).reading(connection):
             rows_of(connection, files, "tags")
 
 
 class TestRequireColumns:
     def test_all_there(self):
-        require_columns([Path("a.csv")], {"user": "BIGINT", "item": "BIGINT"}, {"item": "interactions.item"})
+        require_columns("a.csv", {"user": "BIGINT", "item": "BIGINT"}, {"item": "interactions.item"})
 
     def test_missing(self):
         columns = {"user_id": "BIGINT", "item": "BIGINT"}
         wanted = {"item": "interactions.item", "userid": "interactions.user", "zone": "domains.column"}
         with pytest.raises(AdiError) as caught:
-            require_columns([Path("a.csv"), Path("b.csv"), Path("c.csv")], columns, wanted)
+            require_columns(str(TableFiles([Path("a.csv"), Path("b.csv"), Path("c.csv")])), columns, wanted)
         assert str(caught.value) == (
             "a.csv and 2 more: no column 'userid' (interactions.user). Did you mean 'user_id'? "
             "no column 'zone' (domains.column). Columns: user_id, item."
@@ -330,4 +345,4 @@ class TestRequireColumns:
 
     def test_a_wide_table_is_not_listed_whole(self):
         with pytest.raises(AdiError, match=r"c38, c39 and 960 more\.$"):
-            require_columns([Path("a.csv")], [f"c{i}" for i in range(1000)], {"x": "interactions.user"})
+            require_columns("a.csv", [f"c{i}" for i in range(1000)], {"x": "interactions.user"})

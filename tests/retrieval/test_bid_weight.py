@@ -1,4 +1,4 @@
-"""A run's items by score + weight · log bid: worked out by hand on a model that counts clicks."""
+"""A run's top k by score + weight · log bid, worked out by hand on a model that counts clicks."""
 
 import math
 from pathlib import Path
@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from adi.errors import AdiError
-from adi.retrieval.batch import retrieve_all
+from adi.retrieval.retrieve_all import retrieve_all
 from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 
@@ -27,8 +27,8 @@ def retriever(run: Path) -> Retriever:
     return Retriever(run, bid="bid")
 
 
-def told(answer):
-    return " ".join(f"{one.item}:{one.score:.6g}" for one in answer.items)
+def shown(top):
+    return " ".join(f"{item}:{score:.6g}" for item, score in zip(top.ids, top.scores, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,17 @@ def told(answer):
 )
 def test_the_bids_of_the_domain_are_added_to_all_scores(retriever, domain, weight, expected):
     for k in (1, 3, 100):
-        answer = retriever.retrieve(domain, history=[], k=k, bid_weight=weight * ONE)
-        assert told(answer) == " ".join(expected.split()[:k])
+        top = retriever.retrieve(domain, history=[], k=k, bid_weight=weight * ONE)
+        assert shown(top) == " ".join(expected.split()[:k])
 
 
 def test_filter_and_excluded_items_are_left_out_before(retriever):
-    ask = {"history": ["bag"], "exclude": ["été"], "k": 3, "bid_weight": 2 * ONE}
-    assert told(retriever.retrieve("search", **ask)) == "本:17 ink:8 mug:7"
-    assert told(retriever.retrieve("search", **ask, filter="bid < 100")) == "ink:8 mug:7 pen:6"
-    assert told(retriever.retrieve("search", **ask, filter="bid < 100", exclude_seen=False)) == "bag:13 ink:8 mug:7"
+    arguments = {"history": ["bag"], "exclude": ["été"], "k": 3, "bid_weight": 2 * ONE}
+    assert shown(retriever.retrieve("search", **arguments)) == "本:17 ink:8 mug:7"
+    assert shown(retriever.retrieve("search", **arguments, filter="bid < 100")) == "ink:8 mug:7 pen:6"
+    assert (
+        shown(retriever.retrieve("search", **arguments, filter="bid < 100", exclude_seen=False)) == "bag:13 ink:8 mug:7"
+    )
 
 
 def test_a_weight_changes_nothing_for_later_requests(retriever, run):
@@ -70,21 +72,21 @@ def test_each_row_of_a_batch_is_what_the_user_gets_alone(retriever, tmp_path):
     assert len(rows) == 13 * 3
     for row in rows:
         top = retriever.retrieve(row["domain"], user=row["user"], k=4, bid_weight=2 * ONE)
-        assert row["items"] == [one.item for one in top.items]
-        assert row["scores"] == pytest.approx([one.score for one in top.items])
+        assert row["items"] == list(top.ids)
+        assert row["scores"] == pytest.approx(top.scores)
 
 
 @pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf, 1e7])
 def test_a_weight_out_of_range_is_refused(retriever, tmp_path, weight):
-    with pytest.raises(AdiError, match=f"bid_weight = {weight}: give a number from 0"):
+    with pytest.raises(AdiError, match=f"bid_weight: {weight}; give a number from 0"):
         retriever.retrieve("search", history=[], bid_weight=weight)
-    with pytest.raises(AdiError, match=f"bid_weight = {weight}: give a number from 0"):
+    with pytest.raises(AdiError, match=f"bid_weight: {weight}; give a number from 0"):
         retrieve_all(retriever, tmp_path / "top.parquet", bid_weight=weight)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_has_to_be_told_which_attribute(run):
-    with pytest.raises(AdiError, match="which attribute holds the bids"):
+def test_a_run_needs_the_attribute_of_the_bids(run):
+    with pytest.raises(AdiError, match=r"^bid: missing\. A bid weight needs the name of the items' attribute"):
         Retriever(run).retrieve("search", history=[], bid_weight=1.0)
     with pytest.raises(AdiError, match=r"no attribute 'bit'\. Did you mean 'bid'"):
         Retriever(run, bid="bit")

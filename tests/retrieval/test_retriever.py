@@ -1,4 +1,4 @@
-"""Top-K from a run of the hand-written log: every way to ask, and the same order as the evaluation's."""
+"""Top k from a run of the hand-written log: every argument, and the same order as the evaluation's."""
 
 import json
 from pathlib import Path
@@ -32,12 +32,12 @@ def towers(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Retrieve
     return Retriever(run)
 
 
-def ids(answer):
-    return [each.item for each in answer.items]
+def ids(top):
+    return list(top.ids)
 
 
 def popular(data, domain, without=()):
-    """The items of a domain's corpus with their training counts, the most clicked first, by hand."""
+    """The items of a domain's corpus with their training counts, the most clicked first."""
     index = data.domains.index(domain)
     rows = data.rows("train")
     _, items, domains = data.targets("train", rows)
@@ -47,24 +47,24 @@ def popular(data, domain, without=()):
     return sorted(((count, item) for item, count in counts.items() if item not in without), reverse=True)
 
 
-def test_a_user_never_seen_gets_what_is_popular_without_the_given_history(popularity):
+def test_a_new_user_gets_what_is_popular_without_the_history(popularity):
     counts = popular(popularity.dataset, "search", without=("pen", "mug"))
     answer = popularity.retrieve("search", user="nobody", history=["pen", "mug"], k=4)
     assert answer.domain == "search"
-    assert [each.score for each in answer.items] == [count for count, _ in counts[:4]]
-    assert all((each.score, each.item) in counts for each in answer.items)
+    assert list(answer.scores) == [count for count, _ in counts[:4]]
+    assert all((top.score, top.item) in counts for top in answer.items)
     assert answer.ignored == ()
     assert popularity.retrieve("search", history=["pen", "mug"], k=4) == answer
 
 
-def test_a_known_user_is_not_shown_what_the_log_says_was_taken(popularity):
+def test_items_of_a_known_users_log_are_left_out(popularity):
     # éric: s:cap s:mug f:pen s:pen f:mug, of which the last of each domain are the test
     answer = popularity.retrieve("search", user="éric", k=100)
     assert set(ids(answer)) == {item for _, item in popular(popularity.dataset, "search")} - {"cap", "mug", "pen"}
     assert ids(popularity.retrieve("feed", user="ana", k=100)) == ["bag"]
 
 
-def test_a_given_history_replaces_that_of_a_known_user(popularity):
+def test_a_history_replaces_that_of_a_known_user(popularity):
     assert sorted(ids(popularity.retrieve("feed", user="ana", history=["bag"], k=100))) == ["mug", "pen"]
     assert len(popularity.retrieve("feed", user="ana", history=[], k=100).items) == 3
 
@@ -76,7 +76,7 @@ def test_unknown_items_of_a_history_are_named(popularity):
     assert len(popularity.retrieve("feed", history=["x"], k=100).items) == 3
 
 
-def test_a_list_is_no_longer_than_what_is_left_of_the_corpus(popularity):
+def test_a_list_is_no_longer_than_the_rest_of_the_corpus(popularity):
     assert len(popularity.retrieve("feed", history=[], k=1000).items) == 3
     assert popularity.retrieve("kiosk", history=["map"]).items == ()
 
@@ -88,7 +88,7 @@ def test_items_of_the_history_stay_where_the_data_has_repeats(popularity, monkey
 
 
 @pytest.mark.parametrize("k", [0, -3])
-def test_a_list_holds_an_item_or_more(popularity, k):
+def test_k_is_at_least_one(popularity, k):
     with pytest.raises(AdiError, match=f"k = {k}: ask for at least one item"):
         popularity.retrieve("feed", history=[], k=k)
 
@@ -105,21 +105,21 @@ def test_an_unknown_user_needs_a_history(popularity):
         popularity.retrieve("feed")
 
 
-def test_a_history_is_a_list_of_items_and_not_one_text(popularity):
-    with pytest.raises(AdiError, match=r"history: 'pen,ink' is one text; give a list of item ids"):
+def test_a_history_is_a_list_of_items(popularity):
+    with pytest.raises(AdiError, match=r"history: 'pen,ink' is a single string; give a list of item ids"):
         popularity.retrieve("feed", history="pen,ink")
 
 
 def test_the_context_is_part_of_the_request(towers):
     def scores(**context):
-        return [each.score for each in towers.retrieve("search", history=["pen"], context=context, k=100).items]
+        return towers.retrieve("search", history=["pen"], context=context, k=100).scores
 
     nothing = scores()
     assert scores(device="phone") != nothing
     assert scores(device="phone") != scores(device="tablet")
     assert scores(hour="3") != nothing
     assert scores(hour="3.0") == scores(hour="3") != scores(hour="20")
-    # a value that training never saw is not a missing one
+    # a value unseen in training differs from a missing one
     assert scores(device="television") not in (nothing, scores(device="phone"))
     assert scores(device="television") == scores(device="radio")
 
@@ -135,25 +135,26 @@ def test_a_wrong_context_is_refused(towers):
 
 def test_the_history_is_part_of_the_request(towers):
     def scores(domain, history):
-        return {each.item: each.score for each in towers.retrieve(domain, history=history, k=100).items}
+        top = towers.retrieve(domain, history=history, k=100)
+        return dict(zip(top.ids, top.scores, strict=True))
 
     one, other = scores("search", ["pen", "ink"]), scores("search", ["pen", "bag"])
     assert all(one[item] != other[item] for item in one.keys() & other.keys())
     assert scores("search", ["pen", "x", "ink"]) == one
 
 
-def test_a_given_history_is_one_of_the_domain_oldest_first(popularity, monkeypatch):
-    asked = []
+def test_a_history_is_of_the_requests_domain_and_oldest_first(popularity, monkeypatch):
+    recorded = []
 
     class Recorder:
         def against(self, domain, items):
-            return lambda queries: asked.append(queries) or torch.zeros(1, len(items))
+            return lambda queries: recorded.append(queries) or torch.zeros(1, len(items))
 
     monkeypatch.setattr(popularity.engine, "scorer", Recorder())
     monkeypatch.setattr(popularity.engine, "_scores", {})
     popularity.retrieve("feed", user="cy", history=["pen", "x", "bag"])
     popularity.retrieve("feed", history=["pen"])
-    known, unknown = asked
+    known, unknown = recorded
     data = popularity.dataset
     assert [data.items.key(item) for item in known.histories.items] == ["pen", "bag"]
     assert known.histories.domains.tolist() == [1, 1]
@@ -180,22 +181,22 @@ def test_a_domain_is_prepared_once(towers, monkeypatch):
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_the_order_is_that_of_the_evaluation(towers, tables, domain):
-    """Every test item that the user had not taken before stands in the list where the evaluation ranks it."""
+    """Every test item that is new to the user has the rank in the list that the evaluation gives it."""
     data: Dataset = towers.dataset
     log = [json.loads(line) for line in (tables / "clicks.jsonl").read_text(encoding="utf-8").splitlines()]
     contexts = {(row["user"], row["domain"], row["item"]): (row["device"], str(row["hour"])) for row in log}
     index, rows = data.domains.index(domain), data.rows("test")
     rows = rows[data.targets("test", rows)[2] == index]
-    found = rank(towers.engine.scorer, data, "test", index, rows, candidates=None, causal=False, ks=(1,))
+    ranked = rank(towers.engine.scorer, data, "test", index, rows, candidates=None, causal=False, ks=(1,))
     users, items, _ = data.targets("test", rows)
     compared = 0
-    for row, user, item, expected in zip(rows, users, items, found.ranks, strict=True):
+    for row, user, item, expected in zip(rows, users, items, ranked.ranks, strict=True):
         seen = data.queries("test", np.array([row]), causal=False).histories.items
         who, wanted = data.users.key(user), data.items.key(item)
         device, hour = contexts[who, domain, wanted]
         context = {"hour": hour} | ({"device": device} if device else {})
         answer = ids(towers.retrieve(domain, user=who, context=context, k=100))
-        assert set(answer).isdisjoint(data.items.key(each) for each in seen)
+        assert set(answer).isdisjoint(data.items.key(number) for number in seen)
         if item not in seen:
             assert answer.index(wanted) == expected
             compared += 1
@@ -213,7 +214,7 @@ def test_scores_that_are_not_finite_are_refused(popularity, monkeypatch):
         popularity.retrieve("feed", user="ana")
 
 
-def test_a_filter_admits_items_by_their_attributes_in_the_domain(popularity):
+def test_a_filter_allows_items_by_their_attributes_in_the_domain(popularity):
     data = popularity.dataset
     for domain, name in enumerate(data.domains):
         table = data.attributes(domain)
@@ -234,3 +235,23 @@ def test_excluded_and_seen_items(popularity):
     answer = popularity.retrieve("search", history=[], k=100, exclude=[everything[1], "no such item"])
     assert ids(answer) == [everything[0], *everything[2:]]
     assert answer.ignored == ("no such item",)
+
+
+def test_a_top_k_as_a_frame_and_in_one_line(popularity):
+    top = popularity.retrieve("search", history=["pen", "gold"], k=4)
+    frame = top.to_frame()
+    assert frame.column_names == ["rank", "item", "score"]
+    assert frame.to_pylist() == [
+        {"rank": rank, "item": item, "score": score}
+        for rank, (item, score) in enumerate(zip(top.ids, top.scores, strict=True), 1)
+    ]
+    assert repr(top) == "<TopK of search, 4 items: cap 4, mug 3, ink 2, …>"
+    assert top._repr_html_().count("<tr>") == 5
+    nothing = popularity.retrieve("kiosk", history=["map"])
+    assert (repr(nothing), nothing.to_frame().num_rows) == ("<TopK of kiosk, 0 items>", 0)
+
+
+def test_a_path_may_be_a_string(popularity):
+    same = Retriever(popularity.engine.version)
+    assert same.retrieve("search", user="ana") == popularity.retrieve("search", user="ana")
+    assert repr(same).endswith("run: search, feed, kiosk>")

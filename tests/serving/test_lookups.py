@@ -145,7 +145,7 @@ def test_a_bundle_describes_its_run(bundles, prepared, tmp_path: Path, serving) 
         "mean": {"recall@2": 0.5},
     }
     interest = {"user": {"features": ["age"], "values": {"search": [0.25], "feed": [None], "kiosk": [1.0]}}}
-    (run / "metrics.json").write_text(json.dumps(metrics | {"breakdown": {"large": 1}}))
+    (run / "metrics.json").write_text(json.dumps(metrics | {"breakdown": {"history_length": {}}}))
     (run / "interest.json").write_text(json.dumps(interest))
     info = export(run, tmp_path / "bundle")
     assert {"run/run.json", "run/metrics.json", "run/interest.json"} <= set(info.files)
@@ -168,6 +168,6 @@ def test_a_run_with_invalid_metrics_is_not_exported(bundles, tmp_path: Path) -> 
     run = tmp_path / "run"
     shutil.copytree(bundles[0].parent / "run-0", run)
     (run / "metrics.json").write_text("{")
-    with pytest.raises(AdiError, match=r"metrics\.json: not JSON .*Evaluate the run again"):
+    with pytest.raises(AdiError, match=r"run/metrics\.json: .*'adi evaluate .*/run' writes it"):
         export(run, tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()

@@ -1,4 +1,4 @@
-"""Where the published data sets are on this machine, for the tests that run on them."""
+"""The published data sets on this machine, for the tests that use them."""
 
 import os
 from collections.abc import Callable

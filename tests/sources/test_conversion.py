@@ -1,4 +1,4 @@
-"""What every conversion writes."""
+"""Tables, schema and counts as every conversion writes them."""
 
 import json
 from pathlib import Path

@@ -25,8 +25,8 @@ def _wheel(folder: Path, *, members: list[str], version: str = "1") -> None:
 def test_files_are_sorted(tmp_path: Path) -> None:
     for name in ("log_2.txt", "log_10.txt", "other.txt"):
         (tmp_path / name).touch()
-    found = published_files(tmp_path, "log*.txt", "Get it.")
-    assert [path.name for path in found] == ["log_10.txt", "log_2.txt"]
+    files = published_files(tmp_path, "log*.txt", "Get it.")
+    assert [path.name for path in files] == ["log_10.txt", "log_2.txt"]
 
 
 def test_missing_folder_says_what_to_do(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_missing_folder_says_what_to_do(tmp_path: Path) -> None:
 def test_missing_file_says_which_is_expected(tmp_path: Path) -> None:
     with pytest.raises(AdiError, match=r"no file matches 'log\*\.txt'\. Get it\."):
         published_files(tmp_path, "log*.txt", "Get it.")
-    with pytest.raises(AdiError, match=r"neither 'pack-\*\.whl' nor 'a\.txt' is in it\. Get it\."):
+    with pytest.raises(AdiError, match=r"holds neither 'pack-\*\.whl' nor 'a\.txt'\. Get it\."):
         _contents(tmp_path)
 
 

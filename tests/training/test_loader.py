@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from adi.batch import tensors
-from adi.data.features import FeatureReader
+from adi.features.reader import FeatureReader
 from adi.training.loader import Loader, PseudoPositives, negative_sampler, shuffled
 
 

@@ -103,7 +103,9 @@ def test_data_prepared_anew_is_refused(tables, prepared, tmp_path):
     old = manifest["fingerprint"]
     manifest["fingerprint"] = "0123456789abcdef"
     (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(AdiError, match=f"has changed since the training .*fingerprint {old} then, 0123456789abcdef now"):
+    with pytest.raises(
+        AdiError, match=f"has changed since the training .*fingerprint {old} then, 0123456789abcdef now"
+    ):
         evaluate_run(tmp_path / "run")
 
 

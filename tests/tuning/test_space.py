@@ -91,7 +91,10 @@ def test_changed_leaves_the_config_as_it_is() -> None:
         ({"lr": {"low": 1, "high": 2, "logg": True}}, "space: lr: logg: is not a known key. Did you mean 'log'?"),
         ({"lr": {"low": -1, "high": 2}}, "training.lr: Input should be greater than 0 (got -1)"),
         ({"dropout": {"low": 0, "high": 1}}, "model.dropout: Input should be less than 1 (got 1)"),
-        ({"dropout": {"low": 0, "high": 0.5, "log": True}}, "dropout: low is 0.0; a logarithmic scale needs a value above 0"),
+        (
+            {"dropout": {"low": 0, "high": 0.5, "log": True}},
+            "dropout: low is 0.0; a logarithmic scale needs a value above 0",
+        ),
         ({"dim": {"low": 1.5, "high": 8}}, "model.dim: Input should be a valid integer"),
         ({"norm": {"low": 1, "high": 8}}, "model.norm: Input should be 'none' or 'batch' (got 1)"),
         ({"causal": {"low": 0, "high": 1}}, "space: causal: is true or false and has no range. Give choices"),

@@ -1,0 +1,1 @@
+"""Bundles: what is served, opened and answered without torch. `adi.exporting` writes them."""

@@ -1,36 +1,49 @@
-"""The manifest of a bundle: what it was made from, what is in it, and what was checked before it was published."""
+"""The manifest of a bundle, ``bundle.json``: its model, domains, files, and the checks made before publishing."""
 
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
 from pydantic import Field, ValidationError
 
-from adi.bundle.user_tower import TowerInfo
 from adi.errors import AdiError
+from adi.frames import html_of
 from adi.schema import Strict, describe
 
 FORMAT = 1
-"""Raised whenever the layout of a bundle changes; bundles of another format are refused, never half understood."""
+"""Incremented whenever the layout of a bundle changes; a bundle of another format is refused."""
 
 MANIFEST = "bundle.json"
 DATA = "data"
 
 
 class FileInfo(Strict):
-    """Bytes of a file, and a digest of them (blake2b, 16 bytes)."""
+    """Size of a file in bytes, and a digest of its content (blake2b, 16 bytes)."""
 
     size: int
     digest: str
 
 
-class Parity(Strict):
-    """What was compared with the run before publishing, on so many real `queries` of a domain.
+class PaddedFeature(Strict):
+    """One feature's `width` slots in a user tower's input; its table begins at row `first` of the packed tables."""
 
-    `vectors` is the largest difference of a user vector's component, relative to the largest component of all; `recall`
-    the mean share of the evaluator's top `k` that the index returned.
-    """
+    feature: str
+    first: int
+    width: int
+
+
+class TowerInfo(Strict):
+    """The user tower of a domain: the files of its packed tables and of its graph, and the padding of its input."""
+
+    tables: str
+    graph: str
+    slots: tuple[PaddedFeature, ...]
+
+
+class Parity(Strict):
+    """The comparison of a domain with its run, before the bundle was published."""
 
     queries: int = Field(description="Real queries of the comparison with the run.")
     k: int = Field(description="Depth of the compared top, in items.")
@@ -41,8 +54,10 @@ class Parity(Strict):
 
 
 class BidsInfo(Strict):
-    """The log bids of a domain's items, in `file`, and what was checked: on so many real `queries` of the domain, for
-    each of `weights`, the mean share of the exact top k by score + weight · log bid that the index returned.
+    """The log bids of a domain's items, in `file`, and the recall with them.
+
+    `recalls` has for each of `weights` the mean share of the exact top k by score + weight · log bid that the index
+    returned, on that many real `queries` of the domain.
     """
 
     file: str
@@ -52,7 +67,7 @@ class BidsInfo(Strict):
 
 
 class DomainInfo(Strict):
-    """A domain in a bundle: how many items can be retrieved there, its user tower, its index and what was checked."""
+    """A domain of a bundle: the number of items that can be retrieved, its user tower, index and bids, and checks."""
 
     items: int
     kind: Literal["exact", "ivf"]
@@ -63,9 +78,10 @@ class DomainInfo(Strict):
 
 
 class BundleInfo(Strict):
-    """``bundle.json``. `version` is a digest of all other files: what has the same version is the same bundle.
+    """Contents of ``bundle.json``.
 
-    `bid` is the items' attribute that the bids are from, where the bundle has any.
+    `version` is a digest of all other files, so that bundles of one version are the same. `bid` is the items' attribute
+    that the bids come from, if the bundle has bids.
     """
 
     format: int
@@ -79,54 +95,74 @@ class BundleInfo(Strict):
     versions: Mapping[str, str]
     files: Mapping[str, FileInfo]
 
+    def __repr__(self) -> str:
+        items = sum(domain.items for domain in self.domains.values())
+        return f"<Bundle of {self.model}, version {self.version}: {len(self.domains)} domains, {items:,} items>"
 
-def digest_of(path: Path) -> FileInfo:
-    """Size and digest of a file, read in pieces."""
+    def __str__(self) -> str:
+        return repr(self)
+
+    def to_frame(self) -> pa.Table:
+        """Return an Arrow table with a row for each domain (`adi.frames`): its items, and the recall of its index."""
+        rows = [
+            {"domain": name, "items": domain.items, "index": domain.kind, "recall": domain.parity.recall}
+            for name, domain in self.domains.items()
+        ]
+        return pa.Table.from_pylist(rows)
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        return html_of(self.to_frame())
+
+
+def files_in(bundle: Path) -> dict[str, FileInfo]:
+    """Return size and digest of every file of a bundle except its manifest."""
+    paths = sorted(path for path in bundle.rglob("*") if path.is_file() and path != bundle / MANIFEST)
+    return {path.relative_to(bundle).as_posix(): _file_info(path) for path in paths}
+
+
+def version_of(files: Mapping[str, FileInfo]) -> str:
+    """Return the version of a bundle with these files."""
+    lines = "".join(f"{name} {info.size} {info.digest}\n" for name, info in sorted(files.items()))
+    return blake2b(lines.encode(), digest_size=6).hexdigest()
+
+
+def read_bundle_info(bundle: Path, *, verify: bool = False) -> BundleInfo:
+    """Read a bundle's manifest and check that every file is there with its size, and with `verify` its digest.
+
+    Raises `AdiError` for a folder that is not a bundle, one of another format, and one that is incomplete.
+    """
+    path = bundle / MANIFEST
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise AdiError(
+            f"{bundle}: not a bundle (no {MANIFEST}). Make one with: adi export RUN --out {bundle}"
+        ) from None
+    try:
+        info = BundleInfo.model_validate_json(text)
+    except ValidationError as error:
+        reason = describe(error, BundleInfo)
+        raise AdiError(f"{path}: not a manifest that this adi wrote: {reason}. Export the bundle again.") from None
+    if info.format != FORMAT:
+        raise AdiError(f"{path}: format {info.format}, and this adi reads format {FORMAT}. Export the bundle again.")
+    for name, expected in info.files.items():
+        file = bundle / name
+        size = file.stat().st_size if file.is_file() else None
+        if size is None:
+            raise AdiError(f"{file}: the file is missing from the bundle. Copy the bundle again, or export it again.")
+        if size != expected.size:
+            raise AdiError(f"{file}: {size} bytes of {expected.size}. Copy the bundle again, or export it again.")
+        if verify and _file_info(file) != expected:
+            raise AdiError(f"{file}: other content than was exported. Copy the bundle again, or export it again.")
+    return info
+
+
+def _file_info(path: Path) -> FileInfo:
+    """Return size and digest of a file, which is read in pieces."""
     digest, size = blake2b(digest_size=16), 0
     with path.open("rb") as file:
         while piece := file.read(1 << 22):
             digest.update(piece)
             size += len(piece)
     return FileInfo(size=size, digest=digest.hexdigest())
-
-
-def files_in(folder: Path) -> dict[str, FileInfo]:
-    """Every file of a bundle but its manifest."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
-    return {path.relative_to(folder).as_posix(): digest_of(path) for path in paths}
-
-
-def version_of(files: Mapping[str, FileInfo]) -> str:
-    """The version of a bundle of these files."""
-    lines = "".join(f"{name} {info.size} {info.digest}\n" for name, info in sorted(files.items()))
-    return blake2b(lines.encode(), digest_size=6).hexdigest()
-
-
-def read_bundle_info(folder: Path, *, verify: bool = False) -> BundleInfo:
-    """Read a bundle's manifest and check that every file is there and of its size, with `verify` also its digest.
-
-    Raises `AdiError` for a folder that is no bundle, one of another format, and one that is not whole.
-    """
-    path = folder / MANIFEST
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        raise AdiError(
-            f"{folder}: not a bundle (no {MANIFEST}). Make one with: adi export RUN --out {folder}"
-        ) from None
-    try:
-        info = BundleInfo.model_validate_json(text)
-    except ValidationError as error:
-        fault = describe(error, BundleInfo)
-        raise AdiError(f"{path}: not a manifest that this adi wrote: {fault}. Export the bundle again.") from None
-    if info.format != FORMAT:
-        raise AdiError(f"{path}: format {info.format}, and this adi reads format {FORMAT}. Export the bundle again.")
-    for name, expected in info.files.items():
-        file = folder / name
-        size = file.stat().st_size if file.is_file() else None
-        if size is None:
-            raise AdiError(f"{file}: the file is missing from the bundle. Copy the bundle again, or export it again.")
-        if size != expected.size or (verify and digest_of(file) != expected):
-            found = f"{size} bytes of {expected.size}" if size != expected.size else "other content than was exported"
-            raise AdiError(f"{file}: {found}. Copy the bundle again, or export it again.")
-    return info

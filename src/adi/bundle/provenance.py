@@ -1,50 +1,52 @@
-"""What a bundle keeps of the run that it was made of, to be shown: nothing that it answers with.
+"""Provenance of a bundle: files of its run that are kept for display, below ``BUNDLE/run``. Answers do not use them."""
 
-BUNDLE/run/run.json        model, seed, settings
-BUNDLE/run/metrics.json    its metrics, where it was evaluated
-BUNDLE/run/interest.json   the weight of each feature in each domain, where its model has such
-"""
-
-import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from adi.errors import AdiError
+from adi.runs.by_feature import INTEREST, read_by_feature
+from adi.runs.info import FILE as RUN
+from adi.runs.info import read_info
+from adi.runs.metrics import FILE as METRICS
+from adi.runs.run import read_metrics
 
-ORIGIN = "run"
-KEPT = ("run.json", "metrics.json", "interest.json")
-OF_RUN = ("seed", "created", "parameters", "config")
-OF_METRICS = ("part", "against", "history", "ks", "domains", "mean")
+FOLDER = "run"
+RUN_KEYS = ("seed", "created", "parameters", "config")
+METRICS_KEYS = {"part", "against", "history", "ks", "domains", "mean"}
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    RUN: read_info,
+    METRICS: read_metrics,
+    INTEREST: lambda run: read_by_feature(run / INTEREST),
+}
+"""How each file is read from a run's folder; a run that was not evaluated has the first only."""
 
 
-def keep_origin(run: Path, folder: Path) -> None:
-    """Copy what there is of a run's files into a bundle."""
-    (folder / ORIGIN).mkdir()
-    for name in KEPT:
+def write_provenance(run: Path, bundle: Path) -> None:
+    """Copy the files of a run that exist into a bundle. Raises `AdiError` for a damaged one."""
+    (bundle / FOLDER).mkdir()
+    for name, read in READERS.items():
         if (run / name).is_file():
-            shutil.copyfile(run / name, folder / ORIGIN / name)
+            read(run)
+            shutil.copyfile(run / name, bundle / FOLDER / name)
 
 
-def read_origin(folder: Path) -> dict[str, Any]:
-    """What is told of a bundle's run: seed, created, parameters and config; metrics and interest, None if not there.
+def read_provenance(bundle: Path) -> dict[str, Any]:
+    """Read the seed, created, parameters and config of a bundle's run, its metrics and its interest; None if missing.
 
-    Raises `AdiError` for a file that is not a JSON object.
+    Raises `AdiError` for a damaged file.
     """
-    info, metrics, interest = (_read(folder / ORIGIN / name) for name in KEPT)
-    return {key: (info or {}).get(key) for key in OF_RUN} | {
-        "metrics": metrics and {key: metrics.get(key) for key in OF_METRICS},
-        "interest": interest,
+    files = dict[str, Any]()
+    for name, read in READERS.items():
+        path = bundle / FOLDER / name
+        try:
+            files[name] = read(path.parent) if path.exists() else None
+        except AdiError:
+            raise AdiError(f"{path}: damaged. Copy the bundle again, or export it again.") from None
+    metrics, interest = files[METRICS], files[INTEREST]
+    return {key: getattr(files[RUN], key, None) for key in RUN_KEYS} | {
+        "metrics": metrics and metrics.model_dump(mode="json", include=METRICS_KEYS),
+        "interest": interest and {side: values.model_dump(mode="json") for side, values in interest.items()},
     }
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise AdiError(f"{path}: not JSON ({error}). Evaluate the run again, and export it again.") from None
-    if not isinstance(content, dict):
-        raise AdiError(f"{path}: not a JSON object. Evaluate the run again, and export it again.")
-    return content

@@ -1,10 +1,11 @@
-"""The commands on bundles: export makes one of a run; retrieve and retrieve-all ask it, or a run, for top-Ks."""
+"""The commands export, which makes a bundle of a run, and retrieve and retrieve-all, which search a bundle or a run."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from adi.cli.options import ModelPath
 from adi.cli.show import plain_table, progress_bar, say, say_json
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -13,63 +14,63 @@ ExcludeSeen = Annotated[
     bool | None,
     typer.Option(
         "--exclude-seen/--include-seen",
-        help="Leave out the items of the history.",
+        help="Leave out the items of the user's history.",
         show_default="unless the data has repeats",
     ),
 ]
 Condition = Annotated[
     str | None,
-    typer.Option("--filter", help="A condition on the items' attributes, as in \"category = 'toys' and bid > 1\"."),
+    typer.Option("--filter", help="Condition on the items' attributes, such as \"category = 'toys' and bid > 1\"."),
 ]
 Bid = Annotated[
     str | None,
-    typer.Option(help="Of a run: the items' attribute with their bids. A bundle has those it was exported with."),
+    typer.Option(
+        help="For a run: the items' attribute that holds their bids. A bundle has those it was exported with."
+    ),
 ]
-BidWeight = Annotated[
-    float, typer.Option(help="Order by score + this · log bid of the item in the domain; 0 leaves bids out.")
-]
+BidWeight = Annotated[float, typer.Option(help="Rank by score + WEIGHT · log bid in the domain; 0 ignores bids.")]
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="The folder of a run that is complete.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write; must not hold anything yet.")],
-    target: Annotated[float, typer.Option(help="Recall that each index must reach against exact search.")] = 0.99,
-    k: Annotated[int, typer.Option("-k", help="Of how many items that recall is.")] = 100,
+    run: Annotated[Path, typer.Argument(help="Folder of a complete run.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; must be missing or empty.")],
+    target: Annotated[float, typer.Option(help="Recall@k that each index must reach against exact search.")] = 0.99,
+    k: Annotated[int, typer.Option("-k", help="The k of that recall.")] = 100,
     exact_below: Annotated[
-        int, typer.Option(help="Domains of fewer items get an exact index, others an approximate one.")
+        int, typer.Option(help="Domains with fewer items get an exact index, others an approximate one.")
     ] = 100_000,
     bid: Annotated[
-        str | None, typer.Option(help="The items' attribute with their bids, for requests with a bid weight.")
+        str | None, typer.Option(help="The items' attribute that holds their bids, for requests with a bid weight.")
     ] = None,
+    model: ModelPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a bundle of a run: all that it takes to serve it, checked against the run before it is published.
+    """Export a run as a bundle: everything needed to serve it, compared with the run before it is published.
 
     Example: [bold]adi export run --out bundle[/]
     """
-    from adi.exporting.export import export as write
+    from adi.exporting.export import export as export_run
     from adi.exporting.export import planned_size
-    from adi.index.settings import IndexSettings
 
-    settings = IndexSettings(target=target, k=k, exact_below=exact_below)
-    planned = planned_size(run, settings)
+    settings = {"target": target, "k": k, "exact_below": exact_below}
+    planned = planned_size(run, settings, model=model)
     if not as_json:
         say(
             f"{out}: {planned.items:,} items of {planned.domains} domains × {planned.dim} numbers: "
             f"{size(planned.bytes)} of vectors."
         )
     with progress_bar() as progress:
-        info = write(run, out, settings=settings, bid=bid, progress=progress)
+        info = export_run(run, out, settings=settings, bid=bid, model=model, progress=progress)
     if as_json:
         say_json(info.model_dump(mode="json"))
         return
     table = plain_table(None, "domain")
     for column in ("items", "index", "recall", "vectors off by", *(["recall with bids"] if bid else [])):
         table.add_column(column, justify="right")
-    for name, own in info.domains.items():
-        parity = own.parity
-        with_bids = [f"{min(own.bids.recalls):.4f}"] if own.bids else []
-        table.add_row(name, f"{own.items:,}", own.kind, f"{parity.recall:.4f}", f"{parity.vectors:.1e}", *with_bids)
+    for name, domain in info.domains.items():
+        recall, difference = f"{domain.parity.recall:.4f}", f"{domain.parity.vectors:.1e}"
+        with_bids = [f"{min(domain.bids.recalls):.4f}"] if domain.bids else []
+        table.add_row(name, f"{domain.items:,}", domain.kind, recall, difference, *with_bids)
     say(table)
     say(
         f"Wrote {out}, version {info.version}. Next: adi retrieve {out} --domain {next(iter(info.domains))} --user USER"
@@ -77,7 +78,7 @@ def export(
 
 
 def size(count: float) -> str:
-    """``3.4 MB``, for people."""
+    """Format a number of bytes, such as ``3.4 MB``."""
     for unit in ("bytes", "KB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
@@ -86,34 +87,35 @@ def size(count: float) -> str:
 
 
 def retrieve(
-    path: Annotated[Path, typer.Argument(help="The folder of a run that is complete, or of a bundle.")],
-    domain: Annotated[str, typer.Option(help="The domain whose corpus is searched.")],
-    user: Annotated[str | None, typer.Option(help="A user's id.")] = None,
+    path: Annotated[Path, typer.Argument(help="Folder of a bundle, or of a complete run.")],
+    domain: Annotated[str, typer.Option(help="Domain whose corpus is searched.")],
+    user: Annotated[str | None, typer.Option(help="Id of the user.")] = None,
     history: Annotated[
         str | None,
-        typer.Option(help="Items of a user never seen, oldest first, as in 3,99; or replaces a known one's."),
+        typer.Option(help="Item ids, oldest first, such as 3,99: a new user's history, or in place of a known one's."),
     ] = None,
     context: Annotated[
-        list[str] | None, typer.Option(help="A context feature, as in device=mobile; repeatable.")
+        list[str] | None, typer.Option(help="Context feature, such as device=mobile; repeatable.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
-    exclude: Annotated[str | None, typer.Option(help="Items to leave out, as in 3,99.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Number of items.")] = 10,
+    exclude: Annotated[str | None, typer.Option(help="Item ids to leave out, such as 3,99.")] = None,
     exclude_seen: ExcludeSeen = None,
     condition: Condition = None,
     bid: Bid = None,
     bid_weight: BidWeight = 0.0,
+    model: ModelPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """The top-K of a user in a domain.
+    """Show a user's top k in a domain.
 
-    A run is searched exactly, a bundle by its index.
+    A run is searched exactly, a bundle through its index.
 
     Example: [bold]adi retrieve bundle --domain search --user 1 -k 5[/]
     """
     from adi.cli.settings import pairs
     from adi.retrieval.retriever import Retriever
 
-    top = Retriever(path, bid=bid).retrieve(
+    top = Retriever(path, bid=bid, model=model).retrieve(
         domain,
         user=user,
         history=None if history is None else _ids(history),
@@ -125,50 +127,53 @@ def retrieve(
         bid_weight=bid_weight,
     )
     if as_json:
-        found = [{"item": one.item, "score": one.score} for one in top.items]
-        say_json({"domain": top.domain, "user": user, "items": found, "ignored": list(top.ignored)})
+        items = [{"item": item, "score": score} for item, score in zip(top.ids, top.scores, strict=True)]
+        say_json({"domain": top.domain, "user": user, "items": items, "ignored": list(top.ignored)})
         return
     who = "a new user" if user is None else f"user {user}"
     if top.items:
         table = plain_table(f"{domain}, {who}", "rank")
         table.add_column("item", overflow="fold", max_width=60)
         table.add_column("score", justify="right")
-        for rank, one in enumerate(top.items, 1):
-            table.add_row(str(rank), one.item, f"{one.score:.4f}")
+        for rank, (item, score) in enumerate(zip(top.ids, top.scores, strict=True), 1):
+            table.add_row(str(rank), item, f"{score:.4f}")
         say(table)
     else:
-        admitted = " that the filter admits" if condition else ""
-        say(f"Nothing to retrieve: {who} has had every item{admitted} of {domain}.")
+        which = " that the filter allows" if condition else ""
+        say(f"Nothing to retrieve: {who} has had every item of {domain}{which}.")
     if top.ignored:
         say(f"Not in the data, ignored: {', '.join(top.ignored)}")
 
 
 def retrieve_all(
-    path: Annotated[Path, typer.Argument(help="The folder of a bundle, or of a run that is complete.")],
-    out: Annotated[Path, typer.Option("--out", help="The Parquet file to write.")],
+    path: Annotated[Path, typer.Argument(help="Folder of a bundle, or of a complete run.")],
+    out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
     users: Annotated[
-        Path | None, typer.Option(help="A text file of user ids, one to a line.", show_default="every user")
+        Path | None, typer.Option(help="Text file of user ids, one per line.", show_default="every user")
     ] = None,
-    domains: Annotated[str | None, typer.Option(help="As in search,feed.", show_default="all")] = None,
-    k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
+    domains: Annotated[
+        str | None, typer.Option(help="Names of domains, such as search,feed.", show_default="all")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="Number of items.")] = 10,
     exclude_seen: ExcludeSeen = None,
     condition: Condition = None,
     bid: Bid = None,
     bid_weight: BidWeight = 0.0,
+    model: ModelPath = None,
 ) -> None:
-    """Write the top-K of many users in each domain to a Parquet file: a row for each user and domain, with two lists.
+    """Write the top k of many users to a Parquet file: a row for each domain and user, with the lists items and scores.
 
     Example: [bold]adi retrieve-all bundle -k 100 --out top.parquet[/]
     """
-    from adi.retrieval.batch import retrieve_all as run
+    from adi.retrieval.retrieve_all import retrieve_all as write_all
     from adi.retrieval.retriever import Retriever
 
-    asked = None if users is None else [line for line in users.read_text(encoding="utf-8").splitlines() if line]
+    user_ids = None if users is None else [line for line in users.read_text(encoding="utf-8").splitlines() if line]
     with progress_bar() as progress:
-        written = run(
-            Retriever(path, bid=bid),
+        rows = write_all(
+            Retriever(path, bid=bid, model=model),
             out,
-            users=asked,
+            users=user_ids,
             domains=None if domains is None else _ids(domains),
             k=k,
             exclude_seen=exclude_seen,
@@ -176,8 +181,8 @@ def retrieve_all(
             bid_weight=bid_weight,
             progress=progress,
         )
-    say(f"Wrote {out}: {written:,} rows.")
+    say(f"Wrote {out}: {rows:,} rows.")
 
 
 def _ids(text: str) -> list[str]:
-    return [one for one in text.split(",") if one]
+    return [item for item in text.split(",") if item]

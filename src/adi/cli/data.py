@@ -1,4 +1,4 @@
-"""Commands up to the prepared dataset: init, simulate, dataset, prepare."""
+"""Commands that lead to a prepared dataset: init, simulate, dataset, prepare."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,26 +7,26 @@ import typer
 
 from adi.cli.show import ERR, counts_table, few_validation, left_out, progress_bar, say
 
-Out = Annotated[Path, typer.Option("--out", help="Folder to write; must not hold anything yet.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder to write; it must be empty or not exist.")]
 
 
 def init(
-    tables: Annotated[list[Path], typer.Argument(help="The log, and the tables of users and items: files or globs.")],
+    tables: Annotated[list[Path], typer.Argument(help="The log and the tables of users and items: files or globs.")],
     out: Annotated[Path, typer.Option("--out", help="The schema file to write.")] = Path("schema.yaml"),
-    user: Annotated[str | None, typer.Option(help="The log's user column, if it is not guessed.")] = None,
-    item: Annotated[str | None, typer.Option(help="The log's item column, if it is not guessed.")] = None,
-    domain: Annotated[str | None, typer.Option(help="The log's domain column, if it is not guessed.")] = None,
-    time: Annotated[str | None, typer.Option(help="The log's time column, if it is not guessed.")] = None,
+    user: Annotated[str | None, typer.Option(help="The log's user column, if the guess fails.")] = None,
+    item: Annotated[str | None, typer.Option(help="The log's item column, if the guess fails.")] = None,
+    domain: Annotated[str | None, typer.Option(help="The log's domain column, if the guess fails.")] = None,
+    time: Annotated[str | None, typer.Option(help="The log's time column, if the guess fails.")] = None,
 ) -> None:
-    """Write a commented first schema, guessed from your tables.
+    """Write a first schema with comments, guessed from your tables.
 
     Example: [bold]adi init clicks.parquet users.csv items.csv[/]
     """
-    from adi.errors import AdiError
+    from adi.errors import ArgumentError
     from adi.guessing.draft import guess_schema
 
     if out.exists():
-        raise AdiError(f"{out}: exists already. Remove it, or choose another file with --out.")
+        raise ArgumentError("out", f"{out}: exists already. Remove it, or choose another file.")
     text = guess_schema(tables, out.parent, user=user, item=item, domain=domain, time=time)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
@@ -34,23 +34,29 @@ def init(
 
 
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder to write; must not hold anything yet.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; it must be empty or not exist.")],
     interactions: Annotated[int, typer.Option(help="Rows of the log.")] = 300_000,
     users: Annotated[int | None, typer.Option(help="Users.", show_default="interactions / 15")] = None,
     items: Annotated[int | None, typer.Option(help="Items.", show_default="interactions / 60, at least 200")] = None,
-    domains: Annotated[int, typer.Option(help="Domains; 3 have the paper's proportions.")] = 3,
-    days: Annotated[int, typer.Option(help="Days the log spreads over.")] = 3,
+    domains: Annotated[int, typer.Option(help="Domains; 3 domains have the paper's proportions.")] = 3,
+    days: Annotated[int, typer.Option(help="Days that the log covers.")] = 3,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
-    shared_strength: Annotated[float, typer.Option(help="Interest that a user has in every domain.")] = 2.5,
-    specific_strength: Annotated[float, typer.Option(help="Interest in one domain only.")] = 1.5,
-    bid_strength: Annotated[float, typer.Option(help="What an item's bid does in its domain.")] = 0.5,
-    quality_strength: Annotated[float, typer.Option(help="What an item's quality does in its domain.")] = 0.5,
+    shared_strength: Annotated[
+        float, typer.Option(help="Strength of the interest that a user has in every domain.")
+    ] = 2.5,
+    specific_strength: Annotated[
+        float, typer.Option(help="Strength of the interest that holds in one domain only.")
+    ] = 1.5,
+    bid_strength: Annotated[float, typer.Option(help="Effect of an item's bid in its domain.")] = 0.5,
+    quality_strength: Annotated[float, typer.Option(help="Effect of an item's quality in its domain.")] = 0.5,
     popularity_skew: Annotated[float, typer.Option(help="Exponent of the items' popularity.")] = 0.6,
-    profile_strength: Annotated[float, typer.Option(help="How much user features tell of interest.")] = 0.6,
+    profile_strength: Annotated[
+        float, typer.Option(help="Share of profile features that tell of the user's interest.")
+    ] = 0.6,
     user_overlap: Annotated[float, typer.Option(help="Share of users in two or more domains.")] = 0.49,
     item_overlap: Annotated[float, typer.Option(help="Share of items in two or more domains.")] = 0.79,
 ) -> None:
-    """Simulate an ads marketplace with known truth: tables, schema.yaml and the truth itself.
+    """Simulate an ads marketplace with known truth: writes tables, schema.yaml and the truth.
 
     Example: [bold]adi simulate tables --interactions 1000000 --domains 5[/]
     """
@@ -74,35 +80,39 @@ def simulate(
         item_overlap=item_overlap,
     )
     with progress_bar() as bar:
-        run(out, settings, lambda done, total: bar("simulating", done, total))
+        run(out, settings, bar)
     say(f"Wrote {out}. Next: adi prepare {out}/schema.yaml --out prepared")
 
 
 def dataset(
     name: Annotated[str, typer.Argument(help="xmrec-wsdm22, globo-news, complete-journey or movielens-1m.")],
-    source: Annotated[Path, typer.Option(help="The folder with the published files.")],
+    source: Annotated[Path, typer.Option(help="Folder with the published files.")],
     out: Out,
-    domain: Annotated[str | None, typer.Option(help="globo-news: the column to take as the domain.")] = None,
-    values: Annotated[str | None, typer.Option(help="globo-news: that column's values to keep, as in 1,3,4.")] = None,
+    domain: Annotated[str | None, typer.Option(help="globo-news: the column that is the domain.")] = None,
+    values: Annotated[
+        str | None, typer.Option(help="globo-news: the values of that column to keep, as in 1,3,4.")
+    ] = None,
 ) -> None:
-    """Turn a public data set into tables and a schema; docs/datasets.md says where each comes from.
+    """Convert a public data set into tables and a schema; docs/datasets.md says where to get each.
 
     Example: [bold]adi dataset xmrec-wsdm22 --source DIR --out tables[/]
     """
     from adi.sources.catalog import convert
 
-    chosen = None if values is None else [value.strip() for value in values.split(",")]
+    kept = None if values is None else [value.strip() for value in values.split(",")]
     with ERR.status(f"converting {name}"):
-        convert(name, source, out, domain_column=domain, values=chosen)
+        convert(name, source, out, domain=domain, values=kept)
     say(f"Wrote {out}. Next: adi prepare {out}/schema.yaml --out prepared")
 
 
 def prepare(
     schema: Annotated[Path, typer.Argument(help="schema.yaml, or the folder that holds it.")],
     out: Out,
-    memory: Annotated[str, typer.Option(help="Memory of the engine; what does not fit goes to disk.")] = "2GB",
+    memory: Annotated[
+        str, typer.Option(help="Memory of the SQL engine; what does not fit is spilled to disk.")
+    ] = "2GB",
 ) -> None:
-    """Prepare the tables of a schema for training: numbers on disk, each domain's corpus, what was set aside and why.
+    """Prepare the tables of a schema for training: arrays on disk, each domain's corpus, what was set aside and why.
 
     Example: [bold]adi prepare tables/schema.yaml --out prepared[/]
     """
@@ -115,6 +125,6 @@ def prepare(
         say(sentence)
     if few := few_validation(manifest):
         say(few)
-    lone = max(len(manifest.side("user", "context")), len(manifest.side("item"))) < 2
-    without = " --set adaptation=none" if lone else ""  # there is nothing to weigh a lone feature against
+    single = max(len(manifest.side("user", "context")), len(manifest.side("item"))) < 2
+    without = " --set adaptation=none" if single else ""  # there is nothing to weigh a single feature against
     say(f"Wrote {out}. Next: adi train {out} --model adi-se --out run{without}")

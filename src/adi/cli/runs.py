@@ -91,7 +91,7 @@ def train(
     """
     from adi.cli.settings import given_settings, settings_text
     from adi.errors import AdiError
-    from adi.progress import Epochs, bars
+    from adi.progress import bars
 
     given = given_settings(config, settings or [])
     if self_training:
@@ -102,6 +102,7 @@ def train(
     if out is None:
         raise AdiError("--out is missing: the folder of the run.")
     from adi.runs.self_training import read_audit
+    from adi.training.progress import Epochs
     from adi.training.train import train as run
 
     try:

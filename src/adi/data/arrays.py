@@ -1,4 +1,4 @@
-"""Arrays on disk: written as a stream of batches, read as memory maps, fingerprinted on the way."""
+"""Arrays on disk: written in batches, read as memory maps, and fingerprinted."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -12,23 +12,26 @@ import pyarrow as pa
 
 Array = npt.NDArray[Any]
 
+ROWS_PER_BATCH = 1 << 18
+"""Rows that are in memory at once where a table streams by."""
+
 
 class ArrayWriter:
-    """Append blocks to a one-dimensional ``.npy`` file of a length known beforehand, without holding it in memory.
+    """Appends blocks to a one-dimensional ``.npy`` file of known length, without holding it in memory.
 
-    A context manager. Raises ValueError at its end when fewer or more values came than the header promised.
+    A context manager; it raises ValueError at its end if fewer or more values were written than `length`.
     """
 
     def __init__(self, path: Path, length: int, dtype: npt.DTypeLike) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.dtype = np.dtype(dtype)
-        self._left = length
+        self._missing = length
         self._file = path.open("wb")
         header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": (length,)}
         np.lib.format.write_array_header_1_0(self._file, header)
 
     def append(self, block: Array) -> None:
-        self._left -= len(block)
+        self._missing -= len(block)
         self._file.write(np.ascontiguousarray(block, dtype=self.dtype).data)
 
     def __enter__(self) -> Self:
@@ -36,8 +39,8 @@ class ArrayWriter:
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         self._file.close()
-        if failure is None and self._left:
-            raise ValueError(f"{self._file.name}: {self._left} values are missing")
+        if failure is None and self._missing:
+            raise ValueError(f"{self._file.name}: {self._missing} values are missing")
 
 
 def write_columns(
@@ -48,7 +51,10 @@ def write_columns(
     encoders: Mapping[str, Callable[[pa.Array], Array]] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> None:
-    """Write each column named in `dtypes` to ``<folder>/<column>.npy``; `encoders` map a raw column to its codes."""
+    """Write each column of `dtypes` to ``<folder>/<column>.npy``, with `length` values each.
+
+    `encoders` map columns of values to codes; `advance` is called with the number of rows of each batch.
+    """
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(ArrayWriter(folder / f"{name}.npy", length, dtype))
@@ -66,11 +72,11 @@ def write_columns(
 def read_array(path: Path) -> Array:
     """Map a ``.npy`` file into memory, read-only."""
     mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    return np.asarray(mapped)  # as a plain array: numpy's own class for maps makes every later index slower
+    return np.asarray(mapped)  # a plain array: indexing numpy's own class for maps is slower
 
 
 def fingerprint(folder: Path, leave_out: str | None = None) -> str:
-    """A digest of every file's name and bytes below `folder`, but for what is below ``<folder>/<leave_out>``."""
+    """A digest of the names and bytes of all files below `folder`, except those below ``<folder>/<leave_out>``."""
     digest = blake2b(digest_size=16)
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.relative_to(folder).parts[0] != leave_out:
@@ -83,5 +89,5 @@ def fingerprint(folder: Path, leave_out: str | None = None) -> str:
 
 def arrow_numbers(numbers: Array) -> pa.Array:
     """Numbers (n,) as an Arrow array on the same memory. `pa.array` would import pandas, at 50 MB and half a second."""
-    own = np.ascontiguousarray(numbers)
-    return pa.Array.from_buffers(pa.from_numpy_dtype(own.dtype), len(own), [None, pa.py_buffer(own)])
+    values = np.ascontiguousarray(numbers)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])

@@ -1,4 +1,4 @@
-"""The bids of a domain's items, by which a request may weigh their scores: score + weight · log bid."""
+"""Bids of a domain's items, which a request can add to their scores: score + weight · log bid."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,31 +6,37 @@ import pyarrow.compute as pc
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
-from adi.errors import AdiError
+from adi.errors import AdiError, ArgumentError
 
 MOST_WEIGHT = 1e6
-"""Of a request: scores are float32, and beyond it nothing would remain of the model's."""
+"""The largest weight of a request: scores are float32, and beyond it nothing would remain of the model's score."""
 
 
 def log_bids(dataset: Dataset, domain: int, column: str) -> Array:
-    """Log bids (m,) float32 of the items that can be retrieved in a domain, in their order.
+    """Log bids (m,) float32 of the items that can be retrieved in a domain, in the order of their numbers.
 
     Args:
-        column: the items' attribute that holds the bids, as it is in the domain.
+        dataset: the prepared dataset.
+        domain: the domain's number.
+        column: the item attribute that holds the bids.
 
-    Raises `AdiError` for an attribute that is not there or no number, and where an item has no bid above 0.
+    Raises:
+        AdiError: if the attribute is missing or not numeric, or if an item has no bid above 0.
     """
     items = dataset.corpora.retrievable(domain)
     values = dataset.attributes(domain, [column])[column].take(pa.array(items)).combine_chunks()
-    kind, where = values.type, f"domain '{dataset.domains[domain]}', column '{column}'"
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-        raise AdiError(f"{where}: is of type {kind}, and a bid is a number. Name another column, or make this numeric.")
-    bids = pc.fill_null(pc.cast(values, pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False)
-    wrong = np.flatnonzero(~(bids > 0))  # attributes have no infinity, and NaN is not above 0
-    if len(wrong):
-        first, key = values[wrong[0]].as_py(), dataset.items.key(items[wrong[0]])
+    column_type, where = values.type, f"domain '{dataset.domains[domain]}', column '{column}'"
+    is_number = pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal
+    if not any(check(column_type) for check in is_number):
         raise AdiError(
-            f"{where}: {len(wrong)} of the {len(items)} items that can be retrieved there have no bid above 0; the "
+            f"{where}: is of type {column_type}, and a bid is a number. Name another column, or make this numeric."
+        )
+    bids = pc.fill_null(pc.cast(values, pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False)
+    invalid = np.flatnonzero(~(bids > 0))  # attributes have no infinity, and NaN is not above 0
+    if len(invalid):
+        first, key = values[invalid[0]].as_py(), dataset.items.key(items[invalid[0]])
+        raise AdiError(
+            f"{where}: {len(invalid)} of the {len(items)} items that can be retrieved there have no bid above 0; the "
             f"first is item '{key}' ({'missing' if first is None else first}). Give each a bid (1 adds nothing to a "
             "score), or take those without one out of the domain's corpus."
         )
@@ -39,6 +45,6 @@ def log_bids(dataset: Dataset, domain: int, column: str) -> Array:
 
 
 def check_weight(weight: float) -> None:
-    """Raises `AdiError` for a weight that is negative, above `MOST_WEIGHT` or no number."""
+    """Raise `ArgumentError` for a `bid_weight` that is negative, above `MOST_WEIGHT` or not a number."""
     if not 0 <= weight <= MOST_WEIGHT:
-        raise AdiError(f"bid_weight = {weight}: give a number from 0, which leaves bids out, to {MOST_WEIGHT:,.0f}.")
+        raise ArgumentError("bid_weight", f"{weight}; give a number from 0, which ignores bids, to {MOST_WEIGHT:,.0f}.")

@@ -1,4 +1,4 @@
-"""A prepared dataset, opened: arrays mapped from disk, the rows of each part, and the history before each row."""
+"""A prepared dataset, opened: arrays mapped from disk, the rows of each part, and the history of each row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Part = Literal["train", "validation", "test"]
 
 @dataclass(frozen=True)
 class Histories:
-    """What each of n users did before a moment: items and their domains, oldest first, cut by `offsets` (n + 1,)."""
+    """The items that each of n users took, and their domains, oldest first; `offsets` (n + 1,) separates the users."""
 
     items: Array
     domains: Array
@@ -35,42 +35,45 @@ class Histories:
         return np.diff(self.offsets)
 
     def lengths_in(self, domains: Array) -> Array:
-        """How many items of each history are of its own domain; `domains` (n,)."""
-        own = self.domains == np.repeat(domains, self.lengths)
-        until = np.concatenate([[0], np.cumsum(own)])  # of its own domain before each value
-        return np.diff(until[self.offsets])
+        """The number of items of each history in one domain each, `domains` (n,)."""
+        in_domain = self.domains == np.repeat(domains, self.lengths)
+        earlier = np.concatenate([[0], np.cumsum(in_domain)])  # items in the domain before each position
+        return np.diff(earlier[self.offsets])
 
     def then(self, later: "Histories") -> "Histories":
-        """Each history, and after it what came later."""
+        """Each user's history followed by a later one."""
         lengths = np.stack([self.lengths, later.lengths], axis=1).ravel()
         cuts = np.concatenate([[0], np.cumsum(lengths)])
         items, domains = np.empty(cuts[-1], dtype=np.int64), np.empty(cuts[-1], dtype=np.int64)
-        for part, own in enumerate((self, later)):
-            places, _ = ranges(cuts[part:-1:2], cuts[part + 1 :: 2])
-            items[places], domains[places] = own.items, own.domains
+        for part, histories in enumerate((self, later)):
+            positions, _ = ranges(cuts[part:-1:2], cuts[part + 1 :: 2])
+            items[positions], domains[positions] = histories.items, histories.domains
         return Histories(items, domains, cuts[::2])
 
     def last(self, length: int) -> "Histories":
-        """The last `length` of each history."""
+        """The last `length` items of each history."""
         positions, offsets = ranges(np.maximum(self.offsets[:-1], self.offsets[1:] - length), self.offsets[1:])
         return Histories(self.items[positions], self.domains[positions], offsets)
 
     def newest(self, length: int, domains: Array | None = None) -> tuple[Array, Array]:
-        """Items and offsets of the newest `length` of each history; with `domains` (n,) of its own domain alone."""
+        """Items (T,), offsets (n + 1,) of the newest `length` of each history; with `domains` (n,) in these alone."""
         if domains is None:
             keep = np.ones(len(self.items), dtype=bool)
         else:
             keep = self.domains == np.repeat(domains, self.lengths)
-        until = np.concatenate([[0], np.cumsum(keep)])  # kept before each value
-        after = np.repeat(until[self.offsets[1:]], self.lengths) - until[1:]
-        keep &= after < length
+        earlier = np.concatenate([[0], np.cumsum(keep)])  # kept items before each position
+        later = np.repeat(earlier[self.offsets[1:]], self.lengths) - earlier[1:]
+        keep &= later < length
         kept = np.concatenate([[0], np.cumsum(keep)])
         return self.items[keep], kept[self.offsets]
 
 
 @dataclass(frozen=True)
 class Queries:
-    """n requests for a top-K: a user (-1: unknown) in a domain, with a history and the context's codes."""
+    """n requests for a top-K: `users` (n,), -1 for an unknown one, in `domains` (n,), with histories and context.
+
+    `context` has the codes (n,) of each context feature.
+    """
 
     users: Array
     domains: Array
@@ -83,9 +86,9 @@ class Queries:
 
 @dataclass(frozen=True)
 class Corpora:
-    """The items of each domain, ascending, with training counts; `eligible` marks those that may be retrieved.
+    """The items of each domain, ascending, with training counts; `eligible` marks those that can be retrieved.
 
-    The arrays are on disk, as the folder has them: item numbers int32, counts int64.
+    The arrays are memory maps of the dataset's files: item numbers int32, counts int64.
     """
 
     items: list[Array]
@@ -93,33 +96,40 @@ class Corpora:
     eligible: list[Array]
 
     def retrievable(self, domain: int) -> Array:
-        """The items that may be retrieved in a domain, ascending."""
+        """The items that can be retrieved in a domain, ascending, int64."""
         return self.stored_retrievable(domain).astype(np.int64)
 
     def stored_retrievable(self, domain: int) -> Array:
-        """The same as stored, int32; where it is all items of the corpus, not in memory."""
+        """The same as int32; without a copy where all items of the domain are eligible."""
         items, eligible = self.items[domain], self.eligible[domain]
         return items if eligible.all() else items[eligible]
 
     def counts_of(self, domain: int, items: Array) -> Array:
-        """Training rows of each item in a domain; 0 for one that is not in its corpus."""
-        own = self.items[domain]
-        positions = np.minimum(np.searchsorted(own, items.astype(own.dtype)), len(own) - 1)
-        return np.where(own[positions] == items, self.counts[domain][positions], 0)
+        """Training rows of each item in a domain; 0 for an item that is not in its corpus."""
+        corpus = self.items[domain]
+        positions = np.minimum(np.searchsorted(corpus, items.astype(corpus.dtype)), len(corpus) - 1)
+        return np.where(corpus[positions] == items, self.counts[domain][positions], 0)
 
     def log_popularity(self, domain: int, items: Array) -> Array:
-        """Log of each item's share of the domain's training rows, with one row more for each item of the corpus."""
+        """Log of each item's share of the domain's training rows, with one row added for every item of the corpus."""
         total = self.counts[domain].sum() + len(self.items[domain])
         logs: Array = np.log((self.counts_of(domain, items) + 1) / total).astype(np.float32)
         return logs
 
 
 class Dataset:
-    """The folder that `adi prepare` wrote. Arrays stay on disk; what is read comes through the page cache."""
+    """A folder that `adi prepare` wrote. Arrays stay on disk and are read through the page cache.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.manifest: Manifest = read_manifest(folder)
+        dataset = adi.Dataset("prepared")
+        dataset.manifest.by_domain, dataset.users.key(0)
+
+    Users, items and domains are numbers; `users` and `items` map them to ids, `domains` to names. Raises `AdiError` if
+    the folder is not a prepared dataset, and where a file of it is missing.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.manifest: Manifest = read_manifest(self.folder)
         self.domains = self.manifest.domains
         self._vocabularies: dict[str, pa.Table] = {}
         self._context = [feature.name for feature in self.manifest.side("context")]
@@ -128,11 +138,12 @@ class Dataset:
 
     @cached_property
     def _test(self) -> dict[str, Array]:
-        """Read when it is asked for: a bundle has no test rows."""
+        """The columns of the test rows, opened when first used: a bundle has none."""
         return self._columns("test", "before")
 
-    def _columns(self, part: str, own: str) -> dict[str, Array]:
-        names = ["user", "item", "domain", own, *(f"context_{name}" for name in self._context)]
+    def _columns(self, part: str, extra: str) -> dict[str, Array]:
+        """The columns that both parts have, and the `extra` one of this part."""
+        names = ["user", "item", "domain", extra, *(f"context_{name}" for name in self._context)]
         return {name: self._read(f"{part}/{name}") for name in names}
 
     def _read(self, name: str) -> Array:
@@ -144,36 +155,37 @@ class Dataset:
 
     @property
     def num_rows(self) -> int:
-        """Training and validation rows."""
+        """The number of training and validation rows."""
         return len(self._log["user"])
 
     def rows(self, part: Part) -> Array:
-        """The row numbers of a part; of validation and training within the same numbering."""
+        """The row numbers of a part. Training and validation share one numbering, the test has its own."""
         if part == "test":
             return np.arange(len(self._test["user"]))
         return np.flatnonzero(self._log["held_out"] == (part == "validation"))
 
     def is_training(self, rows: Array) -> Array:
+        """Whether each of the rows, of training or validation, is a training row."""
         training: Array = self._log["held_out"][rows] == 0
         return training
 
     def targets(self, part: Part, rows: Array) -> tuple[Array, Array, Array]:
-        """User, item and domain of rows."""
+        """Users, items and domains of rows, (n,) each."""
         columns = self._test if part == "test" else self._log
         return columns["user"][rows], columns["item"][rows].astype(np.int64), columns["domain"][rows].astype(np.int64)
 
     def queries(self, part: Part, rows: Array, *, causal: bool = True, lookback: int | None = None) -> Queries:
-        """What was known when rows happened.
+        """The rows as requests, with what was known when each happened.
 
         The history is what the user did earlier, never the row itself: for a test row also the validation rows, for
         others the training rows only. In a log without time, and with ``causal=False``, it is everything else that the
-        user did. At most `lookback` rows are read.
+        user did. At most `lookback` rows are read for each history.
         """
         columns = self._test if part == "test" else self._log
         users = columns["user"][rows]
         begin, stop = self.user_offsets[users], self.user_offsets[users + 1]
         causal = causal and self.manifest.time is not None
-        own = None if part == "test" else rows
+        excluded = None if part == "test" else rows  # test rows are not among the rows of histories
         if causal:
             end = begin + columns["before"][rows] if part == "test" else rows
             if lookback is not None:
@@ -181,10 +193,10 @@ class Dataset:
         else:
             end = stop
             if lookback is not None:  # the newest rows, or those from the row itself on where it is older
-                size = lookback + (own is not None)
-                begin = np.maximum(begin, stop - size if own is None else np.minimum(own, stop - size))
+                size = lookback + (excluded is not None)
+                begin = np.maximum(begin, stop - size if excluded is None else np.minimum(excluded, stop - size))
                 end = np.minimum(stop, begin + size)
-        histories = self._histories(begin, end, exclude=None if causal else own, with_held_out=part == "test")
+        histories = self._histories(begin, end, exclude=None if causal else excluded, with_held_out=part == "test")
         context = {name: columns[f"context_{name}"][rows] for name in self._context}
         return Queries(users, columns["domain"][rows].astype(np.int64), histories, context)
 
@@ -198,18 +210,18 @@ class Dataset:
         return Histories(self._log["item"][positions], self._log["domain"][positions], kept[offsets])
 
     def latest(self, users: Array, domains: Array, context: Mapping[str, Array]) -> Queries:
-        """Requests made now, with the users' whole histories."""
+        """Requests made now, with the users' complete histories."""
         return Queries(users, domains, self.histories(users), context)
 
     def histories(self, users: Array) -> Histories:
-        """All that the log knows of each user; nothing for a user of -1."""
+        """All rows of each user in the log; an empty history for the user -1."""
         begin = self.user_offsets[users]
         end = np.where(users < 0, begin, self.user_offsets[users + 1])
         positions, offsets = ranges(begin, end)
         return Histories(self._log["item"][positions], self._log["domain"][positions], offsets)
 
     def known_positives(self, users: Array, domains: Array) -> tuple[Array, Array]:
-        """Items that each user is known to have taken in the domain, in training: items and offsets."""
+        """Items that each user took in a domain in training: items (T,) and offsets (n + 1,)."""
         positions, offsets = ranges(self.user_offsets[users], self.user_offsets[users + 1])
         keep = self._log["domain"][positions] == np.repeat(domains.astype(np.int32), np.diff(offsets))
         keep &= self._log["held_out"][positions] == 0
@@ -218,51 +230,53 @@ class Dataset:
 
     @cached_property
     def corpora(self) -> Corpora:
+        """The items of each domain."""
         cuts = self._read("corpus/offsets")[1:-1]
         item, count, eligible = (np.split(self._read(f"corpus/{name}"), cuts) for name in ("item", "count", "eligible"))
         return Corpora(item, count, eligible)
 
     def candidates(self, rows: Array) -> tuple[Array, Array] | None:
-        """The candidates of test rows as items and offsets, where the split gave any."""
+        """The candidates of test rows: items (T,) and offsets (n + 1,); None if the split gives none."""
         if not self.manifest.candidates:
             return None
         offsets = self._read("candidates/offsets")
         positions, cuts = ranges(offsets[rows], offsets[rows + 1])
         return self._read("candidates/item")[positions].astype(np.int64), cuts
 
-    def feature(self, side: Literal["user", "item"], name: str) -> Array:
-        """The codes of a feature, see `adi.preparation.encoding`."""
+    def feature(self, side: str, name: str) -> Array:
+        """An array of a feature of users or items; `adi.features` says which arrays each kind has."""
         return self._read(f"features/{side}/{name}")
 
     def attributes(self, domain: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """The items' own columns as they are in a domain, all or those named: one row for each item, by number.
+        """The items' attributes in a domain, all or the named ones: one row for each item, in the order of numbers.
 
-        Raises `AdiError` for a column that is not there, and for a dataset that was prepared before they were kept.
+        Raises `AdiError` for an attribute that does not exist, and if the dataset was prepared by a version of adi that
+        did not keep attributes.
         """
-        place = self._attribute_files(domain)
+        files = self._attribute_files(domain)
         for name in columns or ():
-            if name not in place:
-                known = f"{suggestion(name, place)} Attributes: {', '.join(place)}."
+            if name not in files:
+                known = f"{suggestion(name, files)} Attributes: {', '.join(files)}."
                 raise AdiError(f"{self.folder}: items have no attribute '{name}'.{known}")
-        wanted = list(place) if columns is None else columns
-        return pa.table({name: place[name].read([name])[name] for name in wanted})
+        names = list(files) if columns is None else columns
+        return pa.table({name: files[name].read([name])[name] for name in names})
 
     def attributes_schema(self, domain: int) -> pa.Schema:
-        """Names and types of the items' own columns in a domain. Raises `AdiError` as `attributes` does."""
+        """Names and types of the items' attributes in a domain. Raises `AdiError` as `attributes` does."""
         files = self._attribute_files(domain)
         return pa.schema([file.schema_arrow.field(name) for name, file in files.items()])
 
     def attributes_of(self, domain: int, items: Array) -> pa.Table:
-        """The items' own columns in a domain, a row for each of `items`, in their order; no more is read than has them.
+        """The attributes of some items in a domain, one row for each of `items`, in their order.
 
-        Raises `AdiError` as `attributes` does.
+        Only the row groups that hold them are read. Raises `AdiError` as `attributes` does.
         """
         files = self._attribute_files(domain)
         tables = {id(file): rows_of(file, items) for file in files.values()}
         return pa.table({name: tables[id(file)][name] for name, file in files.items()})
 
     def _attribute_files(self, domain: int) -> dict[str, pq.ParquetFile]:
-        """The file that each of the items' columns is in."""
+        """The file of each attribute."""
         folder = self.folder / "attributes"
         paths = [folder / "item.parquet"]
         if (folder / "item_domain").is_dir():
@@ -274,22 +288,24 @@ class Dataset:
         return {name: file for file in files for name in file.schema_arrow.names}
 
     def vocabulary(self, feature: str) -> pa.Table:
-        """The values of a feature and their codes (value, count, code), the frequent first; read once."""
+        """The vocabulary of a feature (value, count, code), the most frequent value first; read once."""
         if feature not in self._vocabularies:
             self._vocabularies[feature] = pq.ParquetFile(self.folder / "vocabulary" / f"{feature}.parquet").read()
         return self._vocabularies[feature]
 
     @cached_property
     def users(self) -> EntityIds:
+        """The ids of users by number."""
         return EntityIds(self.folder / "entities" / "user.arrow")
 
     @cached_property
     def items(self) -> EntityIds:
+        """The ids of items by number."""
         return EntityIds(self.folder / "entities" / "item.arrow")
 
 
 def ranges(begin: Array, end: Array) -> tuple[Array, Array]:
-    """All integers of the half-open ranges, one range after the other, and the offsets between them."""
+    """All integers of n half-open ranges, one range after the other (T,), and offsets (n + 1,) that separate them."""
     lengths = np.maximum(end - begin, 0)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     return np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], lengths), offsets

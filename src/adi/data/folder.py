@@ -1,8 +1,8 @@
 """Folders and files that are complete or absent.
 
-Every step of the pipeline writes one folder. It is built under a hidden name beside its place, flushed to disk and
-renamed, so that a reader never sees half of it, and a crash, a full disk or Ctrl-C leaves nothing behind. A file that
-is added to a folder, or replaced there, comes in the same way.
+Every step of the pipeline writes one folder. It is built under a hidden name in the same parent, flushed to disk and
+renamed, so that a reader never sees half of it, and a crash, a full disk or Ctrl-C leaves nothing behind. Single
+files are written in the same way.
 """
 
 import errno
@@ -13,15 +13,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from adi.errors import AdiError
+from adi.errors import AdiError, ArgumentError
 
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder to fill, which becomes `out` when the block ends without an exception.
 
-    Missing parents are created. Raises `AdiError` before the block runs when `out` is a file, a folder that is not
-    empty, or a place that cannot be written; and instead of an error from the block that says the disk is full.
+    Missing parents are created. Raises `ArgumentError` before the block runs if `out` is a file, is not empty, or
+    cannot be created; and `AdiError` in place of an error in the block that reports a full disk.
 
         with new_folder(Path("tables")) as folder:
             (folder / "schema.yaml").write_text(text)
@@ -32,7 +32,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     try:
         building.mkdir(parents=True)
     except OSError as error:
-        raise AdiError(f"{out}: cannot be created ({error.strerror}). Choose another place with --out.") from None
+        raise ArgumentError("out", f"{out}: cannot be created ({error.strerror}). Choose another folder.") from None
     try:
         yield building
         _flush(building)
@@ -50,34 +50,34 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_file(out: Path) -> Iterator[Path]:
-    """Yield a place to write a file, which becomes `out` when the block ends without an exception.
+    """Yield the path of a file to write, which becomes `out` when the block ends without an exception.
 
-    Raises `AdiError` before the block runs when there is something at `out`, or no folder to write it in.
+    Raises `ArgumentError` before the block runs if `out` exists or its folder does not.
     """
     if out.exists():
-        raise AdiError(f"{out}: exists. Remove it, or choose another place with --out.")
+        raise ArgumentError("out", f"{out}: exists. Remove it, or choose another file.")
     if not out.resolve().parent.is_dir():
-        raise AdiError(f"{out}: no such folder. Make it, or choose another place with --out.")
-    beside = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
+        raise ArgumentError("out", f"{out}: no such folder. Make it, or choose another one.")
+    partial = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
     try:
-        yield beside
-        _flush_one(beside)
-        beside.rename(out)
+        yield partial
+        _flush_one(partial)
+        partial.rename(out)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file at once: a reader sees the old or the new, never half, and after a failure the old one."""
-    beside = path.with_name(f".{path.name}.partial")
+    """Replace a file atomically: a reader sees the old or the new content, and after a failure the old one."""
+    partial = path.with_name(f".{path.name}.partial")
     try:
-        beside.write_bytes(content)
-        _flush_one(beside)
-        beside.replace(path)
+        partial.write_bytes(content)
+        _flush_one(partial)
+        partial.replace(path)
     except BaseException:
         with suppress(OSError):  # a failing removal must not hide the error that brought us here
-            beside.unlink()
+            partial.unlink()
         raise
 
 
@@ -89,9 +89,9 @@ def replace_text(path: Path, text: str) -> None:
 def _check_free(out: Path) -> None:
     if out.is_dir():
         if any(out.iterdir()):
-            raise AdiError(f"{out}: exists and is not empty. Remove it, or choose another place with --out.")
+            raise ArgumentError("out", f"{out}: exists and is not empty. Remove it, or choose another folder.")
     elif out.exists():
-        raise AdiError(f"{out}: is a file, and a folder is to be written there. Choose another place with --out.")
+        raise ArgumentError("out", f"{out}: is a file, and a folder is to be written there. Choose another path.")
 
 
 def _flush(folder: Path) -> None:

@@ -1,33 +1,38 @@
-"""The manifest of a prepared dataset: what was read, kept and set aside, and how each feature is encoded."""
+"""The manifest of a prepared dataset: the rows read, kept and set aside, and how each feature is encoded."""
 
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adi.errors import AdiError
+from adi.frames import html_of
 
 FORMAT = 2
-"""Raised whenever the layout of a prepared dataset changes; older folders are refused, never half understood.
+"""The version of a prepared dataset's layout. Folders of another version are refused.
 
-A further file that nothing else depends on changes no layout: its reader says if it is missing, as for attributes.
+A new file that nothing else depends on does not change the version: its reader reports if it is missing, as for
+attributes.
 """
 
 NULL_ROW = 0
 UNSEEN_ROW = 1
 FIRST_VALUE_ROW = 2
-"""Rows of every feature's table: missing value, value not in the vocabulary, then the values."""
+"""The first rows of every embedding table: a missing value, a value that the vocabulary lacks, then the values."""
 
 
 class Record(BaseModel):
+    """A part of the manifest: frozen, and closed to unknown keys."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FeatureInfo(Record):
-    """How a feature is encoded.
+    """The encoding of a feature.
 
-    `rows` is the size of its embedding table; 0 for behaviours, which use the table of the item feature
-    `embedded_by`. `edges` are a numeric feature's bucket edges; `hash_size` replaces a vocabulary.
+    `rows` is the size of its embedding table: 0 for behaviours, which use the table of the item feature
+    `embedded_by`. `edges` are a numeric feature's bucket edges; with `hash_size` there is no vocabulary.
     """
 
     name: str
@@ -43,7 +48,7 @@ class FeatureInfo(Record):
 
 
 class DomainCounts(Record):
-    """Rows of a domain; `users` and `items` of its training and validation rows; `corpus` counts eligible items."""
+    """Counts of a domain: its rows, the `users` and `items` of its training and validation rows, its eligible items."""
 
     train: int
     validation: int
@@ -54,7 +59,7 @@ class DomainCounts(Record):
 
 
 class RowCounts(Record):
-    """Rows of the log or of a table; `set_aside` by reason, so that read = kept + sum of set aside."""
+    """Rows of the log or of a table; `set_aside` by reason: read = kept + the sum of those set aside."""
 
     read: int
     kept: int
@@ -62,8 +67,10 @@ class RowCounts(Record):
 
 
 class Manifest(Record):
-    """What a prepared dataset is; `tables` counts the rows of feature tables, by name, and of ``corpus.path`` and
-    ``split.candidates``; `ignored_values` the NaN and infinities of numeric features, by name, read as missing.
+    """The record of a preparation.
+
+    `tables` counts the rows of feature tables by name, and of ``corpus.path`` and ``split.candidates``.
+    `ignored_values` counts, by numeric feature, the NaN and infinities that were read as missing.
     """
 
     format: int
@@ -85,11 +92,29 @@ class Manifest(Record):
     candidates: bool
 
     def side(self, *sides: str) -> tuple[FeatureInfo, ...]:
+        """The features of the given sides ("user", "item", "context"), in the order of the schema."""
         return tuple(feature for feature in self.features if feature.side in sides)
+
+    def to_frame(self) -> pa.Table:
+        """A row for each domain: its rows of training, validation and test, its users, items and corpus."""
+        return pa.Table.from_pylist(
+            [{"domain": name, **counts.model_dump()} for name, counts in self.by_domain.items()]
+        )
+
+    def __repr__(self) -> str:
+        rows, sizes = self.rows, f"{self.users:,} users, {self.items:,} items"
+        return f"<Prepared dataset of {len(self.domains)} domains: {rows.kept:,} of {rows.read:,} rows, {sizes}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        return html_of(self.to_frame())
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and check the manifest of a prepared dataset; raises `AdiError` if the folder is not one of this format."""
+    """Read the manifest of a prepared dataset. Raises `AdiError` if the folder is not one of this format."""
     path = folder / "manifest.json"
     try:
         text = path.read_text(encoding="utf-8")

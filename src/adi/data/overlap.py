@@ -1,4 +1,4 @@
-"""How far domains share their users and items: the numbers of those in each pair of domains (Table 5 of the paper)."""
+"""Overlap of domains: the users and items that each pair of domains has in common (Table 5 of the paper)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,14 +9,15 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 
 ROWS_AT_ONCE = 1 << 20
-"""Rows of the log, or users, or items, looked at together. Beside them, memory holds D bytes for each entity."""
+"""Rows of the log, users or items in memory at once. Beside them, D bytes are held for each user and item."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Of the users, or items, of D domains: `together` (D, D) counts those in both, on its diagonal those in one.
+    """The overlap of D domains in users, or in items.
 
-    `anywhere` counts those in any domain, `shared` those in two or more.
+    `together` (D, D) counts those in both domains of each pair, and on the diagonal those in each domain. `anywhere`
+    counts those in any domain, `shared` those in two or more.
     """
 
     together: Array
@@ -25,13 +26,13 @@ class Overlap:
 
     @property
     def share(self) -> float:
-        """The part that is in two domains or more; NaN where there is nobody."""
+        """The share that is in two or more domains; NaN if there are none at all."""
         return self.shared / self.anywhere if self.anywhere else float("nan")
 
 
 @dataclass(frozen=True)
 class Overlaps:
-    """Users and items of the same domains, from the training and validation rows of a prepared dataset."""
+    """The overlap of domains in users and in items."""
 
     domains: tuple[str, ...]
     users: Overlap
@@ -44,7 +45,7 @@ class Overlaps:
 
 
 def overlaps(dataset: Dataset) -> Overlaps:
-    """Count the users and items that each pair of domains has in common."""
+    """Count the users and items that domains have in common, in the training and validation rows of a dataset."""
     sizes = dataset.manifest.users, dataset.manifest.items
     users, items = (np.zeros((size, len(dataset.domains)), dtype=bool) for size in sizes)
     for rows in _blocks(dataset.num_rows):
@@ -55,9 +56,9 @@ def overlaps(dataset: Dataset) -> Overlaps:
 
 
 def _overlap(member: Array) -> Overlap:
-    """Count from which entity is in which domain, (N, D)."""
+    """The overlap of N entities from their memberships of domains, (N, D) bool."""
     together = np.zeros((member.shape[1], member.shape[1]), dtype=np.int64)
-    domains_of = np.zeros(member.shape[1] + 1, dtype=np.int64)  # how many are in 0, 1, 2 ... domains
+    domains_of = np.zeros(member.shape[1] + 1, dtype=np.int64)  # entities in exactly 0, 1, 2 ... domains
     for rows in _blocks(len(member)):
         block = member[rows]
         together += (block.T.astype(np.float32) @ block.astype(np.float32)).astype(np.int64)

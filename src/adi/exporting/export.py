@@ -1,56 +1,41 @@
-"""From a run to a bundle: a folder that answers requests without the run, checked against it before it is published."""
+"""Export of a run as a bundle: a folder that answers requests without the run."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from pydantic import ValidationError
 
-from adi.bundle.engine import NOTHING, BundleEngine, best
-from adi.bundle.manifest import DATA, FORMAT, MANIFEST, BidsInfo, BundleInfo, DomainInfo, Parity, files_in, version_of
-from adi.bundle.provenance import keep_origin
-from adi.bundle.user_tower import TowerInfo, UserTower
-from adi.data.arrays import Array
-from adi.data.bids import MOST_WEIGHT, log_bids
+from adi.bundle.engine import BundleEngine
+from adi.bundle.manifest import DATA, FORMAT, MANIFEST, BundleInfo, files_in, version_of
+from adi.bundle.provenance import write_provenance
+from adi.data.bids import log_bids
 from adi.data.dataset import Dataset, Queries
 from adi.data.folder import new_folder, replace_text
 from adi.data.manifest import NULL_ROW
-from adi.errors import AdiError
-from adi.exporting.graph import PaddedTower, export_graph
-from adi.exporting.packing import PackedTables, slots_of
-from adi.index.bids import Bids
-from adi.index.build import build_index
-from adi.index.settings import IndexSettings
-from adi.index.vector_index import VectorIndex
+from adi.errors import AdiError, ArgumentError
+from adi.exporting.domain import DomainExport, evenly_spaced
+from adi.exporting.packing import PackedTables
+from adi.index.build import IndexSettings
 from adi.models.model import Model
-from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
+from adi.progress import Report, reporting
 from adi.runs.info import RunInfo
+from adi.schema import describe
 from adi.training.fitted import open_run
 
 NOT_SERVED = ("test", "candidates", "set_aside.parquet")
-"""What of a prepared dataset a bundle does without."""
-
-TOLERANCE = 1e-5
-"""How far a vector of the graph may be from the model's, as a share of the largest component."""
-
-SCORES_AT_ONCE = 1 << 26
-
-WEIGHTS, WEIGHED = (0.25, 1.0, 4.0), 256
-"""Bid weights that are checked, in terms of the one at which bids spread scores as far as the model does; on how many
-queries."""
-
-Progress = Callable[[str, int, int], None]
+"""Parts of a prepared dataset that a bundle does not need."""
 
 
 @dataclass(frozen=True)
-class Planned:
-    """What the vectors of a bundle will take: those of `items` of all `domains`, of `dim` numbers each."""
+class PlannedSize:
+    """Size of a bundle's item vectors: `items` of all `domains`, with `dim` numbers each."""
 
     domains: int
     items: int
@@ -58,57 +43,68 @@ class Planned:
     bytes: int
 
 
-def planned_size(run: Path, settings: IndexSettings, *, model: str | Model | None = None) -> Planned:
-    """How large the indexes of a bundle of a run will be; raises `AdiError` as `export` does for the run."""
-    _, dataset, scorers = _open(run, model)
+def planned_size(
+    run: str | Path,
+    settings: IndexSettings | Mapping[str, Any] | None = None,
+    *,
+    model: str | Model | None = None,
+) -> PlannedSize:
+    """Return the size of the indexes of a run's bundle; raises `AdiError` for the run and settings as `export` does."""
+    settings = _checked_settings(settings)
+    _, dataset, scorers = _open(Path(run), model)
     items = [len(dataset.corpora.retrievable(domain)) for domain in range(len(dataset.domains))]
     dim = scorers[0].item_vectors(0, dataset.corpora.retrievable(0)[:1]).shape[1]
     size = sum(count * dim * (4 if count < settings.exact_below else 2) for count in items)  # float32, or fp16
-    return Planned(len(items), sum(items), dim, size)
+    return PlannedSize(len(items), sum(items), dim, size)
 
 
 def export(
-    run: Path,
-    out: Path,
+    run: str | Path,
+    out: str | Path,
     *,
-    settings: IndexSettings | None = None,
+    settings: IndexSettings | Mapping[str, Any] | None = None,
     queries: int = 2000,
     bid: str | None = None,
     model: str | Model | None = None,
-    progress: Progress | None = None,
+    progress: bool | Report = True,
 ) -> BundleInfo:
-    """Write a bundle of a run to the new folder `out`, which is complete, checked and published, or absent.
+    """Write a bundle of a run, which is compared with the run and then published, or absent.
+
+    export("runs/adi-se", "bundle", settings={"target": 0.95, "k": 100})
 
     Args:
-        settings: of the indexes.
-        queries: how many of each domain's test rows, or of its users where it has none, an index is tuned by and the
-            domain is checked on.
+        run: the folder of a complete run of a two-tower model.
+        out: the folder to write; must be missing or empty.
+        settings: of the indexes, as `IndexSettings` or a mapping of some of its fields.
+        queries: how many real queries of each domain (its test rows; its users if it has none) are used to tune the
+            index and to compare the domain with the run.
         bid: the items' attribute that holds their bids, for requests with a bid weight.
-        model: the model, where it is not one of adi's own.
-        progress: told (stage, done, of).
+        model: the run's model, if it is not one of adi's own: an object, or its import path "package.module:NAME".
+        progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
+
+    Returns the manifest of the bundle.
 
     Raises `AdiError` for a run of a model without vectors, an item without a bid (`adi.data.bids.log_bids`), an index
-    under its target, and a bundle that does not answer as the run does.
+    below its target, and a bundle that does not answer as the run does.
     """
-    info, dataset, scorers = _open(run, model)
+    settings = _checked_settings(settings)
+    info, dataset, scorers = _open(Path(run), model)
     bids = [None if bid is None else log_bids(dataset, domain, bid) for domain in range(len(dataset.domains))]
-    settings, tell = settings or IndexSettings(), progress or (lambda stage, done, total: None)
-    with new_folder(out) as folder:
-        shutil.copytree(dataset.folder, folder / DATA, ignore=_not_served(dataset.folder))
-        keep_origin(run, folder)
-        tables = PackedTables(folder, dataset)
+    with reporting(progress) as report, new_folder(Path(out)) as bundle:
+        shutil.copytree(dataset.folder, bundle / DATA, ignore=_not_served(dataset.folder))
+        write_provenance(Path(run), bundle)
+        tables = PackedTables(bundle, dataset)
         domains = {}
         for domain, (name, scorer) in enumerate(zip(dataset.domains, scorers, strict=True)):
-            tell("exporting domains", domain, len(scorers))
+            report("exporting domains", domain, len(scorers))
             try:
-                domains[name] = _export_domain(
-                    folder, tables, scorer, domain, _sample(dataset, domain, queries), settings, bids[domain]
-                )
+                sample = _sample_queries(dataset, domain, queries)
+                domains[name] = DomainExport(bundle, scorer, domain, sample, settings).write(tables, bids[domain])
             except AdiError as error:
                 raise AdiError(f"domain '{name}': {error}") from None
-        tell("exporting domains", len(scorers), len(scorers))
-        files = files_in(folder)
-        bundle = BundleInfo(
+        report("exporting domains", len(scorers), len(scorers))
+        files = files_in(bundle)
+        manifest = BundleInfo(
             format=FORMAT,
             version=version_of(files),
             adi=version("adi-retrieval"),
@@ -120,18 +116,28 @@ def export(
             versions={name: version(name) for name in ("faiss-cpu", "numpy", "onnxruntime", "torch")},
             files=files,
         )
-        replace_text(folder / MANIFEST, bundle.model_dump_json(indent=1))
-        BundleEngine(folder)  # refuses what could not be opened
-    return bundle
+        replace_text(bundle / MANIFEST, manifest.model_dump_json(indent=1))
+        BundleEngine(bundle)  # raises for a bundle that cannot be opened
+    return manifest
+
+
+def _checked_settings(settings: IndexSettings | Mapping[str, Any] | None) -> IndexSettings:
+    if isinstance(settings, IndexSettings):
+        return settings
+    try:
+        return IndexSettings.model_validate(dict(settings or {}))
+    except ValidationError as error:
+        raise ArgumentError("settings", describe(error, IndexSettings)) from None
 
 
 def _open(run: Path, model: str | Model | None) -> tuple[RunInfo, Dataset, list[VectorScorer]]:
+    """Open a run, with the scorer of each domain; raises `AdiError` for a model without vectors."""
     info, dataset, scorer = open_run(run, model)
-    scorers = [own for own in scorer.scorers if isinstance(own, VectorScorer)]
+    scorers = [of_domain for of_domain in scorer.scorers if isinstance(of_domain, VectorScorer)]
     if len(scorers) < len(scorer.scorers):
         raise AdiError(
-            f"{run}: a run of {info.model}, which has no vectors that an index could find. "
-            "Export a run of a two-tower model, such as adi-se."
+            f"{run}: a run of {info.model}, which has no vectors for an index. Export a run of a two-tower model, such "
+            "as adi-se."
         )
     return info, dataset, scorers
 
@@ -140,121 +146,12 @@ def _not_served(root: Path) -> Callable[[str, list[str]], list[str]]:
     return lambda folder, names: [name for name in names if Path(folder) == root and name in NOT_SERVED]
 
 
-def _sample(dataset: Dataset, domain: int, most: int) -> Queries:
-    """Real queries of a domain: some of its test rows, spread evenly; where there are none, of all users."""
+def _sample_queries(dataset: Dataset, domain: int, most: int) -> Queries:
+    """Return real queries of a domain: some of its test rows, evenly spaced, or some of all users if it has none."""
     rows = dataset.rows("test")
     rows = rows[dataset.targets("test", rows)[2] == domain]
     if len(rows):
-        return dataset.queries("test", rows[_spread(len(rows), most)])
-    users = _spread(dataset.manifest.users, most)
+        return dataset.queries("test", rows[evenly_spaced(len(rows), most)])
+    users = evenly_spaced(dataset.manifest.users, most)
     context = {feature.name: np.full(len(users), NULL_ROW) for feature in dataset.manifest.side("context")}
     return dataset.latest(users, np.full(len(users), domain), context)
-
-
-def _spread(count: int, most: int) -> Array:
-    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
-
-
-def _export_domain(
-    folder: Path,
-    tables: PackedTables,
-    scorer: VectorScorer,
-    domain: int,
-    sample: Queries,
-    settings: IndexSettings,
-    logs: Array | None,
-) -> DomainInfo:
-    """Write a domain's user tower, index and log bids; raises `AdiError` where they do not answer as the model does."""
-    one = scorer.model.of_one_domain(domain)
-    file, first = tables.write(scorer.model, one.first)
-    slots = slots_of(scorer.reader.user_features, first, tables.dataset)
-    tower = TowerInfo(tables=file, graph=f"towers/{domain}.onnx", slots=slots)
-    export_graph(PaddedTower(one, slots), scorer.model.tables.embedding_dim, folder / tower.graph)
-    users = UserTower(folder, tower).vectors(scorer.reader.user_bags(sample))  # (n, interests, dim)
-    expected = scorer.user_vectors(domain, sample)
-    difference = float(np.abs(users - expected.numpy().reshape(users.shape)).max() / expected.abs().max())
-    if not difference <= TOLERANCE:
-        raise AdiError(
-            f"the exported user tower differs from the model by {difference:.2g} of the largest component, and "
-            f"{TOLERANCE:g} is the most. Nothing was published; this is a fault of adi, please report it."
-        )
-    items = scorer.item_vectors(domain, tables.dataset.corpora.retrievable(domain)).numpy()
-    place = f"indexes/{domain}"
-    index = build_index(folder / place, items, users.reshape(-1, users.shape[2]), settings)
-    parity = Parity(
-        queries=len(sample),
-        k=min(settings.k, len(items)),
-        vectors=difference,
-        recall=_recall(index, users, scorer.model, expected, items, min(settings.k, len(items))),
-    )
-    if not parity.recall >= settings.target:
-        raise AdiError(
-            f"the index finds {parity.recall:.4f} of the model's own top {parity.k}, and {settings.target} is the "
-            "target. Raise index settings, or lower --target. Nothing was published."
-        )
-    bids = None
-    if logs is not None:
-        file = f"bids/{domain}.npy"
-        bids = _export_bids(folder, file, logs, index, users, scorer.model, expected, items, settings)
-    return DomainInfo(items=len(items), kind=index.card.kind, tower=tower, index=place, parity=parity, bids=bids)
-
-
-def _export_bids(
-    folder: Path,
-    file: str,
-    logs: Array,
-    index: VectorIndex,
-    users: Array,
-    model: TwoTower,
-    expected: Tensor,
-    items: Array,
-    settings: IndexSettings,
-) -> BidsInfo:
-    """Write a domain's log bids (m,); raises `AdiError` where with them the index misses its target."""
-    (folder / file).parent.mkdir(exist_ok=True)
-    np.save(folder / file, logs)
-    rows, k = _spread(len(users), WEIGHED), min(settings.k, len(items))
-    some = _spread(len(users), min(WEIGHED, max(1, SCORES_AT_ONCE // len(items))))
-    scores = model.scores(expected[torch.from_numpy(some)], torch.from_numpy(items))
-    spreads = float(scores.std(dim=1, correction=0).mean()), float(logs.std(dtype=np.float64))
-    even = spreads[0] / spreads[1] if min(spreads) else 1.0
-    weights, recalls, bids = [min(share * even, MOST_WEIGHT) for share in WEIGHTS], [], Bids(logs)
-    for weight in weights:
-        asked = users[rows], model, expected[torch.from_numpy(rows)], items, k
-        recalls.append(_recall(index, *asked, bids=bids, weight=weight))
-        if not recalls[-1] >= settings.target:
-            raise AdiError(
-                f"with a bid weight of {weight:.3g} the index finds {recalls[-1]:.4f} of the exact top {k}, and "
-                f"{settings.target} is the target. Raise index settings, or lower --target. Nothing was published."
-            )
-    return BidsInfo(file=file, queries=len(rows), weights=tuple(weights), recalls=tuple(recalls))
-
-
-def _recall(
-    index: VectorIndex,
-    users: Array,
-    model: TwoTower,
-    expected: Tensor,
-    items: Array,
-    k: int,
-    *,
-    bids: Bids | None = None,
-    weight: float = 0.0,
-) -> float:
-    """The mean share of the model's top k of each query that the index finds, a few queries at a time.
-
-    An item that the index returned counts if its score is not below the k-th best, but for the rounding of one.
-    """
-    block = max(1, SCORES_AT_ONCE // len(items))
-    hits = 0
-    for first in range(0, len(users), block):
-        scores = model.scores(expected[first : first + block], torch.from_numpy(items))  # (block, m)
-        if bids is not None:
-            scores += weight * torch.from_numpy(bids.logs)
-        kth = scores.topk(k, dim=1).values[:, -1:]
-        enough = kth - TOLERANCE * kth.abs().clamp(min=1.0)
-        for own, row, least in zip(users[first : first + block], scores, enough, strict=True):
-            top, places = index.search(own, k, bids=bids, bid_weight=weight)
-            found = torch.from_numpy(best(top, places, NOTHING, k).positions)
-            hits += int((row[found] >= least).sum())
-    return hits / (len(users) * k)

@@ -1,0 +1,1 @@
+"""Filters: conditions on items' attributes, parsed from text (docs/filters.md)."""

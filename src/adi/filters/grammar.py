@@ -1,7 +1,7 @@
-"""The text of a filter as a tree: ``category in ('toys', 'books') and not bid < 0.5``. docs/filters.md has the grammar.
+"""Parser of filters: ``category in ('toys', 'books') and not bid < 0.5`` as a tree; docs/filters.md has the grammar.
 
-A parser by recursive descent, written out: a text can become the few nodes below and nothing else, so there is no way
-from it to code, SQL or a file.
+Recursive descent without dependencies: a text can become the few nodes below and nothing else, never code, SQL or a
+file name.
 """
 
 import re
@@ -11,43 +11,43 @@ from typing import NoReturn
 from adi.errors import AdiError
 
 MAX_LENGTH = 2000
-"""Characters of a filter."""
+"""The most characters of a filter."""
 
 MAX_DEPTH = 50
-"""How many parentheses and ``not`` may be open at one place."""
+"""The most parentheses and ``not`` that may be open at once."""
 
 MAX_CONDITIONS = 32
-"""Conditions on a column. Each reads the column once for a domain's items: milliseconds for millions of them."""
+"""The most conditions on columns. Each reads its column once for all items of a domain: milliseconds for millions."""
 
 Literal = str | bool | int | float
 
 
 @dataclass(frozen=True)
-class Leaf:
-    """A condition on a column; `at` is where its name begins, from 0."""
+class Condition:
+    """A condition on a column, whose name begins at the character `at`, counted from 0."""
 
     column: str
     at: int = field(compare=False)
 
 
 @dataclass(frozen=True)
-class Compare(Leaf):
+class Compare(Condition):
     operator: str
     value: Literal
 
 
 @dataclass(frozen=True)
-class In(Leaf):
+class In(Condition):
     values: tuple[Literal, ...]
 
 
 @dataclass(frozen=True)
-class Has(Leaf):
+class Has(Condition):
     value: Literal
 
 
 @dataclass(frozen=True)
-class IsNull(Leaf):
+class IsNull(Condition):
     pass
 
 
@@ -70,11 +70,13 @@ Expression = Compare | In | Has | IsNull | Not | And | Or
 
 
 def parse(text: str) -> Expression:
-    """Parse a filter; raises `AdiError` with the character, from 1, at which something else was expected."""
+    """Parse a filter; raises `AdiError` for a syntax error, with the character (from 1) and what was expected there."""
     if len(text) > MAX_LENGTH:
         raise AdiError(f"filter: {len(text)} characters, and {MAX_LENGTH} are the most. Shorten it.")
-    if not text.isascii() and (surrogate := re.search("[\ud800-\udfff]", text)):  # half a character, as JSON may hold
-        raise fault(surrogate.start(), f"{surrogate[0]!a} is no character. Remove it.")
+    if not text.isascii() and (
+        surrogate := re.search("[\ud800-\udfff]", text)
+    ):  # half a character, which JSON may contain
+        raise error_at(surrogate.start(), f"{surrogate[0]!a} is not a character. Remove it.")
     parser = _Parser(text)
     expression = parser.expression(0)
     if parser.kind != "end":
@@ -82,9 +84,9 @@ def parse(text: str) -> Expression:
     return expression
 
 
-def fault(at: int, what: str) -> AdiError:
-    """What is wrong at a place in a filter, which counts from 0."""
-    return AdiError(f"filter, character {at + 1}: {what}")
+def error_at(at: int, message: str) -> AdiError:
+    """Return the error at a character of a filter, counted from 0."""
+    return AdiError(f"filter, character {at + 1}: {message}")
 
 
 _KEYWORDS = {"and", "or", "not", "in", "is", "null", "has", "true", "false"}
@@ -103,7 +105,7 @@ _TOKEN = re.compile(
 
 
 class _Parser:
-    """Reads a filter token by token: the next one is `kind`, `token` and begins at `at`."""
+    """Reads a filter token by token; the next one is `token`, of the kind `kind`, and begins at `at`."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -111,12 +113,12 @@ class _Parser:
         self.advance()
 
     def advance(self) -> None:
-        found = _TOKEN.match(self.text, self.next)
-        if found is None:
-            self._unreadable()
-        self.kind = str(found.lastgroup)
-        self.token = found[self.kind]
-        self.at, self.next = found.start(self.kind), found.end()
+        match = _TOKEN.match(self.text, self.next)
+        if match is None:
+            self._fail_unreadable()
+        self.kind = str(match.lastgroup)
+        self.token = match[self.kind]
+        self.at, self.next = match.start(self.kind), match.end()
         if self.kind == "word" and self.token.lower() in _KEYWORDS:
             self.kind, self.token = "keyword", self.token.lower()
 
@@ -134,7 +136,7 @@ class _Parser:
 
     def _factor(self, depth: int) -> Expression:
         if depth > MAX_DEPTH:
-            raise fault(self.at, f"over {MAX_DEPTH} parentheses and 'not' are open here. Write it flatter.")
+            raise error_at(self.at, f"over {MAX_DEPTH} parentheses and 'not' are open here. Write it flatter.")
         if self._take("not"):
             return Not(self._factor(depth + 1))
         if self._take("("):
@@ -148,7 +150,7 @@ class _Parser:
             self.fail("a column, 'not' or '('")
         self.conditions += 1
         if self.conditions > MAX_CONDITIONS:
-            raise fault(self.at, f"over {MAX_CONDITIONS} conditions. Ask for several values of a column with 'in'.")
+            raise error_at(self.at, f"over {MAX_CONDITIONS} conditions. Ask for several values of a column with 'in'.")
         column = self.token if self.kind == "word" else self.token[1:-1].replace('""', '"')
         at = self.at
         self.advance()
@@ -190,32 +192,34 @@ class _Parser:
         return value
 
     def _number(self, token: str) -> int | float:
-        """A whole number where it is one of 64 bits, else floating-point."""
+        """Parse an integer if it fits into 64 bits, else a floating-point number."""
         if re.fullmatch("-?[0-9]+", token) and -(2**63) <= int(token) < 2**63:
             return int(token)
         number = float(token)
         if number in (float("inf"), -float("inf")):
-            raise fault(self.at, "the number is too large.")
+            raise error_at(self.at, "the number is too large.")
         return number
 
     def _take(self, token: str) -> bool:
-        """Go past the next token if it is this keyword or symbol."""
-        found = self.kind in ("keyword", "symbol") and self.token == token
-        if found:
+        """Return whether the next token is this keyword or symbol, and advance if so."""
+        matches = self.kind in ("keyword", "symbol") and self.token == token
+        if matches:
             self.advance()
-        return found
+        return matches
 
-    def _expect(self, token: str, what: str) -> None:
+    def _expect(self, token: str, expected: str) -> None:
         if not self._take(token):
-            self.fail(what)
+            self.fail(expected)
 
     def fail(self, expected: str, hint: str = "") -> NoReturn:
-        found = "the end" if self.kind == "end" else self.token[:40]
-        raise fault(self.at, f"expected {expected}, found {found}.{hint}")
+        token = "the end" if self.kind == "end" else self.token[:40]
+        raise error_at(self.at, f"expected {expected}, found {token}.{hint}")
 
-    def _unreadable(self) -> NoReturn:
+    def _fail_unreadable(self) -> NoReturn:
         rest = self.text[self.next :].lstrip()
         at = len(self.text) - len(rest)
-        if opened := {"'": "text", '"': "column"}.get(rest[0]):
-            raise fault(at, f"the {opened} that begins here has no closing {rest[0]}")
-        raise fault(at, f"{rest[:20]!a} cannot be read: neither a column, a number, a text in quotes nor a comparison.")
+        if quoted := {"'": "text", '"': "column"}.get(rest[0]):
+            raise error_at(at, f"the {quoted} that begins here has no closing {rest[0]}")
+        raise error_at(
+            at, f"{rest[:20]!a} cannot be read: neither a column, a number, a text in quotes nor a comparison."
+        )

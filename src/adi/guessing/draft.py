@@ -1,4 +1,4 @@
-"""A first ``schema.yaml``, guessed from the tables and commented with what was seen: what ``adi init`` writes."""
+"""A first ``schema.yaml``, guessed from tables, with comments on what they hold: the output of ``adi init``."""
 
 import os
 import re
@@ -9,50 +9,56 @@ from pathlib import Path
 import duckdb
 import yaml
 
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 from adi.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
 from adi.guessing.profiles import Column, TableProfile, counted, plain, read_profile, shares
 from adi.guessing.roles import MOST_DOMAINS, Key, Roles, find_key, find_roles, noun_of
-from adi.preparation.tables import files_of, quoted
+from adi.preparation.tables import TableFiles, quoted
 from adi.schema import Schema
 
 
 def guess_schema(
-    tables: Sequence[Path],
-    folder: Path,
+    tables: Sequence[str | Path],
+    folder: str | Path,
     *,
     user: str | None = None,
     item: str | None = None,
     domain: str | None = None,
     time: str | None = None,
 ) -> str:
-    """The text of a schema for `tables` (files, globs or folders of parts), valid once written into `folder`.
+    """The text of a schema for tables, to be written into `folder`, to which its paths are relative.
 
-    `user`, `item`, `domain` and `time` name the log's columns where the guess fails or is wrong. Raises `AdiError`
-    for tables that cannot be read, and where the log or one of its columns is not found.
+        Path("schema.yaml").write_text(guess_schema(["clicks.parquet", "users.csv"], "."))
 
-        Path("schema.yaml").write_text(guess_schema([Path("clicks.parquet"), Path("users.csv")], Path()))
+    Args:
+        tables: the log, and tables of users and items: files, globs or folders of parts.
+        folder: the folder of the schema.
+        user, item, domain, time: the log's columns, where the guess fails or is wrong.
+
+    Raises:
+        ArgumentError: if the log or one of its columns is not found; the parameter is the column's role.
+        AdiError: for tables that cannot be read.
     """
     if not tables:
-        raise AdiError(
-            "no tables: give the log of the interactions, and the tables of users and items if there are any."
+        raise ArgumentError(
+            "tables", "none; give the log of the interactions, and the tables of users and items if there are any."
         )
     named = {"user": user, "item": item, "domain": domain, "time": time}
     with duckdb.connect() as connection:
         profiles = []
         for number, table in enumerate(tables):
-            files = files_of(str(table), Path())
+            files = TableFiles.at(str(table), Path())
             path = Path(os.path.relpath(table, folder)).as_posix()
             profiles.append(read_profile(connection, files, path=path, sample=f"sample {number}"))
         roles = find_roles(connection, profiles, named)
         keys = {table.path: find_key(connection, table, roles) for table in profiles if table is not roles.log}
         text = _Writer(roles, profiles, keys).text(guess_context(connection, roles))
-    Schema.model_validate(yaml.safe_load(text))  # a guess that is no schema is a fault of ours
+    Schema.model_validate(yaml.safe_load(text))  # a guess that is not a valid schema is a bug
     return text
 
 
 class _Writer:
-    """Writes the sections of the schema; holds the names given so far, which are unique over features and tables."""
+    """Writes the sections of a schema; `names` has the names of features so far, which are unique."""
 
     def __init__(self, roles: Roles, tables: Iterable[TableProfile], keys: Mapping[str, Key | None]) -> None:
         self.roles = roles
@@ -77,7 +83,7 @@ class _Writer:
                 continue
             name = _unique(identifier(_stem(table), "table"), table_names)
             columns = scalar(key.columns[0] if len(key.columns) == 1 else list(key.columns))
-            note = f"{table.seen()}; it has {key.covered:.0%} of the log's {key.side}s".replace("%", " %")
+            note = f"{table.summary()}; it has {key.covered:.0%} of the log's {key.side}s".replace("%", " %")
             tables.append(f"{scalar(name)}: {{path: {scalar(table.path)}, key: {columns}}}  # {note}")
             guesses = [guess_feature(column) for column in table.columns.values() if column.name not in key.columns]
             features[key.side] += [self._feature(guess, name, name) for guess in guesses]
@@ -88,7 +94,7 @@ class _Writer:
             *self._domains(),
             "",
             "interactions:",
-            f"  path: {scalar(log.path)}  # {log.seen()}",
+            f"  path: {scalar(log.path)}  # {log.summary()}",
             *self._identity(),
             *self._positive(),
             "",
@@ -125,14 +131,14 @@ class _Writer:
     def _identity(self) -> list[str]:
         roles = self.roles
         lines = [
-            f"  {side}: {scalar(c.name)}  # {c.seen()}" for side, c in (("user", roles.user), ("item", roles.item))
+            f"  {side}: {scalar(c.name)}  # {c.summary()}" for side, c in (("user", roles.user), ("item", roles.item))
         ]
         if roles.time is None:
             return [*lines, "  # time: no column looks like one; without it the rows of a user are in no order"]
-        return [*lines, f"  time: {scalar(roles.time.name)}  # {roles.time.kind}, {roles.time.seen()}"]
+        return [*lines, f"  time: {scalar(roles.time.name)}  # {roles.time.type}, {roles.time.summary()}"]
 
     def _positive(self) -> list[str]:
-        """Which rows are positives: all of them, but where a column says otherwise."""
+        """Expressions for the positive rows that the columns suggest, all but one as comments."""
         lines: list[str] = []
         active = False
         for column in self.roles.log.columns.values():
@@ -140,25 +146,26 @@ class _Writer:
             if guess is not None:
                 expression, certain = guess
                 lines.append(
-                    f"  {'# ' if active or not certain else ''}positive: {scalar(expression)}  # {column.seen()}"
+                    f"  {'# ' if active or not certain else ''}positive: {scalar(expression)}  # {column.summary()}"
                 )
                 active = active or certain
         return lines if active or not lines else [*lines, "  # without 'positive' every row is one"]
 
     def _feature(self, guess: FeatureGuess, prefix: str, table: str | None) -> str:
-        """One line of features: a comment where there is a doubt."""
+        """A line of `features:`, a comment if there is a doubt."""
         column = guess.column
         if guess.kind is None:
-            return f"# {plain(column.name)}: {guess.seen}: {guess.doubt}"
+            return f"# {plain(column.name)}: {guess.column.summary()}: {guess.doubt}"
         name = self._name(column.name, prefix)
         settings = [f"name: {scalar(name)}", f"kind: {guess.kind}"]
         settings += [f"table: {scalar(table)}"] if table else []
         settings += [f"column: {scalar(column.name)}"] if name != column.name else []
         settings += [f"separator: {scalar(column.separator)}"] if column.separator and guess.kind == "multi" else []
-        line = f"- {{{', '.join(settings)}}}  # {guess.seen}"
+        line = f"- {{{', '.join(settings)}}}  # {guess.column.summary()}"
         return f"# {line}: {guess.doubt}" if guess.doubt else line
 
     def _unused(self, table: TableProfile) -> str:
+        """The remedy for a table that has no key."""
         roles = self.roles
         if roles.user.name in table.columns and roles.item.name in table.columns:
             return (
@@ -171,7 +178,7 @@ class _Writer:
         )
 
     def _corpus(self) -> list[str]:
-        """Where a table has a row for each item and domain, it may say which items can be shown where."""
+        """A comment for each table by item and domain, which could be the corpus."""
         lines = []
         for table, key in self.others:
             if key is not None and key.side == "item" and len(key.columns) == 2:
@@ -186,13 +193,13 @@ class _Writer:
         return ["split: {kind: last}  # the last row of each user and domain; or {kind: time, at: ...}"]
 
     def _name(self, column: str, prefix: str) -> str:
-        """A feature's name from its column's: a valid one that no other feature has."""
+        """A valid name for the feature of a column, which no other feature has."""
         name = identifier(column, "column")
         return _unique(name if name.lower() not in self.names else f"{prefix}_{name}", self.names)
 
 
 def positive_expression(column: Column) -> tuple[str, bool] | None:
-    """An expression for `interactions.positive` that the column suggests, and whether it can be taken for granted."""
+    """An expression for `interactions.positive` that a column suggests, and whether it is certain."""
     name, noun = column.name, noun_of(column.name, OUTCOME_WORDS)
     reference = name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quoted(name)
     if noun in {"click", "clicked", "clk", "label", "target", "purchased", "converted", "liked"}:
@@ -209,7 +216,7 @@ def positive_expression(column: Column) -> tuple[str, bool] | None:
 
 
 def scalar(value: str | Sequence[str]) -> str:
-    """A value as YAML on one line, quoted where it must be."""
+    """A value as YAML on one line, quoted if necessary."""
     if not isinstance(value, str):
         return f"[{', '.join(scalar(each) for each in value)}]"
     style = None if value.isprintable() else '"'
@@ -217,27 +224,28 @@ def scalar(value: str | Sequence[str]) -> str:
     return dumped.strip()[1:-1]
 
 
-def identifier(text: str, otherwise: str) -> str:
-    """The letters (without their accents), digits and underscores of a text as a name."""
+def identifier(text: str, default: str) -> str:
+    """A name of the letters (without accents), digits and underscores of a text; `default` if it has none."""
     letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    name = re.sub(r"[^A-Za-z0-9_]+", "_", letters).strip("_") or otherwise
-    return name if not name[0].isdigit() else f"{otherwise}_{name}"
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", letters).strip("_") or default
+    return name if not name[0].isdigit() else f"{default}_{name}"
 
 
 def table_comment(table: TableProfile) -> str:
-    return f"{plain(table.path, width=60)}, {table.seen()}"
+    """A table's path and rows, for a comment."""
+    return f"{plain(table.path, width=60)}, {table.summary()}"
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    """The name, with a number where one is needed to tell it from those `taken`, to which it is added."""
+def _unique(name: str, names: set[str]) -> str:
+    """The name, with a number if it is among `names`, to which it is added."""
     unique, number = name, 2
-    while unique.lower() in taken:
+    while unique.lower() in names:
         unique, number = f"{name}_{number}", number + 1
-    taken.add(unique.lower())
+    names.add(unique.lower())
     return unique
 
 
 def _stem(table: TableProfile) -> str:
-    """What a table is called: its file's name without suffixes, or the folder's where the path is a glob."""
+    """The name for a table: that of its file without suffixes, or of the folder if the path is a glob."""
     parts = [part for part in Path(table.path).parts if not set(part) & set("*?[")]
     return parts[-1].split(".")[0] if parts else "table"

@@ -1,4 +1,4 @@
-"""Which columns can be features, and of which kind, judged by type and by the values seen."""
+"""Columns as features: whether a column can be one and of which kind, judged by its type and values."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from adi.guessing.roles import ID_WORDS, Roles, noun_of, words_of
 from adi.preparation.tables import quoted
 
 MOST_CODES = 50
-"""Integers with more distinct values than this are amounts, unless their name says that they are codes."""
+"""Integers with more distinct values than this are amounts, unless the column's name says that they are codes."""
 
 MOST_CATEGORIES = 100_000
-"""More values than this would be an embedding table of their own."""
+"""A category with more values is left to the user: its embedding table would be large."""
 
 FEWEST_ROWS = 2
 FEW_VALUES = 10
-"""Rows that a value needs on average to say something about more than its row, unless there are but few values."""
+"""Average rows that a value needs to be of use beyond its own rows, unless there are only `FEW_VALUES` values."""
 
 UNIX_TIMES = tuple((1e9 * scale, 2.2e9 * scale) for scale in (1, 1e3, 1e6, 1e9))
-"""Where whole numbers are seconds, or thousandths and so on, since 1970: the years 2001 to 2039."""
+"""Ranges of whole numbers that are seconds, milliseconds and so on since 1970: the years 2001 to 2039."""
 
 CODE_WORDS = ID_WORDS | {"zip", "postcode", "type", "category", "cluster", "segment", "class", "group"}
 
@@ -30,32 +30,30 @@ OUTCOMES = (
     "reward response clicked liked viewed watched purchased ordered converted paid"
 )
 OUTCOME_WORDS = frozenset({"type", "flag", "count", "value", "time", "seconds", "ms", "total", "id"})
-"""Nouns for what is known only after the item was shown, and words that may follow them."""
+"""Nouns for what is known only after an item was shown, and words that can follow them."""
 
 
 @dataclass(frozen=True)
 class FeatureGuess:
-    """A column as a feature: its `kind` and what was seen; `doubt` says why it is not to be used as it is."""
+    """A column as a feature of a `kind`; `doubt` says why it should not be used as it is."""
 
     column: Column
     kind: str | None
-    seen: str
     doubt: str | None = None
 
 
 def guess_feature(column: Column) -> FeatureGuess:
-    """The kind of feature that a column of a feature table is."""
-    kind, doubt = _kind_of(column)
-    return FeatureGuess(column, kind, column.seen(), doubt)
+    """Guess the feature that a column of a feature table is."""
+    return FeatureGuess(column, *_kind_of(column))
 
 
 def guess_context(connection: duckdb.DuckDBPyConnection, roles: Roles) -> list[FeatureGuess]:
-    """The columns of the log as context features, those doubted that give the item or the outcome away."""
-    taken = {column.name for column in (roles.user, roles.item, roles.domain, roles.time) if column is not None}
-    free = [column for column in roles.log.columns.values() if column.name not in taken]
-    of_item = _fixed_by_item(connection, roles, [column for column in free if column.distinct > 1])
+    """Guess the context features in the log; columns that reveal the item or the outcome are doubted."""
+    with_role = {column.name for column in (roles.user, roles.item, roles.domain, roles.time) if column is not None}
+    others = [column for column in roles.log.columns.values() if column.name not in with_role]
+    of_item = _fixed_by_item(connection, roles, [column for column in others if column.distinct > 1])
     guesses = []
-    for column in free:
+    for column in others:
         kind, doubt = _kind_of(column)
         if kind == "multi":
             kind, doubt = None, "a list, and context features are single values"
@@ -63,18 +61,18 @@ def guess_context(connection: duckdb.DuckDBPyConnection, roles: Roles) -> list[F
             doubt = "an outcome by its name; context is what is known before the click"
         elif doubt is None and column.name in of_item:
             doubt = "each item has one value of it: an item feature, to be put into a table of items"
-        guesses.append(FeatureGuess(column, kind, column.seen(), doubt))
+        guesses.append(FeatureGuess(column, kind, doubt))
     return guesses
 
 
 def is_outcome(name: str) -> bool:
-    """Whether a column's name is that of something known only after the item was shown."""
+    """Whether a column's name denotes something known only after the item was shown."""
     noun = noun_of(name, OUTCOME_WORDS)
     return bool({noun, noun.removesuffix("s")} & set(OUTCOMES.split()))
 
 
 def _kind_of(column: Column) -> tuple[str | None, str | None]:
-    """Kind and doubt."""
+    """The kind of feature that a column is, if any, and a doubt, if any."""
     if not column.filled:
         return None, "nothing to learn from"
     if column.form == "other":
@@ -109,15 +107,14 @@ def _nearly_unique(column: Column) -> bool:
 
 
 def _fixed_by_item(connection: duckdb.DuckDBPyConnection, roles: Roles, columns: Collection[Column]) -> set[str]:
-    """The columns that never differ between rows of the same item, where ten items or more have several rows."""
+    """The columns that have one value in all rows of an item, if ten items or more have several rows."""
     if not columns:
         return set()
     item = quoted(roles.item.name)
     names = [quoted(column.name) for column in columns]
-    same = ", ".join(f"(min({name}) = max({name}))::INT AS {name}" for name in names)
-    shares = ", ".join(f"min({name})" for name in names)
-    query = (
-        f"SELECT {same} FROM {quoted(roles.log.sample)} WHERE {item} IS NOT NULL GROUP BY {item} HAVING count(*) > 1"
-    )
-    items, *fixed = connection.execute(f"SELECT count(*), {shares} FROM ({query})").fetchall()[0]
+    constant = ", ".join(f"(min({name}) = max({name}))::INT AS {name}" for name in names)
+    always_constant = ", ".join(f"min({name})" for name in names)
+    repeated = f"WHERE {item} IS NOT NULL GROUP BY {item} HAVING count(*) > 1"
+    query = f"SELECT {constant} FROM {quoted(roles.log.sample)} {repeated}"
+    items, *fixed = connection.execute(f"SELECT count(*), {always_constant} FROM ({query})").fetchall()[0]
     return {column.name for column, always in zip(columns, fixed, strict=True) if items >= 10 and always == 1}

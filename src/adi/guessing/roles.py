@@ -1,7 +1,7 @@
-"""Which table is the log, which of its columns say user, item, domain and time, and what the other tables' keys are.
+"""Roles of tables and columns: the log, its columns of user, item, domain and time, and the keys of other tables.
 
-Names are read as words (``userId``, ``USER_ID`` and ``user_id`` are all "user id"); what a name suggests, the values
-must bear out. Nothing is guessed from values alone: where no name fits, the user is asked to name the column.
+Names are read as words (``userId``, ``USER_ID`` and ``user_id`` are all "user id"), and the values must confirm what a
+name suggests. Nothing is guessed from values alone: if no name fits, an error asks for the column.
 """
 
 import re
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from adi.errors import AdiError, suggestion
+from adi.errors import AdiError, ArgumentError, suggestion
 from adi.guessing.profiles import Column, TableProfile, counted, plain
-from adi.preparation.tables import listed, quoted, relation_sql, shown
+from adi.preparation.tables import listed, quoted
 
 USERS = "user customer visitor member account household client shopper buyer viewer player reader uid person session"
 ITEMS = "item product article sku asin ad listing offer movie film video track song book game news post content iid"
@@ -21,24 +21,24 @@ DOMAINS = (
     "platform region locale tenant brand store source"
 )
 TIMES = "timestamp time datetime ts date when created day"
-"""The nouns of each role, the most telling first."""
+"""The nouns of each role, the most specific first."""
 
 ID_WORDS = frozenset({"id", "ids", "key", "code", "uuid", "guid", "hash", "no", "nr", "number", "idx", "index"})
 DOMAIN_WORDS = ID_WORDS | {"type", "name", "group"}
 TIME_WORDS = ID_WORDS | {"at", "utc", "ms", "unix"}
-"""Words that may follow the noun."""
+"""Words that can follow the noun."""
 
 DURATIONS = frozenset({"dwell", "watch", "play", "read", "reading", "spent", "elapsed", "response", "load", "wait"})
-"""Words that make a time a length of time."""
+"""Words that make a time a duration."""
 
 MOST_DOMAINS = 50
 FAIR_SHARE = 0.005
-"""A domain column has 2 to 50 values; those with less than this share of the rows hold a tenth of them at most."""
+"""A domain column has 2 to 50 values; those with less than this share of the rows have at most a tenth of all rows."""
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The log and what its columns mean; `domains` counts the rows of each domain, the most frequent first."""
+    """The log and the roles of its columns; `domains` has the rows of each domain, the most frequent first."""
 
     log: TableProfile
     user: Column
@@ -47,12 +47,12 @@ class Roles:
     time: Column | None
     domains: Mapping[str, int]
     others: Sequence[Column]
-    """Columns that could be the domain too."""
+    """Other columns that could be the domain."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """A feature table's key, whose side ("user" or "item") it is, and the share of the log's ids that it has."""
+    """The key of a feature table, the side ("user" or "item") of its ids, and the share of the log's ids it has."""
 
     columns: tuple[str, ...]
     side: str
@@ -62,38 +62,39 @@ class Key:
 def find_roles(
     connection: duckdb.DuckDBPyConnection, tables: Sequence[TableProfile], named: Mapping[str, str | None]
 ) -> Roles:
-    """Find the log and its columns; `named` holds the columns that the user named, by role.
+    """Find the log and the roles of its columns; `named` has the columns that the user named, by role.
 
-    Raises `AdiError` that says what was looked for, in which columns, and how to name the column.
+    Raises `ArgumentError`, whose parameter is the role, if no column fits.
     """
     log, user, item = _log(tables, named)
-    taken = [name for name in named.values() if name is not None] + [user.name, item.name]
-    time, domain = named.get("time"), named.get("domain")
-    when = log.columns[time] if time else _time(connection, log, taken)
-    taken += [when.name] if when else []
-    possible = [log.columns[domain]] if domain else _domains(log, taken)
-    if not possible:
-        raise AdiError(_no_domain(log, taken))
-    counts = log.counts(connection, possible[0].name, most=MOST_DOMAINS + 1)
+    with_role = [name for name in named.values() if name is not None] + [user.name, item.name]
+    time_name, domain_name = named.get("time"), named.get("domain")
+    time = log.columns[time_name] if time_name else _time(connection, log, with_role)
+    with_role += [time.name] if time else []
+    domains = [log.columns[domain_name]] if domain_name else _domains(log, with_role)
+    if not domains:
+        raise ArgumentError("domain", _no_domain(log, with_role))
+    counts = log.counts(connection, domains[0].name, most=MOST_DOMAINS + 1)
     if len(counts) < 2:
-        only = f"one value ('{plain(next(iter(counts)))}')" if counts else "no value"
-        raise AdiError(
-            f"{shown(log.files)}, column '{possible[0].name}': {only}. adi needs two or more domains: name another "
-            f"column with --domain COLUMN. Columns: {listed(log.columns)}."
+        values = f"one value ('{plain(next(iter(counts)))}')" if counts else "no value"
+        raise ArgumentError(
+            "domain",
+            f"{log.table}, column '{domains[0].name}': {values}. adi needs two or more domains: name another column. "
+            f"Columns: {listed(log.columns)}.",
         )
-    return Roles(log, user, item, possible[0], when, counts, possible[1:])
+    return Roles(log, user, item, domains[0], time, counts, domains[1:])
 
 
 def find_key(connection: duckdb.DuckDBPyConnection, table: TableProfile, roles: Roles) -> Key | None:
-    """The key of a feature table: a user or item column that is unique, alone or with the domain column."""
-    for side, of_log, nouns in (("user", roles.user, USERS), ("item", roles.item, ITEMS)):
-        column = table.columns.get(of_log.name) or _by_name(table.columns.values(), nouns, ID_WORDS)
+    """The key of a feature table: a user or item column that identifies a row, alone or with the domain column."""
+    for side, log_column, nouns in (("user", roles.user, USERS), ("item", roles.item, ITEMS)):
+        column = table.columns.get(log_column.name) or _by_name(table.columns.values(), nouns, ID_WORDS)
         if column is None or not column.filled:
             continue
         domain = table.columns.get(roles.domain.name) or _by_name(table.columns.values(), DOMAINS, DOMAIN_WORDS)
         candidates: list[tuple[str, ...]] = [(column.name,)]
         candidates += [(column.name, domain.name)] if domain and domain.name != column.name else []
-        covered = _covered(connection, table, column, roles.log, of_log)
+        covered = _covered(connection, table, column, roles.log, log_column)
         for key in candidates:
             if covered and table.is_key(connection, key):
                 return Key(key, side, covered)
@@ -106,7 +107,7 @@ def words_of(name: str) -> list[str]:
 
 
 def noun_of(name: str, following: Collection[str]) -> str:
-    """The last word of a name, but for the words that may follow it: ``isClicked_flag`` → clicked."""
+    """The last word of a name, apart from words that can follow it: ``isClicked_flag`` → clicked."""
     words = words_of(name)
     while len(words) > 1 and words[-1] in following:
         words.pop()
@@ -114,68 +115,72 @@ def noun_of(name: str, following: Collection[str]) -> str:
 
 
 def _rank(name: str, nouns: str, following: Collection[str]) -> int | None:
-    """The place in `nouns` of the name's noun; None if it is not one of them."""
+    """The position in `nouns` of the name's noun; None if it is not one of them."""
     last, known = noun_of(name, following), nouns.split()
     return next((known.index(n) for n in (last, last.removesuffix("id"), last.removesuffix("s")) if n in known), None)
 
 
 def _ranked(columns: Iterable[Column], nouns: str, following: Collection[str]) -> list[Column]:
+    """The columns whose name has one of the nouns, the best first."""
     ranked = [(rank, column) for column in columns if (rank := _rank(column.name, nouns, following)) is not None]
     return [column for _, column in sorted(ranked, key=lambda pair: (pair[0], len(words_of(pair[1].name))))]
 
 
 def _by_name(columns: Iterable[Column], nouns: str, following: Collection[str]) -> Column | None:
-    possible = [column for column in columns if column.form in ("integer", "decimal", "text")]
-    return next(iter(_ranked(possible, nouns, following)), None)
+    """The best column of single values whose name has one of the nouns."""
+    candidates = [column for column in columns if column.form in ("integer", "decimal", "text")]
+    return next(iter(_ranked(candidates, nouns, following)), None)
 
 
 def _log(tables: Sequence[TableProfile], named: Mapping[str, str | None]) -> tuple[TableProfile, Column, Column]:
-    """The table with the most rows of those that have a user and an item column and every named one, and these two."""
+    """The log, its user column and its item column: of the tables with these and all named columns the longest."""
     known = [column for table in tables for column in table.columns]
     chosen = {role: name for role, name in named.items() if name is not None}
     for role, name in chosen.items():
         if name not in known:
-            raise AdiError(f"--{role}: no table has a column '{name}'.{suggestion(name, known)} {_columns(tables)}")
+            raise ArgumentError(role, f"no table has a column '{name}'.{suggestion(name, known)} {_columns(tables)}")
     if len(set(chosen.values())) < len(chosen):
-        names = ", ".join(chosen.values())
-        raise AdiError(f"--user, --item, --domain and --time name different columns, not {names}.")
+        roles = ", ".join(f"{role} '{name}'" for role, name in chosen.items())
+        raise AdiError(f"one column has two roles: {roles}. Name different columns.")
     logs = [table for table in tables if all(name in table.columns for name in chosen.values())]
     if not logs:
         raise AdiError(f"no table has all of the columns {', '.join(chosen.values())}. {_columns(tables)}")
-    found = [(table, _identity(table, named)) for table in logs]
+    identities = [(table, _identity(table, named)) for table in logs]
     for role, nouns in (("user", USERS), ("item", ITEMS)):
-        if not any(role in columns for _, columns in found):
-            raise AdiError(
+        if not any(role in columns for _, columns in identities):
+            raise ArgumentError(
+                role,
                 f"no column looks like the {role} of an interaction (names such as {_examples(nouns)}). "
-                f"Name it with --{role} COLUMN. {_columns(logs)}"
+                f"Name the column. {_columns(logs)}",
             )
-    whole = [(table, columns["user"], columns["item"]) for table, columns in found if len(columns) == 2]
-    if not whole:
+    complete = [(table, columns["user"], columns["item"]) for table, columns in identities if len(columns) == 2]
+    if not complete:
         raise AdiError(
             "no table has both a user and an item column, as the log of the interactions does. Add the log, or name "
-            f"the columns with --user COLUMN and --item COLUMN. {_columns(logs)}"
+            f"its columns of user and item. {_columns(logs)}"
         )
-    return max(whole, key=lambda candidate: candidate[0].rows)
+    return max(complete, key=lambda candidate: candidate[0].rows)
 
 
 def _identity(table: TableProfile, named: Mapping[str, str | None]) -> dict[str, Column]:
-    """The user and the item column, where the table has them."""
-    found: dict[str, Column] = {}
+    """The user column and the item column of a table, by role, as far as it has them."""
+    identity: dict[str, Column] = {}
     for role, nouns in (("user", USERS), ("item", ITEMS)):
-        taken = [name for other, name in named.items() if other != role] + [column.name for column in found.values()]
+        with_role = [name for other, name in named.items() if other != role]
+        with_role += [column.name for column in identity.values()]
         name = named.get(role)
-        free = [column for column in table.columns.values() if column.name not in taken and column.distinct > 1]
-        column = table.columns[name] if name else _by_name(free, nouns, ID_WORDS)
+        others = [column for column in table.columns.values() if column.name not in with_role and column.distinct > 1]
+        column = table.columns[name] if name else _by_name(others, nouns, ID_WORDS)
         if column is not None:
-            found[role] = column
-    return found
+            identity[role] = column
+    return identity
 
 
-def _time(connection: duckdb.DuckDBPyConnection, log: TableProfile, taken: Sequence[str]) -> Column | None:
-    """A column of a date or time type, the one with a telling name first; else a number or text with such a name."""
-    free = [column for column in log.columns.values() if column.name not in taken and column.filled]
-    likely = [column for column in _ranked(free, TIMES, TIME_WORDS) if not DURATIONS & set(words_of(column.name))]
-    typed = [column for column in likely if column.form == "time"] or [c for c in free if c.form == "time"]
+def _time(connection: duckdb.DuckDBPyConnection, log: TableProfile, with_role: Sequence[str]) -> Column | None:
+    """A column of a date or time type, preferably with a name of a time; else a number or text with such a name."""
+    others = [column for column in log.columns.values() if column.name not in with_role and column.filled]
+    likely = [column for column in _ranked(others, TIMES, TIME_WORDS) if not DURATIONS & set(words_of(column.name))]
+    typed = [column for column in likely if column.form == "time"] or [c for c in others if c.form == "time"]
     for column in [*typed, *likely]:
         if column.form == "text":
             value = quoted(column.name)
@@ -187,41 +192,43 @@ def _time(connection: duckdb.DuckDBPyConnection, log: TableProfile, taken: Seque
     return None
 
 
-def _domains(log: TableProfile, taken: Sequence[str]) -> list[Column]:
-    free = [column for column in log.columns.values() if column.name not in taken]
-    return [column for column in _ranked(free, DOMAINS, DOMAIN_WORDS) if _divides(column)]
+def _domains(log: TableProfile, with_role: Sequence[str]) -> list[Column]:
+    """The columns that can be the domain by name and values, the best first."""
+    others = [column for column in log.columns.values() if column.name not in with_role]
+    return [column for column in _ranked(others, DOMAINS, DOMAIN_WORDS) if _has_domains(column)]
 
 
-def _divides(column: Column) -> bool:
-    """Whether the column has a domain's number of values, and rows enough of each."""
-    fair = [count for count in column.values.values() if count >= FAIR_SHARE * column.filled]
-    return 2 <= len(column.values) <= MOST_DOMAINS and len(fair) >= 2 and sum(fair) >= 0.9 * column.filled
+def _has_domains(column: Column) -> bool:
+    """Whether a column has as many values as there can be domains, with enough rows each."""
+    large = [count for count in column.values.values() if count >= FAIR_SHARE * column.filled]
+    return 2 <= len(column.values) <= MOST_DOMAINS and len(large) >= 2 and sum(large) >= 0.9 * column.filled
 
 
 def _covered(
-    connection: duckdb.DuckDBPyConnection, table: TableProfile, column: Column, log: TableProfile, of_log: Column
+    connection: duckdb.DuckDBPyConnection, table: TableProfile, column: Column, log: TableProfile, log_column: Column
 ) -> float:
     """The share of the ids in the log's sample that the table has."""
-    ids = f"(SELECT DISTINCT {quoted(of_log.name)}::VARCHAR AS id FROM {quoted(log.sample)} WHERE id IS NOT NULL)"
-    known = f"SELECT {quoted(column.name)} AS known FROM {relation_sql(table.files, text={column.name})}"
+    ids = f"(SELECT DISTINCT {quoted(log_column.name)}::VARCHAR AS id FROM {quoted(log.sample)} WHERE id IS NOT NULL)"
+    known = f"SELECT {quoted(column.name)} AS known FROM {table.table.sql({column.name})}"
     query = f"SELECT avg((id IN ({known} WHERE known IS NOT NULL))::INT) FROM {ids}"
     return float(connection.execute(query).fetchall()[0][0] or 0)
 
 
-def _no_domain(log: TableProfile, taken: Sequence[str]) -> str:
-    free = [column for column in log.columns.values() if column.name not in taken and _divides(column)]
-    would_do = ", ".join(f"{plain(column.name)} ({counted(column.distinct, 'value')})" for column in free)
+def _no_domain(log: TableProfile, with_role: Sequence[str]) -> str:
+    """The message that no column looks like the domain."""
+    others = [column for column in log.columns.values() if column.name not in with_role and _has_domains(column)]
+    possible = ", ".join(f"{plain(column.name)} ({counted(column.distinct, 'value')})" for column in others)
     return (
-        f"{shown(log.files)}: no column looks like the domain (names such as {_examples(DOMAINS)}; 2 to "
+        f"{log.table}: no column looks like the domain (names such as {_examples(DOMAINS)}; 2 to "
         f"{MOST_DOMAINS} values, each with a fair number of rows). adi learns from two or more domains at once, such "
-        "as search and feed, or several markets, and one column of the log says which. Name it with --domain COLUMN"
-        f"{f'; by their values these could be it: {would_do}' if would_do else ''}. Where each domain has files of its "
-        f"own, put them into folders named domain=NAME/ and give the folder above. Columns: {listed(log.columns)}."
+        "as search and feed, or several markets, and one column of the log says which. Name the column"
+        f"{f'; by their values these could be it: {possible}' if possible else ''}. If each domain has its own files, "
+        f"put them into folders named domain=NAME/ and give the folder above. Columns: {listed(log.columns)}."
     )
 
 
 def _columns(tables: Sequence[TableProfile]) -> str:
-    return " ".join(f"Columns of {shown(table.files)}: {listed(table.columns)}." for table in tables)
+    return " ".join(f"Columns of {table.table}: {listed(table.columns)}." for table in tables)
 
 
 def _examples(nouns: str) -> str:

@@ -1,1 +1,1 @@
-"""The vector index of one domain's items: the only part that knows the nearest-neighbour library."""
+"""The vector index of one domain's items, and the only part that imports the nearest-neighbour library (faiss)."""

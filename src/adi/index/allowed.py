@@ -1,64 +1,56 @@
-"""The items that a filter admits, prepared once and used in many searches."""
+"""The items that a filter lets through, prepared once for many searches."""
 
 from functools import cached_property
 
-import faiss
 import numpy as np
 
+from adi.data.arrays import Array
 from adi.errors import AdiError
-from adi.index.vectors import Array
 
 SAMPLE = 1 << 15
 
 
-class Filter:
-    """Admits the items at some positions.
+class AllowedItems:
+    """A subset of an index's items, by position.
 
     Args:
-        positions: ascending positions (a,) among the index's items, none twice.
-        items: how many items the index has.
+        positions: of the allowed items (a,), ascending and distinct.
+        num_items: how many items the index has.
 
-    Raises `AdiError` where the positions are not ascending, or not of this index.
+    Raises `AdiError` for positions that are not ascending, or not in the index.
     """
 
-    def __init__(self, positions: Array, items: int) -> None:
-        self.positions = checked_positions(positions, items, "allowed")
-        if not np.all(self.positions[1:] > self.positions[:-1]):
-            place = int(np.argmin(self.positions[1:] > self.positions[:-1]))
-            found, after = self.positions[place + 1], self.positions[place]
-            raise AdiError(f"allowed: position {found} comes after {after}. Sort the positions and drop repeated ones.")
-        self.items = items
+    def __init__(self, positions: Array, num_items: int) -> None:
+        positions = np.ascontiguousarray(positions, dtype=np.int64)
+        outside = positions[(positions < 0) | (positions >= num_items)]
+        if len(outside):
+            raise AdiError(
+                f"allowed: position {outside[0]} is not in this index, whose positions are 0 to {num_items - 1}."
+            )
+        if not np.all(positions[1:] > positions[:-1]):
+            row = int(np.argmin(positions[1:] > positions[:-1]))
+            raise AdiError(
+                f"allowed: position {positions[row + 1]} comes after {positions[row]}. Sort the positions and drop "
+                "duplicates."
+            )
+        self.positions, self.num_items = positions, num_items
 
     def __len__(self) -> int:
         return len(self.positions)
 
-    @cached_property
-    def selector(self) -> faiss.IDSelector:
-        """For the library's searches."""
-        return faiss.IDSelectorBitmap(self._bits)
-
-    def admits(self, positions: Array) -> Array:
-        """Whether the items at some positions are admitted, bool of the same shape."""
-        admitted: Array = (self._bits[positions >> 3] >> (positions & 7)) & 1 == 1
-        return admitted
+    def contains(self, positions: Array) -> Array:
+        """Return which of some positions are allowed, bool of the same shape."""
+        contained: Array = (self.bitmap[positions >> 3] >> (positions & 7)) & 1 == 1
+        return contained
 
     @cached_property
-    def _bits(self) -> Array:
-        """One bit for each item of the index."""
-        admitted = np.zeros(self.items, dtype=np.uint8)
-        admitted[self.positions] = 1
-        return np.packbits(admitted, bitorder="little")
+    def bitmap(self) -> Array:
+        """One bit for each item of the index, the lowest bit of a byte first."""
+        bits = np.zeros(self.num_items, dtype=np.uint8)
+        bits[self.positions] = 1
+        return np.packbits(bits, bitorder="little")
 
     @cached_property
     def sample(self) -> Array:
         """At most `SAMPLE` of the positions, evenly spaced."""
         return self.positions[:: -(-len(self) // SAMPLE)]
-
-
-def checked_positions(positions: Array, items: int, name: str) -> Array:
-    """Positions as int64; raises `AdiError` for one that no item of the index has."""
-    positions = np.ascontiguousarray(positions, dtype=np.int64)
-    if len(positions) and (positions.min() < 0 or positions.max() >= items):
-        wrong = positions[(positions < 0) | (positions >= items)][0]
-        raise AdiError(f"{name}: position {wrong} is not in this index, whose positions are 0 to {items - 1}.")
-    return positions

@@ -1,7 +1,7 @@
 """The feature tables of a simulated marketplace: what an engineer would know of its users and items.
 
-Features tell of the truth with noise: a profile of the user's groups, an item's content of its cluster. Past clicks
-come from a period before the log, so that nothing in them leaks from it.
+Features reflect the truth with noise: a profile depends on the user's groups, an item's content on its cluster. Past
+clicks come from a period before the log, so that they leak nothing from it.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from adi.marketplace.truth import SIBLINGS, Truth
 from adi.marketplace.users import UserBlock
 
 TRAITS_STREAM, ITEMS_STREAM, PROFILES_STREAM = 3, 4, 5
-"""Places of this module's random streams in `Marketplace.rng`."""
+"""This module's random streams in `Marketplace.rng`."""
 
 AGE_BANDS = ("18-24", "25-34", "35-44", "45-54", "55-64", "65+")
 CITIES = tuple(f"city_{number:02}" for number in range(40))
 ADVERTISERS_PER_CATEGORY = 10
 BASE_CTR = 0.03
 PAST_IMPRESSIONS = 200
-"""Impressions of an item of average popularity in a domain, in the earlier period."""
+"""Impressions of an item of average popularity in a domain, in the period before the log."""
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What is typical of each group of users; all (G,). `peak_hour` is the time of day of its visits."""
+    """What is typical of each group of users, (G,) each; `peak_hour` is the time of day of its visits."""
 
     age_band: np.ndarray
     city: np.ndarray
@@ -34,6 +34,7 @@ class Traits:
 
 
 def draw_traits(settings: Marketplace) -> Traits:
+    """Draw the traits of all groups."""
     rng = settings.rng(TRAITS_STREAM)
     return Traits(
         age_band=rng.integers(len(AGE_BANDS), size=settings.groups),
@@ -43,21 +44,21 @@ def draw_traits(settings: Marketplace) -> Traits:
 
 
 def user_tables(settings: Marketplace, traits: Traits, block: UserBlock, counts: np.ndarray) -> dict[str, pa.Table]:
-    """A block's rows of ``users``, ``user_domain`` and ``truth/users``; counts (B, D) are the clicks to come."""
+    """A block's rows of ``users``, ``user_domain`` and ``truth/users``; `counts` (B, D) are its clicks in the log."""
     rng = settings.rng(PROFILES_STREAM, block.number)
     size = len(block.groups)
     user_id = pa.array(np.arange(block.first + 1, block.first + size + 1))
     main = block.groups[:, 0]
     segments = -(-settings.groups // SIBLINGS)
-    telling = rng.random((size, 4)) < settings.profile_strength  # of age, city, first and second segment
-    age_band = np.where(telling[:, 0], traits.age_band[main], rng.integers(len(AGE_BANDS), size=size))
-    city = np.where(telling[:, 1], traits.city[main], rng.integers(len(CITIES), size=size))
+    informative = rng.random((size, 4)) < settings.profile_strength  # age, city, first and second segment
+    age_band = np.where(informative[:, 0], traits.age_band[main], rng.integers(len(AGE_BANDS), size=size))
+    city = np.where(informative[:, 1], traits.city[main], rng.integers(len(CITIES), size=size))
     segment = np.column_stack([block.groups // SIBLINGS, rng.integers(segments, size=size)])  # (B, 3)
-    listed = np.column_stack([telling[:, 2:], np.ones(size, dtype=bool)])
+    listed = np.column_stack([informative[:, 2:], np.ones(size, dtype=bool)])
     listed[:, 1] &= ~listed[:, 0] | (segment[:, 1] != segment[:, 0])
     listed[:, 2] &= ~((listed[:, :2] & (segment[:, :2] == segment[:, 2:])).any(axis=1))
     user, domain = np.nonzero(counts)
-    # The earlier period had the same user in the same mind: its clicks follow the activity, not the log's clicks
+    # The interests were the same in the earlier period: its clicks follow the activity, not the clicks of the log.
     past = rng.poisson(block.activity[user, domain] * 5.0)
     return {
         "users": pa.table(
@@ -128,11 +129,11 @@ def item_tables(truth: Truth) -> dict[str, pa.Table]:
 
 
 def named(names: tuple[str, ...], codes: np.ndarray) -> pa.Array:
-    """The names at `codes`, as strings."""
+    """The names at the positions `codes`, as strings."""
     return pa.array(names).take(pa.array(codes))
 
 
 def lists(names: tuple[str, ...], codes: np.ndarray, present: np.ndarray) -> pa.Array:
-    """Lists of the names at `codes` where `present`; both (N, length)."""
-    ends = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(ends), named(names, codes[present]))
+    """Lists of the names at the positions `codes` where `present`; both are (N, length)."""
+    offsets = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), named(names, codes[present]))

@@ -5,13 +5,13 @@ import numpy as np
 from adi.marketplace.truth import Truth
 
 REJECTION_ROUNDS = 20
-"""How often an item that the user has clicked before is drawn anew before the unseen items are enumerated."""
+"""How often an item that the user has clicked before is drawn again before the unseen items are enumerated."""
 
 BELOW_ONE = 1.0 - 1e-12
-"""Keeps a uniform number below 1 after a table's offset is added to it."""
+"""Factor that keeps a uniform number below 1 after a row's offset is added to it."""
 
 ENUMERATED = 4_000_000
-"""Weights held at a time while unseen items are enumerated."""
+"""Weights in memory at once while unseen items are enumerated."""
 
 
 class ClickSampler:
@@ -31,7 +31,7 @@ class ClickSampler:
         by_cluster = np.argsort(truth.item_cluster, kind="stable")
         every = np.arange(self._clusters)
         self.mass = np.empty((self._domains, self._groups))
-        """Sum of exp(score) over a domain's items for a user of one group, but for a factor of the domain; (D, G)."""
+        """The sum of exp(score) over a domain's items for a user of one group, up to a factor of the domain, (D, G)."""
         cluster_sums, item_sums, item_ids, starts, stops, lows, widths = [], [], [], [], [], [], []
         offset = 0
         for d in range(self._domains):
@@ -59,46 +59,49 @@ class ClickSampler:
         self._low, self._width = np.concatenate(lows), np.concatenate(widths)
 
     def main_probability(self, groups: np.ndarray, main_share: np.ndarray) -> np.ndarray:
-        """Probability that a click in each domain is of the user's first interest; (B, 2), (B,) -> (B, D)."""
+        """Probability (B, D) that a click in each domain is of the user's first interest.
+
+        `groups` (B, 2) are the users' interests, `main_share` (B,) the share of the first.
+        """
         main = main_share[:, None] * self.mass.T[groups[:, 0]]
         side = (1.0 - main_share[:, None]) * self.mass.T[groups[:, 1]]
         return np.asarray(main / (main + side))
 
     def draw(self, domain: np.ndarray, group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """One item for each (domain, group); (N,), (N,) -> (N,) item indices."""
+        """Draw an item, as its index, for each domain and group; all are (N,)."""
         row = domain * self._groups + group
         key = row + rng.random(len(row)) * BELOW_ONE
         cluster = np.searchsorted(self._cluster_sums, key, side="right") - row * self._clusters
         cell = domain * self._clusters + cluster
         key = self._low[cell] + rng.random(len(row)) * self._width[cell]
-        place = np.searchsorted(self._item_sums, key, side="right")
-        return np.asarray(self._item_ids[np.clip(place, self._start[cell], self._stop[cell] - 1)])
+        position = np.searchsorted(self._item_sums, key, side="right")
+        return np.asarray(self._item_ids[np.clip(position, self._start[cell], self._stop[cell] - 1)])
 
     def draw_new(
         self, user: np.ndarray, domain: np.ndarray, group: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As `draw`, without an item twice for a user; `user` (N,) ascends.
+        """Draw items as `draw` does, but none twice for a user; `user` (N,) is ascending.
 
         A click is drawn from the softmax over the items that no earlier click of the user holds: exactly, by rejection
-        and, for the few clicks that stay repeats, by enumeration. Returns the items and which clicks could be
-        drawn, both (N,): a click for which the domain has no unseen item left cannot.
+        and, for the few clicks that remain repeats, by enumeration. Returns the items and whether each click could be
+        drawn, both (N,): it could not if the domain has no unseen item left.
         """
         items = self.draw(domain, group, rng)
         drawn = np.ones(len(items), dtype=bool)
-        rows = np.arange(len(items))  # of users who may have repeats
+        rows = np.arange(len(items))  # rows of users who may have repeats
         for attempt in range(len(items) + REJECTION_ROUNDS):
-            again = rows[_repeats(user[rows], items[rows], len(self._item_cluster))]
-            if not len(again):
+            repeats = rows[_repeats(user[rows], items[rows], len(self._item_cluster))]
+            if not len(repeats):
                 break
-            touched = np.zeros(user[-1] + 1, dtype=bool)
-            touched[user[again]] = True
-            rows = rows[touched[user[rows]]]
+            has_repeat = np.zeros(user[-1] + 1, dtype=bool)
+            has_repeat[user[repeats]] = True
+            rows = rows[has_repeat[user[rows]]]
             if attempt < REJECTION_ROUNDS:
-                items[again] = self.draw(domain[again], group[again], rng)
+                items[repeats] = self.draw(domain[repeats], group[repeats], rng)
             else:
-                # Each user's first repeat: what comes before it is final, what comes after may turn into a repeat
-                again.sort()
-                first = again[np.unique(user[again], return_index=True)[1]]
+                # Each user's first repeat: clicks before it are final, later ones may become repeats.
+                repeats.sort()
+                first = repeats[np.unique(user[repeats], return_index=True)[1]]
                 size = max(1, ENUMERATED // len(self._item_cluster))
                 for batch in np.split(first, np.arange(size, len(first), size)):
                     drawn[batch] = self._draw_unseen(batch, rows, user, domain, group, items, rng)
@@ -107,7 +110,7 @@ class ClickSampler:
 
     def _draw_unseen(
         self,
-        at: np.ndarray,
+        positions: np.ndarray,
         rows: np.ndarray,
         user: np.ndarray,
         domain: np.ndarray,
@@ -115,26 +118,26 @@ class ClickSampler:
         items: np.ndarray,
         rng: np.random.Generator,
     ) -> np.ndarray:
-        """Fill `items` at the places `at`, one of each user, from all that the user does not hold at earlier `rows`.
+        """Fill `items` at `positions` (B,), one of each user, with items that the user does not have at earlier `rows`.
 
-        Returns which could be filled; `at` (B,) -> (B,).
+        Returns whether each could be filled, (B,).
         """
-        weight = self._affinity[domain[at], group[at]][:, self._item_cluster]  # (B, I)
-        weight *= np.where(self._eligible, self._weight, 0.0).T[domain[at]]
-        mine = np.full(user[-1] + 1, -1)
-        mine[user[at]] = np.arange(len(at))
-        before = rows[(mine[user[rows]] >= 0) & (rows < at[mine[user[rows]]])]
-        weight[mine[user[before]], items[before]] = 0.0
+        weight = self._affinity[domain[positions], group[positions]][:, self._item_cluster]  # (B, I)
+        weight *= np.where(self._eligible, self._weight, 0.0).T[domain[positions]]
+        index_of = np.full(user[-1] + 1, -1)  # of a user in `positions`
+        index_of[user[positions]] = np.arange(len(positions))
+        before = rows[(index_of[user[rows]] >= 0) & (rows < positions[index_of[user[rows]]])]
+        weight[index_of[user[before]], items[before]] = 0.0
         until = np.cumsum(weight, axis=1)
-        key = rng.random(len(at)) * BELOW_ONE * until[:, -1]
+        key = rng.random(len(positions)) * BELOW_ONE * until[:, -1]
         possible = until[:, -1] > 0.0
-        items[at] = np.where(possible, (until > key[:, None]).argmax(axis=1), items[at])
+        items[positions] = np.where(possible, (until > key[:, None]).argmax(axis=1), items[positions])
         return np.asarray(possible)
 
 
 def _repeats(user: np.ndarray, item: np.ndarray, items: int) -> np.ndarray:
-    """Places whose (user, item) is at an earlier place too."""
-    # User, item and place in one number: all differ, so any sorting algorithm gives the same order
+    """Positions whose (user, item) is at an earlier position, too; `items` is the number of items."""
+    # User, item and position in one number: all differ, so every sorting algorithm gives the same order.
     count = len(user)
     key = (user * items + item) * count + np.arange(count)
     key.sort()

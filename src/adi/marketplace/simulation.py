@@ -1,17 +1,17 @@
 """A simulated ads marketplace of several domains, whose truth is known.
 
-It is there to try methods on data of any size with a known answer: how far is a model from the best one possible, and
-does it gain from the domains only when they differ? It is not tuned to any model: no network, no attention and none
-of ADI's layers is in it, and a strength of 0 takes each effect away.
+Methods can be tried on it, at any size, against a known answer: how far is a model from the best possible one, and does
+it gain from several domains only where they differ? The marketplace is not tuned to any model: it has no network, no
+attention and none of ADI's layers, and a strength of 0 removes each effect.
 
 **Interests.** A user u has two interests: groups `g1, g2` with shares `s_u, 1 - s_u`. An item v has a cluster `c(v)`.
-With vectors `p, q` of groups and clusters (standard normal, of length L; kin share half of their variance), one pair
-for all domains and one for each domain d, the interest of a group in a cluster is
+With vectors `p, q` of groups and clusters (standard normal, of length L; siblings share half of their variance), one
+pair for all domains and one for each domain d, the interest of a group in a cluster is
 
     a_d(g, c) = shared_strength <p_g, q_c> / sqrt(L)  +  specific_strength <p_g^d, q_c^d> / sqrt(L)
 
-**Items.** What an item gains whoever looks: its popularity (Zipf; `rank_v` is a random order, one for all domains), and
-its bid and quality in the domain (standard normal), which no other domain feels:
+**Items.** An item has an effect that is the same for all users: its popularity (Zipf; `rank_v` is a random order, one
+for all domains), and its bid and quality in the domain (standard normal), which have no effect in other domains:
 
     w_d(v) = - popularity_skew log(rank_v)  +  bid_strength bid_dv  +  quality_strength quality_dv
 
@@ -20,23 +20,22 @@ its bid and quality in the domain (standard normal), which no other domain feels
     f(v | u, d) = log( s_u exp a_d(g1, c(v)) + (1 - s_u) exp a_d(g2, c(v)) )  +  w_d(v)
     P(v | u, d) = exp f(v | u, d) / sum over v' in V_d of exp f(v' | u, d)
 
-exactly, since it factors into interest, cluster, item (`adi.marketplace.sampler`). Items that the user has clicked
-before, in whichever domain, are left out of `V_d`. With no specific part, bids and qualities, f is the same in all
+exactly, since it factors into interest, cluster and item (`adi.marketplace.sampler`). Items that the user has clicked
+before, in any domain, are left out of `V_d`. Without the specific part, bids and qualities, f is the same in all
 domains.
 
-**Time.** A user's clicks fall into visits of about four. One uniform number of the visit picks the interest of its
-clicks: each click has the law above, but the clicks of a visit go together, so that recent ones say more. A visit
-starts on a uniform day, around the hour of its interest's group.
+**Time.** A user's clicks fall into visits of about four. One uniform number of the visit selects the interest of its
+clicks: each click follows the law above, but the clicks of a visit are correlated, so that recent ones say more. A
+visit starts on a uniform day, around the hour of its interest's group.
 
 **Overlap.** Users are active and items eligible in two or more domains with probability `user_overlap`, `item_overlap`.
 Domains are drawn with weights `size^0.5` (users) and `size^0.25` (items): a small domain has fewer users, with fewer
 clicks each. Each active user has a click or more; activity is log-normal.
 
-**Features** tell of all this with noise (`adi.marketplace.features`); statistics come from an earlier period.
+**Features** reflect all this with noise (`adi.marketplace.features`); statistics come from an earlier period.
 """
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +44,14 @@ import pyarrow.parquet as pq
 import yaml
 
 from adi.data.folder import new_folder
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 from adi.marketplace.clicks import HOUR, Clicks, draw_clicks
 from adi.marketplace.features import draw_traits, item_tables, named, user_tables
 from adi.marketplace.sampler import ClickSampler
 from adi.marketplace.settings import Marketplace
 from adi.marketplace.truth import draw_truth, save_truth
 from adi.marketplace.users import ClickCounts, draw_users
+from adi.progress import Report, reporting
 
 __all__ = ["Marketplace", "simulate"]
 
@@ -59,83 +59,104 @@ FIRST_DAY = np.datetime64("2024-01-01", "us").astype(np.int64)
 """Microseconds since 1970, UTC."""
 
 ROW_GROUPS_PER_PART = 40
-"""Row groups of a file of the log: some ten million rows."""
+"""Row groups of a file of the log: about ten million rows."""
 
 
-def simulate(out: Path, settings: Marketplace, progress: Callable[[int, int], None] | None = None) -> None:
-    """Write a marketplace's log, feature tables, ``schema.yaml`` and ``truth/`` into the new folder `out`.
+def simulate(out: str | Path, settings: Marketplace | None = None, progress: bool | Report = True) -> None:
+    """Simulate a marketplace: write its log, feature tables, ``schema.yaml`` and ``truth/`` into a new folder.
 
-    The log streams to disk: memory is bounded by the numbers of items and of (group, cluster, domain), whatever the
-    interactions. `progress` is told the interactions dealt with and their total. Raises `AdiError` when `out` is not
-    free, and when a domain would have more users than clicks, or its users too few items to click.
+        adi.simulate("market", adi.Marketplace(interactions=1_000_000, users=50_000))
 
-        simulate(Path("market"), Marketplace(interactions=1_000_000, users=50_000))
+    The log streams to disk: memory depends on the numbers of items and of (group, cluster, domain), not on that of the
+    interactions.
+
+    Args:
+        out: the folder to write, which must be empty or not exist. It appears when it is complete.
+        settings: the size and the strengths of the marketplace.
+        progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
+
+    Raises:
+        ArgumentError: if `out` is not free, and for settings with which a domain has no users or items, more users than
+            clicks, or too few items for its clicks.
     """
-    with new_folder(out) as folder:
+    settings = settings or Marketplace()
+    with reporting(progress) as report, new_folder(Path(out)) as folder:
         truth = draw_truth(settings)
-        sizes = settings.domain_sizes
         active, activity = np.zeros(settings.domains, dtype=np.int64), np.zeros(settings.domains)
         for block in draw_users(settings):
             active += (block.activity > 0).sum(axis=0)
             activity += block.activity.sum(axis=0)
-        _check_domains(settings, sizes, active, truth.eligible.sum(axis=0))
+        _check_domains(settings, active, truth.eligible.sum(axis=0))
         (folder / "truth").mkdir()
         save_truth(truth, folder / "truth")
         for name, table in item_tables(truth).items():
             pq.write_table(table, folder / f"{name}.parquet")
         (folder / "schema.yaml").write_text(_schema_text(settings), encoding="utf-8")
-
-        sampler, traits, counts = ClickSampler(truth), draw_traits(settings), ClickCounts(sizes, active, activity)
-        written = np.zeros(settings.domains, dtype=np.int64)
-        done = 0
-        with _Parts(folder) as parts:
-            for block in draw_users(settings):
-                clicks_of = counts.of(block)
-                for name, table in user_tables(settings, traits, block, clicks_of).items():
-                    parts.append(f"{name}.parquet", table)
-                clicks = draw_clicks(settings, sampler, block, clicks_of, traits.peak_hour)
-                part = block.number // ROW_GROUPS_PER_PART
-                parts.append(f"interactions/part-{part:05}.parquet", _log_table(settings, clicks))
-                written += np.bincount(clicks.domain, minlength=settings.domains)
-                done += int(clicks_of.sum())
-                if progress is not None:
-                    progress(done, settings.interactions)
+        counts = ClickCounts(settings.domain_sizes, active, activity)
+        written = _write_clicks(settings, ClickSampler(truth), counts, folder, report)
         domains = {
             "domain": settings.domain_names,
             "users": active,
             "items": truth.eligible.sum(axis=0),
             "interactions": written,
-            "given_up": sizes - written,
+            "given_up": settings.domain_sizes - written,
         }
         pq.write_table(pa.table(domains), folder / "truth" / "domains.parquet")
 
 
-def _check_domains(settings: Marketplace, sizes: np.ndarray, users: np.ndarray, items: np.ndarray) -> None:
-    """Raises `AdiError` where a domain's (D,) clicks cannot be dealt to its users, or be of its items."""
-    names = settings.domain_names
+def _write_clicks(
+    settings: Marketplace,
+    sampler: ClickSampler,
+    counts: ClickCounts,
+    folder: Path,
+    report: Report,
+) -> np.ndarray:
+    """Draw and write the users' tables and the log, block by block; returns the rows of each domain, (D,)."""
+    traits, done = draw_traits(settings), 0
+    written = np.zeros(settings.domains, dtype=np.int64)
+    with _Parts(folder) as parts:
+        for block in draw_users(settings):
+            block_counts = counts.of(block)
+            for name, table in user_tables(settings, traits, block, block_counts).items():
+                parts.append(f"{name}.parquet", table)
+            clicks = draw_clicks(settings, sampler, block, block_counts, traits.peak_hour)
+            part = block.number // ROW_GROUPS_PER_PART
+            parts.append(f"interactions/part-{part:05}.parquet", _log_table(settings, clicks))
+            written += np.bincount(clicks.domain, minlength=settings.domains)
+            done += int(block_counts.sum())
+            report("simulating", done, settings.interactions)
+    return written
+
+
+def _check_domains(settings: Marketplace, users: np.ndarray, items: np.ndarray) -> None:
+    """Raise `ArgumentError` if the clicks of a domain (D,) cannot be distributed to its users, or over its items."""
+    names, sizes = settings.domain_names, settings.domain_sizes
     for name, active, eligible in zip(names, users, items, strict=True):
         if active == 0 or eligible == 0:
-            raise AdiError(
-                f"marketplace: domain '{name}' would have {active} users and {eligible} items. "
-                "Raise --users and --items, or lower --domains."
+            raise ArgumentError(
+                "domains",
+                f"domain '{name}' would have {active} users and {eligible} items. Give fewer domains, or more users "
+                "and items.",
             )
     worst = int(np.argmax(users / settings.domain_shares))
     if sizes[worst] < users[worst]:
         needed = math.ceil(users[worst] / settings.domain_shares[worst])
-        raise AdiError(
-            f"marketplace: domain '{names[worst]}' would have {sizes[worst]} clicks for {users[worst]} users. "
-            f"Raise --interactions to {needed} or more, or lower --users."
+        raise ArgumentError(
+            "interactions",
+            f"domain '{names[worst]}' would have {sizes[worst]} clicks for {users[worst]} users. "
+            f"Give {needed} or more interactions, or fewer users.",
         )
     for name, clicks, active, eligible in zip(names, sizes, users, items, strict=True):
         if clicks > active * eligible / 5:
-            raise AdiError(
-                f"marketplace: domain '{name}' would have {clicks / active:.0f} clicks for each user, of "
-                f"{eligible} items; one in five is the most. Raise --items or --users, or lower --interactions."
+            raise ArgumentError(
+                "interactions",
+                f"domain '{name}' would have {clicks / active:.0f} clicks for each user, of {eligible} items; one in "
+                "five is the most. Give fewer interactions, or more items or users.",
             )
 
 
 class _Parts:
-    """The Parquet files that grow block by block: one writer for each table, the log's moving on to a next file."""
+    """Parquet files that grow block by block: one writer for each table; the log continues in further files."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -149,7 +170,7 @@ class _Parts:
             writer.close()
 
     def append(self, name: str, table: pa.Table) -> None:
-        """Add a row group to the file `name`."""
+        """Add a row group to the file `name`; a name with the same text before its hyphen closes the file before."""
         series = name.split("-")[0]
         current, writer = self._writers.get(series, ("", None))
         if current != name:

@@ -1,6 +1,6 @@
-"""What is true in a simulated marketplace: interests, clusters of items, and the score of each user, item and domain.
+"""The truth of a simulated marketplace: interests, clusters of items, and the score of each user, item and domain.
 
-Shapes: `D` domains, `G` groups (kinds of interest), `C` clusters (kinds of item), `I` items, `L` latent_dim.
+Shapes: `D` domains, `G` groups (kinds of interest), `C` clusters (kinds of items), `I` items, `L` latent_dim.
 """
 
 import dataclasses
@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 from adi.marketplace.settings import Marketplace, draw_memberships
 
 SIBLINGS = 8
-"""Groups of one segment, and clusters of one category: kin share half of their latent variance."""
+"""Groups in a segment, and clusters in a category: siblings share half of their latent variance."""
 
 TRUTH_STREAM = 0
-"""Place of this module's random stream in `Marketplace.rng`."""
+"""This module's random stream in `Marketplace.rng`."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Truth:
     """The parameters of the model in `adi.marketplace.simulation`, without its users.
 
     Shapes:
-        group_vectors: (1 + D, G, L); 0 is the shared part, 1 + d the part of domain d. cluster_vectors: (1 + D, C, L).
+        group_vectors: (1 + D, G, L); 0 is the shared part, 1 + d that of domain d. cluster_vectors: (1 + D, C, L).
         item_cluster: (I,) int. item_popularity: (I,), the logarithm of the Zipf weight.
         eligible: (I, D) bool. bid, quality: (I, D), standard normal.
     """
@@ -42,21 +42,21 @@ class Truth:
     quality: np.ndarray
 
     def affinity(self) -> np.ndarray:
-        """Interest of each group in each cluster of each domain, `a_d(g, c)`; (D, G, C)."""
+        """The interest of each group in each cluster of each domain, `a_d(g, c)`, (D, G, C)."""
         scale = 1.0 / np.sqrt(self.settings.latent_dim)
-        # einsum's own loops and not BLAS, whose sums may depend on the number of threads
+        # einsum's own loops instead of BLAS, whose sums can depend on the number of threads
         inner = np.einsum("pgl,pcl->pgc", self.group_vectors, self.cluster_vectors) * scale  # (1 + D, G, C)
         return np.asarray(self.settings.shared_strength * inner[:1] + self.settings.specific_strength * inner[1:])
 
     def item_effects(self) -> np.ndarray:
-        """What an item gains in each domain whoever the user is, `w_d(v)`; (I, D)."""
-        own = self.settings.bid_strength * self.bid + self.settings.quality_strength * self.quality
-        return np.asarray(self.item_popularity[:, None] + own)
+        """The part of an item's score in each domain that is the same for all users, `w_d(v)`, (I, D)."""
+        in_domain = self.settings.bid_strength * self.bid + self.settings.quality_strength * self.quality
+        return np.asarray(self.item_popularity[:, None] + in_domain)
 
     def scores(self, groups: np.ndarray, main_share: np.ndarray, domain: str) -> np.ndarray:
-        """True scores `f(v | u, d)` of every item for users given by their interests; -inf where not eligible.
+        """The true scores `f(v | u, d)` of all items (B, I) for users with given interests; -inf if not eligible.
 
-        Shapes: groups (B, 2) and main_share (B,), as in ``truth/users.parquet``; returns (B, I).
+        `groups` (B, 2) and `main_share` (B,) are as in ``truth/users.parquet``.
         """
         d = self.settings.domain_names.index(domain)
         affinity = self.affinity()[d]  # (G, C)
@@ -67,11 +67,11 @@ class Truth:
 
 
 def draw_truth(settings: Marketplace) -> Truth:
-    """Draw the marketplace's parameters from its seed."""
+    """Draw the parameters of a marketplace from its seed."""
     rng = settings.rng(TRUTH_STREAM)
     clusters = max(1, min(settings.clusters, settings.items // 8))
-    group_vectors = _kin_vectors(rng, settings, settings.groups)
-    cluster_vectors = _kin_vectors(rng, settings, clusters)
+    group_vectors = _sibling_vectors(rng, settings, settings.groups)
+    cluster_vectors = _sibling_vectors(rng, settings, clusters)
     item_cluster = rng.permutation(np.arange(settings.items) % clusters)  # clusters of equal size
     rank = 1 + rng.permutation(settings.items)
     eligible = draw_memberships(
@@ -90,17 +90,17 @@ def draw_truth(settings: Marketplace) -> Truth:
     )
 
 
-def _kin_vectors(rng: np.random.Generator, settings: Marketplace, count: int) -> np.ndarray:
-    """Standard normal vectors for the shared part and each domain, alike within families; (1 + D, count, L)."""
+def _sibling_vectors(rng: np.random.Generator, settings: Marketplace, count: int) -> np.ndarray:
+    """Standard normal vectors of the shared part and of each domain, siblings alike, (1 + D, count, L)."""
     families = -(-count // SIBLINGS)
     shape = (1 + settings.domains, families, settings.latent_dim)
     family = np.repeat(rng.standard_normal(shape), SIBLINGS, axis=1)[:, :count]
-    own = rng.standard_normal((1 + settings.domains, count, settings.latent_dim))
-    return np.asarray((family + own) / np.sqrt(2.0))
+    individual = rng.standard_normal((1 + settings.domains, count, settings.latent_dim))
+    return np.asarray((family + individual) / np.sqrt(2.0))
 
 
 def save_truth(truth: Truth, folder: Path) -> None:
-    """Write all parameters but the users' into `folder` as Parquet and JSON."""
+    """Write all parameters except those of users into `folder`, as Parquet and JSON."""
     settings = truth.settings
     (folder / "settings.json").write_text(json.dumps(dataclasses.asdict(settings), indent=2) + "\n", encoding="utf-8")
     parts = ("shared", *settings.domain_names)
@@ -123,7 +123,7 @@ def save_truth(truth: Truth, folder: Path) -> None:
 
 
 def load_truth(folder: Path) -> Truth:
-    """Read back what `save_truth` wrote; `bid` and `quality` are 0 where an item is not eligible."""
+    """Read what `save_truth` wrote; `bid` and `quality` are 0 where an item is not eligible."""
     settings = Marketplace(**json.loads((folder / "settings.json").read_text(encoding="utf-8")))
     vectors = {}
     for name in ("group", "cluster"):

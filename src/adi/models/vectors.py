@@ -7,7 +7,8 @@ from torch import Tensor
 from adi.batch import FeatureBags, moved, moved_bags, tensors
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
-from adi.data.features import FeatureArrays, FeatureReader
+from adi.features.bags import FeatureArrays
+from adi.features.reader import FeatureReader
 from adi.models.scorer import Score
 from adi.models.two_tower import TwoTower
 

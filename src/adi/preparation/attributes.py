@@ -1,12 +1,12 @@
-"""The items' own columns, as their tables have them: what a request filters by and a page shows. No model sees them.
+"""Attributes of items: the columns of their tables, to filter requests by and to show. No model sees them.
 
-attributes/item.parquet             a row for each item, in the order of the numbers: its id, and the tables' columns
+attributes/item.parquet             one row for each item, in the order of numbers: its id, and the tables' columns
 attributes/item_domain/<d>.parquet  the same rows with the columns of the tables by domain, as they are in domain d;
                                     only where the schema has such tables
 
-A value is null where the item has no row. The id is text and named as in the log; the tables' keys, which say the same,
-are left out. A column keeps its name, unless that would come twice: then it is ``table.column`` in each of its tables.
-`adi.preparation.feature_table` says which type a column has.
+A value is null where the item has no row. The id is text and named as in the log; the tables' keys repeat it and are
+left out. A column keeps its name; where two columns have the same name, each becomes ``table.column``.
+`adi.preparation.feature_table` documents the types.
 """
 
 from collections import Counter
@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis import _
 
+from adi.data.arrays import ROWS_PER_BATCH
 from adi.errors import AdiError
-from adi.preparation.encoding import ROWS_PER_BATCH
 from adi.preparation.feature_table import FeatureTable, attribute_column
 
 
@@ -34,25 +34,24 @@ def write_attributes(
 ) -> None:
     """Write the attributes of the item tables below `out`, streamed.
 
-    `read` has each table as `FeatureTable.read` made it, by name; `items` is the table (index, key) of all items, and
-    `id_name` the log's name for the key. Raises `AdiError` where two attributes cannot be told apart by name.
+    `read` has the rows of each table, by name; `items` is the table (index, key) of all items, and `id_name` the log's
+    name for the key. Raises `AdiError` if two attributes have the same name.
     """
     names = _names(tables, id_name)
-    whole = [table for table in tables if not table.by_domain]
-    parts = [table for table in tables if table.by_domain]
-    of = 1 + (len(domains) if parts else 0)
-    say("attributes", 0, of)
-    shared = [(read[table.name], _named(table, names)) for table in whole]
+    by_domain = [table for table in tables if table.by_domain]
+    files = 1 + (len(domains) if by_domain else 0)
+    say("attributes", 0, files)
+    shared = [(read[table.name], _named(table, names)) for table in tables if not table.by_domain]
     _write(items, {"key": id_name}, shared, out / "item.parquet")
-    say("attributes", 1, of)
-    for number, domain in enumerate(domains if parts else ()):
-        own = [(read[table.name].filter(_.domain == domain), _named(table, names)) for table in parts]
-        _write(items, {}, own, out / "item_domain" / f"{number}.parquet")
-        say("attributes", number + 2, of)
+    say("attributes", 1, files)
+    for number, domain in enumerate(domains if by_domain else ()):
+        sources = [(read[table.name].filter(_.domain == domain), _named(table, names)) for table in by_domain]
+        _write(items, {}, sources, out / "item_domain" / f"{number}.parquet")
+        say("attributes", number + 2, files)
 
 
 def _names(tables: Sequence[FeatureTable], id_name: str) -> dict[tuple[str, str], str]:
-    """What each (table, column) is called; names that differ in case alone count as the same, as SQL has it."""
+    """The attribute's name of each (table, column). Names that differ in case alone count as the same, as in SQL."""
     columns = [(table, column) for table in tables for column in table.attributes]
     times = Counter([id_name.casefold(), *(column.casefold() for _table, column in columns)])
     names = {
@@ -70,25 +69,26 @@ def _names(tables: Sequence[FeatureTable], id_name: str) -> dict[tuple[str, str]
 
 
 def _named(table: FeatureTable, names: Mapping[tuple[str, str], str]) -> dict[str, str]:
-    """The columns of a table as read that hold its attributes, with their names."""
+    """The columns of a table as read that hold its attributes, with the names of these."""
     return {attribute_column(column): names[table.name, column] for column in table.attributes}
 
 
 def _write(
-    items: ibis.Table, own: dict[str, str], sources: list[tuple[ibis.Table, dict[str, str]]], path: Path
+    items: ibis.Table, of_items: dict[str, str], sources: list[tuple[ibis.Table, dict[str, str]]], path: Path
 ) -> None:
-    """Join each source to the items and write, by item, the columns that the maps name, under their names there."""
+    """Write the columns `of_items` and those of the sources, joined to the items; dicts map columns to their names."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    joined, places, names = items, list(own), list(own.values())
+    joined, columns, names = items, list(of_items), list(of_items.values())
     for source, named in sources:
-        # Numbered, since two tables may have columns that only their case tells apart, which the engine cannot.
-        new = {f"place_{len(places) + place}": source[column] for place, column in enumerate(named)}
-        other = source.select(other_key=_.key, **new)
-        joined = joined.left_join(other, joined.key == other.other_key).drop("other_key")
-        places += new
+        # Numbered, since two tables may have columns that differ in case alone, which are the same to the engine.
+        numbered = {f"column_{len(columns) + number}": source[column] for number, column in enumerate(named)}
+        attributes = source.select(other_key=_.key, **numbered)
+        joined = joined.left_join(attributes, joined.key == attributes.other_key).drop("other_key")
+        columns += numbered
         names += named.values()
-    ordered = joined.select("index", *places).order_by("index").to_pyarrow_batches(chunk_size=ROWS_PER_BATCH)
-    schema = pa.schema([ordered.schema.field(place).with_name(name) for place, name in zip(places, names, strict=True)])
+    ordered = joined.select("index", *columns).order_by("index").to_pyarrow_batches(chunk_size=ROWS_PER_BATCH)
+    fields = [ordered.schema.field(column).with_name(name) for column, name in zip(columns, names, strict=True)]
+    schema = pa.schema(fields)
     with pq.ParquetWriter(path, schema) as writer:
         for batch in ordered:
-            writer.write_batch(pa.RecordBatch.from_arrays([batch.column(place) for place in places], schema=schema))
+            writer.write_batch(pa.RecordBatch.from_arrays([batch.column(name) for name in columns], schema=schema))

@@ -1,9 +1,7 @@
 """The raw log, read once: ids as text, time as a number, and a reason on every row that is set aside."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import duckdb
@@ -12,122 +10,83 @@ from ibis import _
 from ibis.backends.duckdb import Backend
 
 from adi.errors import AdiError, suggestion
-from adi.preparation.tables import (
-    FILE,
-    ROW,
-    columns_of,
-    files_of,
-    literal,
-    quoted,
-    reading,
-    relation_sql,
-    require_columns,
-    shown,
-)
-from adi.schema import CategoricalFeature, Interactions, NumericFeature, Schema
+from adi.features.categorical import require_single
+from adi.features.kinds import KINDS
+from adi.features.numeric import is_number
+from adi.preparation.tables import FILE, ROW, RawTable, literal, quoted
+from adi.schema import Interactions, Schema
 
 MAX_DOMAINS = 10_000
-"""More distinct values than this in the domain column means that it is not one."""
+"""A column with more distinct values than this is not the domain."""
+
+TimeKind = Literal["timestamp", "number"] | None
 
 
 @dataclass(frozen=True)
 class Log:
-    """The columns of a log as the schema reads them, known before any row is."""
+    """A log whose columns were checked and whose rows were not read: DuckDB types by column, and the kind of time."""
 
-    files: list[Path]
+    table: RawTable
     columns: dict[str, str]
-    time: Literal["timestamp", "number"] | None
+    time: TimeKind
 
 
-def open_log(connection: Backend, schema: Schema, path: str, folder: Path, where: str) -> Log:
-    """Find the files, check that every column the schema names is in each and of a usable type; reads no rows."""
-    files = files_of(path, folder)
+def open_log(connection: Backend, schema: Schema, table: RawTable, where: str) -> Log:
+    """Check that every column the schema names is there, of a usable type. `where` is the log's key in the schema."""
     log = schema.interactions
     wanted = {log.user: f"{where}.user", log.item: f"{where}.item", schema.domains.column: "domains.column"}
     if log.time is not None:
         wanted[log.time] = f"{where}.time"
     for feature in schema.features.context:
         wanted[feature.source_column] = f"features.context '{feature.name}'"
-    columns = columns_in_each(connection, files, wanted)
+    columns = table.columns(connection.con, wanted)
     for column in (log.user, log.item, schema.domains.column):
-        require_single(files, column, columns, wanted[column])
+        require_single(columns[column], f"{table}, column '{column}'", wanted[column])
     for feature in schema.features.context:
-        require = require_number if isinstance(feature, NumericFeature) else require_single
-        require(files, feature.source_column, columns, f"feature '{feature.name}'")
+        column = feature.source_column
+        KINDS[feature.kind].check(feature, columns[column], f"{table}, column '{column}'", by_domain=False)
     if log.positive is not None:
-        _check_positive(connection, files, log.positive, _text_columns(schema))
-    return Log(files, columns, _time_kind(files, columns, log))
+        _check_positive(connection, table, log.positive, _text_columns(schema))
+    return Log(table, columns, _time_kind(table, columns, log))
 
 
-def columns_in_each(connection: Backend, files: list[Path], wanted: dict[str, str]) -> dict[str, str]:
-    """The columns of files with their types; refuses a file without one of `wanted`, which maps it to its use."""
-    if len(files) > 1:  # a column that one file lacks would be read as missing values
-        for file in files:
-            require_columns([file], columns_of(connection.con, [file]), wanted)
-    columns = columns_of(connection.con, files)
-    require_columns(files, columns, wanted)
-    return columns
-
-
-def require_number(files: Sequence[Path], column: str, columns: dict[str, str], use: str) -> None:
-    """Refuse a text, list or date column where a number is needed."""
-    if not is_number(columns[column]):
-        raise AdiError(
-            f"{shown(files)}, column '{column}': {columns[column]}, and {use} is numeric. "
-            "Use kind: categorical, or write the column as numbers."
-        )
-
-
-def require_single(files: Sequence[Path], column: str, columns: dict[str, str], use: str) -> None:
-    """Refuse a list, struct or map where one value is needed."""
-    if columns[column].endswith(("]", ")")) and not is_number(columns[column]):
-        raise AdiError(
-            f"{shown(files)}, column '{column}': {columns[column]}, and {use} is one value. "
-            "Write the column as text or numbers; a feature that is a list has kind: multi."
-        )
-
-
-def is_number(kind: str) -> bool:
-    """Whether a DuckDB type is a number; a list of numbers is none."""
-    return bool(re.fullmatch(r"DECIMAL\(.*\)|FLOAT|DOUBLE|BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?", kind))
-
-
-def _time_kind(files: list[Path], columns: dict[str, str], log: Interactions) -> Literal["timestamp", "number"] | None:
+def _time_kind(table: RawTable, columns: dict[str, str], log: Interactions) -> TimeKind:
     if log.time is None:
         return None
-    kind = columns[log.time]
-    if kind in ("DATE", "VARCHAR") or re.fullmatch(r"TIMESTAMP[A-Z_ ]*", kind):
+    column_type = columns[log.time]
+    if column_type in ("DATE", "VARCHAR") or re.fullmatch(r"TIMESTAMP[A-Z_ ]*", column_type):
         return "timestamp"
-    if is_number(kind) and kind != "BOOLEAN":
+    if is_number(column_type) and column_type != "BOOLEAN":
         return "number"
-    raise AdiError(f"{shown(files)}, column '{log.time}': {kind} is no time. Give a number, a date or a timestamp.")
+    raise AdiError(f"{table}, column '{log.time}': {column_type} is no time. Give a number, a date or a timestamp.")
 
 
 def _text_columns(schema: Schema) -> frozenset[str]:
     """The columns to be read as they are written: "007" is not 7."""
     log = schema.interactions
-    categorical = {f.source_column for f in schema.features.context if isinstance(f, CategoricalFeature)}
-    return frozenset({log.user, log.item, schema.domains.column, *categorical})
+    context = {feature.source_column for feature in schema.features.context if KINDS[feature.kind].text}
+    return frozenset({log.user, log.item, schema.domains.column, *context})
 
 
-def _check_positive(connection: Backend, files: list[Path], positive: str, text: frozenset[str]) -> None:
+def _check_positive(connection: Backend, table: RawTable, positive: str, text: frozenset[str]) -> None:
     try:
-        connection.con.execute(f"SELECT ({positive})::BOOLEAN FROM {relation_sql(files, text=text)} LIMIT 0")
+        connection.con.execute(f"SELECT ({positive})::BOOLEAN FROM {table.sql(text)} LIMIT 0")
     except duckdb.Error as error:
-        raise _positive_fault(files, positive, error) from None
+        raise _positive_fault(table, positive, error) from None
 
 
-def _positive_fault(files: list[Path], positive: str, error: duckdb.Error) -> AdiError:
+def _positive_fault(table: RawTable, positive: str, error: duckdb.Error) -> AdiError:
     return AdiError(
-        f"interactions.positive: '{positive}' cannot be evaluated on {shown(files)}: {str(error).splitlines()[0]}. "
+        f"interactions.positive: '{positive}' cannot be evaluated on {table}: {str(error).splitlines()[0]}. "
         "Mend the expression; it is SQL over the log's columns."
     )
 
 
 def read_log(connection: Backend, schema: Schema, log: Log, name: str) -> ibis.Table:
-    """Read the log into a table of the working database: file, row, user, item, domain, time, context, reason.
+    """Read a log into the table `name` of the working database.
 
-    `reason` is null on the rows to keep. Raises `AdiError` for an empty log and for a domain that is not declared.
+    Its columns are file, row, user, item, domain, time, positive, those of the context, and reason, which is null on
+    the rows to keep. Raises `AdiError` for an empty log and for a domain that is not declared.
     """
     columns = schema.interactions
     identity = {columns.user: "user", columns.item: "item", schema.domains.column: "domain"}
@@ -135,26 +94,25 @@ def read_log(connection: Backend, schema: Schema, log: Log, name: str) -> ibis.T
     selected.append(f"{_time_sql(log, columns.time)} AS time")
     selected.append(f"({columns.positive or 'true'})::BOOLEAN AS positive")
     for feature in schema.features.context:
-        column = quoted(feature.source_column)
-        value = f"{column}::DOUBLE" if isinstance(feature, NumericFeature) else f"nullif({column}::VARCHAR, '')"
+        value = KINDS[feature.kind].value_sql(feature, quoted(feature.source_column))
         selected.append(f"{value} AS {quoted(context_column(feature.name))}")
     # A file's name as its number, and no number of a row, which the table has: both took as long as all the rest.
-    names = ", ".join(literal(str(file)) for file in log.files)
+    names = ", ".join(literal(str(file)) for file in log.table.files)
     places = f"{FILE}::ENUM({names}) AS file, {ROW} + 1 AS file_row"
-    source = relation_sql(log.files, text=_text_columns(schema))
+    source = log.table.sql(_text_columns(schema))
     try:
-        with reading(connection.con, log.files):
+        with log.table.reading(connection.con):
             connection.con.execute(
                 f"CREATE TABLE {quoted(name)} AS SELECT {places}, {', '.join(selected)} FROM {source}"
             )
-    except duckdb.DataError as error:  # the files can be read, so it is the expression that fails on some row
+    except duckdb.DataError as error:  # the table can be read, so it is the expression that fails on some row
         if columns.positive is None:
             raise
-        raise _positive_fault(log.files, columns.positive, error) from error
+        raise _positive_fault(log.table, columns.positive, error) from error
     table = connection.table(name)
     table = table.mutate(row=table.rowid() + 1)
-    if _count(table) == 0:
-        raise AdiError(f"{shown(log.files)}: the log has no rows. Give it some, or correct interactions.path.")
+    if table.count().to_pyarrow().as_py() == 0:
+        raise AdiError(f"{log.table}: the log has no rows. Give it some, or correct interactions.path.")
     _check_domains(table, schema, log)
     reason = ibis.cases(
         (_.user.isnull(), "no user"),
@@ -170,24 +128,22 @@ def _time_sql(log: Log, column: str | None) -> str:
     """Microseconds since 1970 for dates, timestamps and text that reads as one; numbers as they are."""
     if column is None:
         return "NULL::BIGINT"
-    quoted_column = quoted(column)
-    kind = log.columns[column]
     if log.time == "timestamp":
-        return f"epoch_us(TRY_CAST({quoted_column} AS TIMESTAMP))"  # with a zone, too: Ibis sets the engine's to UTC
-    if kind.startswith(("FLOAT", "DOUBLE", "DECIMAL")):
-        return f"CASE WHEN isfinite({quoted_column}::DOUBLE) THEN {quoted_column}::DOUBLE END"
-    return f"TRY_CAST({quoted_column} AS BIGINT)"
+        return f"epoch_us(TRY_CAST({quoted(column)} AS TIMESTAMP))"  # with a zone, too: Ibis sets the engine's to UTC
+    if log.columns[column].startswith(("FLOAT", "DOUBLE", "DECIMAL")):
+        return f"CASE WHEN isfinite({quoted(column)}::DOUBLE) THEN {quoted(column)}::DOUBLE END"
+    return f"TRY_CAST({quoted(column)} AS BIGINT)"
 
 
 def _check_domains(table: ibis.Table, schema: Schema, log: Log) -> None:
-    """Every domain of the log is declared, where the schema declares them."""
+    """Raise `AdiError` for a domain that is not declared, where the schema declares them."""
     column = schema.domains.column
-    found = table.filter(_.domain.notnull()).group_by("domain")
-    found = found.agg(row=_.row.min(), file=_.file.argmin(_.row), file_row=_.file_row.argmin(_.row))
-    rows = found.order_by("row").limit(MAX_DOMAINS + 1).to_pyarrow().to_pylist()
+    domains = table.filter(_.domain.notnull()).group_by("domain")
+    firsts = domains.agg(row=_.row.min(), file=_.file.argmin(_.row), file_row=_.file_row.argmin(_.row))
+    rows = firsts.order_by("row").limit(MAX_DOMAINS + 1).to_pyarrow().to_pylist()
     if len(rows) > MAX_DOMAINS:
         raise AdiError(
-            f"{shown(log.files)}, column '{column}': over {MAX_DOMAINS} values. "
+            f"{log.table}, column '{column}': over {MAX_DOMAINS} values. "
             "Name another column as domains.column, or list the domains in domains.values."
         )
     for row in rows if schema.domains.values is not None else ():
@@ -198,10 +154,6 @@ def _check_domains(table: ibis.Table, schema: Schema, log: Log) -> None:
                 f"({', '.join(declared)}).{suggestion(row['domain'], declared)} "
                 "Add it to domains.values in the schema, or drop the rows."
             )
-
-
-def _count(table: ibis.Table) -> int:
-    return int(table.count().to_pyarrow().as_py())
 
 
 def context_column(name: str) -> str:

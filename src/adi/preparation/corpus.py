@@ -1,5 +1,6 @@
-"""The corpus of each domain: the items that can be retrieved there, and how often each was a training positive."""
+"""The corpus of each domain: the items that can be retrieved there, and the training rows of each."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import ibis
@@ -9,14 +10,13 @@ from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import write_columns
 from adi.errors import AdiError
-from adi.preparation.cleaning import columns_in_each
 from adi.preparation.splitting import TEST, TRAIN
-from adi.preparation.tables import files_of, quoted, reading, relation_sql, shown
-from adi.schema import FilesSplit, Schema
+from adi.preparation.tables import TableFiles, quoted
+from adi.schema import Corpus, FilesSplit, Schema
 
 
 def read_eligible(connection: Backend, schema: Schema, folder: Path) -> ibis.Table | None:
-    """The table of eligible (item, domain) pairs, as text, where the schema names one."""
+    """The table of eligible (item, domain) pairs as text; None if the schema has none."""
     if schema.corpus is None:
         return None
     wanted = {"item": schema.corpus.item, "domain": schema.corpus.domain}
@@ -24,7 +24,7 @@ def read_eligible(connection: Backend, schema: Schema, folder: Path) -> ibis.Tab
 
 
 def read_candidates(connection: Backend, schema: Schema, folder: Path) -> ibis.Table | None:
-    """The table of candidates (user, domain, item), as text, where the split names one."""
+    """The table of candidates (user, domain, item) as text; None if the split has none."""
     if not isinstance(schema.split, FilesSplit) or schema.split.candidates is None:
         return None
     columns = schema.interactions
@@ -33,24 +33,23 @@ def read_candidates(connection: Backend, schema: Schema, folder: Path) -> ibis.T
 
 
 def _read_text(connection: Backend, name: str, path: str, folder: Path, wanted: dict[str, str], use: str) -> ibis.Table:
-    files = files_of(path, folder)
-    columns_in_each(connection, files, {column: f"{use}, the {role}" for role, column in wanted.items()})
+    raw = TableFiles.at(path, folder)
+    raw.columns(connection.con, {column: f"{use}, the {role}" for role, column in wanted.items()})
     selected = ", ".join(f"nullif({quoted(column)}, '') AS {quoted(role)}" for role, column in wanted.items())
-    source = relation_sql(files, text=frozenset(wanted.values()))
-    with reading(connection.con, files):
-        connection.con.execute(f"CREATE TABLE {quoted(name)} AS SELECT {selected} FROM {source}")
+    with raw.reading(connection.con):
+        connection.con.execute(f"CREATE TABLE {quoted(name)} AS SELECT {selected} FROM {raw.sql(wanted.values())}")
     table: ibis.Table = connection.table(name)
     if table.count().to_pyarrow().as_py() == 0:
-        raise AdiError(f"{shown(files)}: the table has no rows. Give it some, or remove {use} from the schema.")
+        raise AdiError(f"{raw}: the table has no rows. Give it some, or remove {use} from the schema.")
     return table
 
 
 def write_corpus(rows: ibis.Table, eligible: ibis.Table | None, out: Path, num_domains: int) -> list[int]:
-    """Write items, counts, eligible and offsets of all corpora, domain after domain; returns the eligible of each.
+    """Write items, counts, eligible and offsets of all corpora, domain after domain.
 
     `rows` is the log in numbers with its `part`, `eligible` (item, domain) in numbers. Without it, the items of a
-    domain are those of its training and validation rows. An item that training saw there and that is not eligible
-    stays in the arrays, so that it can be a negative; it is not retrieved.
+    domain are those of its training and validation rows. An item that training saw in a domain where it is not eligible
+    stays in the arrays, so that it can be a negative; it is not retrieved. Returns the eligible items of each domain.
     """
     trained = rows.filter(_.part != TEST).group_by("domain", "item")
     trained = trained.agg(count=(_.part == TRAIN).cast("int64").sum())
@@ -76,8 +75,18 @@ def write_corpus(rows: ibis.Table, eligible: ibis.Table | None, out: Path, num_d
     return [int(size) for size in np.bincount(retrievable, minlength=num_domains)]
 
 
+def require_items(corpus: Corpus, sizes: Mapping[str, int]) -> None:
+    """Raise `AdiError` for a domain without an eligible item; `sizes` are the numbers of these by domain."""
+    for domain, size in sizes.items():
+        if size == 0:
+            raise AdiError(
+                f"{corpus.path}, column '{corpus.domain}': no item is eligible in domain '{domain}'. "
+                "Add the domain's items, or remove corpus from the schema: what training saw is eligible then."
+            )
+
+
 def write_candidates(tests: ibis.Table, candidates: ibis.Table, out: Path, num_tests: int) -> None:
-    """Write the candidates of each test row as values and offsets.
+    """Write the candidates of each test row as arrays of items and offsets.
 
     `tests` has one row (test, user, domain) for each test row, `candidates` (user, domain, item), both in numbers.
     """
@@ -86,6 +95,6 @@ def write_candidates(tests: ibis.Table, candidates: ibis.Table, out: Path, num_t
     write_columns(
         paired.order_by("test", "item").to_pyarrow_batches(), out, length, {"test": np.int64, "item": np.int32}
     )
-    tests_of = np.load(out / "test.npy")
-    np.save(out / "offsets.npy", np.searchsorted(tests_of, np.arange(num_tests + 1)))
+    test_numbers = np.load(out / "test.npy")
+    np.save(out / "offsets.npy", np.searchsorted(test_numbers, np.arange(num_tests + 1)))
     (out / "test.npy").unlink()

@@ -1,26 +1,36 @@
-"""Users and items numbered in the order of their ids, and the log written in those numbers."""
+"""Users and items, numbered in the order of their ids, and tables written in these numbers."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import ibis
 import pyarrow as pa
 from ibis import _
 from ibis.backends.duckdb import Backend
 
-SIDES = ("user", "item")
+SIDES: tuple[Literal["user", "item"], ...] = ("user", "item")
 SCHEMA = pa.schema({"index": pa.int32(), "key": pa.string()})
 ROWS_AT_ONCE = 1 << 20
 
 
-def number_entities(connection: Backend, side: str, sources: list[ibis.Table], out: Path) -> tuple[ibis.Table, int]:
-    """Number the distinct ids in the `key` columns of `sources` from 0, in their own order.
+@dataclass(frozen=True)
+class Entities:
+    """All users or all items: the table (index, key) of their numbers and ids, and its `size`."""
 
-    Writes them to ``<out>/<side>.arrow``, which `adi.data.entity_ids` maps into memory. Returns the table (index, key)
-    and the number of its rows.
+    table: ibis.Table
+    size: int
+
+
+def number_entities(connection: Backend, side: str, sources: list[ibis.Table], out: Path) -> Entities:
+    """Number the distinct ids in the `key` columns of `sources` from 0, in the order of the ids.
+
+    Writes them to ``<out>/<side>.arrow``, which `adi.data.entity_ids` maps into memory.
     """
     keys = [source.select(key=_.key).filter(_.key.notnull()) for source in sources]
-    every = ibis.union(*keys, distinct=True) if len(keys) > 1 else keys[0].distinct()
-    numbered = every.mutate(index=ibis.row_number().over(ibis.window(order_by=_.key)).cast("int32"))
+    distinct = ibis.union(*keys, distinct=True) if len(keys) > 1 else keys[0].distinct()
+    numbered = distinct.mutate(index=ibis.row_number().over(ibis.window(order_by=_.key)).cast("int32"))
     connection.create_table(f"entities_{side}", numbered)
     table: ibis.Table = connection.table(f"entities_{side}")
     out.mkdir(parents=True, exist_ok=True)
@@ -28,14 +38,14 @@ def number_entities(connection: Backend, side: str, sources: list[ibis.Table], o
     with pa.ipc.new_file(out / f"{side}.arrow", SCHEMA) as writer:
         for batch in batches:
             writer.write_batch(batch.cast(SCHEMA))
-    return table, int(table.count().to_pyarrow().as_py())
+    return Entities(table, int(table.count().to_pyarrow().as_py()))
 
 
-def in_numbers(rows: ibis.Table, entities: dict[str, ibis.Table], domains: tuple[str, ...]) -> ibis.Table:
-    """Replace the columns user, item and domain of `rows`, texts, by numbers; rows with an unknown one fall away."""
+def in_numbers(rows: ibis.Table, entities: Mapping[str, Entities], domains: tuple[str, ...]) -> ibis.Table:
+    """Replace the texts in the columns user, item and domain by numbers, and drop rows with an unknown one."""
     names = pa.table({"domain": domains, "domain_index": pa.array(range(len(domains)), pa.int16())})
     for side in SIDES:
-        numbers = entities[side].select(**{side: _.key, f"{side}_index": _.index})
+        numbers = entities[side].table.select(**{side: _.key, f"{side}_index": _.index})
         if side in rows.columns:
             rows = rows.join(numbers, side).drop(side).rename({side: f"{side}_index"})
     return rows.join(ibis.memtable(names), "domain").drop("domain").rename(domain="domain_index")

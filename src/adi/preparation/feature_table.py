@@ -9,7 +9,6 @@ timestamps and lists of these; any other type becomes text. An empty text, NaN a
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
-from pathlib import Path
 
 import ibis
 from ibis import _
@@ -17,9 +16,11 @@ from ibis.backends.duckdb import Backend
 
 from adi.data.manifest import RowCounts
 from adi.errors import AdiError
-from adi.preparation.cleaning import columns_in_each, is_number, require_number, require_single
-from adi.preparation.tables import FILE, ROW, files_of, quoted, reading, relation_sql, shown
-from adi.schema import CategoricalFeature, MultiFeature, NumericFeature, Schema, Sourced, Table
+from adi.features.categorical import require_single
+from adi.features.kinds import KINDS
+from adi.features.numeric import finite_sql, is_number
+from adi.preparation.tables import FILE, ROW, RawTable, quoted
+from adi.schema import ColumnFeature, Feature, Schema, Sourced
 
 
 class FeatureTable:
@@ -28,24 +29,26 @@ class FeatureTable:
     Raises `AdiError` where a column is missing or of a type that its feature cannot take, before any row is read.
     """
 
-    def __init__(self, connection: Backend, name: str, table: Table, schema: Schema, folder: Path) -> None:
-        self.connection, self.name, self.key = connection, name, table.key
-        named = {"user": features_of(name, schema.features.user), "item": features_of(name, schema.features.item)}
-        if named["user"] and named["item"]:
+    def __init__(self, connection: Backend, name: str, schema: Schema, table: RawTable) -> None:
+        self.connection, self.name, self.table = connection, name, table
+        self.key = schema.tables[name].key
+        of_users, of_items = (features_of(name, side) for side in (schema.features.user, schema.features.item))
+        if of_users and of_items:
             raise AdiError(
                 f"tables.{name}: its key is a user or an item, and features of both sides name it "
-                f"('{named['user'][0].name}' of users, '{named['item'][0].name}' of items). Give each side its table."
+                f"('{of_users[0].name}' of users, '{of_items[0].name}' of items). Give each side its table."
             )
-        self.side = "user" if named["user"] else "item"
-        self.features = named[self.side]
-        self.files = files_of(table.path, folder)
-        wanted = dict.fromkeys(table.key, f"tables.{name}.key")
+        self.side = "user" if of_users else "item"
+        self.features = of_users or of_items
+        wanted = dict.fromkeys(self.key, f"tables.{name}.key")
         wanted |= {feature.source_column: f"feature '{feature.name}'" for feature in self.features}
-        self.columns = columns_in_each(connection, self.files, wanted)
-        for column in table.key:
-            require_single(self.files, column, self.columns, wanted[column])
+        self.columns = table.columns(connection.con, wanted)
+        for column in self.key:
+            require_single(self.columns[column], self.source(column), wanted[column])
         for feature in self.features:
-            self._check_type(feature)
+            column = feature.source_column
+            kind = KINDS[feature.kind]
+            kind.check(feature, self.columns[column], self.source(column), by_domain=self.by_domain)
 
     @property
     def by_domain(self) -> bool:
@@ -73,51 +76,37 @@ class FeatureTable:
             for column, role in zip(self.key, self.key_roles, strict=True)
         ]
         for feature in self.features:
-            selected.append(f"{_value_sql(feature)} AS {quoted('value_' + feature.name)}")
+            value = KINDS[feature.kind].value_sql(feature, quoted(feature.source_column))
+            selected.append(f"{value} AS {quoted('value_' + feature.name)}")
         for column in self.attributes:
             selected.append(f"{self._attribute_sql(column)} AS {quoted(attribute_column(column))}")
-        text = {feature.source_column for feature in self.features if isinstance(feature, CategoricalFeature)}
-        source = relation_sql(self.files, text=frozenset({*self.key, *text}))
+        text = {feature.source_column for feature in self.features if KINDS[feature.kind].text}
+        source = self.table.sql({*self.key, *text})
         stored = f"table_{self.name}"
-        with reading(self.connection.con, self.files):
+        with self.table.reading(self.connection.con):
             self.connection.con.execute(f"CREATE TABLE {quoted(stored)} AS SELECT {', '.join(selected)} FROM {source}")
         table: ibis.Table = self.connection.table(stored)
         self._refuse_repeated_key(table)
         return table
 
-    def _check_type(self, feature: Sourced) -> None:
-        column, use = feature.source_column, f"feature '{feature.name}'"
-        kind, place = self.columns[column], f"{shown(self.files)}, column '{column}'"
-        if isinstance(feature, NumericFeature):
-            require_number(self.files, column, self.columns, use)
-        elif isinstance(feature, CategoricalFeature):
-            require_single(self.files, column, self.columns, use)
-        elif isinstance(feature, MultiFeature):
-            if self.by_domain:
-                raise AdiError(
-                    f"{place}: {use} is a list for each domain, which is not supported. Use a table of one key."
-                )
-            if feature.separator is None and not kind.endswith("]"):
-                raise AdiError(f"{place}: {kind} is no list, and {use} is multi. Give its separator, such as '|'.")
-            if feature.separator is not None and kind.endswith("]"):
-                raise AdiError(f"{place}: {kind} is a list already, and {use} has a separator. Remove the separator.")
+    def source(self, column: str) -> str:
+        """The place of a column in messages."""
+        return f"{self.table}, column '{column}'"
 
     def _attribute_sql(self, column: str) -> str:
-        """A column as the type that it is kept in; one for which several features stand is a number, else text."""
+        """A column as the type that it is kept in: what one of its features makes of it, else text or its own."""
         features = [feature for feature in self.features if feature.source_column == column]
-        text = any(isinstance(feature, CategoricalFeature) for feature in features)
+        text = any(KINDS[feature.kind].text for feature in features)
         for feature in features:
-            if isinstance(feature, MultiFeature) and not text:
-                return f"list_filter({_value_sql(feature)}, lambda part: part <> '')"
-            if isinstance(feature, NumericFeature) and text:  # the file is read with the column as text
-                return _kept_sql(f"{quoted(column)}::DOUBLE", "DOUBLE")
+            if kept := KINDS[feature.kind].attribute_sql(feature, quoted(column), text=text):
+                return kept
         return _kept_sql(quoted(column), "VARCHAR" if text else self.columns[column])
 
     def _refuse_repeated_key(self, table: ibis.Table) -> None:
-        whole = table.drop_null(self.key_roles)
-        repeated = whole.group_by(self.key_roles).agg(rows=_.count()).filter(_.rows > 1).order_by(self.key_roles)
+        keyed = table.drop_null(self.key_roles)
+        repeated = keyed.group_by(self.key_roles).agg(rows=_.count()).filter(_.rows > 1).order_by(self.key_roles)
         for key in repeated.limit(1).to_pyarrow().to_pylist():
-            same = whole.filter([whole[role] == key[role] for role in self.key_roles]).order_by("file", "file_row")
+            same = keyed.filter([keyed[role] == key[role] for role in self.key_roles]).order_by("file", "file_row")
             first, second = same.select("file", "file_row").limit(2).to_pyarrow().to_pylist()
             again = "" if first["file"] == second["file"] else f"{first['file']}, "
             values = ", ".join(f"{c} = '{key[role]}'" for c, role in zip(self.key, self.key_roles, strict=True))
@@ -132,7 +121,7 @@ def attribute_column(name: str) -> str:
     return f"attribute_{name}"
 
 
-def features_of(table: str, features: Sequence[object]) -> list[Sourced]:
+def features_of(table: str, features: Sequence[Feature]) -> list[ColumnFeature]:
     """Those of the features that are columns of a table."""
     return [feature for feature in features if isinstance(feature, Sourced) and feature.table == table]
 
@@ -146,33 +135,22 @@ def count_rows(table: ibis.Table, keys: list[str], domains: tuple[str, ...]) -> 
     if "domain" in keys:
         reasons["domain not in the log"] = ~reasons["no key"] & ~table.domain.isin(domains).fill_null(False)
     totals = table.agg(read=_.count(), **{reason: rows.sum().fill_null(0) for reason, rows in reasons.items()})
-    found: dict[str, int] = totals.to_pyarrow().to_pylist()[0]
-    read = found.pop("read")
-    return RowCounts(read=read, kept=read - sum(found.values()), set_aside={why: n for why, n in found.items() if n})
+    counts: dict[str, int] = totals.to_pyarrow().to_pylist()[0]
+    read = counts.pop("read")
+    set_aside = {reason: rows for reason, rows in counts.items() if rows}
+    return RowCounts(read=read, kept=read - sum(counts.values()), set_aside=set_aside)
 
 
-def _value_sql(feature: Sourced) -> str:
-    """A feature's column as the type that its encoding takes; a text without a character is a missing value."""
-    column = quoted(feature.source_column)
-    if isinstance(feature, NumericFeature):
-        return f"{column}::DOUBLE"
-    if not isinstance(feature, MultiFeature):
-        return f"nullif({column}::VARCHAR, '')"
-    if feature.separator is None:
-        return f"{column}::VARCHAR[]"
-    return f"string_split({column}::VARCHAR, '{feature.separator.replace(chr(39), chr(39) * 2)}')"
-
-
-def _kept_sql(value: str, kind: str) -> str:
+def _kept_sql(value: str, column_type: str) -> str:
     """SQL for `value`, of a DuckDB type, in one of the few types that attributes have."""
-    if kind.endswith("[]"):
-        element = kind.removesuffix("[]")
+    if column_type.endswith("[]"):
+        element = column_type.removesuffix("[]")
         plain = is_number(element) and not element.startswith(("DECIMAL", "HUGE", "UHUGE"))
         return value if plain else f"({value})::VARCHAR[]"
-    if kind in ("FLOAT", "DOUBLE"):
-        return f"CASE WHEN isfinite({value}) THEN {value} END"
-    if kind.startswith("DECIMAL") or kind in ("HUGEINT", "UHUGEINT"):
+    if column_type in ("FLOAT", "DOUBLE"):
+        return finite_sql(value)
+    if column_type.startswith("DECIMAL") or column_type in ("HUGEINT", "UHUGEINT"):
         return f"({value})::DOUBLE"
-    if is_number(kind) or kind == "DATE" or kind.startswith("TIMESTAMP"):
+    if is_number(column_type) or column_type == "DATE" or column_type.startswith("TIMESTAMP"):
         return value
     return f"nullif(({value})::VARCHAR, '')"

@@ -1,4 +1,4 @@
-"""The log in numbers, on disk: training and validation rows by (user, time), test rows by (domain, user)."""
+"""The log in numbers, written to disk: training and validation rows by (user, time), test rows by (domain, user)."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,53 +6,35 @@ from pathlib import Path
 import ibis
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from ibis import _
 
-from adi.data.arrays import Array, write_columns
-from adi.data.codes import bucket
-from adi.data.manifest import FIRST_VALUE_ROW, FeatureInfo
+from adi.data.arrays import ROWS_PER_BATCH, write_columns
 from adi.errors import AdiError
+from adi.features.encoding import Encoding
+from adi.features.kinds import KINDS
 from adi.preparation.cleaning import Log, context_column
-from adi.preparation.encoding import ROWS_PER_BATCH, Encoder
 from adi.preparation.splitting import TEST, TRAIN, VALIDATION
-from adi.preparation.tables import shown
-from adi.preparation.vocabulary import bucket_edges, hash_values, looked_up_in
-from adi.schema import ContextFeature, NumericFeature
-
-Encode = Callable[[pa.Array], Array]
-"""From a column of values to their codes."""
+from adi.schema import ContextFeature
 
 
-def encode_context(
-    rows: ibis.Table, feature: ContextFeature, encoder: Encoder, log: Log
-) -> tuple[ibis.Table, FeatureInfo, Encode | None]:
-    """How `write_rows` is to encode a context feature's column; None where that column of the result has the codes."""
+def fit_context(
+    rows: ibis.Table, feature: ContextFeature, log: Log, vocabularies: Path, ignored: dict[str, int]
+) -> Encoding:
+    """Fit a context feature to the training rows of the log; `ignored` gets the number of values read as missing."""
     column = context_column(feature.name)
-    place = f"{shown(log.files)}, column '{feature.source_column}'"
+    kind, source = KINDS[feature.kind], f"{log.table}, column '{feature.source_column}'"
     trained = rows.filter((_.part == TRAIN) & rows[column].notnull()).select(value=rows[column])
     if trained.count().to_pyarrow().as_py() == 0:
-        raise AdiError(f"{place}: every value is missing. Remove feature '{feature.name}', or mend the column.")
-    if isinstance(feature, NumericFeature):
-        edges = bucket_edges(trained, feature.buckets, feature.scale, place)
-        encoder.count_ignored(feature.name, rows.select(value=rows[column]))
-        size = len(edges) + 1 + FIRST_VALUE_ROW
-        info = FeatureInfo(name=feature.name, side="context", kind="numeric", rows=size, edges=edges)
-        in_buckets = bucket(edges)
-        return rows, info, lambda values: in_buckets(values.to_numpy(zero_copy_only=False))
-    encode = None
-    if feature.hash_size is not None:
-        rows, size = hash_values(rows, feature.hash_size, column, column), feature.hash_size + FIRST_VALUE_ROW
-    else:
-        vocabulary, size = encoder.vocabulary(feature.name, trained, feature.min_count)
-        encode = looked_up_in(vocabulary.order_by("code").value.to_pyarrow())
-    info = FeatureInfo(name=feature.name, side="context", kind="categorical", rows=size, hash_size=feature.hash_size)
-    return rows, info, encode
+        raise AdiError(f"{source}: every value is missing. Remove feature '{feature.name}', or mend the column.")
+    encoding = kind.fit(feature, trained, source, vocabularies)
+    if count := kind.ignored(rows.select(value=rows[column])):
+        ignored[feature.name] = count
+    return encoding
 
 
 def write_rows(
     rows: ibis.Table,
-    context: Mapping[str, Encode | None],
+    context: Mapping[str, Encoding],
     out: Path,
     num_users: int,
     timed: bool,
@@ -60,16 +42,17 @@ def write_rows(
 ) -> ibis.Table:
     """Write ``interactions/`` and ``test/`` below `out`; returns the test rows as a table (test, user, domain).
 
-    `rows` are in the order of users and time, as `assign_parts` leaves them; `context` maps each context feature to
-    what `encode_context` found.
+    `rows` are in the order of users and time, as `assign_parts` leaves them; `context` has the encoding of each context
+    feature, by name.
 
-    Arrays: user, item, domain, time if the log is `timed`, and context_<name>; for interactions also `held_out` (1: a
-    validation row), for the test `before`, the length of the row's history, see `assign_parts`.
+    The arrays are user, item, domain, time if the log is `timed`, and context_<name>; those of interactions also
+    `held_out` (1 for a validation row), those of the test `before`, the length of the row's history. `advance` is
+    called with the number of rows of each batch.
     """
     dtypes: dict[str, npt.DTypeLike] = {"user": np.int32, "item": np.int32, "domain": np.int16}
     if timed:
         dtypes["time"] = np.int64 if rows.schema()["time"].is_integer() else np.float64
-    encoders = {context_column(name): encode for name, encode in context.items() if encode is not None}
+    encoders = {context_column(name): encoding.encode_column for name, encoding in context.items()}
     dtypes |= {context_column(name): np.int32 for name in context}
 
     visible = rows.filter(_.part != TEST).mutate(held_out=(_.part == VALIDATION).cast("int8"))

@@ -6,7 +6,7 @@ interactions/user_offsets.npy    the slice of each user's rows
 test/*.npy                       the rows of the test, by (domain, user)
 candidates/*.npy                 the items that each test row is ranked among, where the split gives them
 corpus/*.npy                     the items of each domain, with their training counts
-features/{user,item}/*.npy       the codes of each feature, see `adi.preparation.encoding`
+features/{user,item}/*.npy       the codes of each feature, see `adi.features`
 attributes/**/*.parquet          the items' own columns, see `adi.preparation.attributes`
 vocabulary/*.parquet             value, count and code of each feature's values
 set_aside.parquet                the rows of the log that were not used, and why
@@ -14,8 +14,9 @@ manifest.json, schema.yaml
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
@@ -23,141 +24,70 @@ from pathlib import Path
 
 import duckdb
 import ibis
-from ibis import _
 from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import fingerprint
 from adi.data.folder import new_folder
-from adi.data.manifest import FORMAT, Manifest, RowCounts
-from adi.errors import AdiError
+from adi.data.manifest import FORMAT, DomainCounts, FeatureInfo, Manifest, RowCounts
+from adi.errors import ArgumentError
+from adi.features.encoding import Encoding
+from adi.features.kind import feature_info
 from adi.preparation.attributes import write_attributes
-from adi.preparation.cleaning import Log, open_log, read_log
-from adi.preparation.corpus import read_candidates, read_eligible, write_candidates, write_corpus
-from adi.preparation.encoding import Encoder, encode_features
-from adi.preparation.entities import SIDES, in_numbers, number_entities
-from adi.preparation.feature_table import FeatureTable, count_rows, features_of
-from adi.preparation.interactions import encode_context, write_rows
+from adi.preparation.corpus import read_candidates, read_eligible, require_items, write_candidates, write_corpus
+from adi.preparation.encoding import TableColumns, encode_features
+from adi.preparation.entities import SIDES, Entities, in_numbers, number_entities
+from adi.preparation.feature_table import count_rows
+from adi.preparation.inputs import AnySchema, Inputs, open_inputs, read_schema
+from adi.preparation.interactions import fit_context, write_rows
+from adi.preparation.logs import LOGS, read_logs
 from adi.preparation.splitting import assign_parts, count_by_domain
-from adi.preparation.tables import shown
-from adi.schema import FilesSplit, Schema, TimeSplit, load_schema
+from adi.progress import Report, reporting
+from adi.schema import Schema
 
-LOGS = ("log", "test_log")
-"""The tables of the working database that hold the log, and the test's file where there is one, as text."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many of its units are done, and how many there are."""
+CORPUS, CANDIDATES = "corpus.path", "split.candidates"
+"""The keys of the schema that name tables of pairs."""
 
 
-def prepare(schema_path: Path, out: Path, *, memory: str = "2GB", progress: Progress | None = None) -> Manifest:
-    """Prepare the tables that a schema describes; returns the manifest, also written to ``<out>/manifest.json``.
+def prepare(
+    schema: AnySchema,
+    out: str | Path,
+    *,
+    tables: Mapping[str, object] | None = None,
+    memory: str = "2GB",
+    progress: bool | Report = True,
+) -> Manifest:
+    """Prepare tables for training: arrays on disk, the corpus of each domain, and what was set aside and why.
 
-    `memory` bounds the engine's own memory; what does not fit goes to disk beside `out`. A table that no feature names
-    is not read. Raises `AdiError`, before any row is read where the fault can be known by then, and leaves no folder
-    behind.
+        adi.prepare("tables/schema.yaml", "prepared")
+        adi.prepare(schema, "prepared", tables={"interactions": clicks, "items": items})
+
+    Args:
+        schema: the path of ``schema.yaml`` or of its folder; or its content as a dict or a `Schema`, whose paths are
+            relative to the working directory.
+        out: the folder to write, which must not hold anything yet. It appears when it is complete.
+        tables: tables in memory in place of files: the log as ``interactions``, others by their names in the schema.
+            A table is a `pyarrow.Table` or any DataFrame with the method ``__arrow_c_stream__`` (pandas, polars).
+        memory: a bound for the engine's memory, such as ``2GB``. What does not fit goes to disk beside `out`.
+        progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
+
+    Returns:
+        The manifest, which is also ``<out>/manifest.json``.
+
+    Raises:
+        AdiError: for a fault in the schema or the tables, which it names; before any row is read, where the fault can
+            be known by then. No folder is left behind. A table that no feature names is not read.
     """
-    schema_path = schema_path / "schema.yaml" if schema_path.is_dir() else schema_path
-    schema, source = load_schema(schema_path), schema_path.parent
-    say = progress or (lambda stage, done, of: None)
-    with new_folder(out) as folder:
-        with _working_database(folder, memory) as connection:
-            logs = _open_logs(connection, schema, source)
-            tables = {
-                name: FeatureTable(connection, name, table, schema, source)
-                for name, table in schema.tables.items()
-                if features_of(name, (*schema.features.user, *schema.features.item))
-            }
-            manifest = _prepare(connection, schema, source, logs, tables, folder, say)
+    source = read_schema(schema)
+    with reporting(progress) as say, new_folder(Path(out)) as building:
+        with _working_database(building, memory) as connection:
+            inputs = open_inputs(connection, source, tables or {})
+            manifest = _Preparation(connection, source.schema, inputs, source.folder, building, say).run()
         say("checksum", 0, 1)
-        manifest = manifest.model_copy(update={"fingerprint": fingerprint(folder, leave_out="attributes")})
-        (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-        shutil.copyfile(schema_path, folder / "schema.yaml")
+        manifest = manifest.model_copy(update={"fingerprint": fingerprint(building, leave_out="attributes")})
+        (building / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+        (building / "schema.yaml").write_bytes(source.text)
         say("checksum", 1, 1)
     return manifest
-
-
-def _prepare(
-    connection: Backend,
-    schema: Schema,
-    source: Path,
-    logs: list[Log],
-    tables: dict[str, FeatureTable],
-    out: Path,
-    say: Progress,
-) -> Manifest:
-    say("reading the tables", 0, 1)  # before the log, which is the longest: a fault in them shows the sooner
-    eligible, candidates = read_eligible(connection, schema, source), read_candidates(connection, schema, source)
-    named_by = {"corpus.path": eligible, "split.candidates": candidates}
-    listed = {use: table for use, table in named_by.items() if table is not None}
-    read = {name: table.read() for name, table in tables.items()}
-    say("reading the tables", 1, 1)
-    say("reading the log", 0, 1)
-    rows, row_counts, domains = _read_rows(connection, schema, logs, out)
-    table_counts = {name: count_rows(read[name], table.key_roles, domains) for name, table in tables.items()}
-    table_counts |= {use: count_rows(table, list(table.columns), domains) for use, table in listed.items()}
-    say("reading the log", 1, 1)
-
-    say("numbering", 0, 1)
-    entities, sizes = {}, {}
-    for side in SIDES:
-        named = [table.select(key=table[side]) for table in (rows, *listed.values()) if side in table.columns]
-        named += [read[name] for name, table in tables.items() if table.side == side]
-        entities[side], sizes[side] = number_entities(connection, side, named, out / "entities")
-    parted = assign_parts(connection, in_numbers(rows, entities, domains), schema.split, logs[0].time)
-    for name in LOGS[: len(logs)]:
-        connection.con.execute(f"DROP TABLE {name}")
-    by_domain = count_by_domain(parted, schema.split, domains, shown(logs[0].files))
-    retrievable = None if eligible is None else in_numbers(eligible, entities, domains)
-    corpora = write_corpus(parted, retrievable, out / "corpus", len(domains))
-    for domain, size in zip(domains, corpora, strict=True):
-        if size == 0 and schema.corpus is not None:
-            raise AdiError(
-                f"{schema.corpus.path}, column '{schema.corpus.domain}': no item is eligible in domain '{domain}'. "
-                "Add the domain's items, or remove corpus from the schema: what training saw is eligible then."
-            )
-    say("numbering", 1, 1)
-
-    encoder = Encoder(connection, out / "features", domains, entities, sizes)
-    features = encode_features(schema, encoder, tables, read, parted, say)
-    of_items = [table for table in tables.values() if table.side == "item"]
-    write_attributes(of_items, read, entities["item"], schema.interactions.item, domains, out / "attributes", say)
-    context, encoders = [], {}
-    for feature in schema.features.context:
-        parted, info, encoders[feature.name] = encode_context(parted, feature, encoder, logs[0])
-        context.append(info)
-
-    total, done = row_counts.kept, 0
-
-    def advance(written: int) -> None:
-        nonlocal done
-        done += written
-        say("writing the rows", done, total)
-
-    tested = write_rows(parted, encoders, out, sizes["user"], logs[0].time is not None, advance)
-    if candidates is not None:
-        ranked = in_numbers(candidates, entities, domains)
-        write_candidates(tested, ranked, out / "candidates", sum(part.test for part in by_domain.values()))
-    return Manifest(
-        format=FORMAT,
-        adi=version("adi-retrieval"),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions={name: version(name) for name in ("duckdb", "ibis-framework", "numpy", "pyarrow")},
-        schema_sha256=sha256(schema.model_dump_json().encode()).hexdigest(),
-        fingerprint="",
-        domains=domains,
-        time=logs[0].time,
-        repeats=schema.repeats,
-        users=sizes["user"],
-        items=sizes["item"],
-        rows=row_counts,
-        by_domain={
-            domain: counts.model_copy(update={"corpus": size})
-            for (domain, counts), size in zip(by_domain.items(), corpora, strict=True)
-        },
-        tables=table_counts,
-        ignored_values=encoder.ignored,
-        features=(*features, *context),
-        candidates=candidates is not None,
-    )
 
 
 @contextmanager
@@ -166,17 +96,19 @@ def _working_database(folder: Path, memory: str) -> Iterator[Backend]:
 
     One on disk would pack each table as if it were to stay: for the log that took longer than to read it.
     """
-    place = folder / "working"
-    place.mkdir()
+    working = folder / "working"
+    working.mkdir()
     try:
-        connection = ibis.duckdb.connect(memory_limit=memory, temp_directory=str(place / "spill"))
+        connection = ibis.duckdb.connect(memory_limit=memory, temp_directory=str(working / "spill"))
     except duckdb.ParserException as error:
-        raise AdiError(f"--memory: '{memory}' is no size ({error}). Give a number and its unit, such as 2GB.") from None
+        raise ArgumentError(
+            "memory", f"'{memory}' is no size ({error}). Give a number and its unit, such as 2GB."
+        ) from None
     try:
         yield connection
     except duckdb.OutOfMemoryException as error:
-        raise AdiError(
-            f"prepare needs more than the {memory} of memory, or the disk, that it may use. Raise --memory. ({error})"
+        raise ArgumentError(
+            "memory", f"{memory} do not suffice, or the disk is full. Give more memory, or free some disk. ({error})"
         ) from error
     except RuntimeError as error:
         if str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C
@@ -184,63 +116,141 @@ def _working_database(folder: Path, memory: str) -> Iterator[Backend]:
         raise
     finally:
         connection.disconnect()
-        shutil.rmtree(place)
+        shutil.rmtree(working)
 
 
-def _open_logs(connection: Backend, schema: Schema, source: Path) -> list[Log]:
-    """The log, and the test's file where the split names one; their columns are checked, no row is read."""
-    logs = [open_log(connection, schema, schema.interactions.path, source, "interactions")]
-    split = schema.split
-    if isinstance(split, FilesSplit):
-        logs.append(open_log(connection, schema, split.test, source, "split.test"))
-        if logs[1].time != logs[0].time:
-            raise AdiError(
-                f"{shown(logs[1].files)}, column '{schema.interactions.time}': not the same kind of time as in the log "
-                f"({shown(logs[0].files)}: {logs[0].time}, here {logs[1].time}). Write both alike."
-            )
-    if isinstance(split, TimeSplit) and isinstance(split.at, int | float) != (logs[0].time == "number"):
-        raise AdiError(
-            f"split.at: {split.at} does not fit {shown(logs[0].files)}, column '{schema.interactions.time}': "
-            f"{logs[0].columns[str(schema.interactions.time)]}. Give a "
-            f"{'number' if logs[0].time == 'number' else 'date or a time, such as 2017-10-04T12:00:00'}."
+@dataclass(frozen=True)
+class _Texts:
+    """All that was read, with ids and domains as text.
+
+    `tables` are the feature tables by name; `listed` are the tables of pairs, by the schema's key.
+    """
+
+    rows: ibis.Table
+    domains: tuple[str, ...]
+    tables: dict[str, ibis.Table]
+    listed: dict[str, ibis.Table]
+    row_counts: RowCounts
+    table_counts: dict[str, RowCounts]
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The log in numbers with its `part`, the users and items behind the numbers, and the counts of each domain."""
+
+    rows: ibis.Table
+    entities: dict[str, Entities]
+    by_domain: dict[str, DomainCounts]
+
+
+@dataclass(frozen=True)
+class _Preparation:
+    """The steps of `prepare` in the working database; each writes its part of the folder `out`."""
+
+    connection: Backend
+    schema: Schema
+    inputs: Inputs
+    folder: Path
+    out: Path
+    say: Report
+
+    def run(self) -> Manifest:
+        """All steps in order; the manifest lacks the fingerprint, since files are still to come."""
+        texts = self._read()
+        numbers = self._number(texts)
+        features, ignored, context = self._encode(texts, numbers)
+        self._write_rows(texts, numbers, context)
+        return Manifest(
+            format=FORMAT,
+            adi=version("adi-retrieval"),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions={name: version(name) for name in ("duckdb", "ibis-framework", "numpy", "pyarrow")},
+            schema_sha256=sha256(self.schema.model_dump_json().encode()).hexdigest(),
+            fingerprint="",
+            domains=texts.domains,
+            time=self.inputs.logs[0].time,
+            repeats=self.schema.repeats,
+            users=numbers.entities["user"].size,
+            items=numbers.entities["item"].size,
+            rows=texts.row_counts,
+            by_domain=numbers.by_domain,
+            tables=texts.table_counts,
+            ignored_values=ignored,
+            features=tuple(features),
+            candidates=CANDIDATES in texts.listed,
         )
-    return logs
 
+    def _read(self) -> _Texts:
+        """Read all tables, the log last: it is the longest, and a fault in another shows the sooner."""
+        self.say("reading the tables", 0, 1)
+        eligible = read_eligible(self.connection, self.schema, self.folder)
+        candidates = read_candidates(self.connection, self.schema, self.folder)
+        listed = {use: table for use, table in ((CORPUS, eligible), (CANDIDATES, candidates)) if table is not None}
+        tables = {name: table.read() for name, table in self.inputs.tables.items()}
+        self.say("reading the tables", 1, 1)
+        self.say("reading the log", 0, 1)
+        rows, row_counts, domains = read_logs(self.connection, self.schema, self.inputs.logs, self.out)
+        counts = {name: count_rows(tables[name], t.key_roles, domains) for name, t in self.inputs.tables.items()}
+        counts |= {use: count_rows(table, list(table.columns), domains) for use, table in listed.items()}
+        self.say("reading the log", 1, 1)
+        return _Texts(rows, domains, tables, listed, row_counts, counts)
 
-def _read_rows(
-    connection: Backend, schema: Schema, logs: list[Log], out: Path
-) -> tuple[ibis.Table, RowCounts, tuple[str, ...]]:
-    """The rows to keep of all logs, as text; writes those set aside."""
-    tables = [
-        read_log(connection, schema, log, name).mutate(given_test=ibis.literal(log is not logs[0]))
-        for log, name in zip(logs, LOGS, strict=False)
-    ]
-    if len(tables) > 1:  # test rows come after every row of the log, also where they have the same time
-        tables[1] = tables[1].mutate(row=_.row + tables[0].count().as_scalar())
-        if tables[0].time.type() != tables[1].time.type():  # whole numbers in one, fractions in the other
-            tables = [table.mutate(time=_.time.cast("float64")) for table in tables]
-    rows = ibis.union(*tables) if len(tables) > 1 else tables[0]
-    aside = rows.filter(_.reason.notnull())
-    aside.select("file", "file_row", "user", "item", "domain", "time", "reason").to_parquet(out / "set_aside.parquet")
-    reasons = aside.group_by("reason").agg(rows=_.count()).order_by("reason").to_pyarrow().to_pylist()
-    kept = rows.filter(_.reason.isnull()).drop("reason", "file", "file_row", "positive")
-    found = kept.group_by("domain").agg(rows=_.count()).order_by("domain").to_pyarrow().to_pylist()
-    counts = RowCounts(
-        read=int(rows.count().to_pyarrow().as_py()),
-        kept=sum(row["rows"] for row in found),
-        set_aside={row["reason"]: row["rows"] for row in reasons},
-    )
-    if not found:
-        reason, most = max(counts.set_aside.items(), key=lambda item: item[1])
-        raise AdiError(
-            f"{shown(logs[0].files)}: no row of {counts.read} can be used; {most} have this fault: {reason}. "
-            "Mend the columns, or name others in the schema's interactions."
-        )
-    domains = schema.domains.values or tuple(row["domain"] for row in found)
-    for domain in domains:
-        if domain not in {row["domain"] for row in found}:
-            raise AdiError(
-                f"{shown(logs[0].files)}, column '{schema.domains.column}': no usable row of domain '{domain}'. "
-                "Remove it from domains.values, or give the domain some rows."
-            )
-    return kept, counts, domains
+    def _number(self, texts: _Texts) -> _Numbers:
+        """Number users and items, divide the log into its parts, and write the corpora."""
+        self.say("numbering", 0, 1)
+        log, entities = self.inputs.logs[0], {}
+        for side in SIDES:
+            named = [t.select(key=t[side]) for t in (texts.rows, *texts.listed.values()) if side in t.columns]
+            named += [texts.tables[name] for name, table in self.inputs.tables.items() if table.side == side]
+            entities[str(side)] = number_entities(self.connection, side, named, self.out / "entities")
+        numbered = in_numbers(texts.rows, entities, texts.domains)
+        rows = assign_parts(self.connection, numbered, self.schema.split, log.time)
+        for name in LOGS[: len(self.inputs.logs)]:
+            self.connection.con.execute(f"DROP TABLE {name}")
+        by_domain = count_by_domain(rows, self.schema.split, texts.domains, str(log.table))
+        eligible = in_numbers(texts.listed[CORPUS], entities, texts.domains) if CORPUS in texts.listed else None
+        sizes = write_corpus(rows, eligible, self.out / "corpus", len(texts.domains))
+        if self.schema.corpus is not None:
+            require_items(self.schema.corpus, dict(zip(texts.domains, sizes, strict=True)))
+        counts = {
+            domain: counts.model_copy(update={"corpus": size})
+            for (domain, counts), size in zip(by_domain.items(), sizes, strict=True)
+        }
+        self.say("numbering", 1, 1)
+        return _Numbers(rows, entities, counts)
+
+    def _encode(
+        self, texts: _Texts, numbers: _Numbers
+    ) -> tuple[list[FeatureInfo], dict[str, int], dict[str, Encoding]]:
+        """Write the features and the items' attributes, and fit the context features.
+
+        Returns the features, by feature the number of values read as missing, and the encodings of the context.
+        """
+        ignored: dict[str, int] = {}
+        columns = TableColumns(self.connection, numbers.entities, texts.domains, self.inputs.tables, texts.tables)
+        features = encode_features(self.schema, numbers.rows, columns, self.out, ignored, self.say)
+        of_items = [table for table in self.inputs.tables.values() if table.side == "item"]
+        item_id, out = self.schema.interactions.item, self.out / "attributes"
+        write_attributes(of_items, texts.tables, numbers.entities["item"].table, item_id, texts.domains, out, self.say)
+        context = {}
+        for feature in self.schema.features.context:
+            encoding = fit_context(numbers.rows, feature, self.inputs.logs[0], self.out / "vocabulary", ignored)
+            context[feature.name] = encoding
+            features.append(feature_info(feature, "context", encoding))
+        return features, ignored, context
+
+    def _write_rows(self, texts: _Texts, numbers: _Numbers, context: dict[str, Encoding]) -> None:
+        """Write the rows of the log, and the candidates of the test rows."""
+        written, total = 0, texts.row_counts.kept
+
+        def advance(rows: int) -> None:
+            nonlocal written
+            written += rows
+            self.say("writing the rows", written, total)
+
+        timed = self.inputs.logs[0].time is not None
+        tested = write_rows(numbers.rows, context, self.out, numbers.entities["user"].size, timed, advance)
+        if CANDIDATES in texts.listed:
+            ranked = in_numbers(texts.listed[CANDIDATES], numbers.entities, texts.domains)
+            num_tests = sum(counts.test for counts in numbers.by_domain.values())
+            write_candidates(tested, ranked, self.out / "candidates", num_tests)

@@ -1,11 +1,9 @@
-"""Which part each row of the log belongs to, how many of the user's rows come before it, and what each part holds."""
+"""The split of the log: the part of each row, the length of its history, and the counts of each domain."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 import ibis
-import ibis.expr.datatypes as dt
 import numpy as np
 import pyarrow as pa
 from ibis import _
@@ -14,98 +12,100 @@ from ibis.backends.duckdb import Backend
 from adi.data.arrays import Array, arrow_numbers
 from adi.data.manifest import DomainCounts
 from adi.errors import AdiError
+from adi.features.md5 import md5_number_lower
+from adi.preparation.cleaning import TimeKind
 from adi.schema import LastSplit, RandomSplit, Split, TimeSplit
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 ROWS_AT_ONCE = 1 << 20
 
-TimeKind = Literal["timestamp", "number"] | None
-
-
-@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
-def md5_number_lower(text: str) -> dt.uint64:
-    """The last 8 of the 16 bytes of the MD5 digest of `text`, as a little-endian number; the engine's own function."""
-
 
 def assign_parts(connection: Backend, rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Table:
-    """The coded log in the order of users, and a user's rows in that of time, with the columns `part` and `before`.
+    """Sort the log in numbers by user and, for each user, by time, and add the columns `part` and `before`.
 
-    `rows` has the columns user, item, domain, time, row (the place in the files, which breaks ties in time) and
-    given_test. `before` counts the user's rows of training and validation that are earlier: a row's history is the
-    slice of that many rows from the user's first. Without a time nothing is earlier than anything else, and `before`
-    counts all of the user's rows.
+    `rows` has the columns user, item, domain, time, row (the position in the files, which breaks ties in time) and
+    given_test. `before` counts the user's earlier rows of training and validation: a row's history is the slice of that
+    many rows from the user's first. Without a time no row is earlier than another, and `before` counts all of the
+    user's rows.
     """
-    told = rows.mutate(given=_is_given_or_drawn(rows, split, time)).drop("given_test")
-    connection.create_table("ordered", told.order_by("user", "time", "row"))  # the one sort of the whole log
+    marked = rows.mutate(in_test=_in_test(rows, split, time)).drop("given_test")
+    connection.create_table("ordered", marked.order_by("user", "time", "row"))  # the one sort of the log
     ordered = connection.table("ordered")
-    last = int(isinstance(split, LastSplit))  # how many of the newest rows of a (user, domain) are the test's
-    found = []
-    for user, domain, given in whole_users(ordered.select("user", "domain", "given")):
-        parts, before = _parts(user, domain, given, last, timed=time is not None)
-        found.append((parts, before, user[parts == VALIDATION]))
-    parts, before, held_out = (np.concatenate(own) for own in zip(*found, strict=True))
+    num_last = int(isinstance(split, LastSplit))  # how many of the newest rows of a (user, domain) are test rows
+    blocks = []
+    for user, domain, in_test in blocks_of_users(ordered.select("user", "domain", "in_test")):
+        parts, before = _parts(user, domain, in_test, num_last, timed=time is not None)
+        blocks.append((parts, before, user[parts == VALIDATION]))
+    parts, before, held_out = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
     parts[parts == VALIDATION] = np.where(_drawn(connection, held_out, split.validation), VALIDATION, TRAIN)
     connection.con.register("parts", pa.table({"part": arrow_numbers(parts), "before": arrow_numbers(before)}))
     connection.con.execute(
-        "CREATE TABLE rows AS SELECT ordered.* EXCLUDE (given), parts.* FROM ordered POSITIONAL JOIN parts"
+        "CREATE TABLE rows AS SELECT ordered.* EXCLUDE (in_test), parts.* FROM ordered POSITIONAL JOIN parts"
     )
     connection.con.unregister("parts")
     connection.con.execute("DROP TABLE ordered")
     return connection.table("rows")
 
 
-def whole_users(ordered: ibis.Table) -> Iterator[list[Array]]:
-    """The columns of a table sorted by user, its first column, in blocks of all the rows of some users."""
-    left: list[Array] | None = None
+def blocks_of_users(ordered: ibis.Table) -> Iterator[list[Array]]:
+    """The columns of a table sorted by user, its first column, in blocks that do not divide the rows of a user."""
+    rest: list[Array] | None = None
     for batch in ordered.to_pyarrow_batches(chunk_size=ROWS_AT_ONCE):
         block = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
-        if left is not None:
-            block = [np.concatenate(pair) for pair in zip(left, block, strict=True)]
+        if rest is not None:
+            block = [np.concatenate(pair) for pair in zip(rest, block, strict=True)]
         user = block[0]
         end = int(np.searchsorted(user, user[-1])) if len(user) else 0  # the last user may go on in the next batch
-        left = [column[end:] for column in block]
+        rest = [column[end:] for column in block]
         if end:
             yield [column[:end] for column in block]
-    if left is not None and len(left[0]):
-        yield left
+    if rest is not None and len(rest[0]):
+        yield rest
 
 
-def _parts(user: Array, domain: Array, given: Array, last: int, *, timed: bool) -> tuple[Array, Array]:
-    """Part (n,) and `before` (n,) of all rows of some users, by user and then by time, as if all users were drawn."""
+def _parts(user: Array, domain: Array, in_test: Array, num_last: int, *, timed: bool) -> tuple[Array, Array]:
+    """Part (n,) and `before` (n,) of all rows of some users, by user and then by time, as if all users were drawn.
+
+    `in_test` (n,) marks rows that are test rows wherever they are; of the others, so are the `num_last` newest of each
+    user and domain, if the user keeps another row.
+    """
     first = np.flatnonzero(np.diff(user, prepend=-1))  # the first row of each user
     sizes = np.diff(first, append=len(user))
-    newer = np.full(len(user), -1)  # rows of the user in the domain that are newer, of those that are not given
-    free = np.flatnonzero(~given)
+    newer = np.full(len(user), -1)  # the number of newer rows of the user in the domain, rows in the test left out
+    free = np.flatnonzero(~in_test)
     by_domain = free[np.argsort(domain[free], kind="stable")]  # in a domain still by user and time
     changes = (np.diff(domain[by_domain], prepend=-1) != 0) | (np.diff(user[by_domain], prepend=-1) != 0)
     groups = np.diff(np.flatnonzero(changes), append=len(free))
     newer[by_domain] = np.repeat(np.cumsum(groups), groups) - 1 - np.arange(len(free))
 
     most = np.repeat(np.maximum.reduceat(newer, first), sizes)
-    test = given | ((newer < last) & (most >= last))
-    validation = (newer == last) & (most > last)
-    # A user without a row to keep has none in the test of the last rows, and so all of them before it.
-    kept = (newer >= last) | ((most < last) & ~given)
-    until = np.cumsum(kept)
-    start: Array = np.repeat(until[first] - kept[first], sizes)  # kept rows of the users before
-    before = until - kept - start if timed else np.repeat(np.add.reduceat(kept, first, dtype=np.int64), sizes)
+    test = in_test | ((newer < num_last) & (most >= num_last))
+    validation = (newer == num_last) & (most > num_last)
+    # A user without another row has no test rows by this rule, and keeps all of them.
+    kept = (newer >= num_last) | ((most < num_last) & ~in_test)
+    kept_until = np.cumsum(kept)
+    earlier_users: Array = np.repeat(kept_until[first] - kept[first], sizes)  # kept rows of the users before
+    if timed:
+        before = kept_until - kept - earlier_users
+    else:
+        before = np.repeat(np.add.reduceat(kept, first, dtype=np.int64), sizes)
     part = np.where(test, TEST, np.where(validation, VALIDATION, TRAIN))
     return part.astype(np.int8), before.astype(np.int32)
 
 
 def _drawn(connection: Backend, users: Array, share: float) -> Array:
-    """Which of the users (n,), ascending, are of the pseudo-random share whose rows may be held out (n,)."""
-    distinct, place = np.unique(users, return_inverse=True)
+    """Whether each of the users (n,), ascending, belongs to the pseudo-random share whose rows may be held out."""
+    distinct, position = np.unique(users, return_inverse=True)
     numbers = ibis.memtable(pa.table({"user": arrow_numbers(distinct)}))
     drawn: Array = connection.to_pyarrow(numbers.select(drawn=_chosen(_.user, share)))["drawn"].to_numpy()
-    return drawn[place]
+    return drawn[position]
 
 
-def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], place: str) -> dict[str, DomainCounts]:
-    """Counts of each domain (corpora still 0); refuses a domain without training rows and a log without test rows.
+def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], source: str) -> dict[str, DomainCounts]:
+    """Counts of each domain, of its corpus still 0; `source` names the log in errors.
 
-    A domain may be without test rows, as a tiny one is: it is trained, and what is measured there is undefined. `place`
-    names the log in errors.
+    Raises `AdiError` for a domain without training rows and for a log without test rows. A domain, such as a tiny one,
+    may have no test rows: it is trained, and its metrics are undefined.
     """
     seen = _.part != TEST
     counted = rows.group_by("domain").agg(
@@ -121,19 +121,20 @@ def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], pl
     for name, counts in result.items():
         if counts.train == 0:
             raise AdiError(
-                f"{place}: the split {shown} leaves domain '{name}' no row for training; its {counts.test} rows are "
-                "the test's. Choose another split, or give the domain more rows."
+                f"{source}: the split {shown} leaves domain '{name}' no row for training; its {counts.test} rows are "
+                "test rows. Choose another split, or give the domain more rows."
             )
     if sum(counts.test for counts in result.values()) == 0:
         rows_kept = sum(counts.train + counts.validation for counts in result.values())
         raise AdiError(
-            f"{place}: the split {shown} leaves the test none of the {rows_kept} rows. "
+            f"{source}: the split {shown} leaves the test none of the {rows_kept} rows. "
             "Choose another split, or give more rows."
         )
     return result
 
 
-def _is_given_or_drawn(rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Value:
+def _in_test(rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Value:
+    """Whether a row is a test row whichever other rows its user has."""
     if isinstance(split, TimeSplit):
         return rows.time >= _moment(split.at, time)
     if isinstance(split, RandomSplit):
@@ -142,7 +143,7 @@ def _is_given_or_drawn(rows: ibis.Table, split: Split, time: TimeKind) -> ibis.V
 
 
 def _chosen(number: ibis.Value, share: float, salt: str = "") -> ibis.Value:
-    """A pseudo-random `share` of the numbers, the same on every machine and engine."""
+    """Whether a number belongs to a pseudo-random `share`, the same on every machine."""
     return md5_number_lower(number.cast("string") + salt).cast("float64") < share * 2.0**64
 
 

@@ -1,10 +1,10 @@
-"""Reading the user's raw tables: which files a path means, and the SQL that reads them.
+"""The user's tables: in files, or in memory; and the SQL that reads them.
 
-A table is one or more files of one kind: Parquet, CSV or TSV (comma, semicolon or bar; tab), or JSON lines, the text
-kinds also gzipped. Whatever the kind, the relation has two columns beside the table's own, so that a message can name
-a row:
+A table in files is one or more files of one kind: Parquet, CSV or TSV (comma, semicolon or bar; tab), or JSON lines,
+the text kinds also gzipped. A table in memory is in `adi.preparation.memory`. The SQL of either has two columns beside
+the table's own, so that a message can name a row:
 
-- `filename`: the file the row is in, as a path;
+- `filename`: the file that the row is in, as a path;
 - `file_row_number`: the row's number in that file, from 0, the header and empty lines not counted. DuckDB numbers the
   rows of Parquet itself; for text it does not (nor does it tell the line), so they are numbered as they stream by.
 
@@ -18,111 +18,214 @@ import csv
 import gzip
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from glob import glob
 from pathlib import Path
 from textwrap import shorten
+from typing import Protocol
 
 import duckdb
 
 from adi.errors import AdiError, suggestion
 
 FILE, ROW = "filename", "file_row_number"
-"""The two columns that a relation adds."""
+"""The two columns that the SQL of a table adds."""
 
 KINDS = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
 
 _LABELS = {"parquet": "Parquet", "csv": "CSV", "tsv": "TSV", "json": "JSON lines (one object on each line)"}
 
-
-def files_of(path: str, folder: Path) -> list[Path]:
-    """The files that `path` means, sorted: a file, a glob (`**` too) or a folder of parts, relative to `folder`.
-
-    In a folder, what starts with `_` or `.` is a writer's mark and not a part. Raises `AdiError` if there is no file.
-    """
-    place = folder / path
-    found = [place] if place.exists() else [Path(match) for match in glob(str(place), recursive=True)]
-    parts = sorted({file for match in found for file in (_parts_in(match) if match.is_dir() else [match])})
-    if not parts:
-        kind = "the folder has no files" if place.is_dir() else "no file matches"
-        raise AdiError(f"'{path}': {kind}, looked for in {folder.resolve()}. Paths are relative to that folder.")
-    return parts
+Connection = duckdb.DuckDBPyConnection
 
 
-def relation_sql(files: Sequence[Path], *, text: Collection[str] = frozenset()) -> str:
-    """SQL to put after FROM: every row of the files, columns matched by name, with `filename` and `file_row_number`.
+class RawTable(Protocol):
+    """A table as the user gave it. Its text is what messages call it."""
 
-    The columns `text` are VARCHAR; each file must have them (`columns_of` says which does not). Raises `AdiError` for
-    an unknown suffix and for files of more than one kind.
-    """
-    kind = _kind_of(files)
-    # From JSON through JSON: CAST would keep the quotes of a string in a column of mixed types. CSV: see `_reader`.
-    form = {"parquet": "CAST({0} AS VARCHAR) AS {0}", "json": "to_json({0}) ->> '$' AS {0}"}.get(kind)
-    replaced = ", ".join(form.format(quoted(name)) for name in sorted(text)) if form else ""
-    star = f"* REPLACE ({replaced})" if replaced else "*"
-    if kind == "parquet":
-        return f"(SELECT {star} FROM {_reader(files, options=f'{FILE} = true, {ROW} = true')})"
-    # The rows of a file stream by in their order, one file after the other, so a row's number in its file is its number
-    # in the stream less that of the file's first row. Per-file SELECTs would hold a read buffer for each of the files.
-    return (
-        f"(SELECT * EXCLUDE (_stream, _first),"
-        f" _stream - max(CASE WHEN _first THEN _stream END)"
-        f" OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS {ROW}"
-        f" FROM (SELECT {star}, row_number() OVER () AS _stream, {FILE} IS DISTINCT FROM lag({FILE}) OVER () AS _first"
-        f" FROM {_reader(files, text=text, options=f'{FILE} = true')}))"
-    )
+    @property
+    def files(self) -> Sequence[Path | str]:
+        """The values of the column `filename`."""
+
+    def columns(self, connection: Connection, wanted: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The columns with their DuckDB types, in order.
+
+        `wanted` says what each column that must be there is for: ``{"user_id": "interactions.user"}``. Raises
+        `AdiError` for a column that is missing and for one of a reserved name, before any row is read.
+        """
+
+    def sql(self, text: Collection[str] = ()) -> str:
+        """SQL to put after FROM: every row, with `filename` and `file_row_number`; the columns `text` are VARCHAR."""
+
+    def reading(self, connection: Connection, text: Collection[str] = ()) -> AbstractContextManager[None]:
+        """Turn what DuckDB raises inside into an `AdiError` naming what is at fault, if the table is."""
 
 
-def columns_of(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], *, text: Collection[str] = frozenset()
-) -> dict[str, str]:
-    """The table's columns with their DuckDB types, in order; those of `text` must be in every file.
+class TableFiles:
+    """A table in files of one kind, columns matched by name."""
 
-    Raises `AdiError` naming the file that is empty, corrupt, lacks a column of `text` or has a column of a reserved
-    name, before any row is read.
-    """
-    for file in files:
-        if _kind_of([file]) != "parquet" and not _first_line(file):
-            raise AdiError(f"{file}: the file is empty. Remove it, or write it with a header and rows.")
-        with reading(connection, [file]):
-            names = _describe(connection, _reader([file]))
-        require_columns([file], names, dict.fromkeys(sorted(text), "read as text"))
-        for name in (FILE, ROW):
-            if name in names:
-                raise AdiError(f"{file}: the column name '{name}' is reserved for a row's place. Rename the column.")
-    with reading(connection, files, text=text):
-        columns = _describe(connection, relation_sql(files, text=text))
-    return {name: kind for name, kind in columns.items() if name not in (FILE, ROW)}
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = list(files)
+
+    @classmethod
+    def at(cls, path: str, folder: Path) -> "TableFiles":
+        """The files that `path` means, sorted: a file, a glob (`**` too) or a folder of parts, relative to `folder`.
+
+        In a folder, what starts with `_` or `.` is a writer's mark and not a part. Raises `AdiError` without a file.
+        """
+        pattern = folder / path
+        matches = [pattern] if pattern.exists() else [Path(match) for match in glob(str(pattern), recursive=True)]
+        parts = sorted({file for match in matches for file in (_parts_in(match) if match.is_dir() else [match])})
+        if not parts:
+            fault = "the folder has no files" if pattern.is_dir() else "no file matches"
+            raise AdiError(f"'{path}': {fault}, looked for in {folder.resolve()}. Paths are relative to that folder.")
+        return cls(parts)
+
+    def __str__(self) -> str:
+        return str(self.files[0]) if len(self.files) == 1 else f"{self.files[0]} and {len(self.files) - 1} more"
+
+    @property
+    def kind(self) -> str:
+        """The kind of the files. Raises `AdiError` for an unknown suffix and for files of several kinds."""
+        kinds: dict[str, Path] = {}
+        for file in self.files:
+            suffix = Path(file.name.removesuffix(".gz")).suffix.lower()
+            kind = KINDS.get(suffix)
+            if kind is None or (kind == "parquet" and file.suffix == ".gz"):
+                known = ", ".join(KINDS)
+                raise AdiError(f"{file}: not a kind of file that can be read: {known}, and all but Parquet with .gz.")
+            kinds.setdefault(kind, file)
+        if len(kinds) != 1:
+            raise AdiError(
+                f"one table, files of several kinds: {', '.join(str(file) for file in kinds.values())}. "
+                "Narrow the path to one kind, such as '*.parquet'."
+            )
+        return next(iter(kinds))
+
+    def columns(self, connection: Connection, wanted: Mapping[str, str] | None = None) -> dict[str, str]:
+        for file in self.files:  # each of them: a column that one file lacks would be read as missing values
+            table = TableFiles([file])
+            if table.kind != "parquet" and not _first_line(file):
+                raise AdiError(f"{file}: the file is empty. Remove it, or write it with a header and rows.")
+            with table.reading(connection):
+                names = describe(connection, table._reader())
+            require_columns(str(file), names, wanted or {})
+            refuse_reserved(str(file), names)
+        with self.reading(connection):
+            columns = describe(connection, self.sql())
+        return {name: column_type for name, column_type in columns.items() if name not in (FILE, ROW)}
+
+    def sql(self, text: Collection[str] = ()) -> str:
+        kind = self.kind
+        # From JSON through JSON: CAST would keep the quotes of a string in a column of mixed types. CSV: see `_reader`.
+        form = {"parquet": "CAST({0} AS VARCHAR) AS {0}", "json": "to_json({0}) ->> '$' AS {0}"}.get(kind)
+        star = replaced_sql(form, text) if form else "*"
+        if kind == "parquet":
+            return f"(SELECT {star} FROM {self._reader(options=f'{FILE} = true, {ROW} = true')})"
+        # The rows of a file stream by in their order, one file after the other, so a row's number in its file is its
+        # number in the stream less that of the file's first row. Per-file SELECTs would hold a read buffer for each.
+        return (
+            f"(SELECT * EXCLUDE (_stream, _first),"
+            f" _stream - max(CASE WHEN _first THEN _stream END)"
+            f" OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS {ROW}"
+            f" FROM (SELECT {star}, row_number() OVER () AS _stream,"
+            f" {FILE} IS DISTINCT FROM lag({FILE}) OVER () AS _first"
+            f" FROM {self._reader(text=text, options=f'{FILE} = true')}))"
+        )
+
+    @contextmanager
+    def reading(self, connection: Connection, text: Collection[str] = ()) -> Iterator[None]:
+        """Name the file at fault. It is found by reading each in turn: slow, but only when all is lost anyway."""
+        try:
+            yield
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:  # a corrupt file has no class of its own
+            for file in self.files:
+                table = TableFiles([file])
+                if fault := fault_in(connection, table._reader(text=text)):
+                    reason = table._ragged_row(connection) or reason_of(fault)
+                    raise AdiError(f"{file}: cannot be read as {_LABELS[table.kind]}: {reason}") from error
+            if fault := fault_in(connection, self._reader(text=text)):
+                raise AdiError(f"{self}: the files do not fit in one table: {reason_of(fault)}") from error
+            raise
+
+    def _reader(self, *, text: Collection[str] = (), options: str = "") -> str:
+        """The table function alone, with the options that leave as little as can be to detection."""
+        kind = self.kind
+        arguments = [self._names(), "union_by_name = true", "hive_types_autocast = false"]
+        if kind in ("csv", "tsv"):
+            arguments.append(self._dialect())
+            if text:
+                arguments.append(f"types = {{{', '.join(f'{literal(name)}: VARCHAR' for name in sorted(text))}}}")
+        elif kind == "json":
+            arguments.append("format = 'newline_delimited', records = 'true'")
+        arguments += [options] if options else []
+        return f"read_{kind.replace('tsv', 'csv')}({', '.join(arguments)})"
+
+    def _names(self) -> str:
+        """The files as an SQL list. DuckDB takes every name for a glob; a character in brackets stands for itself."""
+        names = ["".join(f"[{c}]" if c in "*?[" else c for c in str(file)) for file in self.files]
+        return f"[{', '.join(literal(name) for name in names)}]"
+
+    def _dialect(self) -> str:
+        # Left to detection, ragged rows move the header to wherever the rows look regular, and '#' starts a comment.
+        return f"delim = '{self._delimiter()}', quote = '\"', escape = '\"', header = true, skip = 0, comment = ''"
+
+    def _delimiter(self) -> str:
+        return "\t" if self.kind == "tsv" else max(",;|", key=_first_line(self.files[0]).count)
+
+    def _ragged_row(self, connection: Connection) -> str:
+        """What is wrong with the form of a row of a CSV or TSV file, with its line; empty if nothing is.
+
+        DuckDB's detection of types fails on such a row without naming it; with the columns given, it does.
+        """
+        if self.kind not in ("csv", "tsv"):
+            return ""
+        width = len(next(csv.reader([_first_line(self.files[0])], delimiter=self._delimiter())))
+        columns = ", ".join(f"c{position}: 'VARCHAR'" for position in range(width))
+        options = f"{self._dialect()}, auto_detect = false, columns = {{{columns}}}"
+        fault = fault_in(connection, f"read_csv({self._names()}, {options})")
+        return reason_of(fault) if fault else ""
 
 
-def require_columns(files: Sequence[Path], columns: Collection[str], wanted: Mapping[str, str]) -> None:
-    """Raise `AdiError` if a column is missing; `wanted` says what each is for: `{"user_id": "interactions.user"}`."""
+def require_columns(source: str, columns: Collection[str], wanted: Mapping[str, str]) -> None:
+    """Raise `AdiError` for a missing column; `wanted` says what each is for, `source` names the table."""
     missing = [name for name in wanted if name not in columns]
     if missing:
         faults = [f"no column '{name}' ({wanted[name]}).{suggestion(name, columns)}" for name in missing]
-        raise AdiError(f"{shown(files)}: {' '.join(faults)} Columns: {listed(columns)}.")
+        raise AdiError(f"{source}: {' '.join(faults)} Columns: {listed(columns)}.")
 
 
-@contextmanager
-def reading(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], *, text: Collection[str] = frozenset()
-) -> Iterator[None]:
-    """Turn what DuckDB raises inside into an `AdiError` naming the file at fault; if no file is, it is raised as it is.
+def refuse_reserved(source: str, columns: Collection[str]) -> None:
+    """Raise `AdiError` for a column of a name that the SQL of a table adds."""
+    for name in (FILE, ROW):
+        if name in columns:
+            raise AdiError(f"{source}: the column name '{name}' is reserved for a row's place. Rename the column.")
 
-    The file is found by reading each in turn, which takes a while but only when all is lost anyway.
-    """
+
+def describe(connection: Connection, relation: str) -> dict[str, str]:
+    """The columns of what can stand after FROM, with their DuckDB types."""
+    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+
+
+def replaced_sql(form: str, columns: Collection[str]) -> str:
+    """All columns of a relation, with the named ones in the given `form` of SQL, in which {0} is the column."""
+    replaced = ", ".join(form.format(quoted(name)) for name in sorted(columns))
+    return f"* REPLACE ({replaced})" if replaced else "*"
+
+
+def fault_in(connection: Connection, relation: str) -> Exception | None:
+    """What DuckDB raises when it reads every value of a relation."""
     try:
-        yield
-    except duckdb.OutOfMemoryException:
-        raise
-    except duckdb.Error as error:  # a corrupt file has no class of its own
-        for file in files:
-            if fault := _fault_in(connection, _reader([file], text=text)):
-                reason = _ragged_row(connection, file) or _reason(fault)
-                raise AdiError(f"{file}: cannot be read as {_LABELS[_kind_of([file])]}: {reason}") from error
-        if fault := _fault_in(connection, _reader(files, text=text)):
-            raise AdiError(f"{shown(files)}: the files do not fit in one table: {_reason(fault)}") from error
-        raise
+        connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM {relation}")
+    except duckdb.Error as error:
+        return error
+    return None
+
+
+def reason_of(error: Exception) -> str:
+    """DuckDB's message without its kind and without advice on options that the user does not have."""
+    message = re.split(r"\n\n|\nPossible |\s+Try |\nColumn .* is being converted", str(error))[0]
+    return shorten(re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", message), 500, placeholder=" ...")
 
 
 def quoted(name: str) -> str:
@@ -130,9 +233,9 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def shown(files: Sequence[Path]) -> str:
-    """The files of a table in a message."""
-    return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+def literal(value: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def listed(columns: Collection[str], *, most: int = 40) -> str:
@@ -149,83 +252,6 @@ def _parts_in(folder: Path) -> list[Path]:
     ]
 
 
-def literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _kind_of(files: Sequence[Path]) -> str:
-    kinds: dict[str, Path] = {}
-    for file in files:
-        suffix = Path(file.name.removesuffix(".gz")).suffix.lower()
-        kind = KINDS.get(suffix)
-        if kind is None or (kind == "parquet" and file.suffix == ".gz"):
-            known = ", ".join(KINDS)
-            raise AdiError(f"{file}: not a kind of file that can be read: {known}, and all but Parquet with .gz.")
-        kinds.setdefault(kind, file)
-    if len(kinds) != 1:
-        raise AdiError(
-            f"one table, files of several kinds: {', '.join(str(file) for file in kinds.values())}. "
-            "Narrow the path to one kind, such as '*.parquet'."
-        )
-    return next(iter(kinds))
-
-
-def _reader(files: Sequence[Path], *, text: Collection[str] = frozenset(), options: str = "") -> str:
-    """The table function alone, with the options that leave as little as can be to detection."""
-    kind = _kind_of(files)
-    arguments = [_names(files), "union_by_name = true", "hive_types_autocast = false"]
-    if kind in ("csv", "tsv"):
-        arguments.append(_dialect(files[0]))
-        if text:
-            arguments.append(f"types = {{{', '.join(f'{literal(name)}: VARCHAR' for name in sorted(text))}}}")
-    elif kind == "json":
-        arguments.append("format = 'newline_delimited', records = 'true'")
-    arguments += [options] if options else []
-    return f"read_{kind.replace('tsv', 'csv')}({', '.join(arguments)})"
-
-
-def _names(files: Sequence[Path]) -> str:
-    """The files as an SQL list. DuckDB takes every name for a glob; a character in brackets stands for itself."""
-    names = ["".join(f"[{c}]" if c in "*?[" else c for c in str(file)) for file in files]
-    return f"[{', '.join(literal(name) for name in names)}]"
-
-
-def _dialect(file: Path) -> str:
-    # Left to detection, ragged rows move the header to wherever the rows look regular, and '#' starts a comment.
-    return f"delim = '{_delimiter(file)}', quote = '\"', escape = '\"', header = true, skip = 0, comment = ''"
-
-
-def _delimiter(file: Path) -> str:
-    return "\t" if _kind_of([file]) == "tsv" else max(",;|", key=_first_line(file).count)
-
-
-def _describe(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
-    return {row[0]: row[1] for row in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
-
-
-def _fault_in(connection: duckdb.DuckDBPyConnection, relation: str) -> Exception | None:
-    try:
-        connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM {relation}")
-    except duckdb.Error as error:
-        return error
-    return None
-
-
-def _ragged_row(connection: duckdb.DuckDBPyConnection, file: Path) -> str:
-    """What is wrong with the form of a row of a CSV or TSV, with its line; empty if nothing is.
-
-    DuckDB's detection of types fails on such a row without naming it; with the columns given, it does.
-    """
-    if _kind_of([file]) not in ("csv", "tsv"):
-        return ""
-    width = len(next(csv.reader([_first_line(file)], delimiter=_delimiter(file))))
-    columns = ", ".join(f"c{position}: 'VARCHAR'" for position in range(width))
-    fault = _fault_in(
-        connection, f"read_csv({_names([file])}, {_dialect(file)}, auto_detect = false, columns = {{{columns}}})"
-    )
-    return _reason(fault) if fault else ""
-
-
 def _first_line(file: Path) -> str:
     """The first line that is not blank, decoded as far as it can be; empty if there is none."""
     opened = gzip.open if file.suffix == ".gz" else open
@@ -234,9 +260,3 @@ def _first_line(file: Path) -> str:
             return next((line.decode("utf-8", "replace") for line in lines if line.strip()), "")
     except (OSError, EOFError) as error:
         raise AdiError(f"{file}: cannot be read: {error}") from error
-
-
-def _reason(error: Exception) -> str:
-    """DuckDB's message without its kind and without advice on options that the user does not have."""
-    message = re.split(r"\n\n|\nPossible |\s+Try |\nColumn .* is being converted", str(error))[0]
-    return shorten(re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", message), 500, placeholder=" ...")

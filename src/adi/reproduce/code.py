@@ -8,7 +8,7 @@ import adi
 from adi.models.source import code_without_comments
 
 SHOWING = frozenset(
-    {"__init__", "cli", "extensions", "guessing", "report", "reproduce", "tuning"}
+    {"__init__", "cli", "extensions", "frames", "guessing", "progress", "report", "reproduce", "tuning"}
     | {"bundle", "exporting", "filters", "index", "retrieval", "serving", "thread_budget", "timing"}
 )
 """Parts of the package that make no results: they call, show, serve or search for what others compute, or draft a

@@ -123,14 +123,14 @@ def make_dataset(
         tables = building / "tables"
         if dataset.source == MARKETPLACE:
             say(f"simulating {name}")
-            simulate(tables, _marketplace(quick))
+            simulate(tables, _marketplace(quick), progress=False)
         else:
             say(f"converting {name}")
             convert(dataset.source, _published(dataset, data), tables)
         if dataset.split is not None:
             _split_by(dataset.split, tables / "schema.yaml")
         say(f"preparing {name}")
-        prepare(tables, building / "prepared")
+        prepare(tables, building / "prepared", progress=False)
         shutil.rmtree(tables)
         (building / "origin.json").write_text(made_from.model_dump_json(indent=1) + "\n", encoding="utf-8")
 

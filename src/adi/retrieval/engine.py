@@ -1,43 +1,34 @@
-"""What finds the best items of a domain for queries: a run's model (`run_engine`) or a bundle (`adi.bundle.engine`)."""
+"""Engines: find the top k of a domain's items, with a run's model or with a bundle."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
+from adi.errors import ArgumentError
+from adi.index.allowed import AllowedItems
+from adi.index.topk import Hits
 
-
-@dataclass(frozen=True)
-class Found:
-    """The best of a query, at most k, best first: places in the domain's items, and scores."""
-
-    positions: Array
-    scores: Array
-
-
-Admitted = object
-"""What an engine has made of the places that a filter admits, for its own searches."""
+if TYPE_CHECKING:
+    from adi.models.model import Model as Model
 
 
 class Engine(Protocol):
-    """`version` names what answers: a bundle's version, or the run's folder."""
+    """Searches the items of each domain, which it identifies by position among them.
+
+    `version` is the version of a bundle, or the path of a run.
+    """
 
     dataset: Dataset
     version: str
 
     def about(self) -> dict[str, Any]:
-        """What answers, in plain values."""
+        """Describe the model and its provenance, in plain values."""
         ...
 
     def items(self, domain: int) -> Array:
-        """The numbers of the items that can be retrieved in a domain, ascending."""
-        ...
-
-    def admit(self, domain: int, positions: Array) -> Admitted:
-        """Make ready to find only items at the given places, ascending, of a domain."""
+        """Return the numbers of the items that can be retrieved in a domain (m,), ascending."""
         ...
 
     def search(
@@ -46,27 +37,34 @@ class Engine(Protocol):
         queries: Queries,
         k: int,
         *,
-        admitted: Admitted | None,
+        allowed: AllowedItems | None = None,
         excluded: Sequence[Array],
         bid_weight: float = 0.0,
-    ) -> list[Found]:
-        """The best `k` items for each of n queries, all in one domain.
+    ) -> list[Hits]:
+        """Return the top `k` items for each of n queries, all of one domain.
 
         Args:
-            admitted: what `admit` made of the places that may be found; None: all.
-            excluded: for each query the places that it must not find.
-            bid_weight: the scores are those of the model + weight · log bid; 0 asks for no bids.
+            allowed: the items to search; all if None.
+            excluded: for each query, the positions of items to leave out.
+            bid_weight: above 0, scores are those of the model + weight · log bid.
 
-        Raises `AdiError` for a weight where there are no bids.
+        Raises `AdiError` for a weight without bids.
         """
         ...
 
 
-def places(items: Array, wanted: Array) -> Array:
-    """Where those of `wanted` (n,) that are among ascending `items` (m,) are there, ascending."""
-    if not len(wanted):
-        return np.empty(0, dtype=np.int64)
-    wanted = wanted.astype(items.dtype)  # else the search would copy all items into the other type
-    found = np.searchsorted(items, wanted)
-    found = found[found < len(items)]
-    return np.unique(found[np.isin(items[found], wanted)])
+def open_engine(path: Path, *, bid: str | None = None, model: "str | Model | None" = None) -> Engine:
+    """Open a run or a bundle; raises `AdiError` as opening either does, and for arguments that a bundle does not take.
+
+    Imports are lazy, as each needs packages that the other does without: a server of bundles runs without torch.
+    """
+    if (path / "bundle.json").exists():
+        for parameter, value in (("bid", bid), ("model", model)):
+            if value is not None:
+                raise ArgumentError(parameter, f"{path} is a bundle, which brings its own {parameter}. Leave it out.")
+        from adi.bundle.engine import BundleEngine
+
+        return BundleEngine(path)
+    from adi.training.engine import RunEngine
+
+    return RunEngine(path, bid=bid, model=model)

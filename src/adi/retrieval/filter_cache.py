@@ -1,4 +1,4 @@
-"""Which items of a domain a request's filter admits."""
+"""The filter cache: which items of a domain a filter allows, remembered for later requests."""
 
 from collections import OrderedDict
 from threading import Lock
@@ -7,42 +7,45 @@ import pyarrow as pa
 
 from adi.data.arrays import arrow_numbers
 from adi.filters.conditions import parse_filter
-from adi.retrieval.engine import Admitted, Engine
+from adi.index.allowed import AllowedItems
+from adi.retrieval.engine import Engine
 
-LATEST = 64
+SIZE = 64
 """How many filters, each in one domain, are remembered."""
 
 
-class Admission:
-    """Evaluates filters on the attributes of a domain's items. Several threads may ask at once.
+class FilterCache:
+    """Evaluates filters on the attributes of a domain's items. Several threads may use it at once.
 
-    Columns are read when a filter first asks for them, and stay in memory, as does what the latest filters admitted.
+    A column is read when a filter first needs it and stays in memory, as do the items allowed by the most recently used
+    filters.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._columns: dict[tuple[int, str], pa.ChunkedArray] = {}
-        self._latest: OrderedDict[tuple[int, str], Admitted] = OrderedDict()
+        self._recent: OrderedDict[tuple[int, str], AllowedItems] = OrderedDict()
         self._lock = Lock()
 
-    def admitted(self, domain: int, text: str) -> Admitted:
-        """What the engine made of the places that a filter admits; raises `AdiError` for a filter that does not fit."""
-        key = domain, text
+    def allowed(self, domain: int, filter: str) -> AllowedItems:  # noqa: A002 - the word used throughout
+        """Return the items that a filter allows; raises `AdiError` for a filter that does not fit the attributes."""
+        key = domain, filter
         with self._lock:
-            if key in self._latest:
-                self._latest.move_to_end(key)
-                return self._latest[key]
-        condition = parse_filter(text)
+            if key in self._recent:
+                self._recent.move_to_end(key)
+                return self._recent[key]
+        condition = parse_filter(filter)
         condition.check(self.engine.dataset.attributes_schema(domain))
         columns = pa.table({name: self._column(domain, name) for name in condition.columns})
-        found = self.engine.admit(domain, condition.positions(columns))
+        allowed = AllowedItems(condition.positions(columns), len(self.engine.items(domain)))
         with self._lock:
-            self._latest[key] = found
-            while len(self._latest) > LATEST:
-                self._latest.popitem(last=False)
-        return found
+            self._recent[key] = allowed
+            while len(self._recent) > SIZE:
+                self._recent.popitem(last=False)
+        return allowed
 
     def _column(self, domain: int, name: str) -> pa.ChunkedArray:
+        """Return an attribute of a domain's items, in their order."""
         if (domain, name) not in self._columns:
             column = self.engine.dataset.attributes(domain, [name])[name]
             self._columns[domain, name] = column.take(arrow_numbers(self.engine.items(domain))).combine_chunks()

@@ -1,20 +1,33 @@
-"""What a retriever is asked, and what it answers."""
+"""Requests for a top k, and their results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
+from adi.frames import html_of
+
+SHOWN = 3
+"""How many items the representation of a `TopK` shows."""
+
 
 @dataclass(frozen=True)
 class Request:
-    """A request for the best items of a domain's corpus.
+    """A request for the top `k` items of a domain's corpus.
 
-    A known user brings features and history from the prepared dataset; `history` (oldest first, taken as behaviours in
-    `domain`) replaces the latter, or describes a user who is not known. `recent` is what came after the history, as
-    (item, domain), oldest first. `context` has the values of context features, as text; those not given are missing.
-    `exclude_seen` leaves the items of the history out; by default that is done unless the data has repeats. `exclude`
-    are items to leave out, too. `filter` is a condition on the items' attributes in the domain (docs/filters.md), as in
-    "category = 'toys' and bid > 1". With a `bid_weight` above 0 the items are the best by score + weight · log bid in
-    the domain, and that is their score.
+    Args:
+        domain: whose corpus is searched.
+        user: a known user has features and a history in the prepared dataset.
+        history: item ids, oldest first, taken as behaviours in `domain`; replaces the history of a known user, or
+            describes a new one.
+        recent: what happened after the history, as (item, domain), oldest first.
+        context: values of context features, as text; those left out are missing.
+        k: the number of items.
+        exclude_seen: leave out the items of the history; None: unless the data has repeats.
+        exclude: item ids to leave out as well.
+        filter: a condition on the items' attributes in the domain (docs/filters.md), such as
+            "category = 'toys' and bid > 1".
+        bid_weight: above 0, items are ranked and scored by score + weight · log bid in the domain.
     """
 
     domain: str
@@ -29,23 +42,22 @@ class Request:
     bid_weight: float = 0.0
 
     @property
-    def kind(self) -> tuple[object, ...]:
-        """What requests have in common that one search can answer."""
+    def batch_key(self) -> tuple[object, ...]:
+        """The arguments that are equal in all requests answered by one search."""
         return self.domain, self.k, self.filter, self.bid_weight
 
 
 @dataclass(frozen=True)
 class Retrieved:
-    """One item of a top-K; scores compare items of the same request only."""
+    """One item of a top k. Scores are comparable within a request only."""
 
     item: str
     score: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TopK:
-    """The answer to a request: item `ids` and their `scores`, best first; `ignored` are given items that the data does
-    not know."""
+    """The result of a request: item `ids` and their `scores`, best first. `ignored` lists unknown item ids it gave."""
 
     domain: str
     ids: tuple[str, ...]
@@ -55,3 +67,21 @@ class TopK:
     @property
     def items(self) -> tuple[Retrieved, ...]:
         return tuple(map(Retrieved, self.ids, self.scores))
+
+    def to_frame(self) -> pa.Table:
+        """Return an Arrow table with the columns rank (from 1), item and score (`adi.frames`)."""
+        columns = {
+            "rank": pa.array(range(1, len(self.ids) + 1), pa.int32()),
+            "item": pa.array(self.ids, pa.string()),
+            "score": pa.array(self.scores, pa.float32()),
+        }
+        return pa.table(columns)
+
+    def __repr__(self) -> str:
+        shown = [f"{item} {score:.4g}" for item, score in zip(self.ids[:SHOWN], self.scores[:SHOWN], strict=True)]
+        more = ["…"] if len(self.ids) > SHOWN else []
+        return f"<TopK of {self.domain}, {len(self.ids)} items{': ' if shown else ''}{', '.join([*shown, *more])}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        return html_of(self.to_frame())

@@ -1,38 +1,48 @@
-"""Top-K of a user in a domain, from a run or a bundle: the Python side of `adi retrieve`."""
+"""The retriever: top-k requests answered from a run or a bundle, in Python as by `adi retrieve`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from adi.data.arrays import Array
 from adi.data.bids import check_weight
-from adi.data.context import context_codes
 from adi.data.dataset import Histories, Queries
 from adi.errors import AdiError, suggestion
-from adi.retrieval.engine import Admitted, Engine, places
-from adi.retrieval.filter_cache import Admission
+from adi.features.reader import context_codes
+from adi.retrieval.engine import open_engine
+from adi.retrieval.filter_cache import FilterCache
 from adi.retrieval.request import Request, TopK
 from adi.timing import lap
 
+if TYPE_CHECKING:
+    from adi.retrieval.engine import Model
+
 
 class Retriever:
-    """Opens a run or a bundle and answers requests over the whole corpus of the domain.
+    """Opens a run or a bundle and answers requests over the whole corpus of a domain.
 
     A run answers exactly, with any model; a bundle (`adi export`) in milliseconds from millions of items.
 
-    retriever = Retriever(Path("bundle"))
+    retriever = Retriever("bundle")
     retriever.retrieve("search", user="u17", k=10)
-    retriever.retrieve("feed", history=["i3", "i99"], k=10)    # a user never seen
+    retriever.retrieve("feed", history=["i3", "i99"], k=10)    # a new user
 
-    `bid` names the attribute with the items' bids, of a run; a bundle knows since its export.
+    Args:
+        path: the folder of a complete run, or of a bundle.
+        bid: for a run, the items' attribute that holds their bids; a bundle has those it was exported with.
+        model: for a run whose model is not one of adi's own: the model, or its import path "package.module:NAME".
     """
 
-    def __init__(self, path: Path, *, bid: str | None = None) -> None:
-        self.engine: Engine = open_engine(path, bid=bid)
+    def __init__(self, path: str | Path, *, bid: str | None = None, model: "str | Model | None" = None) -> None:
+        self.engine = open_engine(Path(path), bid=bid, model=model)
         self.dataset = self.engine.dataset
-        self.admission = Admission(self.engine)
+        self.filters = FilterCache(self.engine)
+
+    def __repr__(self) -> str:
+        return f"<Retriever of {self.engine.version}: {', '.join(self.dataset.domains)}>"
 
     def retrieve(
         self,
@@ -48,13 +58,13 @@ class Retriever:
         filter: str | None = None,  # noqa: A002 - the field's word, on the command line and over HTTP too
         bid_weight: float = 0.0,
     ) -> TopK:
-        """The `k` best items of the domain's corpus for a user, by what `Request` says of each argument.
+        """Return the top `k` items of a domain's corpus for a user; `Request` documents the arguments.
 
-        Raises `AdiError` for an unknown domain or context feature, a context value that is no number where the feature
-        is one, k below 1, an unknown user without a history, a filter that is none or asks for attributes that are not
-        there, a bid weight where there are no bids or that is out of range, and scores that are not finite.
+        Raises `AdiError` for an unknown domain or context feature, text as the value of a numeric context feature, k
+        below 1, an unknown user without a history, a filter that cannot be parsed or does not fit the attributes, a bid
+        weight without bids or out of range, and a model whose scores are not finite.
         """
-        asked = Request(
+        request = Request(
             domain,
             user=user,
             history=history,
@@ -66,166 +76,166 @@ class Retriever:
             filter=filter,
             bid_weight=bid_weight,
         )
-        (top,) = self.answer([asked])
-        if isinstance(top, AdiError):
-            raise top
-        return top
+        (result,) = self.answer([request])
+        if isinstance(result, AdiError):
+            raise result
+        return result
 
     def answer(self, requests: Sequence[Request]) -> list[TopK | AdiError]:
-        """The answers to requests, in order; to one that cannot be answered, what `retrieve` raises.
+        """Return the result of each request, or the error that `retrieve` would raise for it.
 
-        Those alike but for the user are searched for together, which takes less.
+        Requests that differ in their user and history only are answered by one search, which is faster.
         """
-        answers: dict[int, TopK | AdiError] = {}
-        read: dict[int, _Read] = {}
-        alike: dict[object, list[int]] = {}
+        results: dict[int, TopK | AdiError] = {}
+        parsed: dict[int, _Parsed] = {}
+        batches: dict[object, list[int]] = {}
         for number, request in enumerate(requests):
             try:
-                read[number] = self._read(request)
+                parsed[number] = self._parse(request)
             except AdiError as error:
-                answers[number] = error
+                results[number] = error
             else:
-                alike.setdefault(request.kind, []).append(number)
-        for numbers in alike.values():
-            found = self._found(requests[numbers[0]], [read[number] for number in numbers])
-            answers |= zip(numbers, found, strict=True)
-        return [answers[number] for number in range(len(requests))]
+                batches.setdefault(request.batch_key, []).append(number)
+        for numbers in batches.values():
+            answers = self._answer_batch(requests[numbers[0]], [parsed[number] for number in numbers])
+            results |= zip(numbers, answers, strict=True)
+        return [results[number] for number in range(len(requests))]
 
-    def domain(self, name: str) -> int:
-        """The number of a domain; raises `AdiError` for one that is not there, with the nearest that is."""
+    def domain_number(self, name: str) -> int:
+        """Return the number of a domain; raises `AdiError` for an unknown one, with the nearest that exists."""
         domains = self.dataset.domains
         if name not in domains:
             raise AdiError(f"domain '{name}' is not one of {', '.join(domains)}.{suggestion(name, domains)}")
         return domains.index(name)
 
-    def _read(self, request: Request) -> "_Read":
-        """A request, checked, in numbers."""
+    def _parse(self, request: Request) -> "_Parsed":
+        """Check a request, and replace ids and names by numbers."""
         if request.k < 1:
             raise AdiError(f"k = {request.k}: ask for at least one item.")
         check_weight(request.bid_weight)
-        domain, user = self.domain(request.domain), request.user
-        number = None if user is None else self.dataset.users.find(user)
-        if number is None and request.history is None and not request.recent:
-            who = "no user" if user is None else f"user '{user}' is not known"
+        domain = self.domain_number(request.domain)
+        user = None if request.user is None else self.dataset.users.find(request.user)
+        if user is None and request.history is None and not request.recent:
+            who = "no user" if request.user is None else f"user '{request.user}' is not known"
             raise AdiError(f"{who}: give the history of a new user.")
-        given = [(item, domain) for item in _ids(request.history or (), "history")]
-        given += [(item, self.domain(name)) for item, name in request.recent if name in self.dataset.domains]
-        later, strange = self._find([item for item, _ in given])
-        excluded, unknown = self._find(_ids(request.exclude, "exclude"))
-        seen = request.exclude_seen
-        return _Read(
-            user=-1 if number is None else number,
+        events = [(item, domain) for item in _checked_ids(request.history or (), "history")]
+        events += [(item, self.domain_number(name)) for item, name in request.recent if name in self.dataset.domains]
+        items, unknown_items = self._find([item for item, _ in events])
+        excluded, unknown_excluded = self._find(_checked_ids(request.exclude, "exclude"))
+        exclude_seen = request.exclude_seen
+        return _Parsed(
+            user=-1 if user is None else user,
             context=context_codes(self.dataset, request.context),
-            past=request.history is None,
-            items=[item for item in later if item is not None],
-            domains=[own for (_, own), item in zip(given, later, strict=True) if item is not None],
+            keeps_logged=request.history is None,
+            items=[item for item in items if item is not None],
+            domains=[number for (_, number), item in zip(events, items, strict=True) if item is not None],
             excluded=np.asarray([item for item in excluded if item is not None], dtype=np.int64),
-            without_seen=not self.dataset.manifest.repeats if seen is None else seen,
-            ignored=(*strange, *unknown),
+            exclude_seen=not self.dataset.manifest.repeats if exclude_seen is None else exclude_seen,
+            ignored=(*unknown_items, *unknown_excluded),
         )
 
-    def _find(self, keys: Sequence[str]) -> tuple[list[int | None], list[str]]:
-        """The numbers of items, None for those that the data does not know; and the latter."""
-        numbers = [self.dataset.items.find(key) for key in keys]
-        return numbers, [key for key, number in zip(keys, numbers, strict=True) if number is None]
+    def _find(self, ids: Sequence[str]) -> tuple[list[int | None], list[str]]:
+        """Return the numbers of items, None for unknown ones, and the unknown ids."""
+        numbers = [self.dataset.items.find(item) for item in ids]
+        return numbers, [item for item, number in zip(ids, numbers, strict=True) if number is None]
 
-    def _found(self, alike: Request, read: Sequence["_Read"]) -> Sequence[TopK | AdiError]:
-        """As `_together`; where that fails, each alone: the fault of one is none of those beside it."""
+    def _answer_batch(self, shared: Request, batch: Sequence["_Parsed"]) -> Sequence[TopK | AdiError]:
+        """Answer requests by one search; if it fails, each alone, so that one bad request does not fail the others."""
         try:
-            return self._together(alike, read)
+            return self._search(shared, batch)
         except AdiError as error:
-            if len(read) == 1:
+            if len(batch) == 1:
                 return [error]
-            return [one for own in read for one in self._found(alike, [own])]
+            return [result for request in batch for result in self._answer_batch(shared, [request])]
 
-    def _together(self, alike: Request, read: Sequence["_Read"]) -> list[TopK]:
-        """The answers to requests that are alike but for what was read of each."""
-        domain = self.domain(alike.domain)
+    def _search(self, shared: Request, batch: Sequence["_Parsed"]) -> list[TopK]:
+        """Answer a batch of n requests that share the arguments of `Request.batch_key`."""
+        domain = self.domain_number(shared.domain)
         corpus = self.engine.items(domain)
+        histories = self._histories(batch)
         queries = Queries(
-            np.asarray([own.user for own in read]),
-            np.full(len(read), domain),
-            self._histories(read),
-            {name: np.concatenate([own.context[name] for own in read]) for name in read[0].context},
+            np.asarray([request.user for request in batch]),
+            np.full(len(batch), domain),
+            histories,
+            {name: np.concatenate([request.context[name] for request in batch]) for name in batch[0].context},
         )
-        admitted: Admitted | None = None
-        if alike.filter is not None:
+        allowed = None
+        if shared.filter is not None:
             lap("features")
-            admitted = self.admission.admitted(domain, alike.filter)
+            allowed = self.filters.allowed(domain, shared.filter)
             lap("filter")
-        found = self.engine.search(
+        hits = self.engine.search(
             domain,
             queries,
-            alike.k,
-            admitted=admitted,
-            excluded=[places(corpus, out) for out in _left_out(read, queries.histories)],
-            bid_weight=alike.bid_weight,
+            shared.k,
+            allowed=allowed,
+            excluded=[positions_in(corpus, items) for items in _excluded_items(batch, histories)],
+            bid_weight=shared.bid_weight,
         )
         lap("index")
-        ids = self.dataset.items.keys_of(corpus[np.concatenate([own.positions for own in found])])
-        answers, begin = [], 0
-        for best, own in zip(found, read, strict=True):
-            end = begin + len(best.positions)
-            answers.append(TopK(alike.domain, tuple(ids[begin:end]), tuple(best.scores.tolist()), own.ignored))
+        ids = self.dataset.items.keys_of(corpus[np.concatenate([top.positions for top in hits])])
+        results, begin = [], 0
+        for top, request in zip(hits, batch, strict=True):
+            end = begin + len(top.positions)
+            results.append(TopK(shared.domain, tuple(ids[begin:end]), tuple(top.scores.tolist()), request.ignored))
             begin = end
         lap("output")
-        return answers
+        return results
 
-    def _histories(self, read: Sequence["_Read"]) -> Histories:
-        """What each user did: what the log has, unless a history replaces it, and then what was given."""
-        logged = self.dataset.histories(np.asarray([own.user if own.past else -1 for own in read]))
-        lengths = [len(own.items) for own in read]
+    def _histories(self, batch: Sequence["_Parsed"]) -> Histories:
+        """Return each user's history: that of the log, unless the request replaces it, then the request's events."""
+        logged = self.dataset.histories(np.asarray([request.user if request.keeps_logged else -1 for request in batch]))
+        lengths = [len(request.items) for request in batch]
         if not any(lengths):
             return logged
-        later = Histories(
-            np.asarray([item for own in read for item in own.items]),
-            np.asarray([domain for own in read for domain in own.domains]),
+        events = Histories(
+            np.asarray([item for request in batch for item in request.items]),
+            np.asarray([domain for request in batch for domain in request.domains]),
             np.cumsum([0, *lengths]),
         )
-        return logged.then(later)
+        return logged.then(events)
 
 
 @dataclass(frozen=True)
-class _Read:
-    """A request in numbers: a user (-1: unknown), a code (1,) of each context feature, items and the domains they were
-    taken in, after the user's `past` in the log or in its place, and the items to leave out."""
+class _Parsed:
+    """A request in numbers.
+
+    `user` is -1 if unknown, `context` has a code (1,) for each context feature. `items` and their `domains` are the
+    request's events, which continue the logged history if `keeps_logged`, else replace it.
+    """
 
     user: int
     context: Mapping[str, Array]
-    past: bool
+    keeps_logged: bool
     items: list[int]
     domains: list[int]
     excluded: Array
-    without_seen: bool
+    exclude_seen: bool
     ignored: tuple[str, ...]
 
 
-def _left_out(read: Sequence[_Read], histories: Histories) -> list[Array]:
-    """The items that each request must not find."""
+def positions_in(corpus: Array, items: Array) -> Array:
+    """Return the positions, ascending and distinct, of those `items` (n,) that are in an ascending `corpus` (m,)."""
+    if not len(items):
+        return np.empty(0, dtype=np.int64)
+    items = items.astype(corpus.dtype)  # else the search would convert the whole corpus to the other type
+    positions = np.searchsorted(corpus, items)
+    positions = positions[positions < len(corpus)]
+    return np.unique(positions[np.isin(corpus[positions], items)])
+
+
+def _excluded_items(batch: Sequence[_Parsed], histories: Histories) -> list[Array]:
+    """Return the numbers of the items that each request leaves out."""
     cuts = histories.offsets
     return [
-        np.append(own.excluded, histories.items[cuts[n] : cuts[n + 1]]) if own.without_seen else own.excluded
-        for n, own in enumerate(read)
+        np.append(request.excluded, histories.items[cuts[row] : cuts[row + 1]])
+        if request.exclude_seen
+        else request.excluded
+        for row, request in enumerate(batch)
     ]
 
 
-def _ids(keys: Sequence[str], name: str) -> Sequence[str]:
-    if isinstance(keys, str):
-        raise AdiError(f"{name}: '{keys}' is one text; give a list of item ids.")
-    return keys
-
-
-def open_engine(path: Path, *, bid: str | None = None) -> Engine:
-    """The engine of a run's or a bundle's folder; raises `AdiError` as opening either does.
-
-    Each needs packages that the other does without: a server of bundles starts sooner, and smaller, without torch.
-    """
-    if (path / "bundle.json").exists():
-        if bid is not None:
-            raise AdiError(f"{path}: a bundle has the bids that it was exported with. Leave --bid {bid} out.")
-        from adi.bundle.engine import BundleEngine
-
-        return BundleEngine(path)
-    from adi.retrieval.run_engine import RunEngine
-
-    return RunEngine(path, bid=bid)
+def _checked_ids(ids: Sequence[str], name: str) -> Sequence[str]:
+    if isinstance(ids, str):
+        raise AdiError(f"{name}: '{ids}' is a single string; give a list of item ids.")
+    return ids

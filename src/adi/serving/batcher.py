@@ -10,7 +10,7 @@ from typing import Any
 from adi.serving.limits import LoadLimiter
 from adi.serving.requests import MAX_BATCH, RetrieveCall
 from adi.serving.service import Service
-from adi.thread_budget import CORES
+from adi.thread_budget import THREAD_BUDGET
 from adi.timing import stopwatch
 
 Answer = dict[str, Any]
@@ -58,7 +58,7 @@ class Batcher:
         """Answer one batch in a thread of the pool, and submit the next if calls are queued."""
         with self._lock:
             batch = self._next_batch()
-        with CORES.at_work():
+        with THREAD_BUDGET.active():
             self._answer_batch(batch)
         with self._lock:
             has_more = bool(self._queue)

@@ -80,7 +80,7 @@ class Endpoints:
         def read() -> dict[str, Any]:
             wanted, retriever = parse(ItemsRequest, content), self.service.bundle(arm).retriever
             try:
-                return attributes_of(retriever.dataset, retriever.domain(wanted.domain), wanted.items)
+                return attributes_of(retriever.dataset, retriever.domain_number(wanted.domain), wanted.items)
             except AdiError as error:
                 raise ProblemError(CANNOT_ANSWER, str(error)) from None
 

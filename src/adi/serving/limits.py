@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from adi.schema import Strict
 from adi.serving.metrics import Metrics
 from adi.serving.problems import BODY_TOO_LARGE, BUSY, TOO_SLOW, UNAUTHORIZED, ProblemError
-from adi.thread_budget import CORES
+from adi.thread_budget import THREAD_BUDGET
 from adi.timing import stopwatch
 
 Result = TypeVar("Result")
@@ -80,7 +80,7 @@ class LoadLimiter:
 
         def timed_work() -> Result:
             started = perf_counter()
-            with CORES.at_work(), stopwatch() as watch:
+            with THREAD_BUDGET.active(), stopwatch() as watch:
                 try:
                     return work()
                 finally:

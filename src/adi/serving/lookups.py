@@ -7,6 +7,7 @@ import numpy as np
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
+from adi.features.kinds import KINDS
 from adi.serving.events import Event
 
 MAX_EVENTS = 50
@@ -56,12 +57,12 @@ def attributes_of(dataset: Dataset, domain: int, items: Sequence[str]) -> dict[s
 
 def context_features(dataset: Dataset) -> list[dict[str, Any]]:
     """The context features of a dataset, with the first values of those that have a vocabulary."""
-    features = []
-    for feature in dataset.manifest.side("context"):
-        has_vocabulary = feature.edges is None and feature.hash_size is None
-        values = dataset.vocabulary(feature.name)["value"].slice(0, MAX_VALUES).to_pylist() if has_vocabulary else []
-        features.append({"name": feature.name, "number": feature.edges is not None, "values": values})
-    return features
+    features = dataset.manifest.side("context")
+    encodings = {feature.name: KINDS[feature.kind].encoding(feature, dataset) for feature in features}
+    return [
+        {"name": name, "number": encoding.takes_numbers, "values": encoding.first_values(MAX_VALUES)}
+        for name, encoding in encodings.items()
+    ]
 
 
 def attribute_names(dataset: Dataset) -> dict[str, list[str]]:

@@ -1,10 +1,10 @@
-"""The public data sets that ``adi dataset`` knows, by name."""
+"""The public data sets of ``adi dataset``, by name."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adi.errors import AdiError, suggestion
+from adi.errors import ArgumentError, suggestion
 from adi.sources.complete_journey import complete_journey
 from adi.sources.globo import globo_news
 from adi.sources.movielens import movielens_1m
@@ -13,7 +13,7 @@ from adi.sources.xmrec import xmrec_wsdm22
 
 @dataclass(frozen=True)
 class Source:
-    """How a data set is converted, what it is, and if its domain column can be chosen."""
+    """A data set: the function that converts it, a description, and whether its domain column can be chosen."""
 
     function: Callable[..., None]
     description: str
@@ -29,25 +29,40 @@ SOURCES: dict[str, Source] = {
 
 
 def convert(
-    name: str, source: Path, out: Path, *, domain_column: str | None = None, values: Sequence[str] | None = None
+    name: str,
+    source: str | Path,
+    out: str | Path,
+    *,
+    domain: str | None = None,
+    values: Sequence[str] | None = None,
 ) -> None:
-    """Convert the data set `name`, published in the folder `source`, into tables and a schema in the new folder `out`.
+    """Convert a public data set into tables and a schema.
 
-    `domain_column` and `values` choose another domain, for a data set that offers it. Raises `AdiError` for an unknown
-    name, a choice that is not offered or half made, files that are missing or unreadable, and an `out` that is taken.
+        adi.convert("xmrec-wsdm22", "downloads/xmrec", "tables")
+
+    Args:
+        name: the data set, one of `SOURCES`; docs/datasets.md says where to get each.
+        source: the folder with the published files.
+        out: the folder to write, which must be empty or not exist.
+        domain: the column that is the domain, for a data set that offers the choice. Needs `values`.
+        values: the values of that column to keep, each of which becomes a domain.
+
+    Raises:
+        ArgumentError: for an unknown name, and for a choice that the data set does not offer or that is incomplete.
+        AdiError: for files that are missing or cannot be read, and for an `out` that is not free.
     """
     if name not in SOURCES:
-        raise AdiError(f"'{name}': no such data set ({', '.join(SOURCES)}).{suggestion(name, SOURCES)}")
+        raise ArgumentError("name", f"'{name}' is not a data set ({', '.join(SOURCES)}).{suggestion(name, SOURCES)}")
     choice: dict[str, object] = {}
-    if domain_column is not None:
+    if domain is not None:
         if values is None:
-            raise AdiError(
-                f"--domain {domain_column}: its values to keep are missing. Add --values, as in --values 1,3."
-            )
-        choice["domain_column"] = domain_column
+            raise ArgumentError("domain", f"{domain}, without the values to keep. Give values, such as 1 and 3.")
+        choice["domain_column"] = domain
     if values is not None:
         choice["values"] = values
     if choice and not SOURCES[name].domain_choice:
         offering = ", ".join(other for other, entry in SOURCES.items() if entry.domain_choice)
-        raise AdiError(f"--domain and --values: '{name}' has its domains fixed; only {offering} offers the choice.")
-    SOURCES[name].function(source, out, **choice)
+        raise ArgumentError(
+            "domain" if domain else "values", f"the domains of '{name}' are fixed; only {offering} offers a choice."
+        )
+    SOURCES[name].function(Path(source), Path(out), **choice)

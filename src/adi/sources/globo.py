@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adi.data.folder import new_folder
-from adi.errors import AdiError
-from adi.preparation.tables import columns_of, quoted, reading, relation_sql, require_columns, shown
+from adi.errors import AdiError, ArgumentError
+from adi.preparation.tables import TableFiles, quoted
 from adi.sources.conversion import (
     Connection,
     count,
@@ -28,28 +28,27 @@ def globo_news(
     domain_column: str = "click_referrer_type",
     values: Sequence[str] = ("1", "2", "5", "7"),
 ) -> None:
-    """Convert the clicks of the folder's ``clicks*.parquet``; the domain is a column of the log, cut to `values`.
+    """Convert the clicks in the folder's ``clicks*.parquet``; the domain is a column of the log, cut to `values`.
 
-    Of each user and item the first click is kept (by time, then by place in the files), then items with at least 10
-    clicks, then users with at least 2, one pass each. A domain is named by the first letter of its column and the
-    code, as r1 for referrer type 1: what the codes mean is not published. Every other ``click_`` column becomes a
-    context feature; those of the session do not, since its size is known only once it has ended.
+    The first click of each user on each item is kept (by time, then by position in the files), then items with at least
+    10 clicks, then users with at least 2, one pass each. A domain is named by the first letter of its column and the
+    code, such as r1 for referrer type 1: the meaning of the codes is not published. Every other ``click_`` column
+    becomes a context feature; the columns of the session do not, since its size is known only once it has ended.
 
-    Raises `AdiError` for a missing file or column, a value that no row holds, and an `out` that is taken.
+    Raises `AdiError` for a missing file or column, a value that no row holds, and an `out` that is not free.
     """
-    files = published_files(source, "clicks*.parquet", REMEDY)
+    files = TableFiles(published_files(source, "clicks*.parquet", REMEDY))
     if not values or len(set(values)) < len(values):
-        raise AdiError(f"values '{','.join(values)}': give one or more distinct values of '{domain_column}'.")
+        raise ArgumentError("values", f"'{','.join(values)}'; give one or more distinct values of '{domain_column}'.")
     prefix = domain_column.removeprefix("click_")[:1]
     with new_folder(out) as building, working_database() as connection:
-        columns = columns_of(connection, files)
         log_columns = dict.fromkeys(
             ("user_id", "click_article_id", "click_timestamp"), f"a column of {NAME} as published"
         )
-        require_columns(files, columns, {domain_column: "the domain", **log_columns})
+        columns = files.columns(connection, {domain_column: "the domain", **log_columns})
         context = [c for c in columns if c.startswith("click_") and c != domain_column and c not in log_columns]
-        with reading(connection, files):
-            read = count(connection, relation_sql(files))
+        with files.reading(connection):
+            read = count(connection, files.sql())
             _read(connection, files, domain_column, prefix, values, context)
         _require_values(connection, files, domain_column, prefix, values)
         set_aside = {f"{domain_column} not {', '.join(values)}": read - count(connection, "clicks"), **_cut(connection)}
@@ -66,43 +65,43 @@ def globo_news(
 
 def _read(
     connection: Connection,
-    files: Sequence[Path],
+    files: TableFiles,
     domain_column: str,
     prefix: str,
     values: Sequence[str],
     context: Sequence[str],
 ) -> None:
     """Read the rows of the chosen domains into the table `clicks`."""
-    shorter = [f"{quoted(column)} AS {quoted(column.removeprefix('click_'))}" for column in context]
+    renamed = [f"{quoted(column)} AS {quoted(column.removeprefix('click_'))}" for column in context]
     connection.execute(
         f"""CREATE TABLE clicks AS
         SELECT user_id, click_article_id AS item_id, ? || CAST({quoted(domain_column)} AS VARCHAR) AS domain,
-            make_timestamp_ms(click_timestamp) AS time, {"".join(f"{column}, " for column in shorter)}
+            make_timestamp_ms(click_timestamp) AS time, {"".join(f"{column}, " for column in renamed)}
             filename, file_row_number
-        FROM {relation_sql(files)}
+        FROM {files.sql()}
         WHERE list_contains(?, CAST({quoted(domain_column)} AS VARCHAR))""",
         [prefix, list(values)],
     )
 
 
 def _require_values(
-    connection: Connection, files: Sequence[Path], domain_column: str, prefix: str, values: Sequence[str]
+    connection: Connection, files: TableFiles, domain_column: str, prefix: str, values: Sequence[str]
 ) -> None:
-    found = {domain for (domain,) in connection.sql("SELECT DISTINCT domain FROM clicks").fetchall()}
+    domains = {domain for (domain,) in connection.sql("SELECT DISTINCT domain FROM clicks").fetchall()}
     for value in values:
-        if prefix + value not in found:
-            held = connection.sql(
-                f"SELECT CAST({quoted(domain_column)} AS VARCHAR), count(*) FROM {relation_sql(files)} "
+        if prefix + value not in domains:
+            frequent = connection.sql(
+                f"SELECT CAST({quoted(domain_column)} AS VARCHAR), count(*) FROM {files.sql()} "
                 "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20"
             ).fetchall()
             raise AdiError(
-                f"{shown(files)}, column '{domain_column}': no row holds '{value}'. The most frequent values, with "
-                f"their rows: {', '.join(f'{held_value} ({rows})' for held_value, rows in held)}."
+                f"{files}, column '{domain_column}': no row holds '{value}'. The most frequent values, with "
+                f"their rows: {', '.join(f'{other} ({rows})' for other, rows in frequent)}."
             )
 
 
 def _cut(connection: Connection) -> dict[str, int]:
-    """Cut `clicks` to first clicks, then to frequent items, then to frequent users; returns the rows cut by reason."""
+    """Cut `clicks` to first clicks, then to frequent items, then to frequent users; count the rows removed."""
     first = "row_number() OVER (PARTITION BY user_id, item_id ORDER BY time, filename, file_row_number) = 1"
     steps = {
         "not the user's first click on the item": first,

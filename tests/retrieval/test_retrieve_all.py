@@ -1,4 +1,4 @@
-"""The top-K of many users in a file: the same as one by one, complete or absent."""
+"""The top k of many users in a file: the same as one by one, complete or absent."""
 
 from pathlib import Path
 
@@ -6,16 +6,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from adi.errors import AdiError
-from adi.retrieval import batch
-from adi.retrieval.batch import SCHEMA, retrieve_all
+from adi.retrieval import retrieve_all as module
+from adi.retrieval.retrieve_all import SCHEMA, retrieve_all
 from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 
 
 @pytest.fixture(scope="module")
-def retriever(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Retriever:
-    run = tmp_path_factory.mktemp("knn") / "run"
-    train(prepared, "item-knn", run)
+def run(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("knn") / "run"
+    train(prepared, "item-knn", out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def retriever(run: Path) -> Retriever:
     return Retriever(run)
 
 
@@ -28,31 +33,37 @@ def retriever(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Retri
     ],
 )
 def test_each_row_is_what_the_user_gets_alone(retriever, tmp_path, monkeypatch, users, domains, options) -> None:
-    monkeypatch.setattr(batch, "USERS_AT_ONCE", 4)
-    told: list[tuple[str, int, int]] = []
-    written = retrieve_all(
+    monkeypatch.setattr(module, "USERS_AT_ONCE", 4)
+    calls: list[tuple[str, int, int]] = []
+    rows = retrieve_all(
         retriever,
         tmp_path / "top.parquet",
         users=users,
         domains=domains,
-        progress=lambda *each: told.append(each),
+        progress=lambda *call: calls.append(call),
         **options,
     )
     table = pq.read_table(tmp_path / "top.parquet")
     assert table.schema.equals(SCHEMA)
     data = retriever.dataset
     everyone = users or [data.users.key(number) for number in range(len(data.users))]
-    asked = [(domain, user) for domain in domains or data.domains for user in everyone]
-    assert [(row["domain"], row["user"]) for row in table.to_pylist()] == asked
-    assert written == len(asked)
+    expected = [(domain, user) for domain in domains or data.domains for user in everyone]
+    assert [(row["domain"], row["user"]) for row in table.to_pylist()] == expected
+    assert rows == len(expected)
     for row in table.to_pylist():
         top = retriever.retrieve(row["domain"], user=row["user"], **options)
-        assert row["items"] == [one.item for one in top.items]
-        assert row["scores"] == pytest.approx([one.score for one in top.items])
-    assert told[-1] == ((domains or data.domains)[-1], len(everyone), len(everyone))
+        assert row["items"] == list(top.ids)
+        assert row["scores"] == pytest.approx(top.scores)
+    assert calls[-1] == ((domains or data.domains)[-1], len(everyone), len(everyone))
 
 
-def test_what_cannot_be_done_leaves_nothing(retriever, tmp_path) -> None:
+def test_a_path_gives_what_its_retriever_gives(run, retriever, tmp_path) -> None:
+    retrieve_all(retriever, tmp_path / "a.parquet", k=3)
+    retrieve_all(str(run), str(tmp_path / "b.parquet"), k=3)
+    assert pq.read_table(tmp_path / "a.parquet").equals(pq.read_table(tmp_path / "b.parquet"))
+
+
+def test_a_failure_leaves_nothing(retriever, tmp_path) -> None:
     out = tmp_path / "top.parquet"
     with pytest.raises(AdiError, match="user 'x' is not known, nor are 1 more"):
         retrieve_all(retriever, out, users=["ana", "x", "y"])

@@ -1,11 +1,11 @@
-"""Bags of the hand-written log's features: code 0 is missing, 1 unseen, then come the values, the frequent first."""
+"""Bags of features of the hand-written log: code 0 is missing, 1 unseen, then the values by frequency."""
 
 from itertools import pairwise
 
 import numpy as np
 
 from adi.data.dataset import Histories, Queries
-from adi.data.features import FeatureReader
+from adi.features.reader import FeatureReader
 
 SEARCH, FEED, KIOSK = range(3)
 ITEM_CODE = {"pen": 2, "mug": 3, "cap": 4, "bag": 5, "ink": 6, "jar": 7, "map": 8, "été": 9, "本": 10}
@@ -27,8 +27,8 @@ def queries(dataset, users, domains, context=None):
 def test_user_bags_by_hand(dataset):
     reader = FeatureReader(dataset)
     context = {"device": np.array([3, 0, 2, 1]), "hour": np.array([2, 3, 0, 4])}
-    asked = queries(dataset, ["ana", None, "eve", "cy"], [SEARCH, FEED, KIOSK, FEED], context)
-    bags = reader.user_bags(asked)
+    test_queries = queries(dataset, ["ana", None, "eve", "cy"], [SEARCH, FEED, KIOSK, FEED], context)
+    bags = reader.user_bags(test_queries)
     assert list(bags) == ["items", "items_here", "age", "langs", "level", "device", "hour", "domain"]
     words = [["ink", "pen", "cap", "mug"], [], ["pen", "mug", "bag", "ink"], ["ink", "pen", "jar", "mug"]]
     assert listed(bags["items"]) == [[ITEM_CODE[word] for word in history] for history in words]  # the newest 4
@@ -62,17 +62,17 @@ def test_item_bags_by_hand(dataset):
 
 def test_context_and_history_of_a_test_row(dataset, clicks):
     rows = dataset.rows("test")
-    asked = dataset.queries("test", rows)
-    bags = FeatureReader(dataset).user_bags(asked)
+    test_queries = dataset.queries("test", rows)
+    bags = FeatureReader(dataset).user_bags(test_queries)
     users, items, domains = dataset.targets("test", rows)
     codes = {"tablet": 2, "phone": 3, None: 0}
-    for place, (user, item, domain) in enumerate(zip(users, items, domains, strict=True)):
+    for index, (user, item, domain) in enumerate(zip(users, items, domains, strict=True)):
         click = (dataset.users.key(user), dataset.domains[domain], dataset.items.key(item))
         time = clicks.index(click)
-        assert listed(bags["device"])[place] == codes[("phone", "tablet", None)[time % 3]]
+        assert listed(bags["device"])[index] == codes[("phone", "tablet", None)[time % 3]]
         hour = time % 24
         low, high = next(f.edges for f in dataset.manifest.features if f.name == "hour")
-        assert listed(bags["hour"])[place] == 2 + (hour >= low) + (hour >= high)
+        assert listed(bags["hour"])[index] == 2 + (hour >= low) + (hour >= high)
 
 
 def test_own_behaviours_are_looked_for_further_back(dataset):
@@ -92,7 +92,7 @@ def test_a_query_looks_no_further_back_than_training(dataset):
 
 
 def test_a_query_may_bring_its_own_history(dataset):
-    given = Histories(np.array([6, 5]), np.array([FEED, FEED]), np.array([0, 2]))
+    history = Histories(np.array([6, 5]), np.array([FEED, FEED]), np.array([0, 2]))
     context = {"device": np.array([0]), "hour": np.array([0])}
-    bags = FeatureReader(dataset).user_bags(Queries(np.array([-1]), np.array([FEED]), given, context))
+    bags = FeatureReader(dataset).user_bags(Queries(np.array([-1]), np.array([FEED]), history, context))
     assert listed(bags["items"]) == listed(bags["items_here"]) == [[2, 3]]

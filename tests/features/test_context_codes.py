@@ -1,17 +1,17 @@
-"""Context features of one request have the codes that the same values have in the log."""
+"""Context features of a request have the codes that the same values have in the log."""
 
 import pytest
 
-from adi.data.context import context_codes
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
+from adi.features.reader import context_codes
 
 DEVICES = ["tv", "pc", "pc", "tv", "é", "pc", "", "tv", "pc", "pc", "tv", None]
 HOURS = [1.0, 2.5, 3.0, 4.0, 5.0, None, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0]
 
 
 @pytest.fixture
-def asked(workspace, log):
+def prepared(workspace, log):
     rows = [{**row, "device": d, "hour": h} for row, d, h in zip(log, DEVICES, HOURS, strict=True)]
     workspace.write("log.jsonl", rows)
     workspace.add("context", name="device", kind="categorical")
@@ -21,22 +21,22 @@ def asked(workspace, log):
     return workspace
 
 
-def test_codes_are_those_of_the_log(asked):
-    dataset = Dataset(asked.out)
+def test_codes_are_those_of_the_log(prepared):
+    dataset = Dataset(prepared.out)
     # training rows in their order: 1 10 2, 4 7, 5, 8 9; test rows: 6 0 3 11
     order = {"interactions": [1, 10, 2, 4, 7, 5, 8, 9], "test": [6, 0, 3, 11]}
     for part, rows in order.items():
-        for place, row in enumerate(rows):
+        for position, row in enumerate(rows):
             values = {"device": DEVICES[row], "hashed": DEVICES[row], "hour": HOURS[row]}
             codes = context_codes(dataset, {name: str(value) for name, value in values.items() if value is not None})
             assert list(codes) == ["device", "hashed", "hour"]
             for name, code in codes.items():
-                assert code.tolist() == [asked[f"{part}/context_{name}"][place]], (name, row)
-    assert set(asked["interactions/context_device"]) == {2, 3, 4}
+                assert code.tolist() == [prepared[f"{part}/context_{name}"][position]], (name, row)
+    assert set(prepared["interactions/context_device"]) == {2, 3, 4}
 
 
-def test_what_is_not_said_is_missing_and_what_is_new_is_unseen(asked):
-    codes = context_codes(Dataset(asked.out), {"device": "radio", "hour": "nan"})
+def test_what_is_not_said_is_missing_and_what_is_new_is_unseen(prepared):
+    codes = context_codes(Dataset(prepared.out), {"device": "radio", "hour": "nan"})
     assert {name: code.tolist() for name, code in codes.items()} == {"device": [1], "hashed": [0], "hour": [0]}
 
 
@@ -50,9 +50,9 @@ def test_what_is_not_said_is_missing_and_what_is_new_is_unseen(asked):
         ({"hour": "noon"}, r"context 'hour': 'noon' is not a number"),
     ],
 )
-def test_faults_are_named(asked, values, message):
+def test_faults_are_named(prepared, values, message):
     with pytest.raises(AdiError, match=message):
-        context_codes(Dataset(asked.out), values)
+        context_codes(Dataset(prepared.out), values)
 
 
 def test_a_dataset_without_context(workspace):

@@ -1,0 +1,156 @@
+"""One domain of a bundle: its user tower, index and bids, each written and compared with the model."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from adi.bundle.manifest import BidsInfo, DomainInfo, Parity, TowerInfo
+from adi.bundle.user_tower import UserTower
+from adi.data.arrays import Array
+from adi.data.bids import MOST_WEIGHT
+from adi.data.dataset import Queries
+from adi.errors import AdiError
+from adi.exporting.graph import PaddedTower, export_graph
+from adi.exporting.packing import PackedTables, padding_of
+from adi.index.bids import Bids
+from adi.index.build import IndexSettings, build_index
+from adi.index.topk import merge_interests
+from adi.index.vector_index import VectorIndex
+from adi.models.vectors import VectorScorer
+
+TOLERANCE = 1e-5
+"""The largest difference between a vector of the graph and the model's, as a share of the largest component."""
+
+SCORES_AT_ONCE = 1 << 26
+
+WEIGHTS = (0.25, 1.0, 4.0)
+"""Bid weights that are checked, as multiples of the weight at which bids spread scores as widely as the model does."""
+
+WEIGHTED_QUERIES = 256
+"""The number of queries on which bid weights are checked."""
+
+
+class DomainExport:
+    """Writes a domain into a bundle, and checks it on real queries.
+
+    Args:
+        queries: of the domain, to tune and confirm its index and to compare its answers with the model's.
+        settings: of the index.
+    """
+
+    def __init__(
+        self, bundle: Path, scorer: VectorScorer, domain: int, queries: Queries, settings: IndexSettings
+    ) -> None:
+        self.bundle, self.scorer, self.domain = bundle, scorer, domain
+        self.queries, self.settings = queries, settings
+        self.expected = scorer.user_vectors(domain, queries)  # (n, dim), or (n, interests, dim)
+        self.items = scorer.item_vectors(domain, scorer.corpora.retrievable(domain))  # (m, dim)
+        self.k = min(settings.k, len(self.items))
+
+    def write(self, tables: PackedTables, log_bids: Array | None) -> DomainInfo:
+        """Write the tower, the index and the log bids (m,), where there are bids.
+
+        Raises `AdiError` where one of them does not answer as the model does.
+        """
+        tower = self._write_tower(tables)
+        users = UserTower(self.bundle, tower).vectors(self.scorer.reader.user_bags(self.queries))  # (n, interests, dim)
+        difference = self._checked_difference(users)
+        place = f"indexes/{self.domain}"
+        vectors = users.reshape(-1, users.shape[2])
+        index = build_index(self.bundle / place, self.items.numpy(), vectors, self.settings)
+        recall = self._recall(index, users, np.arange(len(users)))
+        if not recall >= self.settings.target:
+            raise AdiError(
+                f"the index finds {recall:.4f} of the model's own top {self.k}, and the target is "
+                f"{self.settings.target}. {self._remedy()}"
+            )
+        return DomainInfo(
+            items=len(self.items),
+            kind=index.card.kind,
+            tower=tower,
+            index=place,
+            parity=Parity(queries=len(users), k=self.k, vectors=difference, recall=recall),
+            bids=None if log_bids is None else self._write_bids(index, users, log_bids),
+        )
+
+    def _write_tower(self, tables: PackedTables) -> TowerInfo:
+        """Write the tables and the graph of the user tower."""
+        model = self.scorer.model
+        domain = model.of_one_domain(self.domain)
+        file, first = tables.write(model, domain.first)
+        padding = padding_of(self.scorer.reader.user_features, first, tables.dataset)
+        tower = TowerInfo(tables=file, graph=f"towers/{self.domain}.onnx", slots=padding)
+        export_graph(PaddedTower(domain, padding), model.tables.embedding_dim, self.bundle / tower.graph)
+        return tower
+
+    def _checked_difference(self, users: Array) -> float:
+        """Return the largest difference between the graph's vectors and the model's; raises `AdiError` if too large."""
+        expected = self.expected
+        difference = float(np.abs(users - expected.numpy().reshape(users.shape)).max() / expected.abs().max())
+        if not difference <= TOLERANCE:
+            raise AdiError(
+                f"the exported user tower differs from the model by {difference:.2g} of the largest component, and "
+                f"{TOLERANCE:g} is allowed. Nothing was published; this is a bug in adi, please report it."
+            )
+        return difference
+
+    def _write_bids(self, index: VectorIndex, users: Array, logs: Array) -> BidsInfo:
+        """Write the log bids; raises `AdiError` where the index misses its target with them."""
+        file = f"bids/{self.domain}.npy"
+        (self.bundle / file).parent.mkdir(exist_ok=True)
+        np.save(self.bundle / file, logs)
+        rows, bids = evenly_spaced(len(users), WEIGHTED_QUERIES), Bids(logs)
+        weights, recalls = self._weights(logs), []
+        for weight in weights:
+            recall = self._recall(index, users, rows, bids, weight)
+            if not recall >= self.settings.target:
+                raise AdiError(
+                    f"with a bid weight of {weight:.3g} the index finds {recall:.4f} of the exact top {self.k}, and "
+                    f"the target is {self.settings.target}. {self._remedy()}"
+                )
+            recalls.append(recall)
+        return BidsInfo(file=file, queries=len(rows), weights=weights, recalls=tuple(recalls))
+
+    def _weights(self, logs: Array) -> tuple[float, ...]:
+        """Return `WEIGHTS` as bid weights, by the standard deviation over items of scores and of log bids."""
+        rows = evenly_spaced(len(self.queries), min(WEIGHTED_QUERIES, max(1, SCORES_AT_ONCE // len(self.items))))
+        scores = self.scorer.model.scores(self.expected[torch.from_numpy(rows)], self.items)
+        spreads = float(scores.std(dim=1, correction=0).mean()), float(logs.std(dtype=np.float64))
+        balanced = spreads[0] / spreads[1] if min(spreads) else 1.0
+        return tuple(min(share * balanced, MOST_WEIGHT) for share in WEIGHTS)
+
+    def _remedy(self) -> str:
+        return (
+            f"Lower the target, or set exact_below above {len(self.items)} for an exact index. Nothing was published."
+        )
+
+    def _recall(
+        self, index: VectorIndex, users: Array, rows: Array, bids: Bids | None = None, weight: float = 0.0
+    ) -> float:
+        """Return the mean share of the model's top k that the index finds for the queries at `rows`.
+
+        An item that the index returns counts if its score is not below the k-th best, up to the rounding of one score.
+
+        Args:
+            users: the bundle's vectors of all queries (n, interests, dim).
+        """
+        block = max(1, SCORES_AT_ONCE // len(self.items))
+        none, hits = np.empty(0, dtype=np.int64), 0
+        for first in range(0, len(rows), block):
+            part = rows[first : first + block]
+            scores = self.scorer.model.scores(self.expected[torch.from_numpy(part)], self.items)  # (block, m)
+            if bids is not None:
+                scores += weight * torch.from_numpy(bids.logs)
+            kth = scores.topk(self.k, dim=1).values[:, -1:]
+            lowest = kth - TOLERANCE * kth.abs().clamp(min=1.0)
+            for row, exact, least in zip(part, scores, lowest, strict=True):
+                interests = index.search(users[row], self.k, bids=bids, bid_weight=weight)
+                top = merge_interests(*interests, none, self.k)
+                hits += int((exact[torch.from_numpy(top.positions)] >= least).sum())
+        return hits / (len(rows) * self.k)
+
+
+def evenly_spaced(count: int, most: int) -> Array:
+    """Return at most `most` of the row numbers below `count`, evenly spaced."""
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)

@@ -1,0 +1,150 @@
+"""The kind of a feature: how its values are checked, fitted, written and read back.
+
+The settings of a feature (`adi.schema`) are not here: the schema is one language on one page, and since kinds read
+prepared datasets, which know the schema, imports would run in a circle.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from adi.data.arrays import Array
+from adi.data.dataset import Dataset, Histories
+from adi.data.manifest import NULL_ROW, FeatureInfo
+from adi.features.bags import ArrayBags, as_bags
+from adi.features.encoding import Batches, Encoding, Hash, Vocabulary, count_values
+from adi.schema import ColumnFeature, Feature
+
+if TYPE_CHECKING:
+    import ibis
+    from ibis.backends.duckdb import Backend
+
+Reader = Callable[[Array, Array, Histories | None], ArrayBags]
+"""Looks up n entities (n,), -1 for an unknown one, in domains (n,); users have histories, items have None."""
+
+
+@dataclass(frozen=True)
+class FeatureColumn:
+    """A column of a feature table by entity: `values` has the columns index, domain_number and value.
+
+    `domain_number` is 0 throughout unless the table is `by_domain`; `source` names file and column in errors.
+    """
+
+    values: "ibis.Table"
+    source: str
+    by_domain: bool
+
+
+@dataclass(frozen=True)
+class Side:
+    """The users or the items while they are prepared: their values, and where their arrays are written.
+
+    `ids` has the id of every entity (index, domain_number, value), `training_ids` those of the training rows (value,
+    weight); `column` reads the column that a feature names, and raises `AdiError` if it has no value. `item_id` is the
+    item feature of kind `id`. `ignored` counts, by feature, values that are read as missing though they are there.
+    """
+
+    name: Literal["user", "item"]
+    size: int
+    num_domains: int
+    ids: "ibis.Table"
+    training_ids: "ibis.Table"
+    column: Callable[[ColumnFeature], FeatureColumn]
+    item_id: str | None
+    folder: Path
+    vocabularies: Path
+    ignored: dict[str, int]
+    connection: "Backend"
+
+
+class Kind:
+    """All that is particular to a kind of feature; by default, that of one value, compared as text, for each entity.
+
+    Such a feature has one array, ``<name>.npy``, of shape (entities,), or (entities, domains) where its table is by
+    domain. An entity that no row of a table describes has code 0. `feature` is the kind's class of settings, or, of a
+    prepared dataset, its `FeatureInfo`.
+    """
+
+    text = False
+    """Whether a column of the kind is read as the text that is written: "007" is not 7."""
+
+    def check(self, feature: Any, column_type: str, source: str, *, by_domain: bool) -> None:
+        """Raise `AdiError`, which begins with `source`, for a column of a DuckDB type that the kind does not take."""
+
+    def value_sql(self, feature: Any, column: str) -> str:
+        """SQL for the value of a column (a quoted name) as `fit` and the encoding take it; NULL for a missing one."""
+        return f"nullif({column}::VARCHAR, '')"
+
+    def attribute_sql(self, feature: Any, column: str, *, text: bool) -> str | None:
+        """SQL for the column as an attribute of items; None to keep it as it is, or `text` where it is read as text."""
+        return None
+
+    def fit(self, feature: Any, values: "ibis.Table", source: str, vocabularies: Path) -> Encoding:
+        """The encoding of the column `value` of a table.
+
+        A vocabulary is also written, to ``<vocabularies>/<feature>.parquet``: value, count, code.
+        """
+        if feature.hash_size is not None:
+            return Hash(feature.hash_size)
+        vocabulary = count_values(values, feature.min_count)
+        vocabularies.mkdir(parents=True, exist_ok=True)
+        pq.write_table(vocabulary, vocabularies / f"{feature.name}.parquet")
+        return Vocabulary(vocabulary["value"])
+
+    def ignored(self, values: "ibis.Table") -> int:
+        """How many of the values count as missing though they are there."""
+        return 0
+
+    def encode(self, feature: Any, side: Side) -> FeatureInfo:
+        """Fit a feature to a side's values and write its arrays."""
+        column = side.column(feature)
+        encoding = self.fit(feature, column.values, column.source, side.vocabularies)
+        if count := self.ignored(column.values):
+            side.ignored[feature.name] = count
+        write_codes(side, feature.name, encoding.encode_table(column.values), by_domain=column.by_domain)
+        return feature_info(feature, side.name, encoding, by_domain=column.by_domain)
+
+    def encoding(self, feature: FeatureInfo, dataset: Dataset) -> Encoding:
+        """The encoding that `fit` gave a feature of a prepared dataset."""
+        if feature.hash_size is not None:
+            return Hash(feature.hash_size)
+        return Vocabulary(dataset.vocabulary(feature.name)["value"])
+
+    def reader(self, feature: FeatureInfo, dataset: Dataset) -> Reader:
+        """Open a feature's arrays."""
+        array = dataset.feature(feature.side, feature.name)
+
+        def read(entities: Array, domains: Array, histories: Histories | None) -> ArrayBags:
+            known = np.maximum(entities, 0)
+            codes = array[known, domains] if feature.by_domain else array[known]
+            return as_bags(np.where(entities < 0, NULL_ROW, codes))
+
+        return read
+
+    def width(self, feature: FeatureInfo, dataset: Dataset) -> int:
+        """The most codes that a bag of the feature can have."""
+        return 1
+
+
+def write_codes(side: Side, name: str, encoded: Batches, *, by_domain: bool) -> None:
+    """Write the one array of a feature from its codes by entity (`index`) and `domain_number`."""
+    side.folder.mkdir(parents=True, exist_ok=True)
+    shape = (side.size, side.num_domains) if by_domain else (side.size,)
+    array = np.lib.format.open_memmap(side.folder / f"{name}.npy", mode="w+", dtype=np.int32, shape=shape)
+    codes = array if by_domain else array[:, None]  # (entities, domains) or (entities, 1)
+    for batch in encoded:
+        codes[batch["index"], batch["domain_number"]] = batch["code"]
+    array.flush()
+
+
+def feature_info(
+    feature: Feature, side: Literal["user", "item", "context"], encoding: Encoding, *, by_domain: bool = False
+) -> FeatureInfo:
+    """The manifest's record of a fitted feature."""
+    return FeatureInfo(
+        name=feature.name, side=side, kind=feature.kind, rows=encoding.rows, by_domain=by_domain, **encoding.settings
+    )

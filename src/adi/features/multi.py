@@ -1,0 +1,86 @@
+"""Features of kind `multi`: a list of values for each user or item, or a text that a separator cuts into one.
+
+A feature has two arrays: ``<name>.values.npy``, the codes of all entities' values, and ``<name>.offsets.npy``, of shape
+(entities + 1,), where those of each entity begin. A missing list is empty; empty and missing values in a list are
+dropped.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from adi.data.arrays import Array, ArrayWriter
+from adi.data.dataset import Dataset, Histories, ranges
+from adi.data.manifest import FeatureInfo
+from adi.errors import AdiError
+from adi.features.bags import ArrayBags, as_bags
+from adi.features.kind import Kind, Reader, Side, feature_info
+from adi.schema import MultiFeature
+
+if TYPE_CHECKING:
+    import ibis
+
+
+class Multi(Kind):
+    """The codes of a list's values, in their order."""
+
+    def check(self, feature: MultiFeature, column_type: str, source: str, *, by_domain: bool) -> None:
+        use = f"feature '{feature.name}'"
+        if by_domain:
+            raise AdiError(
+                f"{source}: {use} is a list for each domain, which is not supported. Use a table of one key."
+            )
+        if feature.separator is None and not column_type.endswith("]"):
+            raise AdiError(f"{source}: {column_type} is no list, and {use} is multi. Give its separator, such as '|'.")
+        if feature.separator is not None and column_type.endswith("]"):
+            raise AdiError(
+                f"{source}: {column_type} is a list already, and {use} has a separator. Remove the separator."
+            )
+
+    def value_sql(self, feature: MultiFeature, column: str) -> str:
+        if feature.separator is None:
+            return f"{column}::VARCHAR[]"
+        return f"string_split({column}::VARCHAR, '{feature.separator.replace(chr(39), chr(39) * 2)}')"
+
+    def attribute_sql(self, feature: MultiFeature, column: str, *, text: bool) -> str | None:
+        return None if text else f"list_filter({self.value_sql(feature, column)}, lambda part: part <> '')"
+
+    def encode(self, feature: MultiFeature, side: Side) -> FeatureInfo:
+        column, name = side.column(feature), f"parts_{feature.name}"
+        side.connection.create_table(name, parts_of(column.values))
+        parts = side.connection.table(name)
+        encoding = self.fit(feature, parts, column.source, side.vocabularies)
+        side.folder.mkdir(parents=True, exist_ok=True)
+        lengths = np.zeros(side.size + 1, dtype=np.int64)
+        length = int(parts.count().to_pyarrow().as_py())
+        with ArrayWriter(side.folder / f"{feature.name}.values.npy", length, np.int32) as writer:
+            for batch in encoding.encode_table(parts, order_by=("index", "part")):
+                np.add.at(lengths, batch["index"] + 1, 1)
+                writer.append(batch["code"])
+        np.save(side.folder / f"{feature.name}.offsets.npy", np.cumsum(lengths))
+        return feature_info(feature, side.name, encoding)
+
+    def reader(self, feature: FeatureInfo, dataset: Dataset) -> Reader:
+        values, offsets = (dataset.feature(feature.side, f"{feature.name}.{part}") for part in ("values", "offsets"))
+
+        def read(entities: Array, domains: Array, histories: Histories | None) -> ArrayBags:
+            known = np.maximum(entities, 0)
+            begin = offsets[known]
+            positions, cuts = ranges(begin, np.where(entities < 0, begin, offsets[known + 1]))
+            return as_bags(values[positions], cuts)
+
+        return read
+
+    def width(self, feature: FeatureInfo, dataset: Dataset) -> int:
+        return max(1, int(np.diff(dataset.feature(feature.side, f"{feature.name}.offsets")).max(initial=1)))
+
+
+def parts_of(values: "ibis.Table") -> "ibis.Table":
+    """One row (index, part, value) for each value of the lists (index, value)."""
+    import ibis
+    from ibis import _
+
+    # Side by side in a select list, which the engine unnests as it streams; `Table.unnest` joins table and lists.
+    positions = ibis.range(0, values.value.length(), 1)
+    parts = values.select("index", value=values.value.unnest(), part=positions.unnest())
+    return parts.filter(_.value.notnull() & (_.value != ""))

@@ -1,0 +1,119 @@
+"""Features of kind `numeric`: numbers cut into buckets, each of which is embedded as a category is."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from adi.data.arrays import Array
+from adi.data.dataset import Dataset
+from adi.data.manifest import FIRST_VALUE_ROW, NULL_ROW, FeatureInfo
+from adi.errors import AdiError
+from adi.features.encoding import Batches, Encoding, stream
+from adi.features.kind import Kind
+from adi.schema import NumericFeature
+
+if TYPE_CHECKING:
+    import ibis
+
+
+@dataclass(frozen=True)
+class Buckets(Encoding):
+    """Codes of the buckets between `edges`, ascending: code 2 is below the first. NaN and infinities are missing."""
+
+    edges: tuple[float, ...]
+    takes_numbers = True
+
+    @property
+    def rows(self) -> int:
+        return len(self.edges) + 1 + FIRST_VALUE_ROW
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"edges": self.edges}
+
+    def encode_table(self, rows: "ibis.Table", order_by: Sequence[str] = ()) -> Batches:
+        for batch in stream(rows, order_by):
+            codes = self._encode(batch.pop("value")).astype(np.int32)
+            yield {**batch, "code": codes}
+
+    def encode_column(self, values: pa.Array) -> Array:
+        return self._encode(values.to_numpy(zero_copy_only=False))
+
+    def encode_value(self, value: str) -> int:
+        return int(self._encode(np.array([float(value)]))[0])
+
+    def _encode(self, numbers: Array) -> Array:
+        numbers = np.asarray(numbers, dtype=np.float64)
+        codes = np.searchsorted(np.asarray(self.edges), numbers, side="right") + FIRST_VALUE_ROW
+        return np.where(np.isfinite(numbers), codes, NULL_ROW)
+
+
+class Numeric(Kind):
+    """The code of a number's bucket, from quantiles or logarithmic steps of the column."""
+
+    def check(self, feature: NumericFeature, column_type: str, source: str, *, by_domain: bool) -> None:
+        if not is_number(column_type):
+            raise AdiError(
+                f"{source}: {column_type}, and feature '{feature.name}' is numeric. "
+                "Use kind: categorical, or write the column as numbers."
+            )
+
+    def value_sql(self, feature: NumericFeature, column: str) -> str:
+        return f"{column}::DOUBLE"
+
+    def attribute_sql(self, feature: NumericFeature, column: str, *, text: bool) -> str | None:
+        return finite_sql(self.value_sql(feature, column)) if text else None
+
+    def fit(self, feature: NumericFeature, values: "ibis.Table", source: str, vocabularies: Path) -> Buckets:
+        return Buckets(bucket_edges(values, feature.buckets, feature.scale, source))
+
+    def ignored(self, values: "ibis.Table") -> int:
+        from ibis import _
+
+        return int(values.filter(_.value.isnan() | _.value.isinf()).count().to_pyarrow().as_py())
+
+    def encoding(self, feature: FeatureInfo, dataset: Dataset) -> Buckets:
+        return Buckets(feature.edges or ())
+
+
+def is_number(column_type: str) -> bool:
+    """Whether a DuckDB type is a number; a list of numbers is none."""
+    return bool(re.fullmatch(r"DECIMAL\(.*\)|FLOAT|DOUBLE|BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?", column_type))
+
+
+def finite_sql(value: str) -> str:
+    """SQL for a floating-point value, NULL where it is NaN or infinite."""
+    return f"CASE WHEN isfinite({value}) THEN {value} END"
+
+
+def bucket_edges(values: "ibis.Table", buckets: int, scale: str, source: str) -> tuple[float, ...]:
+    """Edges between buckets of the finite numbers in the column `value`: equally many rows, or equal log(1 + x) steps.
+
+    There are fewer edges than asked for where values repeat; a lowest value that many rows share, such as 0, keeps a
+    bucket of its own. Raises `AdiError`, which begins with `source`, if no number is finite, and for negative numbers
+    on a logarithmic scale.
+    """
+    from ibis import _
+
+    finite = values.filter(_.value.notnull() & ~_.value.isnan() & ~_.value.isinf())
+    low, high, count = (
+        finite.agg(low=_.value.min(), high=_.value.max(), count=_.count()).to_pyarrow().to_pylist()[0].values()
+    )
+    if count == 0:
+        raise AdiError(f"{source}: no value is a finite number. Remove the feature, or mend the column.")
+    if scale == "log":
+        if low < 0:
+            raise AdiError(f"{source}: the value {low} is negative, and scale: log is for counts. Use scale: quantile.")
+        edges = np.expm1(np.linspace(np.log1p(low), np.log1p(high), buckets + 1))[1:-1]
+    else:
+        numbers = finite.value.cast("float64").to_pyarrow().to_numpy()  # the engine's own quantiles take twice as long
+        edges = np.quantile(numbers, np.arange(1, buckets) / buckets)
+    if low == high:
+        return ()
+    second = finite.value.min(where=finite.value > low).to_pyarrow().as_py()
+    return tuple(float(edge) for edge in np.unique(np.where(edges > low, edges, second)))

@@ -1,0 +1,82 @@
+"""The log and, where the split names one, the file of test rows, as one table of texts."""
+
+from pathlib import Path
+
+import ibis
+from ibis import _
+from ibis.backends.duckdb import Backend
+
+from adi.data.manifest import RowCounts
+from adi.errors import AdiError
+from adi.preparation.cleaning import Log, open_log, read_log
+from adi.preparation.tables import RawTable, TableFiles
+from adi.schema import FilesSplit, Schema, TimeSplit
+
+LOGS = ("log", "test_log")
+"""The tables of the working database that hold the log, and the file of test rows if there is one, as text."""
+
+
+def open_logs(connection: Backend, schema: Schema, table: RawTable, folder: Path) -> list[Log]:
+    """Check the columns of the log, which is `table`, and of the file of test rows; read no row.
+
+    Paths are relative to `folder`. Raises `AdiError` also where the two have different kinds of time, or where the
+    split's moment is of another kind.
+    """
+    logs, split = [open_log(connection, schema, table, "interactions")], schema.split
+    column = schema.interactions.time
+    if isinstance(split, FilesSplit):
+        logs.append(open_log(connection, schema, TableFiles.at(split.test, folder), "split.test"))
+        if logs[1].time != logs[0].time:
+            raise AdiError(
+                f"{logs[1].table}, column '{column}': not the same kind of time as in the log "
+                f"({logs[0].table}: {logs[0].time}, here {logs[1].time}). Write both alike."
+            )
+    if isinstance(split, TimeSplit) and isinstance(split.at, int | float) != (logs[0].time == "number"):
+        raise AdiError(
+            f"split.at: {split.at} does not fit {logs[0].table}, column '{column}': {logs[0].columns[str(column)]}. "
+            f"Give a {'number' if logs[0].time == 'number' else 'date or a time, such as 2017-10-04T12:00:00'}."
+        )
+    return logs
+
+
+def read_logs(
+    connection: Backend, schema: Schema, logs: list[Log], out: Path
+) -> tuple[ibis.Table, RowCounts, tuple[str, ...]]:
+    """Read the logs and write the rows that are set aside to ``<out>/set_aside.parquet``.
+
+    Returns the rows to keep as text, with `given_test` on those of the file of test rows; counts; and the domains in
+    their order. Raises `AdiError` if no row can be used, of a domain or at all.
+    """
+    tables = [
+        read_log(connection, schema, log, name).mutate(given_test=ibis.literal(log is not logs[0]))
+        for log, name in zip(logs, LOGS, strict=False)
+    ]
+    if len(tables) > 1:  # test rows come after every row of the log, also where they have the same time
+        tables[1] = tables[1].mutate(row=_.row + tables[0].count().as_scalar())
+        if tables[0].time.type() != tables[1].time.type():  # whole numbers in one, fractions in the other
+            tables = [table.mutate(time=_.time.cast("float64")) for table in tables]
+    rows = ibis.union(*tables) if len(tables) > 1 else tables[0]
+    aside = rows.filter(_.reason.notnull())
+    aside.select("file", "file_row", "user", "item", "domain", "time", "reason").to_parquet(out / "set_aside.parquet")
+    reasons = aside.group_by("reason").agg(rows=_.count()).order_by("reason").to_pyarrow().to_pylist()
+    kept = rows.filter(_.reason.isnull()).drop("reason", "file", "file_row", "positive")
+    by_domain = kept.group_by("domain").agg(rows=_.count()).order_by("domain").to_pyarrow().to_pylist()
+    counts = RowCounts(
+        read=int(rows.count().to_pyarrow().as_py()),
+        kept=sum(row["rows"] for row in by_domain),
+        set_aside={row["reason"]: row["rows"] for row in reasons},
+    )
+    if not by_domain:
+        reason, most = max(counts.set_aside.items(), key=lambda item: item[1])
+        raise AdiError(
+            f"{logs[0].table}: no row of {counts.read} can be used; {most} have this fault: {reason}. "
+            "Mend the columns, or name others in the schema's interactions."
+        )
+    usable = tuple(row["domain"] for row in by_domain)
+    for domain in schema.domains.values or ():
+        if domain not in usable:
+            raise AdiError(
+                f"{logs[0].table}, column '{schema.domains.column}': no usable row of domain '{domain}'. "
+                "Remove it from domains.values, or give the domain some rows."
+            )
+    return kept, counts, schema.domains.values or usable
