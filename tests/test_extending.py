@@ -122,7 +122,7 @@ def test_a_run_of_a_foreign_model_imports_nothing_by_itself(folder, prepared, tm
     info = train(prepared, "my_models:GATED", tmp_path / "run", settings=SMALL)
     assert (info.model, info.source.path) == ("gated", "my_models:GATED")
     assert read_info(tmp_path / "run") == info
-    with pytest.raises(ArgumentError, match=r"not part of adi: 'gated' \(my_models:GATED\).* name the model yourself"):
+    with pytest.raises(ArgumentError, match=r"a custom model, 'gated' \(my_models:GATED\).* pass the model explicitly"):
         open_run(tmp_path / "run")
     assert open_run(tmp_path / "run", "my_models:GATED").info == info
     with pytest.raises(ArgumentError, match="was trained with 'gated', not with 'dnn-bpr'"):
@@ -155,7 +155,7 @@ def test_a_model_that_changed_since_the_run_is_refused(folder, prepared, tmp_pat
         ("my_models:", r"model: 'my_models:' is not a path of the form package\.module:NAME"),
         ("broken:MINE", r"model: 'broken:MINE' does not import \(ZeroDivisionError"),
         ("dnnn", r"model: 'dnnn' is not a model\. Did you mean 'dnn'"),
-        ("named:DNN", "model: 'dnn' is the name of one of adi's own models"),
+        ("named:DNN", "model: 'dnn' is the name of a built-in model"),
     ],
 )
 def test_a_path_that_leads_to_no_model_is_refused_before_anything_is_written(
@@ -173,8 +173,8 @@ def test_a_path_that_leads_to_no_model_is_refused_before_anything_is_written(
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        ("lambda *_, **__: 3.0", "loss: gave a float, not the sum over the samples as a 0-d tensor"),
-        ("lambda query, *_, **__: query", r"loss: gave a tensor of shape \(\d+, 5\)"),
+        ("lambda *_, **__: 3.0", "loss: returned a float, not the sum over the samples as a 0-d tensor"),
+        ("lambda query, *_, **__: query", r"loss: returned a tensor of shape \(\d+, 5\)"),
         ("lambda query, *_, **__: query.detach().sum()", "without a gradient"),
     ],
 )

@@ -175,7 +175,7 @@ def test_same_seed_same_candidates_and_distinct_items() -> None:
 
 @pytest.mark.parametrize("item", [-1, 9, 70])
 def test_a_positive_outside_the_corpus_is_refused(item: int, rng: np.random.Generator) -> None:
-    with pytest.raises(ValueError, match=f"1 positives, item {item} first, are not in the domain's corpus"):
+    with pytest.raises(ValueError, match=f"1 positives are not in the domain's corpus, the first of them item {item}"):
         sampler(in_batch=True, uniform=1).draw(1, np.array([61, item, 3]), rng)
 
 
@@ -189,7 +189,7 @@ def test_no_negatives_are_refused(in_batch: bool, uniform: int) -> None:
     ("items", "counts", "message"),
     [
         ([], [], r"\(0,\) items"),
-        ([1, 2], [1, 2, 3], r"\(2,\) items, \(3,\) counts"),
+        ([1, 2], [1, 2, 3], r"\(2,\) items and \(3,\) counts"),
         ([2, 1], [1, 1], "ascending"),
         ([1, 1], [1, 1], "each once"),
         ([1, 2], [1, -1], "at least 0"),

@@ -1,12 +1,12 @@
-"""What goes through a model, and the shape legend of the whole package.
+"""Training batches: the input of a model, and the legend of shapes used throughout the package.
 
     B   samples of a batch                  D   domains
     N   candidates of a batch               E   embedding_dim
     F   features of a tower                 K   shared networks
     T   values of all bags of a feature     n, m   samples, candidates of one domain
 
-A batch is *domain-major*: its samples, and its candidates, are sorted by domain, and D + 1 offsets say where each
-domain begins. So a domain-specific layer works on contiguous slices and a sample runs only its own domain's network.
+A batch is *domain-major*: its samples and its candidates are sorted by domain, and D + 1 offsets mark where each domain
+begins. A domain-specific layer therefore works on contiguous slices, and a sample runs only its own domain's network.
 """
 
 from dataclasses import dataclass, replace
@@ -22,10 +22,10 @@ Offsets = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Bags:
-    """The rows of an embedding table that each of R samples averages, for one feature.
+    """The rows of an embedding table that each of R samples pools, for one feature.
 
-    `offsets` (R + 1,) cuts `values` (T,) into bags, the newest value of a history last; None where every bag holds
-    exactly one value. Where they are on a device, `cuts` are the same on the CPU.
+    `offsets` (R + 1,) divides `values` (T,) into bags; in a history, the newest value is last. It is None if every bag
+    has exactly one value. When the offsets are on a GPU, `cuts` is a copy of them on the CPU.
     """
 
     values: Tensor
@@ -33,13 +33,13 @@ class Bags:
     cuts: Tensor | None = None
 
     def to(self, device: torch.device) -> "Bags":
-        """The same on a device."""
+        """A copy on a device."""
         if self.offsets is None:
             return Bags(moved(self.values, device))
         return Bags(moved(self.values, device), moved(self.offsets, device), cuts=self.offsets)
 
     def part(self, start: int, stop: int) -> "Bags":
-        """Those of some of the samples."""
+        """The bags of samples `start` to `stop`."""
         if self.offsets is None:
             return Bags(self.values[start:stop])
         cuts = self.offsets if self.cuts is None else self.cuts
@@ -49,11 +49,11 @@ class Bags:
 
 
 FeatureBags = dict[str, Bags]
-"""A tower's input: the bags of each feature, in the order of the features."""
+"""The input of a tower: the bags of each feature, in the order of the features."""
 
 
 def tensors(arrays: FeatureArrays) -> FeatureBags:
-    """A tower's input from what `adi.features.reader.FeatureReader` read; the memory is shared."""
+    """Convert arrays from `adi.features.reader.FeatureReader` to the input of a tower; they share memory."""
     return {
         name: Bags(torch.from_numpy(bags.values), None if bags.offsets is None else torch.from_numpy(bags.offsets))
         for name, bags in arrays.items()
@@ -62,7 +62,10 @@ def tensors(arrays: FeatureArrays) -> FeatureBags:
 
 @dataclass(frozen=True)
 class DomainCandidates:
-    """The columns of one domain's logits, see `adi.losses.sampled_softmax`; `known` may be empty."""
+    """The candidates of one domain's samples, as columns of its logits (see `adi.losses.sampled_softmax`).
+
+    `known` may be empty.
+    """
 
     positive: Tensor
     log_q: Tensor
@@ -70,18 +73,19 @@ class DomainCandidates:
     known: tuple[Tensor, Tensor]
 
     def to(self, device: torch.device) -> "DomainCandidates":
-        """The same on a device, but for the offsets of the known, which stay."""
+        """A copy on a device, except for the offsets of `known`, which stay on the CPU."""
         positive, log_q, positive_log_q = (
-            moved(own, device) for own in (self.positive, self.log_q, self.positive_log_q)
+            moved(tensor, device) for tensor in (self.positive, self.log_q, self.positive_log_q)
         )
         return DomainCandidates(positive, log_q, positive_log_q, (self.known[0], moved(self.known[1], device)))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B samples and their N candidates; `candidates` has an entry for each domain that has samples.
+    """B samples and their N candidates.
 
-    `item_log_popularity` (N,) is the log of each candidate's share of its domain's training rows.
+    `candidates` has an entry for each domain with samples. `item_log_popularity` (N,) is the log of each candidate's
+    share of its domain's training rows.
     """
 
     size: int
@@ -93,7 +97,7 @@ class Batch:
     candidates: dict[int, DomainCandidates]
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on a device."""
+        """A copy on a device."""
         if device.type == "cpu":
             return self
         return replace(
@@ -101,15 +105,15 @@ class Batch:
             user=moved_bags(self.user, device),
             item=moved_bags(self.item, device),
             item_log_popularity=moved(self.item_log_popularity, device),
-            candidates={domain: own.to(device) for domain, own in self.candidates.items()},
+            candidates={domain: candidates.to(device) for domain, candidates in self.candidates.items()},
         )
 
 
 def moved_bags(bags: FeatureBags, device: torch.device) -> FeatureBags:
-    """A tower's input on a device."""
-    return {name: own.to(device) for name, own in bags.items()}
+    """Copy the input of a tower to a device."""
+    return {name: feature_bags.to(device) for name, feature_bags in bags.items()}
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor on a device, without waiting for what is under way there."""
+    """Copy a tensor to a device, without waiting for work queued on it."""
     return tensor.to(device, non_blocking=True)

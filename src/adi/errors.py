@@ -1,21 +1,21 @@
-"""Exceptions that a user is meant to see."""
+"""Exceptions with messages for the user."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class AdiError(Exception):
-    """A fault in what the user gave: the message names the place, the value and the remedy.
+    """An error in the user's input. The message names the place, the value and the remedy.
 
-    The command line prints the message alone and exits with code 2; anything else that is raised is a fault of ours
-    or of the machine and keeps its traceback.
+    The command line prints only the message and exits with code 2. Any other exception is a bug or a failure of the
+    machine, and keeps its traceback.
     """
 
 
 class ArgumentError(AdiError):
-    """A fault in one argument of a function: the message begins with the parameter's name.
+    """An error in one argument of a function. The message begins with the parameter's name.
 
-    The command line shows its own name for it (``--seed`` for ``seed``).
+    The command line replaces that name by its flag (``--seed`` for ``seed``).
     """
 
     def __init__(self, parameter: str, message: str) -> None:
@@ -24,10 +24,10 @@ class ArgumentError(AdiError):
 
 
 class DivergedError(AdiError):
-    """A training whose loss is no longer a finite number."""
+    """The loss of a training is no longer finite."""
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'x'?`` when `word` resembles one of `known`, else an empty string."""
+    """`` Did you mean 'x'?`` if `word` resembles one of `known`, else an empty string."""
     close = get_close_matches(word, list(known), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""

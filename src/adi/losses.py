@@ -1,7 +1,7 @@
-"""The training loss: a softmax over sampled candidates, corrected for how they were sampled.
+"""The training loss: a softmax over sampled candidates, corrected for the sampling.
 
-`sampled_softmax` and `sampled_softmax_plain` are the same function. The first never holds more than a chunk of the
-logits and is what training calls; the second says in a few lines what is meant, and the first is tested against it.
+`sampled_softmax` and `sampled_softmax_plain` compute the same. Training calls the first, which holds only a chunk of
+the logits at a time; the second is the readable definition, and a test compares them.
 
 Shapes: `n` samples and `m` candidates of one domain, `E` embedding_dim, `P` known pairs.
 """
@@ -13,15 +13,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 Known = tuple[Tensor, Tensor]
-"""Known positives of the rows' users among the candidates, as (offsets, columns): those of row i are
+"""The known positives of each row's user among the candidates, as (offsets, columns): those of row i are
 ``columns[offsets[i]:offsets[i + 1]]``. `offsets` (n + 1,) is on the CPU, so that a chunk of rows finds its pairs
-without waiting for the device; `columns` (P,) is on the device of the logits."""
+without waiting for a GPU; `columns` (P,) is on the device of the logits."""
 
 
 class Loss(Protocol):
-    """A loss of n samples of one domain against its m candidates; `sampled_softmax` says what each argument is.
+    """A loss of n samples of one domain against its m candidates, with the arguments of `sampled_softmax`.
 
-    Returns the sum over the samples, a 0-d tensor that has gradients.
+    Returns the sum over the samples as a 0-d tensor with gradients.
     """
 
     def __call__(
@@ -47,17 +47,17 @@ def sampled_softmax_plain(
     known: Known | None = None,
     temperature: float | Tensor,
 ) -> Tensor:
-    """`sampled_softmax` with all (n, m) logits in memory and autograd's gradients."""
+    """`sampled_softmax` with all (n, m) logits in memory, differentiated by autograd."""
     _check_shapes(query, candidates, positive, log_q, positive_log_q, known)
     scores = query @ candidates.T / temperature  # (n, m)
-    own = scores.gather(1, positive[:, None]) - positive_log_q[:, None]  # (n, 1)
+    positive_logit = scores.gather(1, positive[:, None]) - positive_log_q[:, None]  # (n, 1)
     logits = scores - log_q  # (n, m)
     if known is not None:
         offsets, columns = known
         rows = torch.repeat_interleave(offsets.diff()).to(columns.device)  # (P,)
         logits = logits.index_put((rows, columns), logits.new_full((), -torch.inf))
-    logits = logits.scatter(1, positive[:, None], own)
-    return (logits.logsumexp(dim=1) - own.squeeze(1)).sum()
+    logits = logits.scatter(1, positive[:, None], positive_logit)
+    return (logits.logsumexp(dim=1) - positive_logit.squeeze(1)).sum()
 
 
 def sampled_softmax(
@@ -71,41 +71,42 @@ def sampled_softmax(
     temperature: float | Tensor,
     chunk_logits: int = 1 << 20,
 ) -> Tensor:
-    """Sum over the samples of minus the log-probability of each one's positive among its candidates (ADI eq. 4, 5).
+    """Negative log-likelihood of each sample's positive among its candidates, summed over the samples (ADI eq. 4, 5).
 
-    The softmax over the corpus (eq. 3) is learned from few candidates, each with its score lowered by the log of how
-    likely it was to become one, the positive's too::
+    The softmax over the corpus (eq. 3) is approximated on a few candidates. The score of each candidate, including the
+    positive, is reduced by the log of the probability that it was sampled::
 
-        logit(i, v) = <query_i, candidate_v> / temperature - log_q(v)          -inf where v is masked
-        logit(i, +) = <query_i, candidate_+> / temperature - positive_log_q(i)  + is row i's own positive
+        logit(i, v) = <query_i, candidate_v> / temperature - log_q(v)          -inf if v is masked
+        logit(i, +) = <query_i, candidate_+> / temperature - positive_log_q(i)  + is the positive of row i
         loss = sum_i  log sum_v exp logit(i, v) - logit(i, +)
 
-    The temperature is part of the model: it scales the score whose softmax is meant to be P(v | u, d). The correction
-    is a property of the sampler and belongs to that probability, whatever scale the score has. Divided by the
-    temperature as well, it would favour or punish popular items by the power 1/temperature of what it should undo.
+    The temperature belongs to the model: it scales the score whose softmax models P(v | u, d). The correction belongs
+    to the sampler and applies to that probability at any scale of the score. If the correction were divided by the
+    temperature, too, it would favour or penalise popular items by the power 1/temperature of the bias that it removes.
 
-    Masked are the pairs in `known`: an item the user is known to like is no negative (an accidental hit). A row's own
-    positive may be among them and is never masked. A row left without negatives has loss and gradient 0.
+    The pairs in `known` are masked: an item that the user is known to like must not serve as a negative (an accidental
+    hit). A row's own positive may be among them and is never masked. A row without negatives has loss and gradient 0.
 
-    The gradients are computed along with the loss, chunk by chunk of rows, and kept for `backward`: (n + m) E numbers
-    instead of several times n m. Not differentiable twice.
+    Gradients are computed together with the loss, in chunks of rows, and saved for `backward`: (n + m) E numbers
+    instead of a multiple of n m. Not differentiable twice.
 
     Args:
-        query: (n, E) user vectors, fp32 or fp64. Call it outside autocast: half precision is too coarse for logits.
+        query: (n, E) user vectors, fp32 or fp64. Call the loss outside autocast: half precision is too coarse for
+            logits.
         candidates: (m, E) item vectors, each item once.
-        positive: (n,) int64, the column of each row's own positive.
-        log_q: (m,) natural log of the probability that the column is a negative of a row; +inf: it is never one.
-        positive_log_q: (n,) the same for each row's own positive, finite.
+        positive: (n,) int64, the column of each row's positive.
+        log_q: (m,) natural log of the probability that the column is a negative of a row; +inf if it never is.
+        positive_log_q: (n,) the same for each row's positive, finite.
         known: (offsets, columns) of the pairs to mask, see `Known`.
-        temperature: positive, in the score's units; a 0-d tensor may be learned and gets its gradient.
-        chunk_logits: about how many logits are worked on at once, in two buffers of this size. The default (8 MiB in
-            fp32) suits a CPU's cache; a GPU likes more.
+        temperature: positive, in the units of the score; a learned 0-d tensor gets its gradient.
+        chunk_logits: approximate number of logits per chunk, for which two buffers of this size are allocated. The
+            default (8 MiB in fp32) suits a CPU's cache; a GPU benefits from more.
 
     Returns:
-        0-d tensor, the sum; the caller divides it by what it averages over. 0 if n is 0.
+        The sum as a 0-d tensor; the caller divides it by the number of samples. 0 if n is 0.
 
     Raises:
-        ValueError: shapes that do not go together.
+        ValueError: if shapes do not match.
 
     Example:
         >>> query, items = torch.eye(2), torch.eye(3, 2)
@@ -139,11 +140,11 @@ class _ChunkedSoftmax(torch.autograd.Function):
         n, m = len(query), len(candidates)
         chunk = max(1, min(n, chunk_logits // max(1, m)))
         scaled = query / temperature  # (n, E)
-        own = ((scaled * candidates[positive]).sum(dim=1) - positive_log_q)[:, None]  # (n, 1)
+        positive_logit = ((scaled * candidates[positive]).sum(dim=1) - positive_log_q)[:, None]  # (n, 1)
         positive, bias = positive[:, None], -log_q.to(query.dtype)  # (n, 1), (m,)
-        loss = torch.empty_like(own)  # (n, 1)
+        loss = torch.empty_like(positive_logit)  # (n, 1)
         query_gradient, candidates_gradient = torch.empty_like(query), torch.zeros_like(candidates)
-        buffers = query.new_empty(2, chunk, m)  # shared by all chunks: fresh pages for each cost more than the sums
+        buffers = query.new_empty(2, chunk, m)  # shared by all chunks: allocating fresh pages costs more than the math
         if known is not None:
             offsets, columns = known
             rows = torch.repeat_interleave(offsets.diff()).to(columns.device, non_blocking=True)  # (P,)
@@ -154,19 +155,19 @@ class _ChunkedSoftmax(torch.autograd.Function):
             if known is not None:
                 pairs = slice(int(offsets[start]), int(offsets[part.stop]))
                 logits[rows[pairs] - start, columns[pairs]] = -torch.inf
-            logits.scatter_(1, positive[part], own[part])
-            # The largest share gives the log of the sum without the underflow that the positive's own might have, and
-            # softmax is spared the slow path that exp takes on a CPU where it underflows.
+            logits.scatter_(1, positive[part], positive_logit[part])
+            # The log of the sum is derived from the largest probability, which cannot underflow as the positive's may.
+            # torch.softmax also avoids the slow path of exp on a CPU for values that underflow.
             share = torch.softmax(logits, dim=1, out=used[1])  # (chunk, m)
             log_sum = logits.amax(dim=1, keepdim=True) - share.amax(dim=1, keepdim=True).log()  # (chunk, 1)
-            loss[part] = log_sum - own[part]
+            loss[part] = log_sum - positive_logit[part]
             if with_gradient:
-                share.scatter_(1, positive[part], share.gather(1, positive[part]) - 1)  # now the loss by the logits
+                share.scatter_(1, positive[part], share.gather(1, positive[part]) - 1)  # gradient of the logits
                 torch.mm(share, candidates, out=query_gradient[part])
                 candidates_gradient.addmm_(share.T, scaled[part])
         if with_gradient:
             query_gradient /= temperature
-            learned = ctx.needs_input_grad[2]  # the scores are a function of query / temperature, so by the chain rule:
+            learned = ctx.needs_input_grad[2]  # scores depend on query / temperature, hence by the chain rule:
             temperature_gradient = -(query * query_gradient).sum() / temperature if learned else None
             ctx.save_for_backward(query_gradient, candidates_gradient, temperature_gradient)
         return loss.sum()
@@ -174,19 +175,19 @@ class _ChunkedSoftmax(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        kept = (None if own is None else own * gradient for own in ctx.saved_tensors)
-        return *kept, None, None, None, None, None, None
+        gradients = (None if saved is None else saved * gradient for saved in ctx.saved_tensors)
+        return *gradients, None, None, None, None, None, None
 
 
 def _check_shapes(
     query: Tensor, candidates: Tensor, positive: Tensor, log_q: Tensor, positive_log_q: Tensor, known: Known | None
 ) -> None:
-    """Sizes of 1 would be broadcast in silence."""
+    """Check shapes explicitly, because sizes of 1 would be broadcast silently."""
     n, m = len(query), len(candidates)
-    wanted = {"positive": (positive, n), "log_q": (log_q, m), "positive_log_q": (positive_log_q, n)}
+    expected = {"positive": (positive, n), "log_q": (log_q, m), "positive_log_q": (positive_log_q, n)}
     if known is not None:
-        wanted["known offsets"] = (known[0], n + 1)
-    for name, (tensor, size) in wanted.items():
+        expected["known offsets"] = (known[0], n + 1)
+    for name, (tensor, size) in expected.items():
         if tensor.shape != (size,):
             raise ValueError(
                 f"{name} has shape {tuple(tensor.shape)}, not ({size},): n = {n} samples, m = {m} candidates"

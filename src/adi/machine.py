@@ -1,4 +1,4 @@
-"""The machine a command runs on: memory allocator and threads. The one place that looks at the environment."""
+"""Memory allocator and threads of the machine; the only module that reads or sets environment variables."""
 
 import ctypes
 import os
@@ -9,20 +9,20 @@ _KEEP = 1 << 30
 
 
 def yield_cores() -> None:
-    """Let threads that wait give their core away; call it before torch is imported.
+    """Make waiting OpenMP threads sleep instead of spin; call this before importing torch.
 
-    OpenMP's threads by default spin while they wait for each other. On a core that something else needs too, such as a
-    second training, a step then took up to twenty times longer; sleeping costs next to nothing on a free one.
+    By default, OpenMP threads spin while they wait for each other. On a core shared with another process, such as a
+    second training, that made steps up to twenty times slower. On a free core, sleeping costs next to nothing.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def tune_allocator() -> None:
-    """Make glibc keep freed memory instead of returning it at once.
+    """Make glibc keep freed memory instead of returning it to the system immediately.
 
-    Training frees and takes large temporaries at every step; by default each is fetched anew from the system and
-    touched page by page, which made steps two to four times slower. Other C libraries are left alone, and so is an
-    allocator that the user has tuned by glibc's own environment variables.
+    Training frees and allocates large temporaries in every step. By default, glibc requests each from the system anew
+    and touches it page by page, which made steps two to four times slower. Does nothing with other C libraries, or if
+    the user has set one of glibc's ``MALLOC_`` environment variables.
     """
     if platform.libc_ver()[0] != "glibc" or any(name.startswith("MALLOC_") for name in os.environ):
         return
@@ -33,5 +33,5 @@ def tune_allocator() -> None:
 
 
 def available_cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

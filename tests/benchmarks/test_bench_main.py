@@ -39,8 +39,8 @@ def test_a_missing_gpu_is_named_and_the_benchmark_skipped(benchmark, command: st
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        ("tables --device gpu", "device: 'gpu' is none; give cpu, cuda, or cuda:N"),
-        ("domains --device cuda:x", "device: 'cuda:x' is none; give cpu, cuda, or cuda:N"),
+        ("tables --device gpu", "device: 'gpu' is not a device; give cpu, cuda, or cuda:N"),
+        ("domains --device cuda:x", "device: 'cuda:x' is not a device; give cpu, cuda, or cuda:N"),
         ("train --rechub nowhere/python", "--rechub: nowhere/python is no program to run"),
         ("train --libreco nowhere/python", "--libreco: nowhere/python is no program to run"),
         (f"train --rechub {sys.executable}", "does not import torch_rechub"),

@@ -96,7 +96,7 @@ def test_a_wrong_config_is_named(adi, tmp_path: Path, content: str | None, messa
 def test_a_fitted_model_has_no_training(adi) -> None:
     assert shown(adi, "popularity") == {"model": {}}
     done = adi("train", "anywhere", "--model", "popularity", "--show-config", "--set", "epochs=3")
-    assert "setting 'epochs' is one of training, and popularity is fitted at once, not trained." in done.stderr
+    assert "setting 'epochs' belongs to training, and popularity is fitted without training." in done.stderr
 
 
 def test_given_settings_are_flat_and_in_order(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_another_study_is_refused(adi, pipeline, tmp_path: Path) -> None:
     done = adi(*words, "--set", "shrink=7", "--objective", "worst")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        f"adi: {tmp_path}: cannot go on with another objective (started with mean, now worst), base setting "
+        f"adi: {tmp_path}: cannot continue with another objective (started with mean, now worst), base setting "
         "model.shrink (started with 20.0, now 7.0). Give the same, or tune into another folder.\n"
     )
 

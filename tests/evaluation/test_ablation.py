@@ -6,9 +6,9 @@ import torch
 
 from adi.evaluation.ablation import recall_falls
 from adi.evaluation.evaluate import evaluate
-from adi.models.by_domain import ScorerByDomain
 from adi.models.catalog import MODELS
 from adi.models.interest import interests, zeroed
+from adi.models.scorer import ScorerByDomain
 from adi.models.vectors import VectorScorer
 from adi.training.settings import settings_for
 

@@ -99,7 +99,7 @@ def test_at_the_middle_weight_bids_spread_as_widely_as_scores(run, bundle) -> No
 
 
 def test_a_bundle_without_bids_says_how_to_get_them(plain) -> None:
-    with pytest.raises(AdiError, match=r"bid_weight = 0\.5: this bundle has no bids\. Export its run with --bid COL"):
+    with pytest.raises(AdiError, match=r"bid_weight: 0\.5, and this bundle has no bids\. Export its run with bid, the"):
         Retriever(plain).retrieve("search", history=[], bid_weight=0.5)
 
 

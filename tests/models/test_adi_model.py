@@ -109,7 +109,7 @@ def test_network_mul_equals_the_equations(shrinkage, adaptation):
 
 
 def test_network_mul_has_one_shared_network_or_is_refused():
-    message = r"model\.fusion: network-mul multiplies one shared network .*, and shared_networks is 2\. Set shared_net"
+    message = r"model\.fusion: network-mul multiplies .* by one shared network, and shared_networks is 2\. Set shared"
     for name, options in (("adi-se", {"fusion": "network-mul"}), ("star", {})):
         assert settings_for(MODELS[name], options).model.fusion == "network-mul"
         with pytest.raises(AdiError, match=message):

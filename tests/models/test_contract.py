@@ -406,7 +406,7 @@ def test_the_loss_falls_for_every_model():
 def test_the_user_tower_of_a_domain_on_padded_rows_gives_the_same(variant) -> None:
     model = build(*VARIANTS[variant]).eval()
     given = batch({0: (4, 1), 2: (1, 1), 3: (6, 1)})
-    tables = model.tables.found(torch.arange(len(model.tables.weight)))
+    tables = model.tables.lookup(torch.arange(len(model.tables.weight)))
     with torch.no_grad():
         for domain in (0, 2, 3):
             bags, offsets = of_domain(given.user, given.user_offsets, domain)

@@ -81,7 +81,7 @@ def test_a_prior_leaves_what_is_below_zero_below_what_is_above(dataset):
 
 
 def test_more_items_than_the_memory_is_meant_for_are_refused_before_anything_is_written(prepared, dataset, tmp_path):
-    message = r"ease: 9 items were taken in training, and max_items is 7\. A weight for each pair .* takes 0\.0 GB"
+    message = r"ease: 9 items have training rows, and max_items is 7\. A weight for each pair .* takes 0\.0 GB"
     with pytest.raises(AdiError, match=message):
         train(prepared, "ease", tmp_path / "run", settings={"max_items": 7})
     assert not (tmp_path / "run").exists()

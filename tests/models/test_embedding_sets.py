@@ -8,9 +8,9 @@ import torch
 
 from adi.errors import AdiError
 from adi.losses import sampled_softmax
-from adi.models.by_domain import ScorerByDomain
 from adi.models.catalog import MODELS
-from adi.models.interest import interests, weighing_scorers, zeroed
+from adi.models.interest import interests, weighted_features, zeroed
+from adi.models.scorer import ScorerByDomain
 from adi.models.vectors import VectorScorer
 from adi.training.loader import Loader, negative_sampler
 from adi.training.settings import settings_for
@@ -118,7 +118,7 @@ def test_a_feature_is_zeroed_in_every_set(dataset):
     by_domain = everywhere(made(dataset, "adi-se", TOGETHER), dataset)
     scorer, items = by_domain.scorers[0], dataset.corpora.retrievable(0)
     whole = scorer.item_vectors(0, items)[:, : 3 * SETS]
-    assert len(weighing_scorers(by_domain, "item")) == 3
+    assert len(weighted_features(by_domain, "item")) == 3
     with zeroed(by_domain, "item", 0):
         without = scorer.item_vectors(0, items)[:, : 3 * SETS]
     changed = (whole != without).any(0).view(SETS, 3).any(1)

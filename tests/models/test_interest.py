@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from adi.batch import tensors
-from adi.models.by_domain import ScorerByDomain
 from adi.models.catalog import MODELS
-from adi.models.interest import interests, weighing_scorers, zeroed
+from adi.models.interest import interests, weighted_features, zeroed
 from adi.models.popularity import Popularity
+from adi.models.scorer import ScorerByDomain
 from adi.models.vectors import VectorScorer
 from adi.training.settings import settings_for
 
@@ -103,5 +103,5 @@ def test_zeroing_one_side_leaves_the_other(dataset) -> None:
 def test_each_domain_has_its_scorers_layer(dataset) -> None:
     scorer = scorer_of(dataset, "adi-se")
     layer = scorer.model.item_tower.backbone.adaptation
-    assert [weighing.layers for _, weighing in weighing_scorers(everywhere(scorer), "item")] == [[layer]] * 3
-    assert weighing_scorers(ScorerByDomain([scorer, Popularity(dataset), scorer]), "item") == []
+    assert [weighted.layers for _, weighted in weighted_features(everywhere(scorer), "item")] == [[layer]] * 3
+    assert weighted_features(ScorerByDomain([scorer, Popularity(dataset), scorer]), "item") == []

@@ -133,9 +133,7 @@ def test_a_run_is_evaluated_and_retrieved_from(prepared, tmp_path):
 def test_data_without_behaviours_is_refused(dataset):
     manifest = dataset.manifest
     features = [f for f in manifest.side("user", "context") if f.kind != "behaviours"]
-    with pytest.raises(
-        AdiError, match="mind reads interests from behaviours of more than one item, and no user feature"
-    ):
+    with pytest.raises(AdiError, match="mind extracts interests from behaviours of more than one item, and the schema"):
         Mind(
             user_features=features,
             item_features=manifest.side("item"),

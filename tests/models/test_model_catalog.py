@@ -94,7 +94,7 @@ def test_an_adaptation_of_lone_features_is_left_out_and_said(dataset, adaptation
     settings = settings_for(MODELS["adi-se"], {"adaptation": adaptation}).model
     model, lone = MODELS["adi-se"], with_features("items", "item_id")
     (note,) = model.notes(lone, settings)
-    assert re.search(rf"the layer '{adaptation}' is left out\. .* has only one here \(items and item_id\)", note)
+    assert re.search(rf"the layer '{adaptation}' is left out\. .* has only one feature \(items and item_id\)", note)
     without = model.build(lone, settings.model_copy(update={"adaptation": "none"}))
     assert model.build(lone, settings).state_dict().keys() == without.state_dict().keys()
     for names in (("items", "device", "item_id"), ("items", "item_id", "price")):  # a feature of the context counts

@@ -72,6 +72,6 @@ def test_by_domain_a_copy_of_the_table_has_its_own_domains_neighbours(dataset):
 def test_without_an_item_id_there_is_nothing_to_smooth(dataset, monkeypatch):
     monkeypatch.setattr(type(dataset.manifest), "side", lambda *_: ())
     with pytest.raises(
-        AdiError, match=r"neighbours 2: .* is of kind id\. Add one to the schema, or set neighbours to 0"
+        AdiError, match=r"neighbours 2: .* of kind id, and .* has none\. Add one to the schema, or set neighbours to 0"
     ):
         item_neighbours(dataset, 2)

@@ -117,24 +117,24 @@ def test_attention_by_hand():
 def test_blocks_pad_to_powers_of_two_at_most():
     offsets = torch.tensor([0, 3, 3, 4, 13, 15, 20])  # lengths 3, 0, 1, 9, 2, 5
     blocks = padded_blocks(offsets)
-    assert [(block.place.tolist(), block.kept.tolist()) for block in blocks] == [
+    assert [(block.indices.tolist(), block.mask.tolist()) for block in blocks] == [
         ([[3]], [[True]]),
         ([[13, 14]], [[True, True]]),
         ([[0, 1, 2, 0]], [[True, True, True, False]]),
         ([[15, 16, 17, 18, 19, 15, 15, 15]], [[True] * 5 + [False] * 3]),
         ([list(range(4, 13))], [[True] * 9]),  # no longer than the longest
     ]
-    assert [block.values.tolist() for block in blocks] == [[3], [13, 14], [0, 1, 2], [*range(15, 20)], [*range(4, 13)]]
-    assert blocks[2].inside.tolist() == [0, 1, 2]
+    assert [block.ragged.tolist() for block in blocks] == [[3], [13, 14], [0, 1, 2], [*range(15, 20)], [*range(4, 13)]]
+    assert blocks[2].padded.tolist() == [0, 1, 2]
     assert padded_blocks(torch.tensor([0, 0, 0])) == padded_blocks(torch.tensor([0])) == []
 
 
 def test_one_block_has_all_histories():
     (block,) = one_block(torch.tensor([0, 2, 2, 5]), length=3, count=5)
-    assert block.place.tolist() == [[0, 1, 2], [2, 3, 4], [2, 3, 4]]
-    assert block.kept.tolist() == [[True, True, False], [True, False, False], [True, True, True]]
-    assert block.values.tolist() == [0, 1, 2, 3, 4]
-    assert block.inside.tolist() == [0, 1, 6, 7, 8]
+    assert block.indices.tolist() == [[0, 1, 2], [2, 3, 4], [2, 3, 4]]
+    assert block.mask.tolist() == [[True, True, False], [True, False, False], [True, True, True]]
+    assert block.ragged.tolist() == [0, 1, 2, 3, 4]
+    assert block.padded.tolist() == [0, 1, 6, 7, 8]
     assert one_block(torch.tensor([0, 0]), length=3, count=0) == []
 
 

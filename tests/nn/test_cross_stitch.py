@@ -26,5 +26,5 @@ def test_each_output_is_its_rows_mix_of_all():
 def test_starts_as_mostly_the_networks_own_output(networks, own, other):
     expected = torch.full((networks, networks), other).fill_diagonal_(own)
     torch.testing.assert_close(CrossStitch(networks).weight.detach(), expected)
-    alone = CrossStitch(networks, own=1.0)([torch.tensor(OUTPUTS[0])] * networks)
+    alone = CrossStitch(networks, self_weight=1.0)([torch.tensor(OUTPUTS[0])] * networks)
     torch.testing.assert_close(alone[0], torch.tensor(OUTPUTS[0]))

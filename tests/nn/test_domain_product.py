@@ -20,7 +20,7 @@ def inputs(*, bias, shared):
 def gradients(parameters):
     if parameters is None:
         return []
-    return [own.grad for own in (*parameters.own, parameters.shared) if own is not None]
+    return [own.grad for own in (*parameters.values, parameters.shared) if own is not None]
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -40,7 +40,7 @@ def test_it_is_the_plain_one_in_value_and_gradient(bias, shared):
 def test_a_gradient_that_is_a_view_of_one_number_is_taken_as_it_is():
     x, weights, _ = inputs(bias=False, shared=False)
     domain_product(x, OFFSETS, weights, None).sum().backward()
-    for own, rows in zip(weights.own, (slice(0, 2), slice(2, 3), slice(3, 7)), strict=True):
+    for own, rows in zip(weights.values, (slice(0, 2), slice(2, 3), slice(3, 7)), strict=True):
         torch.testing.assert_close(x.grad[rows], own.sum(dim=0).expand_as(x[rows]))
 
 
@@ -48,4 +48,4 @@ def test_an_input_that_learns_nothing_gets_no_gradient():
     x, weights, biases = inputs(bias=True, shared=True)
     domain_product(x.detach(), OFFSETS, weights, biases).sum().backward()
     assert x.grad is None
-    assert weights.own[1].grad is not None
+    assert weights.values[1].grad is not None

@@ -62,5 +62,5 @@ def test_outside_training_and_at_zero_it_is_the_identity_and_draws_nothing():
 
 @pytest.mark.parametrize("p", [-0.1, 1.0, 1.5])
 def test_a_probability_that_leaves_nothing_is_refused(p):
-    with pytest.raises(ValueError, match="from 0 to less than 1"):
+    with pytest.raises(ValueError, match=f"p is {p}; it must be at least 0 and less than 1"):
         Dropout(p)

@@ -220,7 +220,7 @@ def test_two_at_once_are_refused(tiny, observer, tmp_path: Path) -> None:
         ("table9", {}, "table: 'table9' is not one of table2,"),
         ("table6", {"only": ["dnn"]}, r"only: no row is of model 'dnn' \(adi-se\)"),
         ("table6", {"seeds": 0}, "^seeds: 0; give 1 or more"),
-        ("table6", {"device": "gpu"}, "device: 'gpu' is none; give cpu, cuda, or cuda:N"),
+        ("table6", {"device": "gpu"}, "device: 'gpu' is not a device; give cpu, cuda, or cuda:N"),
     ],
 )
 def test_a_users_fault_is_refused_before_any_work(observer, tmp_path: Path, name, options, words) -> None:

@@ -19,7 +19,7 @@ def test_written_and_read_back(tmp_path) -> None:
 
 def test_what_is_not_of_this_form_is_refused(tmp_path) -> None:
     (tmp_path / INTEREST).write_text('{"user": {"features": ["a"]}}')
-    with pytest.raises(AdiError, match=r"interest\.json: not numbers by feature .*\(1 faults\).*adi evaluate"):
+    with pytest.raises(AdiError, match=r"interest\.json: malformed, with 1 errors.*adi evaluate"):
         read_by_feature(tmp_path / INTEREST)
 
 

@@ -75,6 +75,6 @@ def test_a_bundle_without_bids_refuses_a_weight(served) -> None:
     reply = served.ask("/v1/retrieve", {"requests": [{"user": "ana"}, {"user": "ana", "bid_weight": 2}]})
     assert reply.status == 422
     assert reply.body["detail"] == (
-        "requests.1: bid_weight: 2, and this bundle has no bids. Export its run with --bid COLUMN, the items' attribute "
+        "requests.1: bid_weight: 2, and this bundle has no bids. Export its run with bid, the items' attribute "
         "that holds them."
     )

@@ -24,7 +24,7 @@ def training(dataset, decay, batch_size=3):
     tables = RowwiseAdagrad(model.tables, lr=0.3)
     dense = dense_optimizer(model, lr=0.05, weight_decay=0.0, delta_decay=0.1)
     average = WeightAverage(model, decay)
-    tables.before = average.rows_change
+    tables.before_update = average.catch_up
     loader = Loader(dataset, batch_size=batch_size, sampler=negative_sampler(dataset, in_batch=True, uniform=1))
 
     def steps():

@@ -10,7 +10,7 @@ from adi.training.train import train
 
 @pytest.mark.parametrize("name", ["gpu", "cpu:0", "cuda:x", "cuda:-1", "cuda:", "cuda:0:1", "", "CUDA"])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(AdiError, match=r"device: '.*' is none; give cpu, cuda, or cuda:N"):
+    with pytest.raises(AdiError, match=r"device: '.*' is not a device; give cpu, cuda, or cuda:N"):
         device_named(name)
 
 

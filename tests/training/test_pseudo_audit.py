@@ -61,8 +61,8 @@ def test_a_training_without_pairs_reports_zeros(dataset):
     audit = PseudoAudit(dataset)
     none = np.empty(0, dtype=np.int64)
     audit.add(none, none, none, np.empty(0, dtype=np.float32), none.astype(bool))
-    audit.spent(scoring=1.0, training=4.0, pseudo=0.25)
-    audit.spent(scoring=0.5, training=2.0, pseudo=0.0)
+    audit.add_seconds(scoring=1.0, training=4.0, pseudo=0.25)
+    audit.add_seconds(scoring=0.5, training=2.0, pseudo=0.0)
     report = audit.report(start=3, steps=8)
     assert (report.start_step, report.steps) == (3, 8)
     assert report.seconds == {"scoring": 1.5, "training_extra": 1.0, "total": 7.5}
@@ -81,7 +81,7 @@ def test_a_training_without_pairs_reports_zeros(dataset):
 def test_a_restored_audit_reports_the_same(dataset):
     audit = audited(dataset, [(CY, MUG, TO_SEARCH, 0.9, True), (CY, PEN, TO_SEARCH, 0.8, False)])
     audit.count("known", np.array([TO_FEED]))
-    audit.spent(scoring=1.0, training=4.0, pseudo=0.5)
+    audit.add_seconds(scoring=1.0, training=4.0, pseudo=0.5)
     other = PseudoAudit(dataset)
     other.load_state_dict(audit.state_dict())
     assert other.report(start=0, steps=1) == audit.report(start=0, steps=1)

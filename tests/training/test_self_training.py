@@ -14,7 +14,7 @@ from adi.errors import AdiError
 from adi.losses import sampled_softmax
 from adi.models.catalog import MODELS
 from adi.training.loader import Loader, PseudoPositives, negative_sampler
-from adi.training.self_training import SelfTraining, best_of_each, check_self_training
+from adi.training.self_training import SelfTraining, check_self_training, top_by_group
 from adi.training.settings import settings_for
 from adi.training.step import batch_loss
 from adi.training.train import train
@@ -63,12 +63,12 @@ def scored_by_row(monkeypatch):
     monkeypatch.setattr(SelfTraining, "scores", lambda self, pairs: pairs.rows.astype(np.float32))
 
 
-def test_the_best_of_each_group_by_hand():
+def test_the_top_by_group_group_by_hand():
     scores = np.array([0.3, 0.9, 0.1, 0.9, 0.5, 0.7, 0.9])
     groups = np.array([2, 0, 2, 0, 0, 1, 0])
-    assert best_of_each(scores, groups, np.array([2, 0, 1])).tolist() == [True, True, False, True, False, False, False]
-    assert best_of_each(scores, groups, np.array([4, 1, 2])).tolist() == [True] * 7
-    assert best_of_each(scores[:0], groups[:0], np.array([0, 0, 0])).tolist() == []
+    assert top_by_group(scores, groups, np.array([2, 0, 1])).tolist() == [True, True, False, True, False, False, False]
+    assert top_by_group(scores, groups, np.array([4, 1, 2])).tolist() == [True] * 7
+    assert top_by_group(scores[:0], groups[:0], np.array([0, 0, 0])).tolist() == []
 
 
 def test_pairs_by_hand(dataset):
@@ -247,11 +247,11 @@ def without_features_by_domain(dataset):
 def test_what_self_training_cannot_do_is_refused(dataset):
     alone = copy.copy(dataset)
     alone.domains = ("search",)
-    with pytest.raises(AdiError, match=r"has one domain, 'search', and pseudo-positives come from other domains"):
+    with pytest.raises(AdiError, match=r"pseudo-positives come from other domains, and .* has only one, 'search'"):
         check_self_training(towers(dataset), alone)
 
     blind = without_features_by_domain(dataset)
-    with pytest.raises(AdiError, match=r"does not know the domain .*Set domain_indicator: true, or train without"):
+    with pytest.raises(AdiError, match=r"do not depend on the domain .*Set domain_indicator: true, or train without"):
         check_self_training(towers(blind, "dnn", domain_indicator=False), blind)
     check_self_training(towers(blind, "dnn"), blind)
     check_self_training(towers(blind, "dnn-single", domain_indicator=False), blind)  # has towers of each domain
@@ -262,7 +262,7 @@ def test_what_self_training_cannot_do_is_refused(dataset):
     items = [np.array([0, 1]), np.array([2, 3]), np.array([4])]
     ones = [np.ones(len(own), dtype=np.int64) for own in items]
     apart.__dict__["corpora"] = Corpora(items, ones, [own > 0 for own in ones])
-    with pytest.raises(AdiError, match=r"no item that was taken in one domain of .* can be retrieved in another"):
+    with pytest.raises(AdiError, match=r"no item with training rows in one domain of .* can be retrieved in another"):
         check_self_training(towers(dataset), apart)
     items[FEED] = np.array([1, 3])  # search's 1 may be retrieved in feed, where nobody took it
     apart.__dict__["corpora"] = Corpora(items, [ones[0], np.array([0, 1]), ones[2]], [own > 0 for own in ones])
@@ -272,9 +272,11 @@ def test_what_self_training_cannot_do_is_refused(dataset):
 def test_refusals_come_before_anything_is_written(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr("adi.training.train.Dataset", lambda folder: without_features_by_domain(Dataset(folder)))
     blind = SMALL | {"self_training": True, "domain_indicator": False}
-    with pytest.raises(AdiError, match="self_training: this model does not know the domain"):
+    with pytest.raises(AdiError, match="self_training: the scores of this model do not depend on the domain"):
         train(prepared, "dnn", tmp_path / "run", settings=blind)
-    with pytest.raises(AdiError, match=r"'self_training' is one of training, and popularity is fitted at once, not"):
+    with pytest.raises(
+        AdiError, match=r"'self_training' belongs to training, and popularity is fitted without training"
+    ):
         train(prepared, "popularity", tmp_path / "run", settings={"self_training": True})
     with pytest.raises(AdiError, match=r"self_training_share 0\.5 is above self_training_cap 0\.1"):
         train(prepared, "dnn", tmp_path / "run", settings={"self_training_share": 0.5})

@@ -25,7 +25,7 @@ def test_the_base_itself_has_worst_1() -> None:
 
 
 def test_worst_needs_a_domain_in_which_the_base_finds_something() -> None:
-    with pytest.raises(AdiError, match="the base settings find nothing in any domain"):
+    with pytest.raises(AdiError, match="objective: worst: the recall of the base settings is 0 in every domain"):
         worst(OTHER, {"search": 0.0, "feed": None, "kiosk": 0.0, "empty": None})
 
 

@@ -218,7 +218,7 @@ def test_a_fault_of_the_machine_is_no_result(prepared: Path, tmp_path: Path, pre
 
 def test_worst_without_anything_to_compare_with(prepared: Path, tmp_path: Path, pretend) -> None:
     pretend(lambda _: [{"search": 0.0, "feed": 0.0, "kiosk": None}])
-    with pytest.raises(AdiError, match="the base settings find nothing in any domain"):
+    with pytest.raises(AdiError, match="objective: worst: the recall of the base settings is 0 in every domain"):
         tune(prepared, "dnn", tmp_path, objective="worst", settings=TINY, space=SPACE)
 
 
@@ -263,7 +263,7 @@ def test_an_observer_is_told(prepared: Path, tmp_path: Path, pretend) -> None:
         ({"objective": "median"}, "objective: 'median' is not one of mean, worst"),
         ({"seed": -1}, "seed: -1; give a whole number from 0"),
         ({"k": 0}, "k: 0; give a list length of at least 1"),
-        ({"device": "gpu"}, "device: 'gpu' is none; give cpu, cuda, or cuda:N"),
+        ({"device": "gpu"}, "device: 'gpu' is not a device; give cpu, cuda, or cuda:N"),
         ({"settings": {"epoch": 3}}, "setting 'epoch' does not exist for dnn. Did you mean 'epochs'?"),
         ({"space": {"lr": {"low": 2, "high": 1}}}, "space: lr: low 2.0 is not below high 1.0"),
     ],

@@ -92,8 +92,8 @@ class BundleEngine:
         if bid_weight and bids is None:
             raise ArgumentError(
                 "bid_weight",
-                f"{bid_weight:g}, and this bundle has no bids. Export its run with the items' attribute that holds them "
-                "(bid).",
+                f"{bid_weight:g}, and this bundle has no bids. Export its run with bid, the items' attribute that "
+                "holds them.",
             )
         vectors = self.vectors(domain, queries)
         width = k + max((len(positions) for positions in excluded), default=0)

@@ -11,8 +11,8 @@ import numpy as np
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.evaluation.evaluate import evaluate
-from adi.models.by_domain import ScorerByDomain
 from adi.models.interest import Interest, Side, zeroed
+from adi.models.scorer import ScorerByDomain
 
 
 def recall_falls(

@@ -50,7 +50,7 @@ class PackedTables:
         written = 0
         for start, size in sizes.items():
             for block in torch.arange(start, start + size).split(ROWS_AT_ONCE):  # type: ignore[no-untyped-call]
-                packed[written : written + len(block)] = model.tables.found(block).numpy()
+                packed[written : written + len(block)] = model.tables.lookup(block).numpy()
                 written += len(block)
         packed.flush()
 

@@ -1,4 +1,4 @@
-"""ADI: shared and domain-specific networks, fused, behind an adaptation layer (ADI sections 3 and 4; eq. 8-26)."""
+"""ADI: an adaptation layer, then shared and domain-specific networks, fused (ADI sections 3 and 4; eq. 8-26)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,10 @@ from adi.nn.network_mul import NetworkMulLinear
 
 
 class AdiSettings(TowerSettings):
-    """The paper's backbone and adaptation. `shrinkage` ties every domain-specific weight to a shared one."""
+    """Settings of the paper's backbone and adaptation layer.
+
+    With `shrinkage`, every domain-specific weight is the sum of a shared weight and a domain's difference from it.
+    """
 
     shared_networks: int = Field(1, ge=1)
     gate: Literal["softmax", "linear"] = "softmax"
@@ -33,28 +36,28 @@ class AdiSettings(TowerSettings):
 
     @field_validator("fusion")
     @classmethod
-    def _multiplies_one(cls, fusion: str, info: ValidationInfo) -> str:
+    def _network_mul_has_one_shared_network(cls, fusion: str, info: ValidationInfo) -> str:
         networks = info.data.get("shared_networks", 1)
         if fusion == "network-mul" and networks != 1:
             raise ValueError(
-                f"network-mul multiplies one shared network with each domain's own, and shared_networks is {networks}. "
-                "Set shared_networks to 1, or fusion to concat or sum"
+                f"network-mul multiplies each domain's network by one shared network, and shared_networks is "
+                f"{networks}. Set shared_networks to 1, or fusion to concat or sum"
             )
         return fusion
 
 
 class AdiBackbone(nn.Module):
-    """From the embedded features of one side to its vector: x (R, F, E) -> (R, dim).
+    """The network of one tower: embedded features x (R, F, E) -> vectors (R, dim).
 
         F' = adaptation^(d)(F)                                    eq. 21-26
         E_shared = sum_k alpha_k MLP_k(F'), alpha = gate(f)       eq. 8-9, f the domain indicator's embedding
         E_spec = MLP^(d)(F')                                      eq. 10
         E = FC^(d)(fusion(E_spec, E_shared))                      eq. 11-15, 18
-        E += sum_f r_f^(d) F'_f                                   ours, `residual`
+        E += sum_f r_f^(d) F'_f                                   with `residual`; not in the paper
 
-    With ``adaptation: se-network`` each of the D + K networks has a block of its own in front (Fig. 4, "4-SE"). With
-    ``fusion: network-mul`` (eq. 16-17, STAR) the shared network is a factor in every layer of MLP^(d), whose output
-    goes straight into FC^(d).
+    With ``adaptation: se-network`` each of the D + K networks has its own SE block in front of it (Fig. 4, "4-SE").
+    With ``fusion: network-mul`` (eq. 16-17, STAR) every layer of MLP^(d) is multiplied by that of the shared network,
+    and the output goes straight into FC^(d).
     """
 
     def __init__(self, num_features: int, num_domains: int, settings: AdiSettings) -> None:
@@ -120,31 +123,33 @@ class AdiBackbone(nn.Module):
     def _shared(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
         """E_shared (R, H)."""
         inputs = [block(x, offsets) for block in self.in_shared] or [x] * len(self.shared)
-        outputs = [network(one.flatten(1), offsets) for network, one in zip(self.shared, inputs, strict=True)]
+        outputs = [network(features.flatten(1), offsets) for network, features in zip(self.shared, inputs, strict=True)]
         return mix(self.gate(f_domain), outputs)
 
 
 def without_lone_adaptation(
     settings: AdiSettings, user: Sequence[Feature], item: Sequence[Feature]
 ) -> tuple[AdiSettings, tuple[str, ...]]:
-    """The settings without an adaptation layer, where each tower has one feature beside the domain.
+    """Remove the adaptation layer from the settings if each tower has a single feature besides the domain.
 
-    The layer weighs features against each other: a lone feature it could only scale, which the networks do as well. The
-    paper, too, has none on data of ids alone (section 5.1.1).
+    The layer weights features against each other. A single feature it could only scale, which the networks can do
+    themselves. The paper leaves the layer out, too, where the data has only ids (section 5.1.1).
+
+    Returns the settings, and a note for the user if they changed.
     """
     if settings.adaptation == "none" or max(len(user), len(item)) > 1:
         return settings, ()
     names = " and ".join(feature.name for feature in (*user, *item))
     note = (
-        f"adaptation: the layer '{settings.adaptation}' is left out. It weighs features against each other, and each "
-        f"tower has only one here ({names})."
+        f"adaptation: the layer '{settings.adaptation}' is left out. It weights features against each other, and each "
+        f"tower has only one feature ({names})."
     )
     return settings.model_copy(update={"adaptation": "none"}), (note,)
 
 
 ADI_SE = TrainedModel(
     name="adi-se",
-    summary="ADI with squeeze-and-excitation by domain",
+    summary="ADI with domain-specific squeeze-and-excitation",
     settings=AdiSettings,
     backbone=AdiBackbone,
     search=TOWER_SEARCH | {"delta_decay": {"low": 0.005, "high": 0.5, "log": True}},
@@ -152,11 +157,11 @@ ADI_SE = TrainedModel(
 )
 
 ADI_LT = replace(
-    ADI_SE, name="adi-lt", summary="ADI with a linear transformation by domain", defaults={"adaptation": "linear"}
+    ADI_SE, name="adi-lt", summary="ADI with a domain-specific linear layer", defaults={"adaptation": "linear"}
 )
 
 ADI_VA = replace(
-    ADI_SE, name="adi-va", summary="ADI with vanilla attention by domain", defaults={"adaptation": "attention"}
+    ADI_SE, name="adi-va", summary="ADI with domain-specific vanilla attention", defaults={"adaptation": "attention"}
 )
 
 ADI_SE_MAX = replace(
@@ -166,7 +171,7 @@ ADI_SE_MAX = replace(
 ADI_PAPER = replace(
     ADI_SE,
     name="adi-paper",
-    summary="ADI-SE as the paper states it: literal domain-specific weights, DSBN, no residual path",
+    summary="ADI-SE as in the paper: independent weights by domain, DSBN, no residual path",
     defaults={
         "shrinkage": False,
         "norm": "domain",
@@ -182,6 +187,6 @@ ADI_PAPER = replace(
 STAR = replace(
     ADI_SE,
     name="star",
-    summary="a shared network times one by domain (Network-Mul)",
+    summary="a shared network multiplied by domain-specific ones (Network-Mul)",
     defaults={"fusion": "network-mul", "adaptation": "none", "shrinkage": False},
 )

@@ -1,4 +1,4 @@
-"""The models of adi by name, and models from outside by their import path."""
+"""The built-in models by name, and custom models by import path."""
 
 from collections.abc import Mapping
 
@@ -47,23 +47,25 @@ MODELS: Mapping[str, Model] = {
 
 
 def model_of(model: str | Model) -> Model:
-    """A model by its name in `MODELS`, or by its import path ``package.module:NAME``; a model itself is returned.
+    """Look up a model by its name in `MODELS` or import it by its path ``package.module:NAME``.
 
-    A path runs the code of its module. Raises `ArgumentError` for a name that is not known, a path that does not lead
-    to a model, and a model from outside that has the name of one of adi's own.
+    A model object is returned unchanged. Importing a path runs the code of its module.
+
+    Raises `ArgumentError` for an unknown name, for a path that does not lead to a model, and for a custom model that
+    has the name of a built-in one.
     """
     if isinstance(model, str):
         if ":" not in model and model not in MODELS:
             raise ArgumentError(
                 "model",
                 f"'{model}' is not a model.{suggestion(model, MODELS)} Known: {', '.join(MODELS)}. "
-                "One of your own has a path, package.module:NAME.",
+                "Give a model of your own by its path, package.module:NAME.",
             )
         if model in MODELS:
             return MODELS[model]
         model = import_object(model, KINDS, parameter="model")
     if not isinstance(model, FittedModel | TrainedModel):
-        raise ArgumentError("model", f"{model!r} is neither a name, a path package.module:NAME nor a model.")
+        raise ArgumentError("model", f"{model!r} is not a model, the name of one, or a path package.module:NAME.")
     if MODELS.get(model.name, model) is not model:
-        raise ArgumentError("model", f"'{model.name}' is the name of one of adi's own models. Give yours another name.")
+        raise ArgumentError("model", f"'{model.name}' is the name of a built-in model. Give yours another name.")
     return model

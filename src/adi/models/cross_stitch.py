@@ -1,4 +1,4 @@
-"""Cross-Stitch: a network for each domain, their outputs mixed after each layer (CVPR 2016; ADI section 5.1.2)."""
+"""Cross-Stitch: a network per domain, with their outputs mixed after each layer (CVPR 2016; ADI section 5.1.2)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,7 +16,7 @@ from adi.nn.mlp import MLP
 
 
 class StitchedLayer(nn.Module):
-    """One layer of each domain's network, and the unit that mixes them: D tensors (R, before) -> D of (R, after)."""
+    """One layer of every domain's network, then the unit that mixes them: D tensors (R, before) -> D of (R, after)."""
 
     def __init__(self, before: int, after: int, num_domains: int, settings: TowerSettings) -> None:
         super().__init__()
@@ -33,13 +33,13 @@ class StitchedLayer(nn.Module):
 
 
 class CrossStitchBackbone(nn.Module):
-    """From the embedded features of one side to its vector: x (R, F, E) -> (R, dim).
+    """The network of one tower: embedded features x (R, F, E) -> vectors (R, dim).
 
         h_i = sum_j A_ij layer_j(h_j) after each layer, from h_i = F
-        E = W^(d) h_d    (+ the features' sum)
+        E = W^(d) h_d    (+ the sum of the features)
 
-    The only model here that does not route: a domain's output mixes those of all domains' networks, so that every
-    sample runs all D of them and its cost grows with D.
+    Every sample runs the networks of all D domains, because a domain's output mixes all of theirs. The cost therefore
+    grows with D, unlike that of the other models, which run a sample through its own domain's network only.
     """
 
     def __init__(self, num_features: int, num_domains: int, settings: TowerSettings) -> None:
@@ -55,14 +55,14 @@ class CrossStitchBackbone(nn.Module):
         hidden: Sequence[Tensor] = [x.flatten(1)] * (len(offsets) - 1)  # D of (R, F E)
         for layer in self.layers:
             hidden = layer(hidden, offsets)  # D of (R, H)
-        own = by_domain(offsets, lambda d, _: split_by_domain(hidden[d], offsets)[d])  # (R, H)
-        output: Tensor = self.output(own, offsets)  # (R, dim)
+        routed = by_domain(offsets, lambda d, _: split_by_domain(hidden[d], offsets)[d])  # (R, H)
+        output: Tensor = self.output(routed, offsets)  # (R, dim)
         return output if self.residual is None else output + self.residual(x, offsets)
 
 
 CROSS_STITCH = TrainedModel(
     name="cross-stitch",
-    summary="a network by domain, mixed; all run, so cost grows with D",
+    summary="a network per domain, mixed after each layer; cost grows with D",
     settings=TowerSettings,
     backbone=CrossStitchBackbone,
 )

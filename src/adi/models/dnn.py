@@ -1,4 +1,4 @@
-"""DNN: one network for all domains, told the domain as a feature (YouTubeDNN on mixed data; ADI section 5.1.2)."""
+"""DNN: one network for all domains, with the domain as a feature (YouTubeDNN on mixed data; ADI section 5.1.2)."""
 
 from typing import Literal
 
@@ -12,13 +12,13 @@ from adi.nn.mlp import MLP
 
 
 class DnnSettings(TowerSettings):
-    """One network for all domains (YouTubeDNN)."""
+    """Settings of one network for all domains (YouTubeDNN)."""
 
     norm: Literal["none", "batch"] = "none"
 
 
 class DnnBackbone(nn.Module):
-    """``E = W MLP(F) (+ the features' sum)``: x (R, F, E) -> (R, dim)."""
+    """``E = W MLP(F) (+ the sum of the features)``: x (R, F, E) -> (R, dim)."""
 
     def __init__(self, num_features: int, num_domains: int, settings: DnnSettings) -> None:
         super().__init__()

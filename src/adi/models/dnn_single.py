@@ -1,4 +1,4 @@
-"""DNN-Single: a network for each domain, trained on its samples alone (one YouTubeDNN each; ADI section 5.1.2)."""
+"""DNN-Single: an independent YouTubeDNN per domain, trained on that domain's samples only (ADI section 5.1.2)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,10 +17,11 @@ from adi.nn.embedding import Neighbours
 
 
 class DnnSingle(TwoTower):
-    """A pair of towers of each domain's own, in one run: no weight is shared, those of the embeddings included.
+    """A pair of towers per domain in one run. Domains share no weights, not even embeddings.
 
-    The tables take D times the memory: a feature of n rows has D n, of which domain d uses n from row d n on. A sample
-    goes through its own domain's towers only. Its input is that of every other model, behaviours in other domains too.
+    The tables take D times the memory: a feature of n rows has D n, and domain d uses the n rows from row d n on. A
+    sample goes through its own domain's towers only. Its input is the same as in the other models and includes
+    behaviours in other domains.
     """
 
     tables_by_domain = True
@@ -40,7 +41,7 @@ class DnnSingle(TwoTower):
         features = [*user_features, *item_features]
         rows = {feature.name: feature.rows for feature in features}
         self.rows = {feature.name: rows[feature.embedded_by or feature.name] for feature in features}
-        self.rows[DOMAIN] = 0  # its table has one row for each domain as it is
+        self.rows[DOMAIN] = 0  # no copies: this table already has one row for each domain
         self.tables = embedding_tables(features, num_domains, settings, neighbours, copies=num_domains)
         self.temperature = settings.temperature
         self.of_domain = nn.ModuleList(
@@ -75,25 +76,25 @@ class DnnSingle(TwoTower):
         return self._towers(0).by_set(users, items)
 
     def of_one_domain(self, domain: int) -> OneDomain:
-        own = self._towers(domain).of_one_domain(0)
-        return replace(own, first={name: first + domain * self.rows[name] for name, first in own.first.items()})
+        towers = self._towers(domain).of_one_domain(0)
+        return replace(towers, first={name: first + domain * self.rows[name] for name, first in towers.first.items()})
 
     def _towers(self, domain: int) -> SharedTowers:
         return self.of_domain[domain]  # type: ignore[return-value]
 
     def _split(self, bags: FeatureBags, offsets: Offsets) -> list[FeatureBags]:
-        """The bags of each domain's samples, with the rows of its own copy of the tables."""
+        """Split bags by domain; their values become rows of the domain's copy of the tables."""
         parts: list[FeatureBags] = [{} for _ in self.of_domain]
         for name, bag in bags.items():
             for domain, (start, stop) in enumerate(pairwise(offsets)):
-                own = bag.part(start, stop)
-                parts[domain][name] = replace(own, values=own.values + domain * self.rows[name])
+                part = bag.part(start, stop)
+                parts[domain][name] = replace(part, values=part.values + domain * self.rows[name])
         return parts
 
 
 DNN_SINGLE = replace(
     DNN,
     name="dnn-single",
-    summary="a network for each domain, nothing shared (one YouTubeDNN each)",
+    summary="an independent network per domain, nothing shared (one YouTubeDNN each)",
     towers=DnnSingle,
 )

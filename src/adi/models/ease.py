@@ -1,4 +1,4 @@
-"""EASE: a linear model from the items of a history to all items, in closed form (Steck 2019)."""
+"""EASE: a linear model from the items of a history to all items, solved in closed form (Steck 2019)."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,13 +10,13 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
 from adi.errors import AdiError
 from adi.models.model import FittedModel
-from adi.models.profiles import Scope, as_sets, fit_by_scope, profiles, with_popularity
+from adi.models.profiles import Scope, binarise, fit_by_scope, profiles, with_popularity
 from adi.models.scorer import Score
 from adi.schema import Strict
 
 
 class EaseSettings(Strict):
-    """Weights between items that explain the training rows, of all domains or of each alone; `l2` keeps them small."""
+    """Settings of EASE: `scope` is the rows that weights are fitted to, `l2` the strength of their regularisation."""
 
     scope: Scope = "all"
     l2: float = Field(300.0, gt=0.0)
@@ -29,12 +29,12 @@ class Ease:
 
         B = argmin |X - X B|^2 + l2 |B|^2 with a diagonal of 0    =>    B_ij = -P_ij / P_jj,   P = (X'X + l2 I)^-1
 
-    X is 1 where a user took an item in training, else 0. With ``scope: domain`` X and histories are those of the
-    query's domain alone. An item that nobody took scores 0. For `domain_prior`, and how ties are broken, see
-    `with_popularity`.
+    X (users, items) is 1 where a user interacted with an item in training, else 0. With ``scope: domain``, X and the
+    histories contain only interactions in the query's domain. An item without interactions scores 0.
+    `with_popularity` explains `domain_prior` and how ties are broken.
 
-    B has a number for each pair of items, and its cost grows with the third power of their number: 1.6 GB and minutes
-    for 20,000 items.
+    B has a number for each pair of items, and the time to solve for it grows with the cube of the number of items:
+    20,000 items take 1.6 GB and minutes.
 
     Raises `AdiError` for more than `max_items` items.
     """
@@ -42,29 +42,34 @@ class Ease:
     def __init__(self, dataset: Dataset, settings: EaseSettings) -> None:
         check_size(dataset, settings)
         self.settings, self.corpora, self.num_items = settings, dataset.corpora, dataset.manifest.items
-        self._fitted = fit_by_scope(dataset, settings.scope, lambda taken: item_weights(taken, settings.l2))
+        self._weights = fit_by_scope(
+            dataset, settings.scope, lambda interactions: item_weights(interactions, settings.l2)
+        )
 
     def against(self, domain: int, items: Array) -> Score:
-        known, weights = self._fitted[domain]
-        place = np.full(self.num_items, -1)
-        place[known] = np.arange(len(known))
-        offered = np.flatnonzero(place[items] >= 0)
+        known, weights = self._weights[domain]
+        column_of = np.full(self.num_items, -1)
+        column_of[known] = np.arange(len(known))
+        scored = np.flatnonzero(column_of[items] >= 0)
         finish = with_popularity(self.corpora, domain, items, self.settings.domain_prior)
 
         def score(queries: Queries) -> Tensor:
-            profile = as_sets(profiles(queries, self.num_items, self.settings.scope))
+            profile = binarise(profiles(queries, self.num_items, self.settings.scope))
             scores = np.zeros((len(queries), len(items)), np.float32)
-            scores[:, offered] = (profile[:, known] @ weights)[:, place[items[offered]]]
+            scores[:, scored] = (profile[:, known] @ weights)[:, column_of[items[scored]]]
             return finish(scores)
 
         return score
 
 
-def item_weights(taken: sp.csr_array, l2: float) -> tuple[Array, Array]:
-    """The items that anybody took (k,) and their B (k, k), given (users, items) of ones."""
-    known = np.unique(taken.indices)
-    own = taken[:, known]
-    gram = torch.from_numpy((own.T @ own).toarray())
+def item_weights(interactions: sp.csr_array, l2: float) -> tuple[Array, Array]:
+    """Solve for B, given interactions (users, items) of ones.
+
+    Returns the items that have interactions (k,), and their weights B (k, k).
+    """
+    known = np.unique(interactions.indices)
+    x = interactions[:, known]
+    gram = torch.from_numpy((x.T @ x).toarray())
     gram.diagonal().add_(l2)
     factor, failed = torch.linalg.cholesky_ex(gram)
     if failed:
@@ -76,15 +81,15 @@ def item_weights(taken: sp.csr_array, l2: float) -> tuple[Array, Array]:
 
 
 def check_size(dataset: Dataset, settings: EaseSettings) -> None:
-    """Raises `AdiError` where a matrix of weights would have more than `max_items` items."""
+    """Raise `AdiError` if a matrix of weights would have more than `max_items` items."""
     _, items, domains = dataset.targets("train", dataset.rows("train"))
     groups = [items] if settings.scope == "all" else [items[domains == d] for d in range(len(dataset.domains))]
     most = max(len(np.unique(group)) for group in groups)
     if most > settings.max_items:
         raise AdiError(
-            f"ease: {most:,} items were taken in training, and max_items is {settings.max_items:,}. A weight for each "
-            f"pair of them takes {most**2 * 4 / 1e9:,.1f} GB of memory, and three times that to compute. Choose "
-            "item-knn, which keeps the nearest pairs alone, or raise max_items."
+            f"ease: {most:,} items have training rows, and max_items is {settings.max_items:,}. A weight for each pair "
+            f"of them takes {most**2 * 4 / 1e9:,.1f} GB of memory, and three times that to compute. Choose item-knn, "
+            "which keeps only the nearest pairs, or raise max_items."
         )
 
 

@@ -1,4 +1,4 @@
-"""Encoders of histories by the name that the setting `behaviours` gives them."""
+"""History encoders by name, for the setting `behaviours`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,8 +7,8 @@ from adi.nn.behaviours import HistoryAttention, HistoryEncoder, PoolingWeights, 
 from adi.nn.history_transformer import HistoryTransformer
 
 EncoderFactory = Callable[[int, int, Any], HistoryEncoder | PoolingWeights | None]
-"""Makes the encoder of a feature from the longest history, the number of vectors wanted of each history (1, except in
-models of several interests) and the settings. None: the mean of the history."""
+"""Builds the encoder of a behaviours feature from the maximum length of a history, the number of vectors per history
+(1, except in multi-interest models) and the model's settings. Returns None for the plain mean of the history."""
 
 
 def _mean(length: int, heads: int, settings: Any) -> None:

@@ -1,4 +1,4 @@
-"""Item-kNN: items that the same users took are similar; a user gets what is similar to the history."""
+"""Item-kNN: recommends items similar to those in the user's history; similar items have users in common."""
 
 from pydantic import Field
 from torch import Tensor
@@ -13,7 +13,7 @@ from adi.schema import Strict
 
 
 class ItemKnnSettings(Strict):
-    """Similarities between items, from the training rows of all domains or of the query's own."""
+    """Settings of item-kNN: `scope` chooses between the training rows of all domains and of the query's domain."""
 
     scope: Scope = "all"
     neighbours: int = Field(1000, ge=1)
@@ -22,12 +22,13 @@ class ItemKnnSettings(Strict):
 
 
 class ItemKnn:
-    """``score(v) = sum over h in the history of s(h, v)``, s the shrunk cosine of the items' sets of users.
+    """``score(v) = sum over h in the history of s(h, v)``, where s is the shrunk cosine of the items' sets of users.
 
         s(a, b) = |users of a and b| / (sqrt(|users of a| |users of b|) + shrink),   s(a, a) = 0
 
-    of which each item keeps its largest `neighbours`. With ``scope: domain`` users, histories and similarities are
-    those of the query's domain alone. For `domain_prior`, and how ties are broken, see `with_popularity`.
+    Each item keeps only its `neighbours` largest similarities. With ``scope: domain``, users, histories and
+    similarities are those of the query's domain only. `with_popularity` explains `domain_prior` and how ties are
+    broken.
     """
 
     def __init__(self, dataset: Dataset, settings: ItemKnnSettings) -> None:
@@ -35,7 +36,9 @@ class ItemKnn:
         self._similarities = fit_by_scope(
             dataset,
             settings.scope,
-            lambda taken: cosine_similarity(taken, shrink=settings.shrink, neighbours=settings.neighbours),
+            lambda interactions: cosine_similarity(
+                interactions, shrink=settings.shrink, neighbours=settings.neighbours
+            ),
         )
 
     def against(self, domain: int, items: Array) -> Score:
@@ -51,7 +54,7 @@ class ItemKnn:
 
 ITEM_KNN = FittedModel(
     name="item-knn",
-    summary="items that the same users took",
+    summary="items with the same users as those in the history",
     settings=ItemKnnSettings,
     fit=ItemKnn,
     search={

@@ -1,8 +1,8 @@
-"""LightGCN's idea in a two-tower model (He et al. 2020, https://arxiv.org/abs/2002.02126): no networks, but a graph.
+"""LightGCN as a two-tower model (He et al. 2020, https://arxiv.org/abs/2002.02126): a graph instead of networks.
 
 Embeddings are smoothed along the graph of interactions (`TowerSettings.neighbours`), and a tower is the sum of its
-features. The paper also learns an embedding for each user; ours makes a user of the smoothed items of the history, so
-that a user never seen has a vector too, and that one step from item to item is two steps of the paper's.
+features. The paper also learns an embedding for each user. Here, a user is represented by the smoothed items of the
+history, so that new users have a vector, too. One step from item to item equals two steps in the paper's graph.
 """
 
 from typing import Literal
@@ -17,7 +17,7 @@ from adi.nn.feature_sum import FeatureSum
 
 
 class LightGcnSettings(TowerSettings):
-    """No networks: `networks`, `norm` and `dropout` have nothing to act on."""
+    """Settings of LightGCN. It has no networks: `networks`, `norm` and `dropout` are fixed."""
 
     neighbours: int = Field(20, ge=1)
     behaviours: Literal["mean", "recency"] = "mean"
@@ -28,7 +28,7 @@ class LightGcnSettings(TowerSettings):
 
 
 class LightGcnBackbone(nn.Module):
-    """The features' sum alone: x (R, F, E) -> (R, dim)."""
+    """The sum of the features: x (R, F, E) -> (R, dim)."""
 
     def __init__(self, num_features: int, num_domains: int, settings: LightGcnSettings) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class LightGcnBackbone(nn.Module):
 
 LIGHTGCN = TrainedModel(
     name="lightgcn",
-    summary="light graph convolution: embeddings smoothed along the graph of interactions, no networks",
+    summary="light graph convolution: embeddings smoothed over the interaction graph, no networks",
     settings=LightGcnSettings,
     backbone=LightGcnBackbone,
     search={name: values for name, values in TOWER_SEARCH.items() if name != "networks"}

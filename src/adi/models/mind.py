@@ -1,11 +1,11 @@
-"""MIND: a user has a vector for each interest (Li et al. 2019, https://arxiv.org/abs/1904.08030).
+"""MIND: several vectors per user, one for each interest (Li et al. 2019, https://arxiv.org/abs/1904.08030).
 
-In training the interests stand for the user as the positive weighs them (label-aware attention); a score is that of the
-interest which likes the item best.
+In training, a user's vector is the mean of the interests weighted by their score for the positive (label-aware
+attention). At retrieval, the score of an item is the maximum over the interests.
 
-The paper finds interests by dynamic routing, whose starts are random numbers and whose rounds carry no gradient. Ours
-reads the history out by attention, several times (as ComiRec-SA does, Cen et al. 2020): one pass, learned throughout,
-and it knows how recent an item is and what the domain looks at.
+The paper extracts interests by dynamic routing, which starts from random numbers and iterates without gradients. This
+implementation uses several attention heads over the history (as ComiRec-SA does, Cen et al. 2020): a single pass,
+learned throughout, that depends on the age of an item and on the domain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,11 @@ from adi.nn.embedding import EmbeddingTables
 
 
 class MindSettings(DnnSettings):
-    """`interests` are the vectors of a user; `sharpness` is how closely training keeps to the best of them."""
+    """Settings of MIND: `interests` is the number of vectors per user.
+
+    `sharpness` is how strongly label-aware attention prefers the interest that matches the positive best; 0 weights
+    all alike.
+    """
 
     behaviours: Literal["attention", "transformer"] = "attention"
     interests: int = Field(4, ge=1)
@@ -35,7 +39,7 @@ class MindSettings(DnnSettings):
 
 
 class InterestTower(Tower):
-    """Runs its backbone once for each interest: on that reading of the behaviours, all else being equal.
+    """A user tower that runs its backbone once per interest; only the vectors of behaviours differ between the runs.
 
     Shapes:
         bags of R samples, D + 1 offsets -> (R, interests, dim)
@@ -53,27 +57,28 @@ class InterestTower(Tower):
         super().__init__(features, num_domains, tables, backbone, encoders, settings, heads=settings.interests)
         if not self.encoders:
             raise AdiError(
-                "mind reads interests from behaviours of more than one item, and no user feature is one. Add a feature "
-                "of kind behaviours to the schema, or choose another model, such as dnn."
+                "mind extracts interests from behaviours of more than one item, and the schema has no such user "
+                "feature. Add a feature of kind behaviours, or choose another model, such as dnn."
             )
 
     def forward(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
         return self.from_columns(self.columns(bags), offsets)
 
     def from_columns(self, columns: Sequence[Tensor], offsets: Offsets) -> Tensor:
-        readings = [column.expand(-1, self.heads, -1) for column in columns]
-        x = torch.stack(readings, dim=2)  # (R, interests, F, E)
-        f_domain = readings[-1] if self.domain_indicator else torch.zeros_like(readings[-1])  # (R, interests, E)
+        by_interest = [column.expand(-1, self.heads, -1) for column in columns]  # F of (R, interests, E)
+        x = torch.stack(by_interest, dim=2)  # (R, interests, F, E)
+        last = by_interest[-1]  # (R, interests, E)
+        f_domain = last if self.domain_indicator else torch.zeros_like(last)
         vectors = self.run(x.flatten(0, 1), f_domain.flatten(0, 1), tuple(self.heads * offset for offset in offsets))
         return vectors.view(-1, self.heads, vectors.shape[1])
 
 
 class Mind(SharedTowers):
-    """Shared towers whose user tower has several interests.
+    """Shared towers with a multi-interest user tower.
 
     Shapes:
         encode_users: (B, interests, dim)
-        queries: users (n, interests, dim), the item of each (n, dim) -> (n, dim)
+        queries: users (n, interests, dim), each user's positive item (n, dim) -> (n, dim)
         scores: users (n, interests, dim), items (m, dim) -> (n, m)
     """
 
@@ -84,20 +89,20 @@ class Mind(SharedTowers):
         self.sharpness = settings.sharpness / settings.temperature
 
     def queries(self, users: Tensor, items: Tensor) -> Tensor:
-        liking = torch.einsum("nid,nd->ni", users, items)
-        return torch.einsum("ni,nid->nd", (self.sharpness * liking).softmax(dim=1), users)
+        affinity = torch.einsum("nid,nd->ni", users, items)
+        return torch.einsum("ni,nid->nd", (self.sharpness * affinity).softmax(dim=1), users)
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
-        best, *others = users.unbind(1)
-        scores = best @ items.T  # (n, m)
-        for interest in others:
+        first, *rest = users.unbind(1)
+        scores = first @ items.T  # (n, m)
+        for interest in rest:
             scores = torch.maximum(scores, interest @ items.T)
         return scores
 
 
 MIND = TrainedModel(
     name="mind",
-    summary="dnn with a user vector for each of several interests",
+    summary="dnn with several vectors per user, one for each interest",
     settings=MindSettings,
     backbone=DnnBackbone,
     towers=Mind,

@@ -1,4 +1,4 @@
-"""MMoE: experts for all domains, mixed by a gate of each domain's own (KDD 2018; ADI section 5.1.2)."""
+"""MMoE: experts shared by all domains, mixed by domain-specific gates (KDD 2018; ADI section 5.1.2)."""
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -13,18 +13,18 @@ from adi.nn.mlp import MLP
 
 
 class MmoeSettings(TowerSettings):
-    """`experts` networks, each for all domains; by default one more than there are domains, as many as ADI has."""
+    """Settings of MMoE: `experts` is the number of shared networks; the default is D + 1, as many as ADI has."""
 
     experts: int | None = Field(None, ge=1)
 
 
 class MmoeBackbone(nn.Module):
-    """From the embedded features of one side to its vector: x (R, F, E) -> (R, dim).
+    """The network of one tower: embedded features x (R, F, E) -> vectors (R, dim).
 
-        E = W^(d) sum_k g_k MLP_k(F), g = softmax(W_gate^(d) F)    (+ the features' sum)
+        E = W^(d) sum_k g_k MLP_k(F), g = softmax(W_gate^(d) F)    (+ the sum of the features)
 
-    Every sample runs all experts, its own domain's gate and its own domain's head. So a sample costs what the experts
-    do: by default one more than there are domains, as many networks as ADI has, of which it would run two.
+    Every sample runs all experts, and the gate and head of its own domain. The cost of a sample therefore grows with
+    the number of experts. By default there are D + 1, as many networks as ADI has; ADI runs two of them for a sample.
     """
 
     def __init__(self, num_features: int, num_domains: int, settings: MmoeSettings) -> None:
@@ -47,7 +47,7 @@ class MmoeBackbone(nn.Module):
 
 MMOE = TrainedModel(
     name="mmoe",
-    summary="experts for all domains, mixed by a gate by domain",
+    summary="shared experts, mixed by domain-specific gates",
     settings=MmoeSettings,
     backbone=MmoeBackbone,
 )

@@ -1,8 +1,8 @@
-"""A model as a value: everything that adi needs to train, tune, evaluate, export and serve it.
+"""Model definitions: everything that adi needs to train, tune, evaluate, export and serve a model.
 
-There are two kinds. A `TrainedModel` is a two-tower network that learns by gradient steps; a `FittedModel` is computed
-from the training rows at once, as item-kNN is. `adi.models.catalog.MODELS` has those of adi. One of your own is made
-in the same way, in a file of yours (docs/extending.md):
+A `TrainedModel` is a two-tower network trained by gradient descent. A `FittedModel`, such as item-kNN, is computed
+from the training rows in one go. `adi.models.catalog.MODELS` lists the built-in models. Define your own in the same
+way, in a file of your own (docs/extending.md):
 
     MINE = TrainedModel(name="mine", summary="...", settings=TowerSettings, backbone=MyBackbone)
 
@@ -29,32 +29,32 @@ from adi.nn.embedding_sets import EmbeddingSets
 from adi.schema import Strict
 
 Search = Mapping[str, Mapping[str, Any]]
-"""What `adi tune` tries by default: values for each setting, in the form of `adi.tuning.space`."""
+"""The default search space of `adi tune`: the values of each setting, in the form of `adi.tuning.space`."""
 
 Adjust = Callable[[Any, Sequence[Feature], Sequence[Feature]], tuple[Any, tuple[str, ...]]]
 
 
-def _fits_any(dataset: Dataset, settings: Any) -> None:
-    """The check of a model that can be fitted to any dataset."""
+def _accept(dataset: Dataset, settings: Any) -> None:
+    """Check nothing: the model can be fitted to any dataset."""
 
 
-def _as_set(settings: Any, user: Sequence[Feature], item: Sequence[Feature]) -> tuple[Any, tuple[str, ...]]:
-    """The adjustment of a model whose settings suit any features."""
+def _unchanged(settings: Any, user: Sequence[Feature], item: Sequence[Feature]) -> tuple[Any, tuple[str, ...]]:
+    """Adjust nothing: the settings suit any features."""
     return settings, ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class FittedModel:
-    """A model that is computed from the training rows at once.
+    """A model that is computed from the training rows in one go, without gradient descent.
 
     Args:
-        name: how commands, runs and reports call it.
-        summary: a line for `adi models`.
+        name: its name in commands, runs and reports.
+        summary: one line for `adi models`.
         settings: the class of its settings.
-        fit: makes the scorer from a dataset and settings.
-        check: raises `AdiError` for a dataset that it cannot be fitted to; quick.
+        fit: builds the scorer from a dataset and settings.
+        check: raises `AdiError` for a dataset that it cannot be fitted to; must be quick.
         defaults: settings that differ from the defaults of the class.
-        search: what `adi tune` tries by default.
+        search: the default search space of `adi tune`.
     """
 
     trained: ClassVar[bool] = False
@@ -63,27 +63,28 @@ class FittedModel:
     summary: str
     settings: type[Strict]
     fit: Callable[[Dataset, Any], Scorer]
-    check: Callable[[Dataset, Any], None] = _fits_any
+    check: Callable[[Dataset, Any], None] = _accept
     defaults: Mapping[str, Any] = field(default_factory=dict)
     search: Search = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedModel:
-    """A two-tower model, which is trained.
+    """A two-tower model that is trained by gradient descent.
 
     Args:
-        name: how commands, runs and reports call it.
-        summary: a line for `adi models`.
-        settings: the class of its settings, `TowerSettings` or one that extends it.
-        backbone: makes the network of a tower from (F, D, settings): a module that maps embedded features x (R, F, E),
+        name: its name in commands, runs and reports.
+        summary: one line for `adi models`.
+        settings: the class of its settings, `TowerSettings` or a subclass.
+        backbone: builds the network of a tower from (F, D, settings): a module that maps embedded features x (R, F, E),
             the embedding of each row's domain f_domain (R, E) and D + 1 offsets to vectors (R, settings.dim).
-        towers: puts the towers together; one pair for all domains by default.
-        loss: of a domain's samples against its candidates, with the arguments of `adi.losses.sampled_softmax`.
-        encoders: by value of the setting `behaviours`, what makes one vector of a history.
+        towers: the class that joins the two towers; by default, all domains share one pair.
+        loss: the loss of a domain's samples against its candidates, see `adi.losses.Loss`.
+        encoders: history encoders, by value of the setting `behaviours`.
         defaults: settings of the model or of training that differ from the defaults of their classes.
-        search: what `adi tune` tries by default, beside the settings of training.
-        adjust: changes settings that the features of both towers give nothing to work on, and says so in notes.
+        search: the default search space of `adi tune`, besides the settings of training.
+        adjust: adapts the settings to the features of the user and the item tower, and returns them with notes for the
+            user on what it changed.
     """
 
     trained: ClassVar[bool] = True
@@ -97,15 +98,15 @@ class TrainedModel:
     encoders: Mapping[str, EncoderFactory] = field(default_factory=lambda: ENCODERS)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     search: Search = field(default_factory=lambda: TOWER_SEARCH)
-    adjust: Adjust = _as_set
+    adjust: Adjust = _unchanged
 
     def notes(self, dataset: Dataset, settings: Any) -> tuple[str, ...]:
-        """What `build` does in another way than the settings say, because of the features of the dataset."""
+        """Notes on settings that `build` changes because of the features of the dataset."""
         manifest = dataset.manifest
         return self.adjust(settings, manifest.side("user", "context"), manifest.side("item"))[1]
 
     def build(self, dataset: Dataset, settings: Any) -> TwoTower:
-        """The network with fresh weights for the features of a dataset.
+        """Build the network with fresh weights for the features of a dataset.
 
         Raises `AdiError` for settings that need a feature which the dataset does not have.
         """
@@ -125,7 +126,7 @@ class TrainedModel:
         settings: Any,
         neighbours: Neighbours | None = None,
     ) -> TwoTower:
-        """The network with fresh weights, for features that need not be a dataset's."""
+        """Build the network with fresh weights for any features, without a dataset."""
         settings, _ = self.adjust(settings, user_features, item_features)
         return self.towers(
             user_features=user_features,
@@ -138,9 +139,9 @@ class TrainedModel:
         )
 
     def count_parameters(self, dataset: Dataset, settings: Any) -> tuple[int, int]:
-        """The number of parameters of the networks of both towers, and of the embedding tables.
+        """Count the parameters of the networks of both towers, and those of the embedding tables.
 
-        Nothing is allocated. Raises `AdiError` as `build` does.
+        Allocates no memory for them. Raises `AdiError` as `build` does.
         """
         with torch.device("meta"):
             towers = self.build(dataset, settings)
@@ -148,7 +149,7 @@ class TrainedModel:
         return sum(parameter.numel() for parameter in towers.parameters()) - tables, tables
 
     def _backbone(self, settings: Any) -> Backbone:
-        """A network for each of the embedding sets, on its part of the embeddings and the vector."""
+        """One network per embedding set, each with its slice of the embeddings and of the vector."""
         sets = settings.embedding_sets
         if sets == 1:
             return lambda num_features, num_domains: self.backbone(num_features, num_domains, settings)

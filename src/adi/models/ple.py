@@ -1,4 +1,4 @@
-"""PLE: an expert of each domain's own and experts for all, mixed by a gate of each domain's own (RecSys 2020)."""
+"""PLE: an expert per domain and shared experts, mixed by domain-specific gates (RecSys 2020)."""
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -13,19 +13,19 @@ from adi.nn.mlp import MLP, DomainMLP
 
 
 class PleSettings(TowerSettings):
-    """A network for each domain, and `shared_networks` for all."""
+    """Settings of PLE: a network per domain, and `shared_networks` for all domains."""
 
     shared_networks: int = Field(1, ge=1)
 
 
 class PleBackbone(nn.Module):
-    """From the embedded features of one side to its vector: x (R, F, E) -> (R, dim).
+    """The network of one tower: embedded features x (R, F, E) -> vectors (R, dim).
 
-        E = W^(d) (g_0 MLP^(d)(F) + sum_k g_k MLP_k(F)), g = softmax(W_gate^(d) F)    (+ the features' sum)
+        E = W^(d) (g_0 MLP^(d)(F) + sum_k g_k MLP_k(F)), g = softmax(W_gate^(d) F)    (+ the sum of the features)
 
-    One extraction level (CGC), the size that ADI section 5.1.4 compares: D + K networks, of which a sample runs its own
-    domain's and the K shared ones. In a PLE of more levels the shared gate mixes the experts of all domains, so that
-    every sample would run them all.
+    This is one extraction level (CGC), the size compared in ADI section 5.1.4: D + K networks, of which a sample runs
+    that of its own domain and the K shared ones. With more levels, the shared gate would mix the experts of all
+    domains, so that every sample would run all of them.
     """
 
     def __init__(self, num_features: int, num_domains: int, settings: PleSettings) -> None:
@@ -51,7 +51,7 @@ class PleBackbone(nn.Module):
 
 PLE = TrainedModel(
     name="ple",
-    summary="an expert by domain and shared ones, mixed by a gate by domain",
+    summary="an expert per domain and shared experts, mixed by domain-specific gates",
     settings=PleSettings,
     backbone=PleBackbone,
 )

@@ -1,4 +1,4 @@
-"""Popularity: every user of a domain gets the domain's most clicked items."""
+"""Popularity: recommends a domain's most clicked items to every user."""
 
 import torch
 from torch import Tensor
@@ -11,11 +11,11 @@ from adi.schema import Strict
 
 
 class PopularitySettings(Strict):
-    """Popularity has nothing to set."""
+    """Settings of popularity: none."""
 
 
 class Popularity:
-    """Scores an item by its training rows in the query's domain; 0 where it has none."""
+    """Scores an item by the number of its training rows in the query's domain."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.corpora = dataset.corpora

@@ -1,4 +1,4 @@
-"""Who took what, as sparse matrices, and what popularity adds: the ground of the models that are counted."""
+"""Sparse interaction matrices, and popularity as a prior and tie-breaker: shared by the models that count."""
 
 from collections.abc import Callable
 from typing import Literal, TypeVar
@@ -13,53 +13,54 @@ from adi.data.dataset import Corpora, Dataset, Queries
 
 Fitted = TypeVar("Fitted")
 Scope = Literal["all", "domain"]
-"""Whether a model counts the rows of all domains together, or those of each domain alone."""
+"""Whether a model counts the rows of all domains together, or of each domain separately."""
 
 
 def fit_by_scope(dataset: Dataset, scope: Scope, fit: Callable[[sp.csr_array], Fitted]) -> list[Fitted]:
-    """What `fit` makes, for each domain, of who took what in training.
+    """Apply `fit` to the training interactions; returns its result for each domain.
 
-    It is given (users, items) with a 1 wherever a user took an item: once, or once for each domain.
+    `fit` gets a matrix (users, items) with a 1 wherever a user interacted with an item. With ``scope: all`` it is
+    called once, and all domains get the same result; with ``scope: domain``, once per domain.
     """
     users, items, domains = dataset.targets("train", dataset.rows("train"))
     shape = (dataset.manifest.users, dataset.manifest.items)
 
-    def fitted(chosen: Array | slice) -> Fitted:
-        ones = np.ones(len(users[chosen]), np.float32)
-        return fit(as_sets(sp.csr_array((ones, (users[chosen], items[chosen])), shape=shape)))
+    def fit_rows(selected: Array | slice) -> Fitted:
+        ones = np.ones(len(users[selected]), np.float32)
+        return fit(binarise(sp.csr_array((ones, (users[selected], items[selected])), shape=shape)))
 
     if scope == "all":
-        return [fitted(slice(None))] * len(dataset.domains)
-    return [fitted(domains == domain) for domain in range(len(dataset.domains))]
+        return [fit_rows(slice(None))] * len(dataset.domains)
+    return [fit_rows(domains == domain) for domain in range(len(dataset.domains))]
 
 
 def profiles(queries: Queries, num_items: int, scope: Scope) -> sp.csr_array:
-    """How often each query's history holds each item (n, num_items); with ``scope: domain`` in its own domain."""
+    """Count each item in each query's history (n, num_items); with ``scope: domain``, only in the query's domain."""
     histories = queries.histories
     items, offsets = histories.items, histories.offsets
     if scope == "domain":
         items, offsets = histories.newest(len(items) + 1, queries.domains)
     shape = (len(queries), num_items)
     counts = sp.csr_array((np.ones(len(items), np.float32), items, offsets), shape=shape, copy=True)
-    counts.sum_duplicates()  # sorts in place, which must not be the query's own history
+    counts.sum_duplicates()  # sorts in place: without the copy, it would reorder the query's history
     return counts
 
 
-def as_sets(counts: sp.csr_array) -> sp.csr_array:
-    """1 wherever there is an entry, in place."""
+def binarise(counts: sp.csr_array) -> sp.csr_array:
+    """Set every stored entry to 1, in place."""
     counts.sum_duplicates()
     counts.data[:] = 1.0
     return counts
 
 
 def with_popularity(corpora: Corpora, domain: int, items: Array, domain_prior: float) -> Callable[[Array], Tensor]:
-    """A function that finishes scores (n, m) of items (m,) in a domain.
+    """Build the function that adds popularity to the scores (n, m) of items (m,) in a domain.
 
-    It breaks ties by the items' popularity there, too small to change any other order, and multiplies what is above 0
-    by the share of an item's clicks that are in the domain, to the power of `domain_prior`.
+    It breaks ties by the items' popularity in the domain, by amounts too small to change any other order. It then
+    multiplies scores above 0 by the share of the item's clicks that are in this domain, to the power `domain_prior`.
     """
     counts = corpora.counts_of(domain, items).astype(np.float64)
-    totals = sum(corpora.counts_of(other, items) for other in range(len(corpora.items)))
+    totals = sum(corpora.counts_of(d, items) for d in range(len(corpora.items)))
     tie = 1e-6 * counts / max(counts.sum(), 1)
     prior = ((counts + 0.5) / (totals + 1.0)) ** domain_prior
 

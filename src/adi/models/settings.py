@@ -1,4 +1,4 @@
-"""Settings that all two-tower models share, and what `adi tune` tries of them."""
+"""Settings shared by all two-tower models, and their default search space."""
 
 from typing import Any, Literal
 
@@ -8,22 +8,24 @@ from adi.schema import Strict
 
 
 class TowerSettings(Strict):
-    """The settings of every two-tower model.
+    """Settings of a two-tower model.
 
-    `networks` are the layer sizes of each network, `dim` is the size of the vectors that the towers return. With
-    `embedding_sets` above 1 the embeddings are cut into so many parts of equal width, each with networks of its own
-    that make their part of the vector and have a loss of their own; a score is the mean of the sets' scores. `residual`
-    adds a weighted sum of the features to a tower's output, past the networks. In training, scores are divided by
-    `temperature`. `popularity_prior` adds a learned multiple of the log of an item's share of the domain's training
-    rows to its score. Without `domain_indicator` the towers do not get the domain as a feature.
+    `networks` are the layer sizes of each network; `dim` is the size of the vectors that the towers return.
+    `residual` adds a weighted sum of the features to a tower's output, bypassing the networks. In training, scores are
+    divided by `temperature`. `popularity_prior` adds to an item's score a learned multiple of the log of its share of
+    the domain's training rows. Without `domain_indicator`, the towers do not get the domain as a feature.
+
+    With `embedding_sets` above 1, embeddings are split into that many parts of equal width. Each part has its own
+    networks, which produce one part of the vector, and its own loss; a score is the mean of the sets' scores.
 
     With `neighbours` above 0, an item's embedding, in a history and as a candidate, is half its own and half the mean
-    of those of so many items that the same users took in training: the graph of interactions, one step from each item.
+    of those of its nearest neighbours, the items with the most similar users: one step in the graph of interactions.
 
-    `behaviours` names the encoder that makes one vector of a history (`adi.models.encoders`): the mean of its items; a
-    mean weighted by how recent each item is, or by attention to recency and content, by domain; or a transformer of so
-    many layers and heads, read out by that attention. The vector of n items is then multiplied by n to the power
-    `behaviours_power`: at 0 a long history weighs as much as a short one, above 0 more.
+    `behaviours` names the encoder that turns a history into one vector (`adi.models.encoders`): "mean" is the mean of
+    its items; "recency" weights them by age; "attention" weights them by age and content, depending on the domain;
+    "transformer" is a transformer with `behaviours_layers` and `behaviours_heads`, pooled by the same attention. The
+    vector of n items is then multiplied by n to the power `behaviours_power`: at 0, long and short histories count the
+    same; above 0, long ones count more.
     """
 
     embedding_dim: int = Field(64, ge=1)

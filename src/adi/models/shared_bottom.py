@@ -1,4 +1,4 @@
-"""Shared-Bottom: one network for all domains, and a small one of each domain's own on top (ADI section 5.1.2)."""
+"""Shared-Bottom: one network for all domains, with a small domain-specific one on top (ADI section 5.1.2)."""
 
 from pydantic import PositiveInt
 from torch import Tensor, nn
@@ -12,13 +12,13 @@ from adi.nn.mlp import MLP, DomainMLP
 
 
 class SharedBottomSettings(TowerSettings):
-    """One network for all domains; `head` are the layer sizes of each domain's network on top of it."""
+    """Settings of Shared-Bottom: `head` are the layer sizes of each domain's network on top of the shared one."""
 
     head: tuple[PositiveInt, ...] = (64,)
 
 
 class SharedBottomBackbone(nn.Module):
-    """``E = W^(d) MLP_head^(d)(MLP(F)) (+ the features' sum)``: x (R, F, E) -> (R, dim)."""
+    """``E = W^(d) MLP_head^(d)(MLP(F)) (+ the sum of the features)``: x (R, F, E) -> (R, dim)."""
 
     def __init__(self, num_features: int, num_domains: int, settings: SharedBottomSettings) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class SharedBottomBackbone(nn.Module):
 
 SHARED_BOTTOM = TrainedModel(
     name="shared-bottom",
-    summary="one network for all domains, a small one by domain on top",
+    summary="one network for all domains, a small domain-specific one on top",
     settings=SharedBottomSettings,
     backbone=SharedBottomBackbone,
 )

@@ -1,4 +1,4 @@
-"""The origin of models that are not part of adi, as a run remembers it."""
+"""Provenance of custom models: the import path and source digest that a run records, and their check."""
 
 import ast
 import sys
@@ -13,7 +13,7 @@ from adi.runs.info import ModelSource, RunInfo
 
 
 def source_of(model: Model) -> ModelSource | None:
-    """The import path and the source code's digest of a model; None for one of adi's own."""
+    """The import path and the digest of the source code of a custom model; None for a built-in one."""
     if MODELS.get(model.name) is model:
         return None
     for module in [*sys.modules.values()]:
@@ -24,38 +24,42 @@ def source_of(model: Model) -> ModelSource | None:
 
 
 def model_of_run(folder: Path, info: RunInfo, model: str | Model | None) -> Model:
-    """The model that a run was trained with; one from outside of adi must be given as `model`.
+    """The model that a run was trained with; a custom model must be passed as `model`.
 
-    Raises `ArgumentError` where it is not given, is another one, or has changed since.
+    Raises `ArgumentError` if a custom model is missing, is not the run's, or has changed since the training.
     """
     if info.source is None:
         if model is not None and model_of(model).name != info.model:
-            raise ArgumentError("model", f"{folder} was trained with adi's own model '{info.model}'. Leave it out.")
+            raise ArgumentError("model", f"{folder} was trained with the built-in model '{info.model}'. Leave it out.")
         return model_of(info.model)
     path = info.source.path
     if model is None:
-        known = "one that no module holds" if path is None else path
+        origin = "not defined in an importable module" if path is None else path
         remedy = "the model object itself" if path is None else f"'{path}'"
         raise ArgumentError(
             "model",
-            f"{folder} was trained with a model that is not part of adi: '{info.model}' ({known}). A run's folder "
-            f"alone never makes adi import code; name the model yourself: {remedy}.",
+            f"{folder} was trained with a custom model, '{info.model}' ({origin}). adi does not import code because a "
+            f"run names it; pass the model explicitly: {remedy}.",
         )
-    outside = model_of(model)
-    if outside.name != info.model:
-        raise ArgumentError("model", f"{folder} was trained with '{info.model}', not with '{outside.name}'.")
-    now = source_of(outside)
-    if now is not None and None not in (now.digest, info.source.digest) and now.digest != info.source.digest:
+    custom = model_of(model)
+    if custom.name != info.model:
+        raise ArgumentError("model", f"{folder} was trained with '{info.model}', not with '{custom.name}'.")
+    current = source_of(custom)
+    if (
+        current is not None
+        and None not in (current.digest, info.source.digest)
+        and current.digest != info.source.digest
+    ):
         raise ArgumentError(
             "model",
-            f"the source code of '{info.model}' ({now.path}) has changed since {folder} was trained. Give the former "
+            f"the source code of '{info.model}' ({current.path}) has changed since {folder} was trained. Restore that "
             "version, or train again.",
         )
-    return outside
+    return custom
 
 
 def code_without_comments(source: str) -> str:
-    """A program without what only a reader sees: comments, docstrings and layout."""
+    """Remove comments, docstrings and layout from a program, so that only changes of the code itself remain."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -64,12 +68,12 @@ def code_without_comments(source: str) -> str:
 
 
 def _is_text(statement: ast.stmt) -> bool:
-    """Whether a statement is a docstring, of whatever it documents."""
+    """Whether a statement is a docstring, or another constant that has no effect."""
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _source(module: ModuleType, name: str) -> ModelSource:
-    """The source of the model that a module has under a name; a script is imported by the name of its file."""
+    """The source of the model called `name` in a module; a script is imported by the name of its file."""
     file = getattr(module, "__file__", None)
     if file is None or not file.endswith(".py"):
         return ModelSource(path=None, digest=None)

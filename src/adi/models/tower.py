@@ -1,4 +1,4 @@
-"""One tower: the embedded features of a side, and the network that makes a vector of them."""
+"""One tower: embeds the features of users or items, and maps them to a vector with its backbone."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -17,7 +17,7 @@ from adi.nn.interest_adaptation import FeatureWeighting
 
 
 class Feature(Protocol):
-    """A feature as a tower needs it; `adi.data.manifest.FeatureInfo` is one."""
+    """The description of a feature that a tower needs; `adi.data.manifest.FeatureInfo` is one."""
 
     @property
     def name(self) -> str: ...
@@ -34,17 +34,17 @@ class Feature(Protocol):
 DOMAIN = "domain"
 
 Backbone = Callable[[int, int], nn.Module]
-"""Makes the network of one tower from F and D; it maps (x (R, F, E), f_domain (R, E), offsets) to (R, dim).
+"""Builds the network of one tower from F and D; it maps (x (R, F, E), f_domain (R, E), offsets) to (R, dim).
 
-A backbone that weighs its features first, as ADI does, has the layer as its attribute `adaptation`."""
+A backbone that starts with a feature-weighting layer, as ADI's does, has that layer in its attribute `adaptation`."""
 
 
 class Tower(nn.Module):
-    """One side: embeds its features, the domain indicator last, and runs its backbone on them.
+    """Embeds the features of one side, the domain indicator last, and runs the backbone on them.
 
-    Behaviours of more than one item go through an encoder each, which `encoders` has under `settings.behaviours`. Means
-    and sums by `PoolingWeights` are pooled straight from the tables; a `HistoryEncoder` gets the embedded items. The
-    vector of n items is multiplied by n ** `settings.behaviours_power`. `heads` vectors are asked of each encoder.
+    Each feature of behaviours with more than one item has an encoder, built by `encoders[settings.behaviours]`. Means
+    and `PoolingWeights` are pooled straight from the tables; a `HistoryEncoder` gets the embedded items. The vector of
+    n items is multiplied by n ** `settings.behaviours_power`. Each encoder returns `heads` vectors.
     """
 
     def __init__(
@@ -66,25 +66,23 @@ class Tower(nn.Module):
             self.sources.append(DOMAIN)
         self.tables = (tables,)  # in a tuple: the model owns the tables, a tower only reads them
         lengths = {feature_key(f.name): f.length for f in features if f.length is not None and f.length > 1}
-        made = {key: encoders[settings.behaviours](length, heads, settings) for key, length in lengths.items()}
-        self.recency = nn.ModuleDict({k: encoder for k, encoder in made.items() if isinstance(encoder, PoolingWeights)})
-        self.encoders = nn.ModuleDict(
-            {k: encoder for k, encoder in made.items() if isinstance(encoder, HistoryEncoder)}
-        )
+        built = {key: encoders[settings.behaviours](length, heads, settings) for key, length in lengths.items()}
+        self.recency = nn.ModuleDict({key: e for key, e in built.items() if isinstance(e, PoolingWeights)})
+        self.encoders = nn.ModuleDict({key: e for key, e in built.items() if isinstance(e, HistoryEncoder)})
         self.histories = frozenset(lengths if settings.behaviours_power else ())
         self.power = settings.behaviours_power
         self.dropout = Dropout(settings.embedding_dropout)
         self.backbone = backbone(len(self.names), num_domains)
         self.domain_indicator, self.heads = settings.domain_indicator, heads
 
-    def weighing_layers(self) -> list[FeatureWeighting]:
-        """The layer that weighs the features, of each embedding set; none where there is no such layer."""
+    def weighting_layers(self) -> list[FeatureWeighting]:
+        """The feature-weighting layer of each embedding set; empty if the backbone has none."""
         backbones = getattr(self.backbone, "of_set", [self.backbone])
         layers = [getattr(backbone, "adaptation", None) for backbone in backbones]
         return [layer for layer in layers if isinstance(layer, FeatureWeighting)]
 
     def encoder_of(self, name: str) -> HistoryEncoder | PoolingWeights | None:
-        """The encoder of a feature; None for the mean of its values."""
+        """The encoder of a feature; None if it is pooled by the plain mean."""
         key = feature_key(name)
         for encoders in (self.encoders, self.recency):
             if key in encoders:
@@ -92,35 +90,35 @@ class Tower(nn.Module):
         return None
 
     def embed(self, bags: FeatureBags) -> tuple[Tensor, Tensor]:
-        """The embedded features (R, F, E), and the embedding of each sample's domain (R, E)."""
+        """Embed the features (R, F, E), and each sample's domain (R, E)."""
         if self.encoders:
             return self._joined(self.columns(bags))
-        tables, chosen = self.tables[0], [bags[name] for name in self.names]
-        source, index = tables.gather(self.sources, [bag.values for bag in chosen])
-        weights = [self._weights(name, bag) for name, bag in zip(self.names, chosen, strict=True)]
-        x = tables.pool(source, index, [bag.offsets for bag in chosen], weights)  # (R, F, E)
+        tables, tower_bags = self.tables[0], [bags[name] for name in self.names]
+        source, index = tables.gather(self.sources, [bag.values for bag in tower_bags])
+        weights = [self._weights(name, bag) for name, bag in zip(self.names, tower_bags, strict=True)]
+        x = tables.pool(source, index, [bag.offsets for bag in tower_bags], weights)  # (R, F, E)
         return x, self._f_domain(source, index, len(x))
 
     def columns(self, bags: FeatureBags) -> list[Tensor]:
-        """Each feature's embedding (R, 1, E), that of behaviours by their encoder (R, heads, E)."""
-        tables, chosen = self.tables[0], [bags[name] for name in self.names]
-        source, index = tables.gather(self.sources, [bag.values for bag in chosen])
+        """Embed each feature (R, 1, E); encoded behaviours have one vector per head (R, heads, E)."""
+        tables, tower_bags = self.tables[0], [bags[name] for name in self.names]
+        source, index = tables.gather(self.sources, [bag.values for bag in tower_bags])
         f_domain = self._f_domain(source, index, len(bags[DOMAIN].values))
         columns = []
-        for name, bag, own in zip(self.names, chosen, index, strict=True):
+        for name, bag, rows in zip(self.names, tower_bags, index, strict=True):
             if feature_key(name) in self.encoders:
-                encoded = self.encoders[feature_key(name)](functional.embedding(own, source), bag.offsets, f_domain)
+                encoded = self.encoders[feature_key(name)](functional.embedding(rows, source), bag.offsets, f_domain)
                 if feature_key(name) in self.histories and bag.offsets is not None:
                     encoded = encoded * (bag.offsets.diff() ** self.power)[:, None, None]
                 columns.append(encoded)
             else:
-                columns.append(tables.pool(source, [own], [bag.offsets], [self._weights(name, bag)]))
+                columns.append(tables.pool(source, [rows], [bag.offsets], [self._weights(name, bag)]))
         return columns
 
     def _weights(self, name: str, bag: Bags) -> Tensor | None:
-        """What the values of a feature are summed by (T,); None where that is their mean."""
+        """The weight of each value in a feature's sum (T,); None for the plain mean."""
         key = feature_key(name)
-        weights = self.recency[key](bag.offsets, len(bag.values)) if key in self.recency else None  # these sum to 1
+        weights = self.recency[key](bag.offsets, len(bag.values)) if key in self.recency else None  # sum to 1 in a bag
         if bag.offsets is None or key not in self.histories:
             return weights
         lengths = bag.offsets.diff()
@@ -129,9 +127,10 @@ class Tower(nn.Module):
         return scale if weights is None else weights * scale
 
     def _f_domain(self, source: Tensor, index: Sequence[Tensor], rows: int) -> Tensor:
-        """The domain indicator's embedding of each sample (R, E), 0 where the tower is not told the domain.
+        """The embedding of each sample's domain (R, E); 0 without a domain indicator.
 
-        Looked up once more, and not cut out of all features, whose gradient would be a whole one, of zeros elsewhere.
+        A second lookup is cheaper than slicing the embedded features: the gradient of a slice is a full tensor, with
+        zeros everywhere else.
         """
         if self.domain_indicator:
             return functional.embedding(index[-1], source)
@@ -145,15 +144,15 @@ class Tower(nn.Module):
         return self.run(*self.embed(bags), offsets)
 
     def from_columns(self, columns: Sequence[Tensor], offsets: Offsets) -> Tensor:
-        """What `forward` makes of a batch, from what `columns` makes of it."""
+        """The output of `forward` for features embedded by `columns`."""
         return self.run(*self._joined(columns), offsets)
 
     def run(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
-        """The backbone on embedded features and the domain's: x (R, F, E), f_domain (R, E) -> (R, dim)."""
+        """Run the backbone on embedded features and domains: x (R, F, E), f_domain (R, E) -> (R, dim)."""
         output: Tensor = self.backbone(self.dropout(x), f_domain, offsets)  # (R, dim)
         return output
 
 
 def feature_key(name: str) -> str:
-    """A feature's key in a `ModuleDict`, which refuses those that are its own attributes, such as "items"."""
+    """A feature's key in a `ModuleDict`, which refuses names of its own attributes, such as "items"."""
     return f"of_{name}"

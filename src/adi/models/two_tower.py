@@ -1,4 +1,4 @@
-"""Two towers over shared embeddings: a vector for a user in a domain, and one for an item in a domain (ADI eq. 5)."""
+"""Two towers over shared embeddings: a vector of a user in a domain, and of an item in a domain (ADI eq. 5)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,23 +18,23 @@ from adi.nn.embedding import EmbeddingTables, Neighbours
 from adi.nn.interest_adaptation import FeatureWeighting
 
 
-class Weighing(NamedTuple):
-    """The layers that weigh a side's features, one for each embedding set; `names` of the features, in their order."""
+class WeightedFeatures(NamedTuple):
+    """The names of a tower's features, in order, and the layers that weight them, one for each embedding set."""
 
     names: tuple[str, ...]
     layers: list[FeatureWeighting]
 
 
 class TwoTower(nn.Module, ABC):
-    """The network of a model as training, evaluation and export use it: vectors that rank a domain's corpus.
+    """The network of a model, as training, evaluation and export use it: vectors that rank a domain's corpus.
 
-    A score is the inner product of a user's vector and an item's, which training divides by `temperature`. Embeddings
-    are rows of `tables`; with `tables_by_domain` each domain has a copy of every table.
+    A score is the inner product of a user's vector and an item's; training divides it by `temperature`. Embeddings are
+    rows of `tables`. With `tables_by_domain`, each domain has its own copy of every table.
 
     Shapes:
         encode_users: bags of B samples, D + 1 offsets -> (B, dim)
         encode_items: bags of N candidates, D + 1 offsets, log popularity (N,) -> (N, dim)
-        queries: users (n, dim), the item of each (n, dim) -> (n, dim)
+        queries: users (n, dim), each user's positive item (n, dim) -> (n, dim)
         scores: users (n, dim), items (m, dim) -> (n, m)
     """
 
@@ -46,10 +46,10 @@ class TwoTower(nn.Module, ABC):
     @property
     @abstractmethod
     def knows_domain(self) -> bool:
-        """Whether a pair of a user and an item may score differently in two domains, features by domain aside."""
+        """Whether the same features may score differently in two domains."""
 
-    def weighing(self, side: Literal["user", "item"]) -> Weighing | None:
-        """The layers that weigh the features of a side; None for a model without such."""
+    def weighted_features(self, side: Literal["user", "item"]) -> WeightedFeatures | None:
+        """The feature-weighting layers of a side's tower; None for a model without such layers."""
         return None
 
     @abstractmethod
@@ -63,23 +63,24 @@ class TwoTower(nn.Module, ABC):
         """The pair of towers that serves one domain."""
 
     def queries(self, users: Tensor, items: Tensor) -> Tensor:
-        """The vectors that stand for users whose positives are `items`: their own, where they have one each."""
+        """One query vector per user for training, given the users' positives; overridden by multi-interest models."""
         return users
 
     @abstractmethod
     def by_set(self, users: Tensor, items: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """The vectors of each embedding set, which is trained by itself; a score is the mean of the sets' scores."""
+        """Split vectors by embedding set. Each set has its own loss; a score is the mean of the sets' scores."""
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
-        """The score of every item for every user."""
+        """Score every item for every user."""
         return users @ items.T
 
 
 @dataclass(frozen=True)
 class OneDomain:
-    """The pair of towers that a domain goes through, its number among those that they know, which are `num_domains`.
+    """The pair of towers that a domain uses.
 
-    `first` is where the rows of each user feature, and of the domain indicator, begin in the packed tables.
+    `number` is the domain's index among the `num_domains` domains of these towers. `first` is the first row of each
+    user feature, and of the domain indicator, in the packed tables.
     """
 
     towers: "SharedTowers"
@@ -88,12 +89,12 @@ class OneDomain:
     first: Mapping[str, int]
 
     def offsets(self, rows: int) -> Offsets:
-        """The offsets of a batch of so many rows, all of this domain."""
+        """The offsets of a batch of `rows` rows, all of this domain."""
         return (*[0] * (self.number + 1), *[rows] * (self.num_domains - self.number))
 
 
 class SharedTowers(TwoTower):
-    """One pair of towers for all domains. With the popularity prior, vectors have one dimension more than `dim`."""
+    """One pair of towers for all domains. With the popularity prior, vectors have `dim` + 1 dimensions."""
 
     user_side: type[Tower] = Tower
 
@@ -109,7 +110,7 @@ class SharedTowers(TwoTower):
         tables: EmbeddingTables | None = None,
         neighbours: Neighbours | None = None,
     ) -> None:
-        """`tables` are those of the model that this pair is a part of; without, it has its own."""
+        """`tables` are the shared tables of a model that this pair is a part of; if None, the pair has its own."""
         super().__init__()
         if tables is None:
             features = [*user_features, *item_features]
@@ -126,16 +127,16 @@ class SharedTowers(TwoTower):
         weights = [module for module in self.modules() if isinstance(module, DomainParameter)]
         return self.user_tower.domain_indicator or any(weight.num_domains > 1 for weight in weights)
 
-    def weighing(self, side: Literal["user", "item"]) -> Weighing | None:
+    def weighted_features(self, side: Literal["user", "item"]) -> WeightedFeatures | None:
         tower = self.user_tower if side == "user" else self.item_tower
-        layers = tower.weighing_layers()
-        return Weighing(tuple(tower.names), layers) if layers else None
+        layers = tower.weighting_layers()
+        return WeightedFeatures(tuple(tower.names), layers) if layers else None
 
     def encode_users(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
         return self.finish_users(self.user_tower(bags, offsets))
 
     def finish_users(self, output: Tensor) -> Tensor:
-        """The vectors of users, from the output of their tower."""
+        """Turn the output of the user tower into user vectors."""
         vectors = self._finish(output) / self.num_sets
         return vectors if self.prior is None else functional.pad(vectors, (0, 1), value=1.0)
 
@@ -161,8 +162,8 @@ class SharedTowers(TwoTower):
             yield users, items
             return
         for first in range(0, self.num_sets * self.width, self.width):
-            own = slice(first, first + self.width)
-            user, item = users[:, own] * self.num_sets, items[:, own]
+            columns = slice(first, first + self.width)
+            user, item = users[:, columns] * self.num_sets, items[:, columns]
             if self.prior is not None:
                 user, item = torch.cat([user, users[:, -1:]], dim=1), torch.cat([item, items[:, -1:]], dim=1)
             yield user, item
@@ -176,7 +177,7 @@ def embedding_tables(
     *,
     copies: int = 1,
 ) -> EmbeddingTables:
-    """Tables for all features and the domain indicator; of `copies`, each feature's come one after the other."""
+    """Build tables for all features and the domain indicator; a feature's `copies` follow one another."""
     rows = {feature.name: feature.rows * copies for feature in features if feature.embedded_by is None}
     sizes = {**rows, DOMAIN: num_domains}
     return EmbeddingTables(sizes, settings.embedding_dim, std=settings.embedding_std, neighbours=neighbours)

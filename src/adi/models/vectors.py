@@ -1,4 +1,4 @@
-"""A trained two-tower model as a scorer: the vectors of a domain's items once, then a product with each query's."""
+"""A trained two-tower model as a scorer: encodes a domain's items once, then multiplies with each query's vector."""
 
 import numpy as np
 import torch
@@ -16,9 +16,9 @@ ITEMS_AT_ONCE = 1 << 14
 
 
 class VectorScorer:
-    """Encodes users and items of a domain with the model in evaluation mode, where its weights are.
+    """Encodes users and items of a domain with the model in evaluation mode, on the device of its weights.
 
-    The vectors are on the CPU, as all that ranks and searches is.
+    The returned vectors are on the CPU, like everything that ranks and searches.
     """
 
     def __init__(self, model: TwoTower, dataset: Dataset) -> None:
@@ -47,7 +47,7 @@ class VectorScorer:
 
     @property
     def device(self) -> torch.device:
-        """Where the model's weights are."""
+        """The device of the model's weights."""
         return self.model.tables.weight.device
 
     def _bags(self, arrays: FeatureArrays) -> FeatureBags:

@@ -1,4 +1,4 @@
-"""Layers to build models from; all work on domain-major batches (`adi.batch`)."""
+"""Layers to build models from. All work on domain-major batches (`adi.batch`)."""
 
 from adi.nn.behaviours import HistoryAttention, HistoryEncoder, PoolingWeights, RecencyWeights, padded_mean
 from adi.nn.cross_stitch import CrossStitch

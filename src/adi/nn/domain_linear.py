@@ -1,4 +1,4 @@
-"""A linear layer that every domain has its own of."""
+"""A domain-specific linear layer."""
 
 import math
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from adi.nn.domain_product import domain_product
 class DomainLinear(nn.Module):
     """``y = W^(d) x + b^(d)`` for the samples of domain d.
 
-    The building block of the domain-specific networks (ADI eq. 10), of the gates of the fusion (eq. 11, 12, 14) and,
-    alone, the domain-specific forward network (eq. 18).
+    It makes up the domain-specific networks (ADI eq. 10), the gates of the fusion layer (eq. 11, 12, 14) and the
+    domain-specific forward network (eq. 18).
 
     Args:
         in_features, out_features: widths of x and y.
         num_domains: D.
-        bias: whether there is a b.
-        shrinkage: see `DomainParameter`; it applies to W and b alike.
+        bias: whether to add b.
+        shrinkage: see `DomainParameter`; it applies to W and b.
         weight_init, bias_init: fill W, of shape (out_features, in_features), and b, of shape (out_features,). Default:
-            uniform within ±1/√in_features, as `torch.nn.Linear` does.
+            uniform within ±1/√in_features, as in `torch.nn.Linear`.
 
     Shapes:
         x (B, in_features), domain-major with `offsets` (D + 1) → (B, out_features)

@@ -1,4 +1,4 @@
-"""Batch normalisation that every domain has its own of."""
+"""Domain-specific batch normalisation (DSBN)."""
 
 from collections.abc import Sequence
 
@@ -12,20 +12,22 @@ from adi.nn.domain_parameter import DomainParameter, by_domain, split_by_domain
 class DomainNorm(nn.Module):
     """DSBN (ADI eq. 19, 20): ``scale^(d) (x - mean^(d)) / √(variance^(d) + eps) + shift^(d)`` for samples of domain d.
 
-    In training the mean and the (biased) variance are those of the domain's rows in the batch, and the domain's
-    running statistics move towards them (the variance unbiased) by `momentum`; in inference the running ones are used.
+    In training, mean and (biased) variance are those of the domain's rows in the batch, and the domain's running
+    statistics move towards them by `momentum` (with the unbiased variance). In inference, the running statistics are
+    used.
 
-    The paper is silent on domains with 0 or 1 rows in a batch, which have no variance. Ours: such a domain is
-    normalised by its running statistics and leaves them as they are.
+    A domain with 0 or 1 rows in a batch has no variance, a case that the paper does not cover. Such a domain is
+    normalised by its running statistics, which stay unchanged.
 
-    With ``num_domains=1`` and offsets ``(0, B)`` this is ordinary batch normalisation, safe for a batch of one row.
+    With ``num_domains=1`` and offsets ``(0, B)``, this is ordinary batch normalisation that also accepts a batch of one
+    row.
 
     Args:
         num_features: width of x.
         num_domains: D.
-        momentum: share of the new statistics in the running ones, 0 … 1.
+        momentum: weight of the batch's statistics in the update of the running ones, 0 … 1.
         eps: added to the variance.
-        shrinkage: see `DomainParameter`; it applies to scale and shift. Statistics are always the domain's own.
+        shrinkage: see `DomainParameter`; it applies to scale and shift, never to the statistics.
 
     Shapes:
         x (B, num_features), domain-major with `offsets` (D + 1) → (B, num_features)
@@ -64,7 +66,7 @@ class DomainNorm(nn.Module):
         mean, variance = self.running_mean[domain], self.running_variance[domain]  # views: batch_norm updates them
         learns = self.training and x.shape[0] > 1
         if not learns:
-            # Backward needs the values used here, which a later call on more rows may overwrite before backward runs.
+            # Backward needs these values, which a later call with more rows may overwrite before backward runs.
             mean, variance = mean.clone(), variance.clone()
         return F.batch_norm(
             x, mean, variance, self.scale(domain), self.shift(domain), learns, momentum=self.momentum, eps=self.eps

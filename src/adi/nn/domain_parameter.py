@@ -1,8 +1,8 @@
-"""A weight that every domain has its own of, and the loop that runs a function on each domain's rows.
+"""Domain-specific parameters, and functions that apply them to a domain-major batch.
 
-Batches are domain-major everywhere in `adi.nn`: rows are sorted by domain, and `offsets` holds D + 1 Python ints,
-so that rows ``offsets[d]:offsets[d + 1]`` belong to domain d (perhaps none). A sample therefore pays for its own
-domain's network only, however many domains there are.
+Batches are domain-major everywhere in `adi.nn`: rows are sorted by domain, and `offsets` holds D + 1 Python ints, such
+that rows ``offsets[d]:offsets[d + 1]`` belong to domain d (possibly none). A sample therefore runs only the network of
+its own domain, however many domains there are.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,22 +14,22 @@ from torch import Tensor, nn
 from adi.nn.domain_product import SliceParameters
 
 Initialiser = Callable[[Tensor], Tensor | None]
-"""Fills a tensor in place, as the functions of `torch.nn.init` do; what it returns is not used."""
+"""Fills a tensor in place, as the functions of `torch.nn.init` do; its return value is ignored."""
 
 
 class DomainParameter(nn.Module):
-    """One weight of the given shape for each domain.
+    """One weight of the given shape per domain.
 
-    Every domain's part is a parameter of its own and not a row of one tensor: a domain absent from the batch keeps
-    ``grad = None``, and the optimizer leaves its weight, moments and step count as they are.
+    Each domain's weight is a separate parameter, not a row of one tensor. A domain absent from the batch therefore
+    keeps ``grad = None``, and the optimizer does not touch its weight, moments or step count.
 
     Args:
         shape: the shape of one domain's weight.
         num_domains: D.
-        shrinkage: False, the paper's form: D weights, each initialised on its own. True, ours: the weight of domain d
-            is ``shared + deltas[d]``, the deltas starting at 0. Every domain trains `shared`, from which
-            a domain departs; weight decay on the deltas (`adi.training.optimizers.dense_optimizer`) holds it back.
-        init: fills each domain's weight, or with shrinkage the shared one.
+        shrinkage: False, as in the paper: D independently initialised weights. True, an addition of ours: the weight of
+            domain d is ``shared + deltas[d]``, with deltas that start at 0. All domains train `shared`, and weight
+            decay on the deltas (`adi.training.optimizers.dense_optimizer`) keeps each domain close to it.
+        init: fills each domain's weight; with shrinkage, the shared weight.
 
     Example:
         >>> bias = DomainParameter((2,), num_domains=3, shrinkage=True, init=nn.init.ones_)
@@ -58,21 +58,21 @@ class DomainParameter(nn.Module):
             self.values = nn.ParameterList(initialised() for _ in range(num_domains))
 
     def forward(self, domain: int) -> Tensor:
-        """The weight of one domain, given by its number in 0 … D - 1; of the given shape."""
+        """The weight of domain 0 … D - 1, of the given shape."""
         return self.of_slices([domain])[0]
 
     def of_slices(self, domains: Sequence[int]) -> SliceParameters:
-        """The weights of domains, for slices of a batch that belong to one each."""
-        own = self.values if self.shared is None else self.deltas
-        return SliceParameters([own[domain] for domain in domains], self.shared)
+        """The weights of `domains`, for slices of a batch that each belong to one domain."""
+        values = self.values if self.shared is None else self.deltas
+        return SliceParameters([values[domain] for domain in domains], self.shared)
 
     def of_rows(self, offsets: Sequence[int]) -> Tensor:
-        """The weight of each row's domain (B, *shape); for weights of a few numbers, as there is one for each row."""
+        """The weight of each row's domain (B, *shape). Meant for small weights, since each row gets a copy."""
         present = [domain for domain, (start, end) in enumerate(pairwise(offsets)) if end > start]
         if len(present) < 2:
             return by_domain(offsets, lambda domain, rows: self(domain).expand(rows.stop - rows.start, *self.shape))
         slices = self.of_slices(present)
-        weights = torch.stack([*slices.own])
+        weights = torch.stack([*slices.values])
         if slices.shared is not None:
             weights = weights + slices.shared
         repeats = torch.tensor([offsets[domain + 1] - offsets[domain] for domain in present])
@@ -81,18 +81,18 @@ class DomainParameter(nn.Module):
 
 
 def split_by_domain(x: Tensor, offsets: Sequence[int]) -> tuple[Tensor, ...]:
-    """The rows of each domain: D views of `x`, some perhaps of 0 rows.
+    """Split the rows of `x` by domain into D views, some of which may have 0 rows.
 
-    One split rather than D slices: backward through a slice fills a gradient of the whole batch, so a loop over
-    ``x[rows]`` costs time quadratic in the batch and the domains (twice the whole layer's time at D = 100).
+    This is one split instead of D slices, because backward through a slice allocates a gradient of the whole batch: a
+    loop over ``x[rows]`` costs D times the batch (at D = 100, twice the time of the layer).
 
-    Raises ValueError where the offsets do not cover the rows of `x` exactly and in order.
+    Raises ValueError if the offsets do not cover the rows of `x` exactly and in order.
     """
     return x.split_with_sizes(_sizes(x, offsets))
 
 
 def domains_present(x: Tensor, offsets: Sequence[int]) -> list[int]:
-    """The domains that have rows. Raises ValueError as `split_by_domain` does."""
+    """The domains that have rows in a batch. Raises ValueError as `split_by_domain` does."""
     return [domain for domain, size in enumerate(_sizes(x, offsets)) if size]
 
 
@@ -104,11 +104,13 @@ def _sizes(x: Tensor, offsets: Sequence[int]) -> list[int]:
 
 
 def by_domain(offsets: Sequence[int], function: Callable[[int, slice], Tensor]) -> Tensor:
-    """Call ``function(domain, rows)`` for each domain that has rows and put the results one after the other.
+    """Call ``function(domain, rows)`` for each domain that has rows, and concatenate the results.
 
-    `function` returns one row for each of its rows; a function with gradients takes its input from `split_by_domain`.
-    For a batch of 0 rows the result has 0 rows, the right trailing shape, and no gradient: the call of domain 0 that
-    finds the shape must not hand that domain gradients of 0, which an optimizer would take for a step.
+    `function` returns one output row per input row. If gradients are needed, it should take its input from
+    `split_by_domain`.
+
+    For a batch of 0 rows, the result has 0 rows, the right trailing shape, and no gradient. The shape comes from a call
+    for domain 0; without detaching, that domain would get gradients of 0, and the optimizer would count a step.
 
     Example:
         >>> by_domain([0, 2, 2, 3], lambda domain, rows: torch.full((rows.stop - rows.start,), domain)).tolist()

@@ -1,7 +1,7 @@
-"""Products of slices of rows, each with a weight of its own, written one after the other into one result.
+"""Linear maps of consecutive slices of rows, each with its own weight, written into one result.
 
-`domain_product` and `domain_product_plain` are the same function. The first is what `DomainLinear` calls in training;
-the second says what is meant, and the first is tested against it.
+`domain_product` and `domain_product_plain` compute the same. `DomainLinear` calls the first, which is faster; the
+second is the readable definition, and a test compares them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,19 +17,19 @@ from torch.autograd.function import once_differentiable
 
 @dataclass(frozen=True)
 class SliceParameters:
-    """One parameter of n slices: that of slice i is ``own[i]``, or ``shared + own[i]`` where there is a shared one."""
+    """One parameter for each of n slices: ``values[i]`` for slice i, or ``shared + values[i]`` with a shared part."""
 
-    own: Sequence[Tensor]
+    values: Sequence[Tensor]
     shared: Tensor | None = None
 
     def __getitem__(self, i: int) -> Tensor:
-        return self.own[i] if self.shared is None else self.shared + self.own[i]
+        return self.values[i] if self.shared is None else self.shared + self.values[i]
 
 
 def domain_product_plain(
     x: Tensor, offsets: Sequence[int], weights: SliceParameters, biases: SliceParameters | None
 ) -> Tensor:
-    """`domain_product` by splitting x and joining the results."""
+    """`domain_product` by splitting x and concatenating the results."""
     parts = x.split_with_sizes(_sizes(offsets))
     return torch.cat([F.linear(x_i, weights[i], None if biases is None else biases[i]) for i, x_i in enumerate(parts)])
 
@@ -39,9 +39,10 @@ def domain_product(
 ) -> Tensor:
     """``y = W_i x + b_i`` for the rows of slice i.
 
-    Here and in backward each product is written where it belongs: split and join would copy all of x's gradient and of
-    y once more. The sum of a shared weight and a slice's own is made when it is needed, in the processor's cache, and
-    the gradient of the shared one added up as the others come. Not differentiable twice.
+    In forward and backward, each product is written directly into its slice of the result: splitting and concatenating
+    would copy y and the gradient of x once more. The sum of the shared weight and a slice's weight is computed just
+    before its use, so that it stays in the processor's cache; the gradient of the shared weight accumulates over the
+    slices. Not differentiable twice.
 
     Args:
         x: (B, in_features).
@@ -53,7 +54,7 @@ def domain_product(
         (B, out_features)
 
     Example:
-        >>> weights = SliceParameters(own=[torch.zeros(1, 2), torch.ones(1, 2)], shared=torch.ones(1, 2))
+        >>> weights = SliceParameters(values=[torch.zeros(1, 2), torch.ones(1, 2)], shared=torch.ones(1, 2))
         >>> domain_product(torch.ones(3, 2), [0, 1, 3], weights, None).tolist()
         [[2.0], [4.0], [4.0]]
     """
@@ -62,8 +63,8 @@ def domain_product(
         _sizes(offsets),
         weights.shared,
         None if biases is None else biases.shared,
-        *weights.own,
-        *(() if biases is None else biases.own),
+        *weights.values,
+        *(() if biases is None else biases.values),
     )
     return y
 
@@ -71,9 +72,9 @@ def domain_product(
 class _DomainProduct(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, sizes: list[int], shared: Tensor | None, shared_bias: Tensor | None, *own: Tensor
+        ctx: Any, x: Tensor, sizes: list[int], shared: Tensor | None, shared_bias: Tensor | None, *values: Tensor
     ) -> Tensor:
-        weights, biases = own[: len(sizes)], own[len(sizes) :]
+        weights, biases = values[: len(sizes)], values[len(sizes) :]
         y = x.new_empty(x.shape[0], weights[0].shape[0])
         parts = zip(x.split_with_sizes(sizes), y.split_with_sizes(sizes), _sums(shared, weights), strict=True)
         if biases:
@@ -111,14 +112,14 @@ class _DomainProduct(torch.autograd.Function):
         return of_x, None, of_shared, of_shared_bias, *of_weights, *of_biases.unbind()
 
 
-def _sums(shared: Tensor | None, own: Sequence[Tensor]) -> Iterator[Tensor]:
-    """The weight of each slice; with a shared one all in the same memory, each until the next is asked for."""
+def _sums(shared: Tensor | None, values: Sequence[Tensor]) -> Iterator[Tensor]:
+    """Yield the weight of each slice. With a shared part, each sum overwrites the one before it in memory."""
     if shared is None:
-        yield from own
+        yield from values
     else:
         total = torch.empty_like(shared)
-        for weight in own:
-            yield torch.add(shared, weight, out=total)
+        for value in values:
+            yield torch.add(shared, value, out=total)
 
 
 def _sums_of_slices(x: Tensor, sizes: Sequence[int]) -> Tensor:

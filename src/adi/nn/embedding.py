@@ -1,8 +1,8 @@
-"""All embedding tables of a model in one matrix, pooled lookups, and gradients for the touched rows only.
+"""Embedding tables packed into one matrix, with pooled lookups and row-sparse gradients.
 
-A dense gradient of a table costs time and memory with the table's size, not the batch's. So the matrix is no autograd
-parameter: a lookup gathers the distinct rows that the batch needs into a small leaf tensor, and the row-wise optimizer
-(`adi.training.optimizers.RowwiseAdagrad`) writes the updated rows back.
+The time and memory of a dense gradient grow with the size of a table, not of the batch. The matrix therefore takes no
+part in autograd: a lookup gathers the distinct rows that the batch needs into a small leaf tensor, and the row-wise
+optimizer (`adi.training.optimizers.RowwiseAdagrad`) writes the updated rows back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from adi.nn.distinct import distinct
 from adi.nn.weighted_bags import weighted_bags
 
-_MOST = (1 << 31) - 1
+_MAX_ROWS = (1 << 31) - 1
 
 Bag = tuple[Tensor, Tensor | None]
-"""One feature of R samples: table rows (T,) and the offsets (R + 1,) that cut them, None if each sample has one row."""
+"""One feature of R samples: table rows (T,), and offsets (R + 1,) of the bags; None if every bag has one row."""
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What one table is smoothed with: k others for each of its n rows (n, k), and weights (n, k) that sum to 1."""
+    """The neighbours that smooth a table: k rows (n, k) for each of its n rows, and weights (n, k) that sum to 1."""
 
     table: str
     rows: Tensor
@@ -30,18 +30,18 @@ class Neighbours:
 
 
 class EmbeddingTables(nn.Module):
-    """One table for each name, packed one below the other (ADI eq. 6-7: all domains share every table).
+    """One table per name, packed one below the other (ADI eq. 6-7: all domains share every table).
 
     Args:
-        sizes: rows of each table.
+        sizes: number of rows of each table.
         embedding_dim: E.
-        std: of the normal distribution that rows are drawn from at the start.
-        neighbours: of the items, say, in the graph of who took them: wherever a row of that table is looked up, half
-            of it is the weighted mean of its neighbours. One step of a light graph convolution, on the rows of the
-            batch alone (after LightGCN, He et al. 2020, https://arxiv.org/abs/2002.02126).
+        std: standard deviation of the normal distribution that initialises the rows.
+        neighbours: smooths one table, such as that of the items by their neighbours in the graph of interactions: a
+            looked-up row is half itself and half the weighted mean of its neighbours. This is one step of a light graph
+            convolution on the rows of the batch (after LightGCN, He et al. 2020, https://arxiv.org/abs/2002.02126).
 
     Shapes:
-        forward: the bags of F features of R samples -> (R, F, E); a bag is its rows' weighted sum, an empty one is 0.
+        forward: bags of F features of R samples -> (R, F, E), the weighted sum of each bag's rows; 0 for an empty bag
     """
 
     neighbours: Tensor
@@ -57,68 +57,69 @@ class EmbeddingTables(nn.Module):
         for name, size in sizes.items():
             self.first[name] = total
             total += size
-        if total > _MOST:
-            raise ValueError(f"the tables have {total:,} rows together; {_MOST:,} are possible, numbers of 32 bits")
+        if total > _MAX_ROWS:
+            raise ValueError(f"the tables have {total:,} rows in total; 32-bit row numbers allow {_MAX_ROWS:,}")
         self.weight = nn.Parameter(torch.empty(total, embedding_dim).normal_(std=std), requires_grad=False)
         self.smoothed = None if neighbours is None else neighbours.table
         if neighbours is not None:
             self.register_buffer("neighbours", neighbours.rows + self.first[neighbours.table])
             self.register_buffer("neighbour_weights", neighbours.weights)
         self.touched: list[tuple[Tensor, Tensor]] = []
-        """Row numbers and the gathered rows, leaves with a gradient, of each lookup since the optimizer's last step."""
+        """The row numbers and gathered rows (leaf tensors) of each lookup since the optimizer's last step."""
 
     def forward(self, tables: Sequence[str], bags: Sequence[Bag], weights: Sequence[Tensor | None]) -> Tensor:
-        """Pool feature f's bags from table `tables[f]`; `weights[f]` (T,) or, where None, the mean of each bag."""
+        """Pool the bags of feature f from table `tables[f]`, by `weights[f]` (T,), or by the mean if that is None."""
         source, index = self.gather(tables, [values for values, _ in bags])
         return self.pool(source, index, [offsets for _, offsets in bags], weights)
 
     def gather(self, tables: Sequence[str], values: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """A matrix that has the rows of the given values of each table, and where in it they are (T,)."""
-        rows = [(own + self.first[table]).int() for table, own in zip(tables, values, strict=True)]
+        """Gather the rows of each table's values into one matrix; returns it and each value's row in it (T,)."""
+        rows = [(codes + self.first[table]).int() for table, codes in zip(tables, values, strict=True)]
         if self.smoothed is None and not torch.is_grad_enabled():
             return self.weight, rows
         sources: list[Tensor] = []
-        index = list(rows)  # each is replaced
+        index = list(rows)  # every entry is replaced below
         for smoothed in (False, True):
-            chosen = [number for number, table in enumerate(tables) if (table == self.smoothed) is smoothed]
-            if chosen:
-                own, place = distinct(torch.cat([rows[number] for number in chosen]))
-                place = (place + sum(map(len, sources))).int()
-                sources.append(self._smooth(own.long()) if smoothed else self._rows(own.long()))
-                for number, part in zip(chosen, place.split([len(rows[number]) for number in chosen]), strict=True):  # type: ignore[no-untyped-call]
-                    index[number] = part
+            features = [f for f, table in enumerate(tables) if (table == self.smoothed) is smoothed]
+            if features:
+                distinct_rows, inverse = distinct(torch.cat([rows[f] for f in features]))
+                inverse = (inverse + sum(map(len, sources))).int()
+                sources.append(self._smooth(distinct_rows.long()) if smoothed else self._rows(distinct_rows.long()))
+                parts = inverse.split([len(rows[f]) for f in features])  # type: ignore[no-untyped-call]
+                for f, part in zip(features, parts, strict=True):
+                    index[f] = part
         return sources[0] if len(sources) == 1 else torch.cat(sources), index
 
     def _rows(self, rows: Tensor) -> Tensor:
-        """Rows of the packed tables; with gradients a leaf, which the optimizer reads."""
-        found = self.weight.detach()[rows]
+        """Rows of the packed tables; with gradients enabled, as a leaf tensor that the optimizer reads."""
+        embeddings = self.weight.detach()[rows]
         if torch.is_grad_enabled():
-            self.touched.append((rows, found.requires_grad_()))
-        return found
+            self.touched.append((rows, embeddings.requires_grad_()))
+        return embeddings
 
     def _smooth(self, rows: Tensor) -> Tensor:
-        """Rows of the smoothed table, each halfway between itself and its neighbours."""
-        own = rows - self.first[str(self.smoothed)]
-        around = self.neighbours[own]  # (n, k)
-        needed, place = distinct(torch.cat([rows, around.flatten()]))
-        found = self._rows(needed)
+        """Rows of the smoothed table, each halfway between itself and the mean of its neighbours."""
+        table_rows = rows - self.first[str(self.smoothed)]
+        neighbours = self.neighbours[table_rows]  # (n, k)
+        needed, inverse = distinct(torch.cat([rows, neighbours.flatten()]))
+        embeddings = self._rows(needed)
         means = weighted_bags(
-            found,
-            place[len(rows) :].int(),
-            torch.arange(0, around.numel(), around.shape[1], dtype=torch.int32, device=rows.device),
-            self.neighbour_weights[own].flatten(),
+            embeddings,
+            inverse[len(rows) :].int(),
+            torch.arange(0, neighbours.numel(), neighbours.shape[1], dtype=torch.int32, device=rows.device),
+            self.neighbour_weights[table_rows].flatten(),
         )  # (n, E)
-        return torch.lerp(found[place[: len(rows)]], means, 0.5)
+        return torch.lerp(embeddings[inverse[: len(rows)]], means, 0.5)
 
     @torch.no_grad()
-    def found(self, rows: Tensor) -> Tensor:
-        """What a lookup of rows of the packed tables finds (n, E)."""
-        found = self._rows(rows)
+    def lookup(self, rows: Tensor) -> Tensor:
+        """The embeddings of rows of the packed tables, smoothed where a lookup smooths them (n, E)."""
+        embeddings = self._rows(rows)
         if self.smoothed is not None:
             first = self.first[self.smoothed]
-            inside = (rows >= first) & (rows < first + len(self.neighbours))
-            found[inside] = self._smooth(rows[inside])
-        return found
+            smoothed = (rows >= first) & (rows < first + len(self.neighbours))
+            embeddings[smoothed] = self._smooth(rows[smoothed])
+        return embeddings
 
     def pool(
         self,
@@ -127,41 +128,41 @@ class EmbeddingTables(nn.Module):
         offsets: Sequence[Tensor | None],
         weights: Sequence[Tensor | None],
     ) -> Tensor:
-        """What `gather` found for one or more features, cut into bags and summed by weight: (R, F, E)."""
+        """Pool the rows of one or more features, as `gather` returns them, by bag: (R, F, E)."""
         lengths, scales = [], []
-        for own, cuts, weight in zip(index, offsets, weights, strict=True):
-            if cuts is None:
-                lengths.append(torch.ones(len(own), dtype=torch.int64, device=own.device))
-                scales.append(self.weight.new_ones(len(own)) if weight is None else weight)
+        for rows, bag_offsets, weight in zip(index, offsets, weights, strict=True):
+            if bag_offsets is None:
+                lengths.append(torch.ones(len(rows), dtype=torch.int64, device=rows.device))
+                scales.append(self.weight.new_ones(len(rows)) if weight is None else weight)
             else:
-                lengths.append(cuts.diff())
-                scales.append(mean_weights(cuts, len(own), self.weight.dtype) if weight is None else weight)
-        # Bags in the order of the samples, not of the features: moving their values is less than moving embeddings.
-        order, starts = _sample_after_sample(torch.stack(lengths), sum(map(len, index)))
+                lengths.append(bag_offsets.diff())
+                scales.append(mean_weights(bag_offsets, len(rows), self.weight.dtype) if weight is None else weight)
+        # Sort bags by sample before pooling: reordering their indices is cheaper than reordering embeddings afterwards.
+        order, starts = _sample_major(torch.stack(lengths), sum(map(len, index)))
         weights_in_order = torch.cat(scales).index_select(0, order)
         pooled = weighted_bags(source, torch.cat([*index])[order], starts, weights_in_order)  # (R * F, E)
         return pooled.view(-1, len(index), self.embedding_dim)
 
 
-def _sample_after_sample(lengths: Tensor, total: int) -> tuple[Tensor, Tensor]:
-    """The order that puts the `total` values of R samples, so far feature after feature, sample after sample: (T,).
+def _sample_major(lengths: Tensor, total: int) -> tuple[Tensor, Tensor]:
+    """Reorder bags from feature-major to sample-major, given their lengths (F, R), `total` values in all.
 
-    `lengths` (F, R) are those of the bags. Also where each bag then begins (R * F,).
+    Returns the permutation of the values (T,), and the start of each bag in the new order (R * F,).
     """
-    flat, own = lengths.flatten(), lengths.T.flatten()
-    before = (flat.cumsum(0) - flat).view_as(lengths).T.flatten()  # where each bag, in its new place, began
-    starts = own.cumsum(0) - own
-    shifts = torch.repeat_interleave(before - starts, own, output_size=total)  # (T,)
-    return torch.arange(total, device=own.device) + shifts, starts.int()
+    by_feature, by_sample = lengths.flatten(), lengths.T.flatten()
+    old_starts = (by_feature.cumsum(0) - by_feature).view_as(lengths).T.flatten()
+    starts = by_sample.cumsum(0) - by_sample
+    shifts = torch.repeat_interleave(old_starts - starts, by_sample, output_size=total)  # (T,)
+    return torch.arange(total, device=lengths.device) + shifts, starts.int()
 
 
 def bag_of_each(offsets: Tensor, count: int) -> Tensor:
-    """The bag that each of `count` values is in (T,)."""
+    """The index of the bag of each of `count` values (T,)."""
     lengths = offsets.diff()
     return torch.repeat_interleave(torch.arange(len(lengths), device=offsets.device), lengths, output_size=count)
 
 
 def mean_weights(offsets: Tensor, count: int, dtype: torch.dtype) -> Tensor:
-    """Weights (T,) that turn a bag's sum into its mean."""
+    """Weights (T,) that turn the sum of a bag into its mean."""
     lengths = offsets.diff().to(dtype)
     return (1 / lengths)[bag_of_each(offsets, count)]

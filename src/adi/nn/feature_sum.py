@@ -1,4 +1,4 @@
-"""The residual path of a tower: a weighted sum of its features, past the networks."""
+"""The residual path of a tower: a weighted sum of its features that bypasses the networks."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ from adi.nn.domain_parameter import DomainParameter
 
 
 class FeatureSum(nn.Module):
-    """``y = P sum_f r_f^(d) F_f``, with r starting at 1 and P the identity where dim == embedding_dim.
+    """``y = P sum_f r_f^(d) F_f``, where r starts at 1 and P is the identity if dim == embedding_dim.
 
-    Not in the paper. Where clicks are few, networks overfit, and the sum of the features alone is a strong model (with
-    a pooled history it is a factored item-to-item similarity); the networks then learn only what it misses.
+    Not in the paper. With few clicks, networks overfit, and the sum of the features is a strong model on its own (with
+    a pooled history, a factorised item-to-item similarity); the networks then only learn what it misses.
 
     Args:
         num_features: F.
         embedding_dim: E.
-        dim: of the output; another than E takes a learned projection P.
-        num_domains: D; 1 shares the weights r among all domains.
+        dim: width of the output; if it differs from E, P is a learned projection.
+        num_domains: D; with 1, all domains share the weights r.
         shrinkage: see `DomainParameter`.
 
     Shapes:

@@ -1,8 +1,8 @@
-"""The fusion layer: joins what the domain-specific and the shared networks made of a sample.
+"""The fusion layer: joins the outputs of the domain-specific and the shared networks.
 
-Both take `specific` and `shared` (B, dim) and the embedding of the sample's domain `f_domain` (B, E), domain-major
-with `offsets` (D + 1), and return (B, out_features). (The paper's third variant, Network-Mul, replaces the networks
-too: `adi.nn.network_mul`.)
+Both variants take `specific` and `shared` (B, dim) and the embedding of each sample's domain `f_domain` (B, E),
+domain-major with `offsets` (D + 1), and return (B, out_features). The paper's third variant, Network-Mul, also replaces
+the networks: `adi.nn.network_mul`.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ FUSION_GATES = ("scalar", "vector")
 
 
 class ConcatFusion(nn.Module):
-    """CONCAT (ADI eq. 11 - 13), the paper's choice.
+    """CONCAT (ADI eq. 11 - 13), the variant that the paper chooses.
 
     ``[β1 specific | β1 specific ⊙ β2 shared | β2 shared]``, where ``β1 = σ(W_spec^(d) f_domain)`` and
     ``β2 = σ(W_shared^(d) f_domain)``.
@@ -28,8 +28,8 @@ class ConcatFusion(nn.Module):
         dim: width of `specific` and of `shared`.
         embedding_dim: E.
         num_domains: D.
-        gate: "scalar": β1 and β2 are one number for each sample; "vector": one for each of the `dim` outputs. The
-            paper does not say which; its released script uses one number.
+        gate: "scalar": β1 and β2 are one number per sample; "vector": one number per output. The paper does not
+            specify it; its released script uses a scalar.
         shrinkage: see `DomainParameter`.
 
     Shapes:
@@ -59,9 +59,9 @@ class ConcatFusion(nn.Module):
 
 
 class SumFusion(nn.Module):
-    """SUM (ADI eq. 14, 15): ``a specific + (1 - a) shared``, with one number ``a = σ(W^(d) f_domain + b)`` a sample.
+    """SUM (ADI eq. 14, 15): ``a specific + (1 - a) shared``, with a scalar ``a = σ(W^(d) f_domain + b)`` per sample.
 
-    As in the paper each domain has its own W, and all share the one b, which starts at 0.
+    As in the paper, each domain has its own W, and all domains share b, which starts at 0.
 
     Args:
         dim: width of `specific` and of `shared`.

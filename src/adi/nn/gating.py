@@ -1,4 +1,4 @@
-"""Gates: the weights that mix the outputs of several networks."""
+"""Gates: weights that mix the outputs of several networks."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -15,14 +15,14 @@ GATE_KINDS = ("softmax", "linear")
 
 
 class SharedGate(nn.Module):
-    """The weights alpha_k of ``E_shared = Σ_k alpha_k MLP_k(F)`` (ADI eq. 8, 9), from the domain's embedding.
+    """The weights alpha_k of ``E_shared = Σ_k alpha_k MLP_k(F)`` (ADI eq. 8, 9), computed from the domain's embedding.
 
     Args:
-        embedding_dim: E, the length of the domain's embedding.
+        embedding_dim: E.
         num_networks: K, the number of shared networks.
-        kind: "softmax", ours: the weights of a sample are positive and sum to 1. "linear", the paper's literal form:
-            the raw outputs of a linear layer divided by their sum, which sum to 1 too, but may be negative, and grow
-            without bound where the sum comes near 0.
+        kind: "softmax", our choice: the weights of a sample are positive and sum to 1. "linear", as in the paper: the
+            outputs of a linear layer divided by their sum. They sum to 1, too, but may be negative, and grow without
+            bound as the sum approaches 0.
 
     Shapes:
         f_domain (B, E) → (B, K), each row summing to 1
@@ -47,9 +47,9 @@ class SharedGate(nn.Module):
 
 
 class DomainGate(nn.Module):
-    """``softmax(W^(d) x)``: the weights by which domain d mixes n networks, from the sample's features.
+    """``softmax(W^(d) x)``: the weights with which domain d mixes n networks, computed from the sample's features.
 
-    The gate of MMoE and of PLE, with domains for their tasks.
+    The gate of MMoE and PLE, with domains in place of tasks.
 
     Args:
         in_features: width of x.

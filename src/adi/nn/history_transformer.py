@@ -1,4 +1,4 @@
-"""A transformer over a history, in a ragged form for training and a padded one for export (`adi.nn.behaviours`)."""
+"""A transformer over a history, in a ragged form for training and a padded form for export (`adi.nn.behaviours`)."""
 
 from typing import NamedTuple
 
@@ -12,17 +12,17 @@ from adi.nn.embedding import bag_of_each
 
 
 class HistoryTransformer(HistoryEncoder):
-    """A small transformer over a history, read out by `HistoryAttention`.
+    """A small transformer over a history, pooled by `HistoryAttention`.
 
-    Pre-norm layers of self-attention in both directions, with a learned embedding of each item's age added to the
-    items. The last step of each half of a layer starts at 0, so that the whole starts as the mean of the history, and
-    learns what that misses.
+    It has pre-norm layers of bidirectional self-attention; a learned embedding of each item's age is added to the
+    items. The output projections of both blocks of a layer start at 0, so that the encoder starts as the mean of the
+    history and learns what the mean misses.
 
     Args:
-        length, embedding_dim, heads: as of the `HistoryAttention` that reads it out.
-        num_layers: of the transformer.
-        num_heads: of each layer; they divide embedding_dim.
-        dropout: probability of zeroing an output of either half of a layer, in training.
+        length, embedding_dim, heads: see `HistoryAttention`.
+        num_layers: number of transformer layers.
+        num_heads: attention heads of each layer; must divide embedding_dim.
+        dropout: probability of zeroing an output of the attention or the feed-forward block, in training.
 
     Shapes:
         rows (T, E), offsets (R + 1,), f_domain (R, E) -> (R, H, E)
@@ -54,56 +54,57 @@ class HistoryTransformer(HistoryEncoder):
         pooled: Tensor = self.pool(x, offsets, f_domain)
         return pooled
 
-    def padded(self, rows: Tensor, given: Tensor, f_domain: Tensor) -> Tensor:
+    def padded(self, rows: Tensor, mask: Tensor, f_domain: Tensor) -> Tensor:
         x = rows + newest_last(self.ages, rows.shape[1])
         for layer in self.layers:
-            x = layer.padded(x, given)  # type: ignore[operator]
-        return self.pool.padded(x, given, f_domain)
+            x = layer.padded(x, mask)  # type: ignore[operator]
+        return self.pool.padded(x, mask, f_domain)
 
 
 class Block(NamedTuple):
-    """n histories, padded to L values: `place` (n, L), where in (T,) each is, and `kept` (n, L), which are looked at.
+    """n histories padded to L positions, as index tensors between the ragged values (T,) and the padded block (n, L).
 
-    Of the t values that the histories have, `values` (t,) says where in (T,) each is, `inside` (t,) where in (n L,).
+    `indices` (n, L) is the ragged value at each position, and `mask` (n, L) tells whether attention may see it. The t
+    values of these histories are at `ragged` (t,) among all T values, and at `padded` (t,) in the flattened block.
     """
 
-    place: Tensor
-    kept: Tensor
-    values: Tensor
-    inside: Tensor
+    indices: Tensor
+    mask: Tensor
+    ragged: Tensor
+    padded: Tensor
 
 
 def padded_blocks(offsets: Tensor) -> list[Block]:
-    """The histories in blocks of lengths up to 1, 2, 4, 8 ..., so that padding at most doubles the values."""
+    """Group histories into blocks of lengths up to 1, 2, 4, 8 …, so that padding at most doubles the values."""
     lengths = offsets.diff()
     longest = int(lengths.max()) if len(lengths) else 0
     blocks = []
     size = 1
     while size < 2 * longest:
-        own = torch.nonzero((lengths > size // 2) & (lengths <= size))  # (n, 1)
-        if len(own):
-            place = torch.arange(min(size, longest), device=offsets.device)
-            kept = place < lengths[own]  # (n, L)
-            place = (offsets[own] + place).where(kept, offsets[own])
-            blocks.append(Block(place, kept, place[kept], torch.nonzero(kept.flatten()).squeeze(1)))
+        histories = torch.nonzero((lengths > size // 2) & (lengths <= size))  # (n, 1)
+        if len(histories):
+            position = torch.arange(min(size, longest), device=offsets.device)
+            mask = position < lengths[histories]  # (n, L)
+            indices = (offsets[histories] + position).where(mask, offsets[histories])
+            blocks.append(Block(indices, mask, indices[mask], torch.nonzero(mask.flatten()).squeeze(1)))
         size *= 2
     return blocks
 
 
 def one_block(offsets: Tensor, length: int, count: int) -> list[Block]:
-    """All histories, of `count` values and at most `length` each, in one block: on a device, that is not waited for."""
+    """Put all histories, of `count` values and at most `length` each, into one block, without synchronising a GPU."""
     if not count:
         return []
-    column, values = torch.arange(length, device=offsets.device), torch.arange(count, device=offsets.device)
-    kept = column < offsets.diff()[:, None]  # (R, L)
-    kept[:, 0] = True  # an empty history looks at another's value: what comes of it is not used, and no NaN
+    position, values = torch.arange(length, device=offsets.device), torch.arange(count, device=offsets.device)
+    mask = position < offsets.diff()[:, None]  # (R, L)
+    mask[:, 0] = True  # an empty history attends to another's value, whose result is not used: this avoids NaN
     bag = bag_of_each(offsets, count)
-    place = (offsets[:-1, None] + column).clamp(max=count - 1)
-    return [Block(place, kept, values, bag * length + values - offsets[bag])]
+    indices = (offsets[:-1, None] + position).clamp(max=count - 1)
+    return [Block(indices, mask, values, bag * length + values - offsets[bag])]
 
 
 class TransformerLayer(nn.Module):
-    """A pre-norm layer: self-attention, then two linear layers with a ReLU between. x (T, E), blocks -> (T, E)."""
+    """A pre-norm layer: self-attention, then two linear layers with a ReLU in between. x (T, E), blocks -> (T, E)."""
 
     def __init__(self, embedding_dim: int, num_heads: int, dropout: float) -> None:
         super().__init__()
@@ -126,26 +127,26 @@ class TransformerLayer(nn.Module):
         output: Tensor = x + self.dropout(self.narrow(hidden))
         return output
 
-    def padded(self, x: Tensor, given: Tensor) -> Tensor:
-        """The layer on padded histories: x (R, L, E), given (R, L) -> (R, L, E)."""
+    def padded(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Apply the layer to padded histories: x (R, L, E), mask (R, L) -> (R, L, E)."""
         projected = self.project(self.before_attention(x)).unflatten(2, (3, self.num_heads, -1))
         query, key, value = (part.transpose(1, 2) for part in projected.unbind(2))  # each (R, heads, L, .)
-        empty = ((1 - given) * NEVER)[:, None, None]
-        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=empty)
+        bias = ((1 - mask) * NEVER)[:, None, None]
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         x = x + self.attended(attended.transpose(1, 2).flatten(2))
         output: Tensor = x + self.narrow(self.widen(self.before_network(x)).relu())
         return output
 
     def _attend(self, projected: Tensor, blocks: list[Block]) -> Tensor:
-        """Each history to itself: queries, keys and values (T, 3 E) -> (T, E). Only this step is padded."""
+        """Self-attention within each history: queries, keys and values (T, 3 E) -> (T, E). Only this step pads."""
         width = projected.shape[1] // 3
-        places, results = [], []
+        positions, results = [], []
         for block in blocks:
-            n, length = block.place.shape
-            padded = projected.index_select(0, block.place.flatten())  # (n L, 3 E)
+            n, length = block.indices.shape
+            padded = projected.index_select(0, block.indices.flatten())  # (n L, 3 E)
             query, key, value = padded.view(n, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # (n, heads, L, .)
-            attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=block.kept[:, None, None])
-            places.append(block.values)
-            results.append(attended.transpose(1, 2).reshape(n * length, width).index_select(0, block.inside))
+            attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=block.mask[:, None, None])
+            positions.append(block.ragged)
+            results.append(attended.transpose(1, 2).reshape(n * length, width).index_select(0, block.padded))
         output = projected.new_zeros(len(projected), width)
-        return output.index_copy(0, torch.cat(places), torch.cat(results)) if blocks else output
+        return output.index_copy(0, torch.cat(positions), torch.cat(results)) if blocks else output

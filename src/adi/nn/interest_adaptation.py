@@ -1,7 +1,7 @@
-"""The domain interest adaptation layer (DIAL): weighs the embedded features as the sample's domain cares for them.
+"""The domain interest adaptation layer (DIAL): domain-specific weights for the embedded features.
 
 All variants take the embedded features x (B, F, E), domain-major with `offsets` (D + 1), and return (B, F, E).
-Where the paper is silent on the start, ours is neutral: no feature weighs more than another, in any domain.
+Where the paper does not specify the initialisation, ours is neutral: all features have equal weights in all domains.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +20,7 @@ ADAPTATIONS = ("none", "linear", "attention", "se", "se-global")
 
 
 class FeatureWeighting(nn.Module, ABC):
-    """A layer that gives each feature of a sample one weight."""
+    """A layer that multiplies each feature of a sample by one weight."""
 
     @abstractmethod
     def weights(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
@@ -31,14 +31,14 @@ class FeatureWeighting(nn.Module, ABC):
 
 
 class NoAdaptation(nn.Module):
-    """The features as they are: the paper's ADI without DIAL."""
+    """The identity: the paper's ADI without DIAL."""
 
     def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
         return x
 
 
 class LinearAdaptation(nn.Module):
-    """ADI-LT (eq. 21, 22): ``W^(d) ⊙ x + b^(d)``, W and b of shape (F, E), starting at 1 and 0: the identity.
+    """ADI-LT (eq. 21, 22): ``W^(d) ⊙ x + b^(d)``, with W and b of shape (F, E). It starts as the identity.
 
     Args:
         num_features: F.
@@ -65,9 +65,9 @@ class LinearAdaptation(nn.Module):
 
 
 class AttentionAdaptation(FeatureWeighting):
-    """ADI-VA (eq. 23, 24): feature i times ``σ(<Q_i^(d), x_i>)``, each Q_i^(d) of length E.
+    """ADI-VA (eq. 23, 24): multiplies feature i by ``σ(<Q_i^(d), x_i>)``, with queries Q_i^(d) of length E.
 
-    The queries start at 0, so every feature starts with weight 1/2.
+    The queries start at 0, so that every feature starts with weight 1/2.
 
     Args:
         num_features: F.
@@ -93,19 +93,20 @@ class AttentionAdaptation(FeatureWeighting):
 
 
 class SEAdaptation(FeatureWeighting):
-    """ADI-SE (eq. 25, 26): feature i times the i-th of ``FC(ReLU(FC(z)))``, z_i the mean of x_i over its E numbers.
+    """ADI-SE (eq. 25, 26): multiplies feature i by output i of ``FC(ReLU(FC(z)))``; z_i is the mean of x_i over E.
 
-    The last FC starts with weight 0 and bias 1, so the block starts as the identity. The paper has no sigmoid at the
-    end and is silent on the start: under an ordinary one the features would start scaled to near zero.
+    The last FC starts with weight 0 and bias 1, so that the block starts as the identity. The paper has no sigmoid at
+    the end and does not specify the initialisation; a usual one would scale all features to near zero.
 
     Args:
         num_features: F.
         num_domains: D.
-        reduction: the hidden width is F // reduction, and 1 at least. The paper does not give it.
-        per_domain: True: a block for each domain (the paper's D-SE, its choice). False: one block for all (1-SE);
-            also the block inside one network (4-SE).
-        sigmoid: weigh by σ of the last FC, as SE-Net does; every feature then starts with weight σ(1) = 0.73.
-        shrinkage: see `DomainParameter`; a block for all domains has no domain-specific weights for it to act on.
+        reduction: the hidden width is max(1, F // reduction). The paper does not specify it.
+        per_domain: True: a block per domain (D-SE, the paper's choice). False: one block for all domains (1-SE); also
+            used for the block of a single network (4-SE).
+        sigmoid: apply a sigmoid to the last FC, as SE-Net does; every feature then starts with weight σ(1) = 0.73.
+        shrinkage: see `DomainParameter`; without effect on a block for all domains, which has no domain-specific
+            weights.
 
     Example:
         >>> import torch
@@ -137,7 +138,7 @@ class SEAdaptation(FeatureWeighting):
 
     def weights(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
         blocks = offsets if self.per_domain else (0, x.shape[0])
-        means = x.sum(-1) / x.shape[-1]  # (B, F); the gradient of a mean would be written out in full
+        means = x.sum(-1) / x.shape[-1]  # (B, F); unlike x.mean(-1), its gradient is expanded without a copy
         weights: Tensor = self.excite(F.relu(self.squeeze(means, blocks)), blocks)
         return weights.sigmoid() if self.sigmoid else weights
 
@@ -152,10 +153,11 @@ def interest_adaptation(
     sigmoid: bool = False,
     shrinkage: bool = False,
 ) -> nn.Module:
-    """The adaptation layer of the given kind, to call as ``layer(x, offsets)``.
+    """Build the adaptation layer of the given kind, to be called as ``layer(x, offsets)``.
 
-    `reduction` and `sigmoid` are options of the SE blocks ("se": one for each domain, "se-global": one for all).
-    Raises `AdiError` for a kind that does not exist.
+    `reduction` and `sigmoid` are options of the SE blocks ("se": one per domain, "se-global": one for all domains).
+
+    Raises `AdiError` for an unknown kind.
     """
     match kind:
         case "none":

@@ -1,4 +1,4 @@
-"""Multilayer perceptrons, shared by all domains or each domain's own."""
+"""Multilayer perceptrons, shared by all domains or domain-specific."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -17,14 +17,14 @@ NORMS = ("none", "batch", "domain")
 
 
 class Normalisation(nn.Module):
-    """What stands between a linear layer and its ReLU.
+    """The normalisation between a linear layer and its ReLU.
 
     Args:
-        norm: "none": x as it is. "batch": batch normalisation over the mixed batch of all domains, by running
-            statistics where the batch has fewer than two rows. "domain": DSBN, see `DomainNorm`.
+        norm: "none": the identity. "batch": batch normalisation over the mixed batch of all domains; it uses the
+            running statistics if the batch has fewer than two rows. "domain": DSBN, see `DomainNorm`.
         num_features: width of x.
         num_domains: D.
-        shrinkage: see `DomainNorm`; only "domain" has domain-specific weights for it to act on.
+        shrinkage: see `DomainNorm`; only "domain" has the domain-specific weights that it applies to.
 
     Shapes:
         x (B, num_features), domain-major with `offsets` (D + 1) → (B, num_features)
@@ -49,14 +49,14 @@ class Normalisation(nn.Module):
 
 
 class MLP(nn.Module):
-    """A network shared by all domains (ADI eq. 9): linear, normalisation, ReLU and dropout for each size.
+    """A network shared by all domains (ADI eq. 9): linear, normalisation, ReLU and dropout per layer.
 
     Args:
         in_features: width of x.
-        sizes: width of each layer; none makes the network pass x through.
+        sizes: width of each layer; an empty sequence makes the network the identity.
         norm: see `Normalisation`.
         dropout: probability of zeroing an output of a layer, in training.
-        num_domains: D; only ``norm="domain"`` depends on it.
+        num_domains: D; used only by ``norm="domain"``.
 
     Shapes:
         x (B, in_features), domain-major with `offsets` (D + 1) → (B, out_features), the last of `sizes`
@@ -85,15 +85,14 @@ class MLP(nn.Module):
 
 
 class DomainMLP(nn.Module):
-    """A network of each domain's own (ADI eq. 10): as `MLP`, each sample through its own domain's layers only.
+    """A network per domain (ADI eq. 10): like `MLP`, but each sample runs only the layers of its own domain.
 
     Args:
-        in_features, sizes, dropout: as in `MLP`.
-        norm: see `Normalisation`. "batch" normalises the outputs of all the domains' layers together: the paper's
-            ADI without DSBN.
+        in_features, sizes, dropout: see `MLP`.
+        norm: see `Normalisation`. "batch" normalises the outputs of all domains together: the paper's ADI without DSBN.
         num_domains: D.
         shrinkage: see `DomainParameter`; it applies to every domain-specific weight.
-        linear: makes each layer's linear part, `DomainLinear` or `adi.nn.network_mul.NetworkMulLinear`.
+        linear: the class of the linear layers, `DomainLinear` or `adi.nn.network_mul.NetworkMulLinear`.
 
     Shapes:
         x (B, in_features), domain-major with `offsets` (D + 1) → (B, out_features), the last of `sizes`

@@ -1,4 +1,4 @@
-"""A linear layer whose weight is a shared one times each domain's own: NETWORK-MUL, the topology of STAR."""
+"""NETWORK-MUL, the topology of STAR: a linear layer whose weight is a shared one times a domain-specific one."""
 
 import math
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from adi.nn.domain_parameter import DomainParameter, by_domain, split_by_domain
 class NetworkMulLinear(nn.Module):
     """``y = (W ⊙ W^(d)) x + b + b^(d)`` for the samples of domain d (ADI eq. 16, 17).
 
-    In place of `DomainLinear` it makes a `DomainMLP` that is the shared network, the domain-specific ones and their
-    fusion in one. W^(d) starts at 1 and b^(d) at 0, so that every domain starts with the shared network. The product is
-    taken once for each domain of a batch, not for each sample.
+    A `DomainMLP` of these layers, in place of `DomainLinear`, combines the shared network, the domain-specific networks
+    and their fusion. W^(d) starts at 1 and b^(d) at 0, so that every domain starts with the shared network. The product
+    is computed once per domain of a batch, not per sample.
 
     Args:
         in_features, out_features: widths of x and y.

@@ -1,7 +1,7 @@
-"""Weighted sums of the rows of a matrix, bag by bag, with a backward as fast as they are.
+"""Weighted sums of rows of a matrix by bag, with a backward as fast as the forward.
 
-`weighted_bags` and `weighted_bags_plain` are the same function. The first is what training calls; the second says what
-is meant, and the first is tested against it.
+`weighted_bags` and `weighted_bags_plain` compute the same. Training calls the first, which is faster; the second is the
+readable definition, and a test compares them.
 """
 
 from typing import Any
@@ -18,17 +18,17 @@ def weighted_bags_plain(source: Tensor, index: Tensor, starts: Tensor, weights: 
 
 
 def weighted_bags(source: Tensor, index: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
-    """``y_b = sum_t weights_t source[index_t]`` over the values t of bag b; an empty bag is 0.
+    """``y_b = sum_t weights_t source[index_t]`` over the values t of bag b; 0 for an empty bag.
 
-    The gradient of a row of `source` is such a sum too: over the values that looked it up, of their bags' gradients.
-    So backward sorts the values by row and calls the same operation, where PyTorch's own walks through them one by one
-    and takes five times as long. The gradient of every row is whole, and 0 for one that was not looked up: `source` is
-    to hold little more than what is. Not differentiable twice.
+    The gradient of a row of `source` is a sum of the same form: over the values that looked the row up, of the
+    gradients of their bags. Backward therefore sorts the values by row and calls the same operation. PyTorch's own
+    backward visits the values one by one and takes five times as long. The gradient of `source` is dense, so `source`
+    should hold little more than the rows that are looked up. Not differentiable twice.
 
     Args:
         source: (n, E).
         index: (T,) int32 or int64, the values of all bags; int32 is twice as fast.
-        starts: (B,) of the same type, where in `index` each bag begins.
+        starts: (B,) of the same type, the position in `index` at which each bag begins.
         weights: (T,).
 
     Returns:

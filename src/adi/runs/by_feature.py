@@ -1,7 +1,7 @@
-"""Numbers of each feature in each domain, in a run's folder.
+"""Files of a run with a number for each feature in each domain.
 
-interest.json    the mean weight of a feature (`adi.models.interest`)
-falls.json       how far recall falls without the feature (`adi.evaluation.ablation`)
+interest.json    the mean weight of each feature (`adi.models.interest`)
+falls.json       the fall of recall without each feature (`adi.evaluation.ablation`)
 """
 
 import math
@@ -19,7 +19,7 @@ FALLS = "falls.json"
 
 
 class ByFeature(BaseModel):
-    """A number for each feature of a side, by domain; None where it is not defined."""
+    """A number for each feature of a side, by domain; None if undefined."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,7 +28,7 @@ class ByFeature(BaseModel):
 
     @classmethod
     def of(cls, features: Sequence[str], values: Array, domains: Sequence[str]) -> "ByFeature":
-        """From an array (D, F); NaN is what is not defined."""
+        """Convert an array (D, F), in which NaN is undefined."""
         rows = {
             domain: tuple(None if math.isnan(value) else value for value in row)
             for domain, row in zip(domains, values.tolist(), strict=True)
@@ -40,18 +40,17 @@ _Sides = TypeAdapter(dict[str, ByFeature])
 
 
 def write_by_feature(path: Path, sides: Mapping[str, ByFeature]) -> None:
-    """Write, or replace, the numbers of the user's and the item's side."""
+    """Write or replace the numbers of the user and the item features."""
     replace_file(path, _Sides.dump_json(dict(sides), indent=1) + b"\n")
 
 
 def read_by_feature(path: Path) -> dict[str, ByFeature]:
-    """The numbers of each side; empty where there is no file. Raises `AdiError` for one that is not of this form."""
+    """Read the numbers of each side; empty if there is no file. Raises `AdiError` for a malformed file."""
     try:
         return _Sides.validate_json(path.read_bytes())
     except FileNotFoundError:
         return {}
     except ValidationError as error:
         raise AdiError(
-            f"{path}: not numbers by feature as adi writes them ({error.error_count()} faults). "
-            f"Run 'adi evaluate {path.parent}' again."
+            f"{path}: malformed, with {error.error_count()} errors. Run 'adi evaluate {path.parent}' again."
         ) from None

@@ -1,4 +1,4 @@
-"""``log.jsonl``: a line for each epoch of a training, with its loss, speed and validation."""
+"""``log.jsonl``: one line per epoch of a training, with its loss, speed and validation."""
 
 from pathlib import Path
 
@@ -21,9 +21,10 @@ class Validation(Record):
 
 
 class Epoch(Record):
-    """A line of ``log.jsonl``. `step` counts from the start of the training; the other numbers are the epoch's alone.
+    """A line of ``log.jsonl``.
 
-    `pseudo_positives` is None in a training without self-training.
+    `step` counts from the start of the training; all other numbers are those of the epoch. `pseudo_positives` is None
+    without self-training.
     """
 
     epoch: int
@@ -37,7 +38,7 @@ class Epoch(Record):
 
 
 def read_epochs(folder: Path) -> tuple[Epoch, ...]:
-    """The epochs of a run; none for a model without training. Raises `AdiError` naming the line at fault."""
+    """Read the epochs of a run; empty for a fitted model. Raises `AdiError` naming the malformed line."""
     path = folder / FILE
     if not path.exists():
         return ()
@@ -51,7 +52,7 @@ def read_epochs(folder: Path) -> tuple[Epoch, ...]:
 
 
 def append_epoch(folder: Path, epoch: Epoch) -> None:
-    """Add the line of an epoch; one of that number or later, from before a training was resumed, is replaced."""
+    """Append the line of an epoch; it replaces lines of that epoch and later ones, left by an interrupted training."""
     path = folder / FILE
     earlier = path.read_text(encoding="utf-8").splitlines()[: epoch.epoch - 1] if path.exists() else []
     replace_text(path, "\n".join([*earlier, epoch.model_dump_json(exclude_none=True)]))

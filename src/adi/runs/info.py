@@ -1,4 +1,4 @@
-"""``run.json``: the model, settings, seed and data of a run, and whether its training is complete."""
+"""``run.json``: the model, settings, seed and dataset of a run, and whether its training is complete."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -11,14 +11,17 @@ from adi.runs.record import Record
 from adi.schema import describe
 
 FORMAT = 1
-"""Raised whenever the layout of a run's folder changes; runs of another format are refused."""
+"""Version of the layout of a run's folder; runs of another version are refused."""
 
 FILE = "run.json"
 
 
 class ModelSource(Record):
-    """The origin of a model that is not part of adi: its import path ``package.module:NAME``, None where the module is
-    none that can be imported, such as a notebook; and a digest of its source code, None where there is no file."""
+    """The origin of a custom model.
+
+    `path` is its import path ``package.module:NAME``, None if its module cannot be imported, such as a notebook.
+    `digest` is a digest of its source code, None if there is no file.
+    """
 
     path: str | None
     digest: str | None
@@ -27,9 +30,9 @@ class ModelSource(Record):
 class RunInfo(Record):
     """The content of ``run.json``.
 
-    `prepared` is the path of the prepared dataset, relative to the run where that is possible. `kept` is the epoch
-    whose weights score each domain; the same for all, except with ``keep: domain``. `notes` tell what the training did
-    in another way than the settings say, and why.
+    `prepared` is the path of the prepared dataset, relative to the run's folder. `kept` is the epoch whose weights
+    score each domain, the same for all domains except with ``keep: domain``. `notes` explain where the training
+    departed from the settings, and why.
     """
 
     format: int = FORMAT
@@ -57,7 +60,7 @@ class RunInfo(Record):
 
 
 def read_info(folder: Path) -> RunInfo:
-    """Read ``run.json``. Raises `AdiError` for a folder without one, and for one that this adi cannot read."""
+    """Read ``run.json``. Raises `AdiError` if it is missing, malformed, or of another format."""
     path = folder / FILE
     try:
         info = RunInfo.model_validate_json(path.read_text(encoding="utf-8"))
@@ -68,17 +71,17 @@ def read_info(folder: Path) -> RunInfo:
     except UnicodeDecodeError as error:
         raise AdiError(f"{path}: not text ({error}). Train the run again.") from None
     except ValidationError as error:
-        raise AdiError(f"{path}: not a run that this adi wrote: {describe(error, RunInfo)}. Train it again.") from None
+        raise AdiError(f"{path}: malformed: {describe(error, RunInfo)}. Train the run again.") from None
     if info.format != FORMAT:
-        raise AdiError(f"{path}: format {info.format}, and this adi reads format {FORMAT}. Train it again.")
+        raise AdiError(f"{path}: format {info.format}, and this adi reads format {FORMAT}. Train the run again.")
     return info
 
 
 def write_info(folder: Path, info: RunInfo) -> None:
-    """Write, or replace, ``run.json``."""
+    """Write or replace ``run.json``."""
     replace_text(folder / FILE, info.model_dump_json(indent=1))
 
 
 def weights_file(folder: Path, by_domain: bool, epoch: int) -> Path:
-    """The file with the weights of an epoch; `by_domain` where each domain keeps an epoch of its own."""
+    """The file with the weights of an epoch; `by_domain` for a run in which each domain keeps its own best epoch."""
     return folder / (f"model-{epoch}.safetensors" if by_domain else "model.safetensors")

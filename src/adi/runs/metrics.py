@@ -1,4 +1,4 @@
-"""Metrics of an evaluation, and ``metrics.json``, which keeps them in a run's folder."""
+"""The metrics of an evaluation, and ``metrics.json``, which stores them in a run's folder."""
 
 import json
 from pathlib import Path
@@ -13,11 +13,11 @@ from adi.runs.record import Record
 FILE = "metrics.json"
 
 Measures = dict[str, int | float | None]
-"""Values by name, such as ``recall@50`` in [0, 1], and the counts ``queries`` and ``corpus``; None is undefined."""
+"""Values by name, such as ``recall@50`` in [0, 1], and the counts ``queries`` and ``corpus``; None if undefined."""
 
 
 class QueryGroup(Record):
-    """The queries of one group, such as those with a history of 3 to 5 items: how many, and their measures."""
+    """The number and the measures of a group of queries, such as those with a history of 3 to 5 items."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: Measures
@@ -31,11 +31,12 @@ class QueryGroup(Record):
 
 
 class Metrics(Record):
-    """The measures of a part of a dataset by domain, their mean over the domains, and by group of queries.
+    """Measures of an evaluation: by domain, averaged over the domains, and by group of queries.
 
-    `against` is what each item was ranked among, the corpus or the row's candidates; `history` what the queries saw of
-    their users. `breakdown` maps a grouping, such as ``history_length``, and a domain to the groups in order. `ranks`
-    is the digest of the ranks that the measures were made from (`adi.runs.ranks`).
+    `part` is the part of the dataset, such as ``test``. `against` is the set in which items were ranked: ``corpus`` or
+    ``candidates``. `history` is the rule by which queries saw earlier rows of their users. `breakdown` maps a grouping,
+    such as ``history_length``, and a domain to its groups in order. `ranks` is the digest of the ranks from which the
+    measures were computed (`adi.runs.ranks`).
     """
 
     model: str | None = None
@@ -58,9 +59,9 @@ class Metrics(Record):
         return json.dumps(self.model_dump(mode="json"), indent=1)
 
     def to_frame(self) -> pa.Table:
-        """A row for each domain and one for their mean: columns ``domain`` and every measure.
+        """An Arrow table with a row for each domain and for their mean; the columns are ``domain`` and every measure.
 
-        pandas and polars take the table as it is: ``metrics.to_frame().to_pandas()``, ``polars.from_arrow(...)``.
+        Convert it to pandas or polars with ``metrics.to_frame().to_pandas()`` or ``polars.from_arrow(...)``.
         """
         rows = [{"domain": name, **measures} for name, measures in self.domains.items()]
         return pa.Table.from_pylist([*rows, {"domain": "mean", **dict.fromkeys(self._names()), **self.mean}])
@@ -83,5 +84,5 @@ class Metrics(Record):
 
 
 def write_metrics(folder: Path, metrics: Metrics) -> None:
-    """Write, or replace, ``metrics.json``."""
+    """Write or replace ``metrics.json``."""
     replace_text(folder / FILE, metrics.as_json())

@@ -1,9 +1,9 @@
-"""The form of what a run's files hold."""
+"""The base class of the records in a run's files."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Record(BaseModel):
-    """Frozen, and open to keys of later versions of adi, which are ignored."""
+    """A frozen record that ignores unknown keys, such as those of later versions of adi."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)

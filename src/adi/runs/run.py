@@ -1,17 +1,17 @@
-"""A run: the folder of one training, and of its evaluation.
+"""A run: the folder of one training and its evaluation.
 
-run.json             model, seed, settings, data and status (`adi.runs.info`)
-log.jsonl            a line for each epoch (`adi.runs.epochs`)
-model.safetensors    the weights of the best epoch; with ``keep: domain`` model-N.safetensors for each epoch N that is
-                     the best of some domain
-self_training.json   an audit of self-training, where it is on (`adi.runs.self_training`)
-checkpoint.safetensors   what --resume needs; removed when the training is complete
-metrics.json         the metrics of the test (`adi.runs.metrics`)
+run.json             model, seed, settings, dataset and status (`adi.runs.info`)
+log.jsonl            one line per epoch (`adi.runs.epochs`)
+model.safetensors    the weights of the best epoch; with ``keep: domain``, model-N.safetensors for each epoch N that is
+                     the best epoch of a domain
+self_training.json   an audit of self-training, if it is on (`adi.runs.self_training`)
+checkpoint.safetensors   the state for --resume; removed when the training is complete
+metrics.json         the metrics on the test rows (`adi.runs.metrics`)
 ranks.parquet        the rank of each test row's item (`adi.runs.ranks`)
-interest.json        the weight of each feature in each domain, for a model that weighs them (`adi.runs.by_feature`)
+interest.json        the weight of each feature in each domain, for a model with feature weights (`adi.runs.by_feature`)
 tensorboard/         the log for TensorBoard
 
-Nothing else in adi parses these files.
+Only this package parses these files.
 """
 
 import os
@@ -32,7 +32,7 @@ from adi.schema import describe
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run that was evaluated. `epochs` is empty for a model without training, such as popularity."""
+    """An evaluated run. `epochs` is empty for a fitted model, such as popularity."""
 
     folder: Path
     info: RunInfo
@@ -41,11 +41,11 @@ class Run:
 
     @property
     def prepared(self) -> Path:
-        """The prepared dataset, which the run names from its own folder."""
+        """The path of the prepared dataset."""
         return prepared_of(self.folder, self.info)
 
     def open_dataset(self) -> Dataset:
-        """The prepared dataset; raises `AdiError` as `open_dataset_of` does."""
+        """Open the prepared dataset. Raises `AdiError` as `open_dataset_of` does."""
         return open_dataset_of(self.folder, self.info)
 
 
@@ -55,30 +55,30 @@ def prepared_of(folder: Path, info: RunInfo) -> Path:
 
 
 def open_dataset_of(folder: Path, info: RunInfo) -> Dataset:
-    """The dataset that a run was trained on; raises `AdiError` where it is gone, or holds other data by now."""
+    """Open the dataset that a run was trained on. Raises `AdiError` if it is missing or has changed since."""
     prepared = prepared_of(folder, info)
     dataset = Dataset(prepared)
     if dataset.manifest.fingerprint != info.fingerprint:
         raise AdiError(
-            f"{folder}: trained on other data than {prepared} now holds (fingerprint {info.fingerprint}, there "
-            f"{dataset.manifest.fingerprint}). Train it again."
+            f"{folder}: {prepared} has changed since the training (fingerprint {info.fingerprint} then, "
+            f"{dataset.manifest.fingerprint} now). Train the run again."
         )
     return dataset
 
 
 def read_run(folder: Path) -> Run:
-    """Read an evaluated run. Raises `AdiError` naming the file at fault and the command that writes it."""
+    """Read an evaluated run. Raises `AdiError` naming the missing or malformed file and the command that writes it."""
     info, metrics = read_info(folder), read_metrics(folder)
     if missing := [domain for domain in info.domains if domain not in metrics.domains]:
         raise AdiError(
-            f"{folder / METRICS}: domains: '{missing[0]}' of run.json is not in it "
+            f"{folder / METRICS}: domains: '{missing[0]}' of run.json is missing "
             f"({', '.join(metrics.domains)}). Run 'adi evaluate {folder}' again."
         )
     return Run(folder=folder, info=info, epochs=read_epochs(folder), metrics=metrics)
 
 
 def read_metrics(folder: Path) -> Metrics:
-    """The metrics of a run; raises `AdiError` for a run that was not evaluated, and for a file that is damaged."""
+    """Read the metrics of a run. Raises `AdiError` if it was not evaluated, or if the file is malformed."""
     path, remedy = folder / METRICS, f"'adi evaluate {folder}' writes it."
     try:
         return Metrics.model_validate_json(path.read_text(encoding="utf-8"))
@@ -91,10 +91,10 @@ def read_metrics(folder: Path) -> Metrics:
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """Read several evaluated runs, which must have been tested on the same data, queries, corpora and domains.
+    """Read several evaluated runs that were tested on the same dataset, queries, corpora and domains.
 
-    Raises `AdiError` for a folder or file that is missing or malformed, a run that is given twice, and runs that were
-    tested differently.
+    Raises `AdiError` for a missing or malformed folder or file, a run that is given twice, and runs with different
+    tests.
     """
     if not folders:
         raise AdiError("no runs: give one or more run folders.")
@@ -103,18 +103,18 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
             raise AdiError(f"{folder}: this run is given twice. Name each run once.")
     runs = [read_run(folder) for folder in folders]
     for run in runs[1:]:
-        expected, actual = _tested_on(runs[0]), _tested_on(run)
+        expected, actual = _test_of(runs[0]), _test_of(run)
         for name in expected:
             if actual[name] != expected[name]:
                 raise AdiError(
-                    f"{run.folder}: {name}: {actual[name]}, but in {runs[0].folder}: {expected[name]}. Such runs do "
-                    "not compare: take them apart, or train and evaluate both on one prepared dataset."
+                    f"{run.folder}: {name}: {actual[name]}, but in {runs[0].folder}: {expected[name]}. These runs "
+                    "cannot be compared: compare them separately, or train and evaluate both on one prepared dataset."
                 )
     return runs
 
 
-def _tested_on(run: Run) -> dict[str, str]:
-    """The terms of a run's test, in words: the same for all runs that are compared."""
+def _test_of(run: Run) -> dict[str, str]:
+    """The test of a run as text by name; it must be the same for all compared runs."""
     metrics, domains = run.metrics, run.info.domains
     counts = {
         name: ", ".join(f"{metrics.domains[domain].get(name)} in {domain}" for domain in domains)

@@ -1,6 +1,6 @@
-"""``self_training.json``: the audit of self-training, which counts pseudo-positives by pair of domains.
+"""``self_training.json``: the audit of self-training, with counts of pseudo-positives by pair of domains.
 
-`adi.training.pseudo_audit` makes it and defines the counts.
+`adi.training.pseudo_audit` computes and defines the counts.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ FILE = "self_training.json"
 
 
 class Histogram(Record):
-    """Numbers of pairs with a score between each two `edges`, of all and of the accepted; empty if none was scored."""
+    """The scores of all pairs and of the accepted ones, counted in the bins between `edges`; empty without scores."""
 
     edges: tuple[float, ...]
     scored: tuple[int, ...]
@@ -24,7 +24,7 @@ class Histogram(Record):
 
 
 class DomainPair(Record):
-    """The pairs that rows of the domain `source` offered to the domain `target`, counted."""
+    """Counts of the pairs from rows of the domain `source` that were considered for the domain `target`."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -42,7 +42,7 @@ class DomainPair(Record):
 
 
 class Audit(Record):
-    """The content of ``self_training.json``: `start_step` is the first step with pseudo-positives, of `steps`."""
+    """The content of ``self_training.json``: `start_step` is the first of the `steps` with pseudo-positives."""
 
     start_step: int
     steps: int
@@ -51,12 +51,12 @@ class Audit(Record):
 
 
 def write_audit(folder: Path, audit: Audit) -> None:
-    """Write, or replace, the audit of a run."""
+    """Write or replace the audit of a run."""
     replace_text(folder / FILE, audit.model_dump_json(indent=1, by_alias=True))
 
 
 def read_audit(folder: Path) -> Audit | None:
-    """The audit of a run; None without self-training. Raises `AdiError` for a file that is malformed."""
+    """Read the audit of a run; None without self-training. Raises `AdiError` for a malformed file."""
     path = folder / FILE
     try:
         return Audit.model_validate_json(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The state of a training in one safetensors file: weights, both optimizers, the random state, and where it stands."""
+"""Checkpoints: the weights, optimizers, random state and progress of a training in one safetensors file."""
 
 import json
 import os
@@ -19,9 +19,10 @@ from adi.training.optimizers import RowwiseAdagrad
 
 @dataclass
 class Progress:
-    """Where a training stands: the next step to take, what early stopping knows, and the sums of the epoch under way.
+    """The progress of a training: its position, the best validations so far, and the sums over the current epoch.
 
-    `best` and `best_epoch` are by the name of what is watched: "mean", or with ``keep: domain`` each domain's.
+    `epoch` and `step` are the numbers of complete epochs, and of complete steps in the current one. `best` and
+    `best_epoch` have the key "mean", or with ``keep: domain`` the names of the domains.
     """
 
     epoch: int = 0
@@ -33,28 +34,49 @@ class Progress:
     pseudo: int = 0
     seconds: float = 0.0
 
+    @property
+    def loss(self) -> float:
+        """The mean loss of the epoch's samples so far."""
+        return self.loss_sum / self.samples
 
-class Part(Protocol):
-    """Something of a training that a checkpoint must hold beside model and optimizers."""
+    @property
+    def samples_per_second(self) -> float:
+        return self.samples / self.seconds
+
+    def add_step(self, *, loss: float, samples: int, pseudo: int, seconds: float) -> None:
+        """Add a step with the mean `loss` of its `samples`, of which `pseudo` are pseudo-positives."""
+        self.step += 1
+        self.samples += samples
+        self.pseudo += pseudo
+        self.loss_sum += loss * samples
+        self.seconds += seconds
+
+    def start_epoch(self) -> None:
+        """Reset the step and the sums of the epoch."""
+        self.step, self.samples, self.pseudo, self.loss_sum, self.seconds = 0, 0, 0, 0.0, 0.0
+
+
+class Stateful(Protocol):
+    """A part of a training, besides model and optimizers, whose state a checkpoint saves."""
 
     def state_dict(self) -> dict[str, Tensor]: ...
     def load_state_dict(self, state: Mapping[str, Tensor], /) -> object: ...
 
 
-NO_PARTS: Mapping[str, Part] = {}
+NO_PARTS: Mapping[str, Stateful] = {}
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file, complete or not at all; raises `AdiError` where it cannot be written (a full disk)."""
-    beside = path.with_name(f".{path.name}.partial")
+    """Write a safetensors file atomically. Raises `AdiError` if it cannot be written (a full disk)."""
+    partial = path.with_name(f".{path.name}.partial")
     try:
-        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, beside, metadata)
-    except SafetensorError as error:  # what the library makes of the system's error
-        beside.unlink(missing_ok=True)
-        raise AdiError(f"{path}: cannot be written ({error}). Free some space, then go on with --resume.") from error
-    with beside.open("rb") as file:
+        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial, metadata)
+    except SafetensorError as error:  # raised by safetensors for errors of the operating system
+        partial.unlink(missing_ok=True)
+        raise AdiError(f"{path}: cannot be written ({error}). Free some space, then continue with --resume.") from error
+    with partial.open("rb") as file:
         os.fsync(file.fileno())
-    beside.replace(path)
+    partial.replace(path)
 
 
 def save_checkpoint(
@@ -63,9 +85,12 @@ def save_checkpoint(
     tables: RowwiseAdagrad,
     dense: torch.optim.Optimizer,
     progress: Progress,
-    parts: Mapping[str, Part] = NO_PARTS,
+    parts: Mapping[str, Stateful] = NO_PARTS,
 ) -> None:
-    """Everything `load_checkpoint` needs to go on as if nothing had happened; `parts` by names without a dot."""
+    """Save a training, such that it continues from the checkpoint exactly as if it had not been interrupted.
+
+    `parts` are further parts with state, by names without a dot.
+    """
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors["tables.state"] = tables.state
     tensors["random"] = torch.get_rng_state()
@@ -73,8 +98,8 @@ def save_checkpoint(
         tensors["random.cuda"] = torch.cuda.get_rng_state(tables.state.device)
     for number, state in dense.state_dict()["state"].items():
         tensors |= {f"dense.{number}.{name}": value for name, value in state.items()}
-    for part, content in parts.items():
-        tensors |= {f"part.{part}.{name}": value for name, value in content.state_dict().items()}
+    for name, part in parts.items():
+        tensors |= {f"part.{name}.{key}": value for key, value in part.state_dict().items()}
     save_tensors(path, tensors, {"progress": json.dumps(asdict(progress))})
 
 
@@ -83,15 +108,15 @@ def load_checkpoint(
     model: TwoTower,
     tables: RowwiseAdagrad,
     dense: torch.optim.Optimizer,
-    parts: Mapping[str, Part] = NO_PARTS,
+    parts: Mapping[str, Stateful] = NO_PARTS,
 ) -> Progress:
-    """Put a saved state back into a freshly built model, optimizers and parts; returns where the training stood."""
+    """Load a checkpoint into a newly built model, optimizers and parts; returns the progress of the training."""
     if not path.exists():
         raise AdiError(f"{path}: there is no checkpoint to resume from. Train without --resume.")
     with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         progress = Progress(**json.loads(file.metadata()["progress"]))
-    model.load_state_dict(_below("model.", tensors))
+    model.load_state_dict(_with_prefix("model.", tensors))
     tables.state.copy_(tensors["tables.state"])
     torch.set_rng_state(tensors["random"])
     if tables.state.is_cuda and "random.cuda" in tensors:
@@ -102,10 +127,11 @@ def load_checkpoint(
             _, number, key = name.split(".")
             states.setdefault(int(number), {})[key] = tensor
     dense.load_state_dict({"state": states, "param_groups": dense.state_dict()["param_groups"]})
-    for part, content in parts.items():
-        content.load_state_dict(_below(f"part.{part}.", tensors))
+    for name, part in parts.items():
+        part.load_state_dict(_with_prefix(f"part.{name}.", tensors))
     return progress
 
 
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names start with a prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

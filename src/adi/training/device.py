@@ -1,4 +1,4 @@
-"""Where a training runs: on the CPU, or on a GPU that PyTorch sees."""
+"""The device of a training: the CPU, or a GPU that PyTorch can use."""
 
 import re
 
@@ -8,7 +8,7 @@ from adi.errors import ArgumentError
 
 
 def device_named(name: str) -> torch.device:
-    """The device of a name: cpu, cuda, or cuda:N. Raises `AdiError` for others, and for a GPU that is not there."""
+    """The device called cpu, cuda or cuda:N. Raises `ArgumentError` for another name, and for a missing GPU."""
     missing = missing_gpu(name)
     if missing is not None:
         raise ArgumentError("device", f"{name}, and {missing}.")
@@ -16,15 +16,16 @@ def device_named(name: str) -> torch.device:
 
 
 def missing_gpu(name: str) -> str | None:
-    """Why there is no GPU of a device's name; None where there is, and for the CPU. Raises `AdiError` for no name."""
-    given = re.fullmatch(r"cpu|(cuda)(?::([0-9]+))?", name)
-    if given is None:
-        raise ArgumentError("device", f"'{name}' is none; give cpu, cuda, or cuda:N for the GPU of a number.")
-    return _no_gpu(int(given[2] or 0)) if given[1] else None
+    """The reason why a device's GPU cannot be used; None if it can, and for the CPU.
 
-
-def _no_gpu(number: int) -> str | None:
-    """Why there is no GPU of a number; None where there is one."""
+    Raises `ArgumentError` for a name that is not a device.
+    """
+    match = re.fullmatch(r"cpu|(cuda)(?::([0-9]+))?", name)
+    if match is None:
+        raise ArgumentError("device", f"'{name}' is not a device; give cpu, cuda, or cuda:N for GPU number N.")
+    if not match[1]:
+        return None
+    number = int(match[2] or 0)
     if torch.version.cuda is None:
         return f"this PyTorch ({torch.__version__}) is a build without CUDA"
     if not torch.cuda.is_available():

@@ -18,7 +18,7 @@ WINDOW = 256 * CHUNK
 
 @dataclass(frozen=True)
 class PseudoPositives:
-    """Training rows taken as if they had happened in another domain: row `rows[i]` in domain `domains[i]`."""
+    """Training rows used as additional positives of another domain: row `rows[i]` in domain `domains[i]`."""
 
     rows: Array
     domains: Array
@@ -31,14 +31,14 @@ NO_PSEUDO = PseudoPositives(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.in
 
 
 class Loader:
-    """Yields the batches of an epoch; the same (seed, epoch, step) gives the same batch, whatever came before.
+    """Yields the batches of an epoch. A batch depends only on (seed, epoch, step), not on earlier batches.
 
     Args:
-        dataset: where the rows are.
-        batch_size: samples of a batch; the last of an epoch may have fewer.
+        dataset: the prepared dataset.
+        batch_size: samples per batch; the last batch of an epoch may have fewer.
         sampler: draws the candidates of each domain's samples.
-        causal: histories hold what was earlier than the row, else all that the user did beside it.
-        seed: of the order of the rows and of the negatives.
+        causal: histories contain only rows earlier than the sample; otherwise, all other training rows of the user.
+        seed: seed of the order of the rows and of the negatives.
     """
 
     def __init__(
@@ -50,38 +50,39 @@ class Loader:
         self.num_samples = sum(counts.train for counts in dataset.manifest.by_domain.values())
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
+        """The number of batches per epoch."""
         return -(-self.num_samples // self.batch_size)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from step `start` on."""
+        """Yield the batches of an epoch, from step `start` on."""
         for rows, rng in self.draws(epoch, start):
             yield self.batch(rows, rng)
 
     def draws(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, np.random.Generator]]:
-        """What `batch` makes the batches of an epoch from, step by step: the rows and the source of the negatives."""
-        left = np.empty(0, dtype=np.int64)
+        """Yield the arguments of `batch` for each step of an epoch: training rows, and the generator of negatives."""
+        pending = np.empty(0, dtype=np.int64)
         step = 0
         for rows in shuffled(self.dataset.num_rows, np.random.default_rng([self.seed, epoch, 0])):
-            left = np.concatenate([left, rows[self.dataset.is_training(rows)]])
-            whole = len(left) // self.batch_size * self.batch_size
-            for batch in left[:whole].reshape(-1, self.batch_size):
+            pending = np.concatenate([pending, rows[self.dataset.is_training(rows)]])
+            full = len(pending) // self.batch_size * self.batch_size
+            for batch in pending[:full].reshape(-1, self.batch_size):
                 if step >= start:
                     yield batch, np.random.default_rng([self.seed, epoch, step + 1])
                 step += 1
-            left = left[whole:]
-        if len(left) and step >= start:
-            yield left, np.random.default_rng([self.seed, epoch, step + 1])
+            pending = pending[full:]
+        if len(pending) and step >= start:
+            yield pending, np.random.default_rng([self.seed, epoch, step + 1])
 
     def batch(self, rows: Array, rng: np.random.Generator, pseudo: PseudoPositives = NO_PSEUDO) -> Batch:
-        """The batch of given training rows, and of pseudo-positives, which are samples of the domain they are put in.
+        """Build the batch of training rows, and of pseudo-positives, which become samples of their target domain.
 
-        A pseudo-positive is its row read in that domain: own-domain behaviours, features by domain and the indicator
-        are that domain's. The candidates that the rows have do not depend on the pseudo-positives.
+        The features of a pseudo-positive are those of its row in the target domain: same-domain behaviours, features by
+        domain and the domain indicator are the target's. The candidates of the training rows do not depend on the
+        pseudo-positives.
         """
         num_domains, num_rows = len(self.dataset.domains), len(rows)
         domains = np.concatenate([self.dataset.targets("train", rows)[2], pseudo.domains])
-        order = np.argsort(domains, kind="stable")  # in each domain first the rows, then the pseudo-positives
+        order = np.argsort(domains, kind="stable")  # within a domain, rows come before pseudo-positives
         rows, domains = np.concatenate([rows, pseudo.rows])[order], domains[order]
         users, items, _ = self.dataset.targets("train", rows)
         offsets = np.searchsorted(domains, np.arange(num_domains + 1))
@@ -90,15 +91,15 @@ class Loader:
         candidates: dict[int, DomainCandidates] = {}
         candidate_items, popularity, item_offsets = [], [], [0]
         for domain in range(num_domains):
-            own = slice(offsets[domain], offsets[domain + 1])
-            if own.start < own.stop:
-                real = own.start + np.count_nonzero(order[own] < num_rows)
-                drawn = self.sampler.draw(domain, items[own.start : real], rng, pseudo=items[real : own.stop])
-                cuts = known_offsets[own.start : own.stop + 1]
+            start, stop = offsets[domain], offsets[domain + 1]
+            if start < stop:
+                rows_stop = start + np.count_nonzero(order[start:stop] < num_rows)
+                drawn = self.sampler.draw(domain, items[start:rows_stop], rng, pseudo=items[rows_stop:stop])
+                cuts = known_offsets[start : stop + 1]
                 candidates[domain] = _columns(drawn, drawn.known(known_items[cuts[0] : cuts[-1]], cuts - cuts[0]))
                 candidate_items.append(drawn.items)
                 popularity.append(self.dataset.corpora.log_popularity(domain, drawn.items))
-            item_offsets.append(item_offsets[-1] + (len(drawn.items) if own.start < own.stop else 0))
+            item_offsets.append(item_offsets[-1] + (len(drawn.items) if start < stop else 0))
         item_domains = np.repeat(np.arange(num_domains), np.diff(item_offsets))
         return Batch(
             size=len(rows),
@@ -111,7 +112,7 @@ class Loader:
         )
 
     def queries(self, rows: Array, domains: Array) -> Queries:
-        """What was known when training rows happened, asked in `domains`, which need not be their own."""
+        """The queries of training rows in `domains`, which may differ from the rows' domains."""
         queries = self.dataset.queries("train", rows, causal=self.causal, lookback=self.reader.lookback)
         return replace(queries, domains=domains)
 
@@ -126,10 +127,10 @@ def _columns(drawn: Candidates, known: tuple[Array, Array]) -> DomainCandidates:
 
 
 def shuffled(num_rows: int, rng: np.random.Generator) -> Iterator[Array]:
-    """All row numbers once, in random order, as blocks.
+    """Yield every row number once, in random order, in blocks.
 
-    A full permutation up to `WINDOW` rows. Of more, contiguous chunks are drawn in random order until they fill a
-    window, whose rows are then permuted: memory stays bounded and the disk is read in runs.
+    Up to `WINDOW` rows, this is a full permutation. Otherwise, contiguous chunks are drawn in random order until they
+    fill a window, whose rows are then permuted: memory stays bounded, and the disk is read in contiguous runs.
     """
     chunks = rng.permutation(-(-num_rows // CHUNK))
     for first in range(0, len(chunks), WINDOW // CHUNK):
@@ -139,8 +140,7 @@ def shuffled(num_rows: int, rng: np.random.Generator) -> Iterator[Array]:
 
 
 def negative_sampler(dataset: Dataset, *, in_batch: bool, uniform: int) -> NegativeSampler:
-    """A sampler over the dataset's corpora, those training saw and that are no longer eligible included."""
-    corpora = dataset.corpora
-    pairs = zip(corpora.items, corpora.counts, strict=True)
-    own = [DomainCorpus(items.astype(np.int64), np.asarray(counts)) for items, counts in pairs]
-    return NegativeSampler(own, in_batch=in_batch, uniform=uniform)
+    """Build a sampler over the dataset's corpora, including items of training rows that are no longer eligible."""
+    pairs = zip(dataset.corpora.items, dataset.corpora.counts, strict=True)
+    corpora = [DomainCorpus(items.astype(np.int64), np.asarray(counts)) for items, counts in pairs]
+    return NegativeSampler(corpora, in_batch=in_batch, uniform=uniform)

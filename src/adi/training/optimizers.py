@@ -11,21 +11,21 @@ from adi.nn.embedding import EmbeddingTables
 
 
 class RowwiseAdagrad:
-    """Adagrad with one accumulator for each row, that reads and writes only the rows of the batch.
+    """Adagrad with one accumulator per row, which reads and writes only the rows of the batch.
 
-    With g the gradient of a row, ``s += mean(g^2)`` and ``row -= lr * g / (sqrt(s) + eps)``: a step's cost does not
-    depend on the size of the tables. `state` is (rows,), saved with the run. `before` is called with the numbers of the
-    rows that a step is about to change.
+    With g the gradient of a row, ``s += mean(g^2)`` and ``row -= lr * g / (sqrt(s) + eps)``. The cost of a step does
+    not depend on the size of the tables. `state` (rows,) are the accumulators s. `before_update` is called with the
+    numbers of the rows that a step is about to change.
     """
 
     def __init__(self, tables: EmbeddingTables, *, lr: float, eps: float = 1e-8) -> None:
         self.tables, self.lr, self.eps = tables, lr, eps
         self.state = tables.weight.new_zeros(len(tables.weight))
-        self.before: Callable[[Tensor], None] | None = None
+        self.before_update: Callable[[Tensor], None] | None = None
 
     @torch.no_grad()
     def step(self) -> None:
-        """Apply and forget the gradients of all lookups since the last step; a row looked up twice moves once."""
+        """Apply and clear the gradients of all lookups since the last step; a row looked up twice is updated once."""
         touched = [(rows, source.grad) for rows, source in self.tables.touched if source.grad is not None]
         self.tables.touched.clear()
         if not touched:
@@ -35,16 +35,16 @@ class RowwiseAdagrad:
         gradient = gradients.new_zeros(len(rows), gradients.shape[1]).index_add_(0, inverse, gradients)  # (rows, E)
         self.state.index_add_(0, rows, gradient.square().mean(dim=1))
         state = self.state[rows]
-        if self.before is not None:
-            self.before(rows)
+        if self.before_update is not None:
+            self.before_update(rows)
         self.tables.weight.index_add_(0, rows, gradient / (state.sqrt() + self.eps)[:, None], alpha=-self.lr)
 
 
 def dense_optimizer(model: nn.Module, *, lr: float, weight_decay: float, delta_decay: float) -> torch.optim.AdamW:
-    """AdamW; weight matrices decay by `weight_decay`, a domain's departures from the shared weights by `delta_decay`.
+    """Build AdamW with `weight_decay` for weight matrices, and `delta_decay` for domains' deltas from shared weights.
 
-    Biases, scales and gates' scalars do not decay. Parameters of a domain that is absent from a batch have no gradient
-    and are left alone, moments included.
+    Biases, scales and other vectors and scalars do not decay. Parameters of a domain that is absent from a batch have
+    no gradient; they and their moments do not change.
     """
     weights = [module for module in model.modules() if isinstance(module, DomainParameter)]
     deltas = {delta for weight in weights if weight.shared is not None for delta in weight.deltas}
@@ -53,7 +53,7 @@ def dense_optimizer(model: nn.Module, *, lr: float, weight_decay: float, delta_d
         if parameter.requires_grad:
             decay = delta_decay if parameter in deltas else weight_decay if parameter.ndim > 1 else 0.0
             groups[decay].append(parameter)
-    # fused: one pass over each parameter, and none of the thousand small calls that a step otherwise makes
+    # fused: one pass over each parameter instead of the thousand small calls that a step otherwise makes
     return torch.optim.AdamW(
         [{"params": group, "weight_decay": decay} for decay, group in groups.items()], lr=lr, fused=True
     )

@@ -1,4 +1,4 @@
-"""Progress of a training: a bar for the epoch under way, and a line for each epoch that is done."""
+"""Progress of a training: a bar for the current epoch, and a line for each finished epoch."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ HEAD = "epoch    loss  samples/s"
 
 @contextmanager
 def epochs(progress: bool) -> "Iterator[Epochs | None]":
-    """A bar and a table of a training's epochs; None where nothing is to be shown."""
+    """An observer that shows the epochs of a training; None if `progress` is off or cannot be shown."""
     if not (progress and visible()):
         yield None
         return
@@ -22,9 +22,9 @@ def epochs(progress: bool) -> "Iterator[Epochs | None]":
 
 
 class Epochs:
-    """An observer of a training (`adi.training.loop.Observer`): a bar for the epoch under way, a line for each done.
+    """An observer of a training (`adi.training.loop.Observer`) that writes its epochs to standard error.
 
-    The lines form a table; where the domains do not fit on the terminal beside each other, it has their mean alone.
+    The finished epochs form a table with a column for each domain, or only their mean if the terminal is too narrow.
     """
 
     def __init__(self, progress: Progress) -> None:
@@ -61,7 +61,7 @@ class Epochs:
         self._print(line)
 
     def _heading(self, key: str, domains: Collection[str]) -> dict[str, int]:
-        """Prints the head of the table; returns the width of each domain's column, none where they do not fit."""
+        """Print the head of the table; returns the width of each domain's column, or none if they do not fit."""
         widths = {name: max(len(name), 6) + 2 for name in domains}
         if len(HEAD) + 8 + sum(widths.values()) + len("  best") > self.progress.console.width:
             widths = {}

@@ -1,4 +1,4 @@
-"""What self-training did, to be looked at: pairs by (i, j), their scores, how often pseudo-positives are true."""
+"""An audit of self-training: counts, scores and precision of the pseudo-positives of each pair of domains."""
 
 from collections.abc import Mapping
 
@@ -16,24 +16,25 @@ COUNTS = ("samples", "eligible", "known", "scored", "accepted", "scored_checked"
 
 
 class PseudoAudit:
-    """Counts over the steps with pseudo-positives, for each of the D * D groups (i, j), numbered i D + j.
+    """Counts over the steps with pseudo-positives, for each of the D * D groups (i, j) of domains, numbered i D + j.
 
-    A training row of i counts once for each time that it was in a batch::
+    A training row of i counts once per batch that contains it::
 
-        samples    rows of i, asked about in j
-        eligible   of those: the item can be retrieved in j
-        known      of those: the user is known to have taken the item in j as well; left out
+        samples    rows of i, each a possible positive of j
+        eligible   samples whose item can be retrieved in j
+        known      eligible samples whose item is a known positive of the user in j; they are left out
         scored     eligible - known
-        accepted   of those: among the best p of their batch
+        accepted   scored samples among the top p of their batch
 
-    **Precision.** Some users have a validation row in j, their last there, that is not trained on. `checked` are the
-    accepted pairs of such users, `precision` is the share of them that have that row's very item, and `base_rate` the
-    same share of all scored pairs of such users: what chance would give. Both are low by nature, for one row is held
-    out of all that a user may yet do. Where no user takes one item in two domains, both are 0, whatever the
-    pseudo-positives are worth. Known pairs are no check: the model was trained on them. The test is not looked at.
+    **Precision.** Some users have a validation row in j, their last row there, which is not trained on. `checked` are
+    the accepted pairs of these users. `precision` is the share of them whose item is that of the validation row, and
+    `base_rate` the same share among all their scored pairs, as a random choice would give. Both are low by nature,
+    because a single future row of each user is known. If no user has the same item in two domains, both are 0, however
+    good the pseudo-positives are. Known pairs cannot serve as a check, because the model was trained on them. Test rows
+    are not used.
 
-    **Histograms** have `BINS` bins of equal width over the range of the first scores; what lies outside later is in the
-    outermost bin.
+    **Histograms** have `BINS` bins of equal width over the range of the first scores. Later scores outside that range
+    count in the first or the last bin.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -47,28 +48,29 @@ class PseudoAudit:
         keys = self._keys(users, domains)
         order = np.argsort(keys)
         self.held_out = keys[order], items[order]
+        """The (user, domain) keys of the validation rows, sorted, and the rows' items."""
 
     def count(self, name: str, groups: Array) -> None:
-        """Add each pair's group to a count."""
+        """Add pairs to a count, by their groups."""
         self.counts[name] += np.bincount(groups, minlength=len(self.counts[name]))
 
     def add(self, users: Array, items: Array, groups: Array, scores: Array, accepted: Array) -> None:
-        """Count the scored pairs of a batch: (P,) each, `accepted` says which were."""
+        """Count the scored pairs of a batch (P,); `accepted` (P,) marks those that became pseudo-positives."""
         self.count("scored", groups)
         self.count("accepted", groups[accepted])
         self._add_scores(groups, scores, accepted)
         keys, held_out = self.held_out
         if not len(keys):
             return
-        places, checked = positions_in(keys, self._keys(users, groups % len(self.domains)))
-        true = checked & (held_out[places] == items)
+        positions, checked = positions_in(keys, self._keys(users, groups % len(self.domains)))
+        true = checked & (held_out[positions] == items)
         self.count("scored_checked", groups[checked])
         self.count("scored_true", groups[true])
         self.count("checked", groups[checked & accepted])
         self.count("true", groups[true & accepted])
 
-    def spent(self, *, scoring: float, training: float, pseudo: float) -> None:
-        """Add the seconds of a step, whose samples were pseudo-positives to the share `pseudo`."""
+    def add_seconds(self, *, scoring: float, training: float, pseudo: float) -> None:
+        """Add the seconds of a step; `pseudo` is the share of pseudo-positives among its samples."""
         self.seconds["scoring"] += scoring
         self.seconds["training_extra"] += training * pseudo
         self.seconds["total"] += scoring + training
@@ -79,19 +81,19 @@ class PseudoAudit:
         if np.isnan(self.edges[0]):
             self.edges = np.histogram_bin_edges(scores.astype(np.float64), BINS)
         bins = np.clip(np.searchsorted(self.edges, scores, side="right") - 1, 0, BINS - 1)
-        for name, chosen in (("scored", slice(None)), ("accepted", accepted)):
-            np.add.at(self.histograms[name], (groups[chosen], bins[chosen]), 1)
+        for name, selected in (("scored", slice(None)), ("accepted", accepted)):
+            np.add.at(self.histograms[name], (groups[selected], bins[selected]), 1)
 
     def _keys(self, users: Array, domains: Array) -> Array:
-        """One number for each (user, domain)."""
+        """A unique number for each (user, domain)."""
         keys: Array = users.astype(np.int64) * len(self.domains) + domains
         return keys
 
     def report(self, *, start: int, steps: int) -> Audit:
-        """The counts so far: `start` is the first step with pseudo-positives, `steps` were taken in all.
+        """Report the counts so far; `start` is the first step with pseudo-positives, `steps` the number of steps.
 
-        Of the seconds, `scoring` went into choosing; `training_extra` is the share of the pseudo-positives among the
-        samples of each step, of that step's seconds without scoring; `total` is all that the steps took.
+        In the seconds, `scoring` is the time to score and choose pairs; `training_extra` is the remaining time of each
+        step times the share of pseudo-positives among its samples; `total` is the time of all steps.
         """
         num_domains = len(self.domains)
         groups = [group for group in range(num_domains**2) if group // num_domains != group % num_domains]
@@ -99,7 +101,7 @@ class PseudoAudit:
         return Audit(start_step=start, steps=steps, seconds=dict(self.seconds), pairs=pairs)
 
     def _pair(self, group: int) -> DomainPair:
-        """The counts of one (i, j)."""
+        """The counts of one group (i, j)."""
         source, target = divmod(group, len(self.domains))
         counts = {name: int(values[group]) for name, values in self.counts.items()}
         return DomainPair(
@@ -117,14 +119,14 @@ class PseudoAudit:
         )
 
     def _histogram(self, group: int) -> Histogram:
-        """Edges, and counts between them; all empty where nothing was scored."""
+        """The histograms of the scores of a group; empty if none of its pairs was scored."""
         if not self.counts["scored"][group]:
             return Histogram(edges=(), scored=(), accepted=())
         scored, accepted = (self.histograms[name][group].tolist() for name in ("scored", "accepted"))
         return Histogram(edges=tuple(self.edges.tolist()), scored=tuple(scored), accepted=tuple(accepted))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that was counted, as tensors for a checkpoint."""
+        """The counts, histograms and seconds as tensors, for a checkpoint."""
         parts: Mapping[str, Mapping[str, Array]] = {"counts": self.counts, "histograms": self.histograms}
         state = {
             f"{part}.{name}": torch.from_numpy(values)
@@ -141,5 +143,5 @@ class PseudoAudit:
         self.seconds = dict(zip(self.seconds, state["seconds"].tolist(), strict=True))
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _share(count: int, total: int) -> float | None:
+    return count / total if total else None

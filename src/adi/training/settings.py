@@ -1,4 +1,4 @@
-"""The settings of a run: those of its training, and those of its model."""
+"""The settings of a run: those of its model and of its training."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -11,22 +11,23 @@ from adi.schema import Strict, describe
 
 
 class TrainingSettings(Strict):
-    """How a two-tower model is trained.
+    """Settings of the training of a two-tower model.
 
-    Negatives are the other positives of the batch in the domain (`in_batch`) and `uniform` items of the domain's
-    corpus, all of it where it has no more. `causal` histories hold only what was earlier than the sample; otherwise, in
-    training, all that the user did beside it. At most `validation_rows` rows of each domain are validated.
+    Negatives are the other positives of the domain in the batch (`in_batch`), and `uniform` items of the domain's
+    corpus, or all of it if it has no more. `causal` histories contain only rows earlier than the sample; otherwise, in
+    training, they contain all other training rows of the user. At most `validation_rows` rows of each domain are used
+    for validation.
 
-    With `keep: mean` the epoch with the highest mean over the domains of recall@`k` on the validation rows is kept, and
-    training stops after `epochs`, or when that mean has not risen for `patience` of them. With `keep: domain` each
-    domain keeps the epoch that is best for it, and training stops when no domain has risen for `patience` epochs. With
-    `average` above 0 what is validated and kept is the moving average of the weights over the steps, of this decay.
+    With `keep: mean`, the run keeps the epoch with the highest validation recall@`k`, averaged over the domains.
+    Training stops after `epochs`, or if that mean has not improved for `patience` epochs. With `keep: domain`, each
+    domain keeps its own best epoch, and training stops if no domain has improved for `patience` epochs. With `average`
+    above 0, validation and the kept weights use the exponential moving average of the weights, with this decay.
 
-    `self_training` (`adi.training.self_training`) begins when the share `self_training_start` of all planned steps
-    (those of `epochs`) is done. Of the pairs of one domain and another it accepts the share `self_training_share`,
-    which grows by `self_training_growth` each step up to `self_training_cap`, but no more than `self_training_limit`
-    for each of a domain's own samples. With it, `patience` counts only epochs that have pseudo-positives from their
-    first step.
+    `self_training` (`adi.training.self_training`) starts after the fraction `self_training_start` of the steps of all
+    `epochs`. For each pair of domains, it accepts the share `self_training_share` of the eligible pairs of a user and
+    an item, which grows by `self_training_growth` per step up to `self_training_cap`. A domain gets at most
+    `self_training_limit` pseudo-positives per sample of its own. With self-training, `patience` counts only epochs
+    that have pseudo-positives from their first step.
     """
 
     epochs: int = Field(10, ge=1)
@@ -71,20 +72,22 @@ TRAINING_SEARCH: dict[str, dict[str, Any]] = {
     "embedding_lr": {"low": 0.01, "high": 0.3, "log": True},
     "uniform": {"choices": [500, 1000, 2000, 4000]},
 }
-"""What `adi tune` tries of every trained model's training by default."""
+"""The default search space of `adi tune` for the training of any model."""
 
 
 class RunSettings(Strict):
-    """The settings of a run; a fitted model has no training."""
+    """The settings of a run; `training` is None for a fitted model."""
 
     model: Strict
     training: TrainingSettings | None
 
 
 def settings_for(model: Model, given: Mapping[str, Any] | None = None) -> RunSettings:
-    """A model's defaults, overridden by `given`: nested as `{"training": {"epochs": 3}}`, or bare, `{"epochs": 3}`.
+    """A model's default settings, overridden by `given`.
 
-    Raises `AdiError` naming the key that does not exist and the nearest that does, or the value that does not fit.
+    `given` may be nested, `{"training": {"epochs": 3}}`, or flat, `{"epochs": 3}` or `{"training.epochs": 3}`.
+
+    Raises `AdiError` for an unknown key, naming the most similar one, and for an invalid value.
     """
     sections: dict[str, type[Strict]] = {"model": model.settings}
     if model.trained:
@@ -98,7 +101,7 @@ def settings_for(model: Model, given: Mapping[str, Any] | None = None) -> RunSet
         section, _, leaf = key.rpartition(".")
         if not model.trained and leaf in TrainingSettings.model_fields:
             raise AdiError(
-                f"setting '{key}' is one of training, and {model.name} is fitted at once, not trained. "
+                f"setting '{key}' belongs to training, and {model.name} is fitted without training. "
                 "Leave it out, or choose a model that is trained, such as adi-se."
             )
         if section_of.get(leaf) is None or section not in ("", section_of[leaf]):
@@ -119,7 +122,7 @@ def settings_for(model: Model, given: Mapping[str, Any] | None = None) -> RunSet
 
 
 def _check_encoder(model: Model, settings: Strict) -> None:
-    """Raises `AdiError` for an encoder of behaviours that a trained model does not have."""
+    """Raise `AdiError` for a history encoder that a trained model does not have."""
     if not isinstance(model, TrainedModel):
         return
     behaviours: str = settings.behaviours  # type: ignore[attr-defined]
@@ -129,7 +132,7 @@ def _check_encoder(model: Model, settings: Strict) -> None:
 
 
 def as_config(settings: RunSettings) -> dict[str, Any]:
-    """Settings as plain values, as run.json and --show-config have them."""
+    """Convert settings to plain values, as in run.json and in the output of --show-config."""
     config = {"model": settings.model.model_dump(mode="json")}
     if settings.training is not None:
         config["training"] = settings.training.model_dump(mode="json")

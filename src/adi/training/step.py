@@ -1,4 +1,4 @@
-"""One step of training: the loss of a batch, its gradients, and what the optimizers make of them."""
+"""One training step: the loss of a batch, its gradients, and the update of the weights."""
 
 import torch
 from torch import Tensor
@@ -14,10 +14,10 @@ from adi.training.settings import TrainingSettings
 
 
 class Step:
-    """Call it with a batch: one step of both optimizers, and of the average of the weights where there is one.
+    """Trains on one batch per call: updates both optimizers, and the average of the weights if there is one.
 
-    Returns the mean loss of the batch's samples, detached. It happens where the model's weights are; with them on a
-    GPU the call returns before the work is done, and whoever reads the loss waits for it.
+    A call returns the mean loss of the batch's samples, detached. It runs on the device of the model's weights; on a
+    GPU, it returns before the work is done, and reading the loss waits for it.
     """
 
     def __init__(self, model: TwoTower, settings: TrainingSettings, loss: Loss) -> None:
@@ -28,7 +28,7 @@ class Step:
         )
         self.average = WeightAverage(model, settings.average) if settings.average else None
         if self.average is not None:
-            self.tables.before = self.average.rows_change
+            self.tables.before_update = self.average.catch_up
 
     def __call__(self, batch: Batch) -> Tensor:
         loss = batch_loss(self.model, batch.to(self.model.tables.weight.device), self.loss)
@@ -42,9 +42,9 @@ class Step:
 
 
 def batch_loss(model: TwoTower, batch: Batch, loss: Loss) -> Tensor:
-    """The mean loss of the samples, each domain's against that domain's candidates: a 0-d tensor.
+    """The mean loss of a batch's samples, each against the candidates of its domain, as a 0-d tensor.
 
-    Raises `AdiError` for a loss that is not a 0-d tensor with a gradient.
+    Raises `AdiError` if the loss function does not return a 0-d tensor with a gradient.
     """
     users = model.encode_users(batch.user, batch.user_offsets)  # (B, dim)
     items = model.encode_items(batch.item, batch.item_offsets, batch.item_log_popularity)  # (N, dim)
@@ -53,7 +53,7 @@ def batch_loss(model: TwoTower, batch: Batch, loss: Loss) -> Tensor:
     for domain, candidates in batch.candidates.items():
         corpus = corpora[domain]  # (m, dim)
         queries = model.queries(samples[domain], corpus[candidates.positive])  # (n, dim)
-        of_sets = [
+        set_losses = [
             loss(
                 set_queries,
                 set_corpus,
@@ -65,8 +65,8 @@ def batch_loss(model: TwoTower, batch: Batch, loss: Loss) -> Tensor:
             )
             for set_queries, set_corpus in model.by_set(queries, corpus)
         ]
-        _check_loss(of_sets[0])
-        losses.append(torch.stack(of_sets).mean())
+        _check_loss(set_losses[0])
+        losses.append(torch.stack(set_losses).mean())
     return torch.stack(losses).sum() / batch.size
 
 
@@ -75,5 +75,5 @@ def _check_loss(value: object) -> None:
         shown = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
         gradient = " without a gradient" if isinstance(value, Tensor) and not value.ndim else ""
         raise AdiError(
-            f"loss: gave {shown}{gradient}, not the sum over the samples as a 0-d tensor. See adi.losses.Loss."
+            f"loss: returned {shown}{gradient}, not the sum over the samples as a 0-d tensor. See adi.losses.Loss."
         )

@@ -1,50 +1,50 @@
-"""What a tuning maximises, from the recall of each domain on the validation rows, and how sure that recall is.
+"""Objectives of a tuning, computed from each domain's recall on the validation rows, and their standard errors.
 
     mean     the mean over the domains of recall_d
-    worst    the minimum over the domains of recall_d / recall_d(base), the base settings' recall in that domain
+    worst    the minimum over the domains of recall_d / recall_d(base), relative to the base settings
 
-`worst` compares each domain with itself, for the smallest plain recall would be that of the hardest domain whatever the
-settings are. The base settings have 1; above 1 every domain gains on them. A domain without validation rows counts in
-neither, and a domain in which the base settings find nothing does not in `worst`: it cannot lose.
+`worst` is relative, because the smallest absolute recall would always be that of the hardest domain. The base settings
+have the value 1; above 1, every domain improves on them. Both leave out domains without validation rows; `worst` also
+leaves out domains in which the base settings have a recall of 0, and which cannot get worse.
 """
 
 import math
 from collections.abc import Mapping
 from typing import Literal
 
-from adi.errors import AdiError
+from adi.errors import ArgumentError
 
 Objective = Literal["mean", "worst"]
 
 Recalls = Mapping[str, float | None]
-"""Recall of each domain; None for one without validation rows."""
+"""Recall of each domain; None for a domain without validation rows."""
 
 
 def value_of(objective: Objective, recalls: Recalls, base: Recalls) -> float:
-    """The objective of `recalls`, `base` being those of the base settings."""
+    """The value of the objective for `recalls`; `base` are the recalls of the base settings."""
     return mean(recalls) if objective == "mean" else worst(recalls, base)
 
 
 def mean(recalls: Recalls) -> float:
     """The unweighted mean over the domains."""
-    known = [recall for recall in recalls.values() if recall is not None]
-    return sum(known) / len(known)
+    defined = [recall for recall in recalls.values() if recall is not None]
+    return sum(defined) / len(defined)
 
 
 def worst(recalls: Recalls, base: Recalls) -> float:
-    """The smallest share that a domain keeps of its recall under the base settings.
+    """The smallest ratio over the domains of the recall and that of the base settings.
 
-    Raises `AdiError` where the base settings find nothing in any domain.
+    Raises `ArgumentError` if the recall of the base settings is 0 in every domain.
     """
     pairs = [(recall, base[name]) for name, recall in recalls.items()]
-    shares = [recall / start for recall, start in pairs if recall is not None and start]
-    if not shares:
-        raise AdiError("--objective worst: the base settings find nothing in any domain to compare with. Raise -k.")
-    return min(shares)
+    ratios = [recall / reference for recall, reference in pairs if recall is not None and reference]
+    if not ratios:
+        raise ArgumentError("objective", "worst: the recall of the base settings is 0 in every domain. Raise k.")
+    return min(ratios)
 
 
 def standard_errors(recalls: Recalls, queries: Mapping[str, int]) -> dict[str, float | None]:
-    """``sqrt(r (1 - r) / n)`` of each domain's recall r of n queries."""
+    """The standard error ``sqrt(r (1 - r) / n)`` of each domain's recall r over n queries."""
     return {
         name: None if recall is None else math.sqrt(recall * (1 - recall) / queries[name])
         for name, recall in recalls.items()
@@ -52,6 +52,6 @@ def standard_errors(recalls: Recalls, queries: Mapping[str, int]) -> dict[str, f
 
 
 def standard_error_of_mean(recalls: Recalls, queries: Mapping[str, int]) -> float:
-    """That of the mean over the domains, whose queries are independent: the root of the sum of squares, over D."""
-    known = [error for error in standard_errors(recalls, queries).values() if error is not None]
-    return math.sqrt(sum(error**2 for error in known)) / len(known)
+    """The standard error of the mean over D independent domains: the root of the sum of squares, divided by D."""
+    errors = [error for error in standard_errors(recalls, queries).values() if error is not None]
+    return math.sqrt(sum(error**2 for error in errors)) / len(errors)

@@ -1,4 +1,4 @@
-"""Progress of a tuning: a bar for the trial under way, and a line for each trial that is done."""
+"""Progress of a tuning: a bar for the current trial, and a line for each finished trial."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from adi.tuning.study import Study
 
 @contextmanager
 def trial_lines(progress: bool, trials: int) -> "Iterator[Trials | None]":
-    """An observer that shows so many trials; None where nothing is to be shown."""
+    """An observer that shows the progress of `trials` trials; None if `progress` is off or cannot be shown."""
     if not (progress and visible()):
         yield None
         return
@@ -21,7 +21,7 @@ def trial_lines(progress: bool, trials: int) -> "Iterator[Trials | None]":
 
 
 class Trials:
-    """An observer of a tuning (`adi.tuning.trial.Observer`) that shows its trials on standard error."""
+    """An observer of a tuning (`adi.tuning.trial.Observer`) that writes its trials to standard error."""
 
     def __init__(self, progress: Progress, trials: int) -> None:
         self.progress = progress
@@ -57,5 +57,5 @@ class Trials:
 
 
 def rounded(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Settings as text, with four significant digits."""
+    """Format settings as text, with four significant digits."""
     return {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in settings.items()}

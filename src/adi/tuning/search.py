@@ -1,7 +1,7 @@
-"""The search: which settings a study tries next, and whether a trial is so far behind that it may as well end.
+"""Search and pruning with Optuna: the settings of the next trial, and whether a running trial should stop early.
 
-Both are functions of the trials that are done, the space and the seed. An interrupted study therefore goes on as if it
-had not been interrupted, and the state of Optuna, which does the work, is kept nowhere.
+Both depend only on the finished trials, the space and the seed. An interrupted study therefore continues exactly as if
+it had not been interrupted, and no state of Optuna is saved.
 """
 
 from typing import Any
@@ -21,44 +21,49 @@ except ModuleNotFoundError as error:
         raise
     raise AdiError("adi tune needs Optuna, which is not installed: pip install 'adi-retrieval[tune]'") from None
 
-ENOUGH = 4
-"""Complete trials that a median is taken of, at the least."""
+MIN_TRIALS = 4
+"""The minimum number of complete trials for a median."""
 
 FIRST_EPOCH = 2
-"""The first after which a trial may be ended: after one, slow learners would all be behind."""
+"""The first epoch after which a trial may be pruned: after one epoch, every slow learner would be behind."""
 
 
 def next_settings(study: Study) -> dict[str, Any]:
-    """The settings to try next, by a tree-structured Parzen estimator; the first ten or so are drawn at random."""
+    """Propose the settings of the next trial with a tree-structured Parzen estimator; the first ten are random."""
     number = len(study.trials)
     (seed,) = np.random.SeedSequence((study.seed, number)).generate_state(1)
     history = _study(sampler=optuna.samplers.TPESampler(seed=int(seed)))
     for trial in study.trials:
+        # The base settings may lie outside the space.
         if all(dimension.holds(trial.settings[name]) for name, dimension in study.space.items()):
-            history.add_trial(_told(study, trial))  # the base settings may lie outside of the space
+            history.add_trial(_frozen_trial(study, trial))
     drawn = history.ask({name: _distribution(dimension) for name, dimension in study.space.items()}).params
     return {name: _value(dimension, drawn[name]) for name, dimension in study.space.items()}
 
 
 def is_behind(study: Study, values: list[float]) -> bool:
-    """Whether the best of a trial's objectives, one for each epoch, is below the median of others' at that epoch."""
-    history = _study(
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=ENOUGH, n_warmup_steps=FIRST_EPOCH, n_min_trials=ENOUGH)
+    """Whether a running trial should be pruned, given its objective after each epoch.
+
+    It should if its best value is below the median of the complete trials at the same epoch.
+    """
+    pruner = optuna.pruners.MedianPruner(
+        n_startup_trials=MIN_TRIALS, n_warmup_steps=FIRST_EPOCH, n_min_trials=MIN_TRIALS
     )
+    history = _study(pruner=pruner)
     for trial in study.trials:
         if trial.state == "complete":
-            others = study.objectives(trial.validations)
-            history.add_trial(create_trial(value=others[-1], intermediate_values=dict(enumerate(others, 1))))
-    under_way = history.ask()
+            objectives = study.objectives(trial.validations)
+            history.add_trial(create_trial(value=objectives[-1], intermediate_values=dict(enumerate(objectives, 1))))
+    running = history.ask()
     for epoch, value in enumerate(values, 1):
-        under_way.report(value, epoch)
-    return bool(under_way.should_prune())
+        running.report(value, epoch)
+    return bool(running.should_prune())
 
 
 def _study(
     sampler: optuna.samplers.BaseSampler | None = None, pruner: optuna.pruners.BasePruner | None = None
 ) -> optuna.Study:
-    """An empty study in memory. Optuna would announce each."""
+    """Create an empty study in memory, without the log message that Optuna writes for each."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -67,8 +72,8 @@ def _study(
         optuna.logging.set_verbosity(level)
 
 
-def _told(study: Study, trial: Trial) -> FrozenTrial:
-    """A trial in Optuna's terms. One that failed is told as pruned, so that the search keeps away from it."""
+def _frozen_trial(study: Study, trial: Trial) -> FrozenTrial:
+    """Convert a trial to Optuna's form. A failed one becomes a pruned one, so that the search avoids its settings."""
     values = study.objectives(trial.validations)
     return create_trial(
         state=TrialState.COMPLETE if trial.state == "complete" else TrialState.PRUNED,
@@ -85,7 +90,7 @@ def _told(study: Study, trial: Trial) -> FrozenTrial:
 
 
 def _value(dimension: Range | Choices, drawn: Any) -> Any:
-    """What was drawn as a setting; numbers with four digits, since more mean nothing."""
+    """Convert a drawn value to a setting, with numbers rounded to four significant digits."""
     if isinstance(dimension, Choices):
         return dimension.choices[drawn]
     if isinstance(drawn, int):
@@ -95,7 +100,7 @@ def _value(dimension: Range | Choices, drawn: Any) -> Any:
 
 def _distribution(dimension: Range | Choices) -> BaseDistribution:
     if isinstance(dimension, Choices):
-        return CategoricalDistribution(range(len(dimension.choices)))  # by number: lists are no categories to Optuna
+        return CategoricalDistribution(range(len(dimension.choices)))  # by index: Optuna accepts no lists as categories
     if isinstance(dimension.low, int) and isinstance(dimension.high, int):
         return IntDistribution(dimension.low, dimension.high, log=dimension.log)
     return FloatDistribution(dimension.low, dimension.high, log=dimension.log)

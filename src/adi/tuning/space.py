@@ -1,6 +1,6 @@
-"""The search space: which settings are tried, and between what.
+"""The search space: the settings that a tuning varies, and their ranges or choices.
 
-A space maps the name of a setting to ``{low, high}``, with ``log: true`` on a logarithmic scale, or to ``{choices}``:
+A space maps the name of a setting to ``{low, high}``, with ``log: true`` for a logarithmic scale, or to ``{choices}``:
 
     lr: {low: 0.0003, high: 0.01, log: true}
     networks: {choices: [[64], [128], [256, 128]]}
@@ -17,14 +17,14 @@ from adi.schema import Strict, describe
 from adi.training.settings import TRAINING_SEARCH, RunSettings, as_config, settings_for
 
 Config = dict[str, Any]
-"""All settings of a model as plain values by section, as `as_config` gives them."""
+"""All settings of a model as plain values by section, as returned by `as_config`."""
 
-JUDGES = {"k", "validation_rows"}
-"""Settings that decide how well a trial does, whatever its model."""
+EVALUATION_SETTINGS = {"k", "validation_rows"}
+"""Settings that define how trials are evaluated, and so cannot be tuned."""
 
 
 class Range(Strict):
-    """Every number from `low` to `high`; whole numbers for a setting that is one."""
+    """The numbers from `low` to `high`; whole numbers only, for an integer setting."""
 
     low: int | float
     high: int | float
@@ -44,14 +44,14 @@ class Choices(Strict):
 
 
 Space = dict[str, Range | Choices]
-"""From the bare name of a setting to its values, each in the type of the setting."""
+"""The dimensions of a space by the bare names of the settings, with values of the settings' types."""
 
 
 def search_space(model: Model, settings: RunSettings, given: Mapping[str, Any] | None = None) -> Space:
-    """The space `given` for a model, else its default, with every value checked against the model's settings.
+    """Check the space `given` for a model, or its default space, against the model's settings.
 
-    Raises `AdiError` naming the setting that does not exist or the value that does not fit, and for a model that has
-    no default space where none is given.
+    Raises `AdiError` for an unknown setting or an invalid value, and if no space is given for a model without a
+    default.
     """
     config = as_config(settings)
     known = sections(config)
@@ -62,43 +62,44 @@ def search_space(model: Model, settings: RunSettings, given: Mapping[str, Any] |
         if not given:
             raise ArgumentError("space", f"{model.name} has no default search space. Give one.")
     if not given:
-        raise AdiError("space: is empty. Name at least one setting, as in lr: {low: 0.001, high: 0.01}.")
+        raise AdiError("space: is empty. Name at least one setting, such as lr: {low: 0.001, high: 0.01}.")
     space: Space = {}
     for name, values in given.items():
         section, _, leaf = str(name).rpartition(".")
         if known.get(leaf) is None or section not in ("", known[leaf]):
             raise AdiError(
                 f"space: setting '{name}' does not exist for {model.name}.{suggestion(leaf, known)} "
-                f"Known: {', '.join(f'{place}.{key}' for key, place in known.items())}."
+                f"Known: {', '.join(f'{section}.{key}' for key, section in known.items())}."
             )
-        if leaf in JUDGES:
-            raise AdiError(f"space: {leaf}: trials are judged by it, so it must be the same in all. Use --set instead.")
+        if leaf in EVALUATION_SETTINGS:
+            raise AdiError(f"space: {leaf}: trials are compared by it, so that it cannot vary. Use --set instead.")
         if leaf in space:
-            raise AdiError(f"space: setting '{leaf}' is there twice.")
+            raise AdiError(f"space: setting '{leaf}' appears twice.")
         space[leaf] = _dimension(model, config, leaf, values)
     return space
 
 
 def sections(config: Config) -> dict[str, str]:
-    """The section of every setting."""
+    """The section of each setting."""
     return {leaf: section for section, values in config.items() for leaf in values}
 
 
 def changed(config: Config, values: Mapping[str, Any]) -> Config:
-    """A config with other values of some settings, given by their bare names."""
-    places = sections(config)
-    other = {section: dict(settings) for section, settings in config.items()}
+    """A copy of a config with new values for some settings, by their bare names."""
+    section_of = sections(config)
+    copy = {section: dict(settings) for section, settings in config.items()}
     for leaf, value in values.items():
-        other[places[leaf]][leaf] = value
-    return other
+        copy[section_of[leaf]][leaf] = value
+    return copy
 
 
 def as_mapping(space: Space) -> dict[str, Any]:
-    """A space as plain values, as a file has them."""
+    """Convert a space to plain values, in the form of a space file."""
     return {name: dimension.model_dump(mode="json", exclude_defaults=True) for name, dimension in space.items()}
 
 
 def _dimension(model: Model, config: Config, name: str, values: Any) -> Range | Choices:
+    """Check the values of one setting."""
     if not isinstance(values, Mapping):
         raise AdiError(f"space: {name}: {values!r} is neither {{low, high}} nor {{choices}}.")
     kind: type[Range | Choices] = Choices if "choices" in values else Range
@@ -107,24 +108,25 @@ def _dimension(model: Model, config: Config, name: str, values: Any) -> Range | 
     except ValidationError as error:
         raise AdiError(f"space: {name}: {describe(error, kind)}") from None
 
-    def fitting(value: Any) -> Any:
+    def valid(value: Any) -> Any:
+        """The value in the type of the setting."""
         try:
-            built = settings_for(model, changed(config, {name: value}))
+            settings = settings_for(model, changed(config, {name: value}))
         except AdiError as error:
             raise AdiError(f"space: {name}: {error}") from None
-        return as_config(built)[sections(config)[name]][name]
+        return as_config(settings)[sections(config)[name]][name]
 
     if isinstance(dimension, Choices):
         if len(dimension.choices) < 2:
             raise AdiError(
-                f"space: {name}: {len(dimension.choices)} choices leave nothing to choose. Use --set instead."
+                f"space: {name}: choices has {len(dimension.choices)} values; give at least 2, or use --set instead."
             )
-        return Choices(choices=tuple(fitting(value) for value in dimension.choices))
-    low, high = fitting(dimension.low), fitting(dimension.high)
+        return Choices(choices=tuple(valid(value) for value in dimension.choices))
+    low, high = valid(dimension.low), valid(dimension.high)
     if isinstance(low, bool):
         raise AdiError(f"space: {name}: is true or false and has no range. Give choices: [true, false].")
     if low >= high:
         raise AdiError(f"space: {name}: low {low} is not below high {high}.")
     if dimension.log and low <= 0:
-        raise AdiError(f"space: {name}: low {low} is not above 0, as a logarithmic scale needs.")
+        raise AdiError(f"space: {name}: low is {low}; a logarithmic scale needs a value above 0.")
     return Range(low=low, high=high, log=dimension.log)

@@ -1,6 +1,6 @@
-"""A study: what a tuning was asked to do and the trials that are done; the folder that holds it.
+"""A study: the definition of a tuning, its finished trials, and the folder that holds them.
 
-study.json    both; rewritten whole after each trial, so that a tuning that is killed loses the trial under way alone
+study.json    the definition and the trials; rewritten after each trial, so that a killed tuning loses only that trial
 trials.csv    a row for each trial
 best.yaml     all settings of the best trial, for `adi train --config`
 """
@@ -26,14 +26,15 @@ from adi.tuning.space import Config, Space, as_mapping, changed, sections
 
 FORMAT = 1
 
-SHOWN = 3
-"""Differences that a refusal names."""
+MAX_DIFFERENCES = 3
+"""The number of differences from an existing study that a message lists."""
 
 
 class Trial(Strict):
-    """One training, or one fit, with the searched settings at `settings`; trial 0 has the base settings.
+    """One training or fit with the given values of the searched settings; trial 0 has the base settings.
 
-    `validations` has, after each epoch, the recall by domain of what training would keep until then: of its best epoch.
+    `validations` has an entry for each epoch: the recall by domain of the best epoch so far, whose weights a training
+    would keep.
     """
 
     number: int
@@ -45,7 +46,10 @@ class Trial(Strict):
 
 
 class Study(Strict):
-    """``study.json``. `config` are the base settings, `queries` the validation rows of each domain that are ranked."""
+    """The content of ``study.json``.
+
+    `config` are the base settings, and `queries` the numbers of validation rows that are ranked in each domain.
+    """
 
     format: int = FORMAT
     version: str = Field(default_factory=lambda: version("adi-retrieval"))
@@ -62,9 +66,9 @@ class Study(Strict):
 
     @property
     def base(self) -> dict[str, Any]:
-        """The searched settings as the base settings have them."""
-        places = sections(self.config)
-        return {name: self.config[places[name]][name] for name in self.space}
+        """The values of the searched settings in the base settings."""
+        section_of = sections(self.config)
+        return {name: self.config[section_of[name]][name] for name in self.space}
 
     def objectives(self, validations: Sequence[Recalls]) -> list[float]:
         """The objective after each epoch."""
@@ -72,11 +76,11 @@ class Study(Strict):
         return [value_of(self.objective, recalls, base[-1]) for recalls in validations]
 
     def value(self, trial: Trial) -> float | None:
-        """The objective of a trial, as far as it came where it was pruned; None for one that failed."""
+        """The last value of a trial's objective, also for a pruned trial; None for a failed one."""
         return None if trial.state == "failed" else self.objectives(trial.validations)[-1]
 
     def ranked(self) -> list[Trial]:
-        """The complete trials, best first; of equal ones the earlier."""
+        """The complete trials from best to worst; ties in the order of the trials."""
         complete = [trial for trial in self.trials if trial.state == "complete"]
         return sorted(complete, key=lambda trial: -self.objectives(trial.validations)[-1])
 
@@ -108,38 +112,39 @@ class Study(Strict):
         return changed(self.config, trial.settings)
 
 
-def open_study(out: Path, asked: Study) -> Study:
-    """The study of a folder, which must be `asked` as far as it is done; `asked` itself for a folder yet empty.
+def open_study(out: Path, requested: Study) -> Study:
+    """Open the study in a folder, which must have the definition of `requested`; for an empty folder, `requested`.
 
-    Raises `AdiError` for a folder with something else in it, and for a study that was asked to do another thing.
+    Raises `AdiError` for a folder with other content, and for a study with another definition.
     """
     path = out / "study.json"
     if not path.exists():
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise AdiError(f"{out}: exists, is not empty and holds no study. Choose another place with --out.")
+            raise AdiError(f"{out}: exists, is not empty and holds no study. Choose another folder.")
         out.mkdir(parents=True, exist_ok=True)
-        return asked
+        return requested
     try:
         study = Study.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
         raise AdiError(f"{path}: not a study that this adi wrote: {describe(error, Study)}") from None
-    before, now = _terms(study), _terms(asked)
+    before, now = _definition(study), _definition(requested)
     differences = [
         f"{name} (started with {before.get(name, 'none')}, now {now.get(name, 'none')})"
         for name in {**before, **now}
         if before.get(name) != now.get(name)
     ]
     if differences:
-        more = f" and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
+        hidden = len(differences) - MAX_DIFFERENCES
+        more = f" and {hidden} more" if hidden > 0 else ""
         raise AdiError(
-            f"{out}: cannot go on with another {', '.join(differences[:SHOWN])}{more}. "
+            f"{out}: cannot continue with another {', '.join(differences[:MAX_DIFFERENCES])}{more}. "
             "Give the same, or tune into another folder."
         )
     return study
 
 
-def _terms(study: Study) -> dict[str, Any]:
-    """All that makes the trials of a study comparable, in the words of a message."""
+def _definition(study: Study) -> dict[str, Any]:
+    """Everything that must be equal for trials to be comparable, by its name in messages."""
     return {
         "version of adi": study.version,
         "model": study.model,
@@ -158,7 +163,7 @@ def _terms(study: Study) -> dict[str, Any]:
 
 
 def write_study(out: Path, study: Study) -> None:
-    """Write the study and, drawn from it, the table of trials and the best settings."""
+    """Write the study, and the table of its trials and the best settings derived from it."""
     replace_text(out / "study.json", study.model_dump_json(indent=1))
     replace_text(out / "trials.csv", _table(study))
     for best in study.ranked()[:1]:
@@ -168,6 +173,7 @@ def write_study(out: Path, study: Study) -> None:
 
 
 def _table(study: Study) -> str:
+    """The text of ``trials.csv``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     recalls = [f"recall@{study.k}/{name}" for name in study.queries]

@@ -1,4 +1,4 @@
-"""One trial of a study: a training, or a fit, with the settings that the search proposes, judged on validation rows."""
+"""One trial of a study: a training or a fit with proposed settings, evaluated on the validation rows."""
 
 import shutil
 import time
@@ -18,60 +18,62 @@ from adi.tuning.study import Study, Trial
 
 
 class Observer(Protocol):
-    """Is told how the tuning goes, such as by a progress bar."""
+    """Receives the progress of a tuning; a progress bar, for example."""
 
     def step(self, *, trial: int, epoch: int, step: int, steps: int) -> None: ...
     def finished(self, study: Study) -> None: ...
 
 
 class PrunedError(Exception):
-    """Ends the training of a trial that is behind."""
+    """Ends a trial that is behind the others."""
 
 
-class UnusableError(Exception):
-    """Settings that contradict each other, that a model cannot be fitted with, or with which a training diverges."""
+class FailedError(Exception):
+    """Ends a trial whose settings contradict each other, do not fit the dataset, or make the training diverge."""
 
 
 def run_trial(
     study: Study, model: Model, prepared: Path, run: Path, observer: Observer | None, *, device: str
 ) -> Trial:
-    """Run the next trial of a study; `run` is the folder of its training, and is gone afterwards.
+    """Run the next trial of a study; `run` is the folder of its training, which is removed afterwards.
 
-    A fault of the trial's settings is noted in it. Raises `AdiError` for one of the base settings, and for any other.
+    A trial whose settings are at fault is returned as failed, with the reason. Raises `AdiError` if the base settings
+    are at fault, and for any other error.
     """
     number, started = len(study.trials), time.monotonic()
     settings = next_settings(study) if number else study.base
     config = changed(study.config, settings)
-    watch = Watch(study, config, observer)
+    validations = Validations(study, config, observer)
     state: Literal["complete", "pruned", "failed"] = "complete"
     reason = None
     try:
-        _validate(study, model, config, prepared, run, watch, device)
+        _validate(study, model, config, prepared, run, validations, device)
     except PrunedError:
         state = "pruned"
-    except UnusableError as fault:
+    except FailedError as error:
         if number == 0:
-            raise AdiError(f"trial 0, the base settings: {fault}") from None
-        state, reason = "failed", str(fault)
+            raise AdiError(f"trial 0, the base settings: {error}") from None
+        state, reason = "failed", str(error)
     finally:
         shutil.rmtree(run, ignore_errors=True)
     return Trial(
         number=number,
         state=state,
         settings=settings,
-        validations=tuple(watch.validations),
+        validations=tuple(validations.recalls),
         seconds=time.monotonic() - started,
         reason=reason,
     )
 
 
-class Watch:
-    """Told by a training of its epochs, notes what it would keep after each and ends it where it is behind."""
+class Validations:
+    """An observer of a training that records the recalls of its best epoch so far, and prunes it if it is behind."""
 
     def __init__(self, study: Study, config: Config, observer: Observer | None) -> None:
         self.study, self.observer = study, observer
         self.by_domain = "training" in config and config["training"]["keep"] == "domain"
-        self.validations: list[dict[str, float | None]] = []
+        self.recalls: list[dict[str, float | None]] = []
+        """The recall of each domain in the best epoch so far, after each epoch."""
 
     def step(self, *, epoch: int, step: int, steps: int, loss: float, samples_per_second: float) -> None:
         if self.observer is not None:
@@ -79,29 +81,40 @@ class Watch:
 
     def validated(self, *, epoch: int, metrics: Metrics, best: bool) -> None:
         now = {name: values[f"recall@{self.study.k}"] for name, values in metrics.domains.items()}
-        before = self.validations[-1] if self.validations else now
-        if self.by_domain:  # each its own best epoch
-            now = {name: None if own is None else max(own, before[name] or 0.0) for name, own in now.items()}
-        self.validations.append(now if best or self.by_domain else before)
-        if is_behind(self.study, self.study.objectives(self.validations)):
+        before = self.recalls[-1] if self.recalls else now
+        if self.by_domain:  # each domain keeps its own best epoch
+            now = {name: None if recall is None else max(recall, before[name] or 0.0) for name, recall in now.items()}
+        self.recalls.append(now if best or self.by_domain else before)
+        if is_behind(self.study, self.study.objectives(self.recalls)):
             raise PrunedError
 
 
-def _validate(study: Study, model: Model, config: Config, prepared: Path, run: Path, watch: Watch, device: str) -> None:
-    """Train, or fit and validate once; `watch` is told."""
+def _validate(
+    study: Study, model: Model, config: Config, prepared: Path, run: Path, validations: Validations, device: str
+) -> None:
+    """Train a model, or fit it and validate it once, and record the validations."""
     dataset = Dataset(prepared)
     try:
         settings = settings_for(model, config)
         scorer = model.fit(dataset, settings.model) if isinstance(model, FittedModel) else None
     except AdiError as error:
-        raise UnusableError(error) from error
+        raise FailedError(error) from error
     if scorer is not None:
         rows = TrainingSettings().validation_rows
         metrics = evaluate(scorer, dataset, part="validation", ks=(study.k,), rows_per_domain=rows)
-        watch.validated(epoch=1, metrics=metrics, best=True)
+        validations.validated(epoch=1, metrics=metrics, best=True)
         return
-    shutil.rmtree(run, ignore_errors=True)  # of a tuning that was killed
+    shutil.rmtree(run, ignore_errors=True)  # left over from a killed tuning
     try:
-        train(prepared, model, run, settings=config, seed=study.seed, device=device, progress=False, observer=watch)
+        train(
+            prepared,
+            model,
+            run,
+            settings=config,
+            seed=study.seed,
+            device=device,
+            progress=False,
+            observer=validations,
+        )
     except DivergedError as error:
-        raise UnusableError(error) from error
+        raise FailedError(error) from error

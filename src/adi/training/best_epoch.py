@@ -1,0 +1,55 @@
+"""The best epoch of a training: early stopping, and the weights that a run keeps."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from adi.models.two_tower import TwoTower
+from adi.runs.info import weights_file
+from adi.runs.metrics import Metrics
+from adi.training.checkpoint import Progress, save_tensors
+from adi.training.settings import TrainingSettings
+
+MEAN = "mean"
+
+
+def keep_if_best(
+    model: TwoTower, metrics: Metrics, progress: Progress, settings: TrainingSettings, folder: Path
+) -> bool:
+    """Save the weights of the current epoch if its validation recall is the best so far.
+
+    The recall is the mean over the domains, or with ``keep: domain`` that of each domain, for which a domain without
+    validation rows uses the mean. Updates `progress`, and deletes weights that are no longer the best.
+
+    Returns whether the weights were saved.
+    """
+    key = f"recall@{settings.k}"
+    mean = metrics.mean[key]
+    assert mean is not None  # training refuses a dataset without validation rows
+    by_domain = settings.keep == "domain"
+    recalls = {MEAN: mean}
+    if by_domain:
+        measured = {name: measures[key] for name, measures in metrics.domains.items()}
+        recalls = {name: mean if recall is None else recall for name, recall in measured.items()}
+    better = {name: recall for name, recall in recalls.items() if recall > progress.best.get(name, -1.0)}
+    progress.best |= better
+    progress.best_epoch |= dict.fromkeys(better, progress.epoch)
+    if better:
+        save_tensors(weights_file(folder, by_domain, progress.epoch), model.state_dict())
+        best_files = {weights_file(folder, by_domain, epoch) for epoch in progress.best_epoch.values()}
+        for outdated in set(folder.glob("model*.safetensors")) - best_files:
+            outdated.unlink()
+    return bool(better)
+
+
+def kept_epochs(progress: Progress, settings: TrainingSettings, domains: Sequence[str]) -> dict[str, int]:
+    """The epoch whose weights each domain keeps."""
+    return {name: progress.best_epoch[name if settings.keep == "domain" else MEAN] for name in domains}
+
+
+def is_over(progress: Progress, settings: TrainingSettings, *, warm_up_epochs: int) -> bool:
+    """Whether a training has done all its epochs, or has not improved for `patience` epochs after the warm-up.
+
+    It depends only on the content of a checkpoint, so that a run interrupted after its last epoch trains no more.
+    """
+    last_best = max([warm_up_epochs, *progress.best_epoch.values()])
+    return progress.epoch >= settings.epochs or progress.epoch - last_best >= settings.patience
