@@ -38,5 +38,5 @@ def test_models_that_are_not_trained_refuse_it(adi, pipeline, tmp_path):
         "train", pipeline.folder / "prepared", "--model", "item-knn", "--self-training", "--out", tmp_path / "run"
     )
     assert done.returncode == 2
-    assert "item-knn is fitted at once, not trained. Leave it out, or choose a model that is trained" in done.stderr
+    assert "item-knn is fitted without training. Leave it out, or choose a model that is trained" in done.stderr
     assert not (tmp_path / "run").exists()

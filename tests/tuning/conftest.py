@@ -62,8 +62,17 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[dict[str,
         seen: list[dict[str, Any]] = []
 
         def train(
-            prepared: Path, model: Model, out: Path, *, settings: Any, seed: int, device: str, observer: Any
+            prepared: Path,
+            model: Model,
+            out: Path,
+            *,
+            settings: Any,
+            seed: int,
+            device: str,
+            progress: bool,
+            observer: Any,
         ) -> None:
+            assert not progress
             assert not out.exists()
             out.mkdir()
             flat = settings["model"] | settings["training"]
