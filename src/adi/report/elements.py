@@ -1,4 +1,4 @@
-"""Elements of a report as HTML: text, tables, notes, and the places of charts.
+"""Elements of a report as HTML: text, tables, notes, legends and placeholders of charts.
 
 `Html` is text that is safe in a page; other text becomes `Html` only by `text`.
 """
@@ -20,7 +20,7 @@ DECIMALS = 4
 
 @dataclass
 class Figures:
-    """The charts of a page: `add` gives the place of one as HTML and keeps its specification for the page's script."""
+    """The charts of a page: HTML placeholders for its body, and specifications for its script."""
 
     specifications: dict[str, Specification] = field(default_factory=dict)
 
