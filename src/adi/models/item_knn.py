@@ -54,7 +54,7 @@ class ItemKnn:
 
 ITEM_KNN = FittedModel(
     name="item-knn",
-    summary="items with the same users as those in the history",
+    summary="items that share users with those of the history",
     settings=ItemKnnSettings,
     fit=ItemKnn,
     search={

@@ -1,4 +1,4 @@
-"""Groups of runs that differ by their seed alone: means over the seeds, and the spread of the seeds around them."""
+"""Groups of runs that differ only by their seed: the mean and the standard deviation of a measure over the seeds."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ class Estimate:
 
     @classmethod
     def of(cls, values: Iterable[float | None]) -> "Estimate":
-        """The estimate from values of which None and NaN are left out."""
+        """Compute the estimate from values, leaving out None and NaN."""
         defined = [value for value in values if value is not None and math.isfinite(value)]
         if not defined:
             return cls(mean=None)
@@ -107,8 +107,9 @@ def _flatten(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 
 def _label(model: str, settings: dict[str, str], configurations: Sequence[dict[str, str]]) -> str:
-    keys = sorted({key for other in configurations for key in other})
-    differing = [key for key in keys if len({other.get(key) for other in configurations}) > 1]
+    """The model's name, and the settings in which its configurations differ."""
+    keys = sorted({key for configuration in configurations for key in configuration})
+    differing = [key for key in keys if len({configuration.get(key) for configuration in configurations}) > 1]
     if not differing:
         return model
     values = ", ".join(f"{key}={settings.get(key, 'default')}" for key in differing)

@@ -1,6 +1,6 @@
-"""``ranks.parquet``: the rank of each test query's item, from which runs are compared query by query.
+"""``ranks.parquet``: the rank of each test query's item, for comparing runs query by query.
 
-Columns: ``domain``, ``row``, ``user``, ``rank``, then the numbers that queries are grouped by
+Columns: ``domain``, ``row``, ``user``, ``rank``, and the numbers by which queries are grouped
 (`adi.evaluation.breakdown`).
 """
 
@@ -31,7 +31,7 @@ class QueryRanks:
         rows: row numbers of the queries in their part of the dataset, (n,).
         users: numbers of their users, (n,).
         ranks: ranks of their items, (n,), as in `adi.metrics`.
-        by: numbers that the queries are grouped by, (n,) for each of `adi.evaluation.breakdown.BREAKDOWNS`.
+        by: the numbers by which queries are grouped, (n,) for each of `adi.evaluation.breakdown.BREAKDOWNS`.
     """
 
     rows: Array
@@ -43,8 +43,8 @@ class QueryRanks:
 def write_ranks(folder: Path, ranks: Mapping[str, QueryRanks]) -> str:
     """Write the ranks of each domain into a run's folder; returns a digest of the file.
 
-    ``metrics.json`` is written afterwards and holds the digest, so that ranks of one evaluation are never read with the
-    metrics of another, wherever writing was interrupted.
+    ``metrics.json`` is written afterwards and holds the digest. The ranks of one evaluation are therefore never read
+    with the metrics of another, even if writing was interrupted.
     """
     parts = list(ranks.values())
     domains = np.repeat(np.array(list(ranks), dtype=object), [len(part.rows) for part in parts])
@@ -64,10 +64,10 @@ def write_ranks(folder: Path, ranks: Mapping[str, QueryRanks]) -> str:
 
 
 def read_ranks(run: Run) -> dict[str, QueryRanks]:
-    """The ranks of a run by domain.
+    """Read the ranks of a run, by domain.
 
-    Raises `AdiError` for a run without ranks, such as one that an older adi evaluated, and for ranks that are not those
-    of its ``metrics.json``.
+    Raises `AdiError` for a run without ranks, such as one evaluated by an older adi, and for ranks that do not belong
+    to its ``metrics.json``.
     """
     path = run.folder / FILE
     remedy = f"Run 'adi evaluate {run.folder}' again, with the same options."
