@@ -78,7 +78,7 @@ def test_a_batch_may_begin_with_white_space(served) -> None:
         (422, {"requests": []}, "requests: List should have at least 1 item"),
         (422, {"requests": [{"user": "ana"}] * 65}, "requests: List should have at most 64 items"),
         (422, {"requests": [{"user": "ana"}, {"user": "nobody"}]}, "requests.1: user 'nobody'"),
-        (422, {"requests": [{"user": "ana"}, {"user": "eve", "bid_weight": 1.0}]}, "requests.1: bid_weight = 1"),
+        (422, {"requests": [{"user": "ana"}, {"user": "eve", "bid_weight": 1.0}]}, "requests.1: bid_weight: 1"),
         (422, [], "the body: Input should be an object"),
         (400, b'{"user": "ana"', "Invalid JSON"),
         (400, b"", "Invalid JSON"),
