@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import torch
 
 from adi.errors import AdiError, ArgumentError
 from adi.models.catalog import model_of
-from adi.runs.info import read_info
+from adi.models.source import source_of
+from adi.runs.info import ModelSource, read_info
 from adi.training.evaluation import evaluate_run
 from adi.training.fitted import open_run
 from adi.training.train import train
@@ -129,6 +131,14 @@ def test_a_run_of_a_foreign_model_imports_nothing_by_itself(folder, prepared, tm
         open_run(tmp_path / "run", "my_models:DNN_BPR")
     with pytest.raises(ArgumentError, match="was trained with 'gated', not with 'dnn'"):
         open_run(tmp_path / "run", "dnn")
+
+
+def test_the_source_of_a_model_is_the_file_that_assigns_it(folder) -> None:
+    (folder / "reexports.py").write_text("from my_models import GATED\n")
+    outside = model_of("reexports:GATED")
+    assert source_of(outside).path == "my_models:GATED"
+    assert source_of(replace(outside, summary="held by no module")) == ModelSource(path=None, digest=None)
+    assert source_of(model_of("dnn")) is None
 
 
 def test_a_model_that_changed_since_the_run_is_refused(folder, prepared, tmp_path) -> None:

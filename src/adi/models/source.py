@@ -16,11 +16,15 @@ def source_of(model: Model) -> ModelSource | None:
     """The import path and the digest of the source code of a custom model; None for a built-in one."""
     if MODELS.get(model.name) is model:
         return None
-    for module in [*sys.modules.values()]:
-        for name, value in [*getattr(module, "__dict__", {}).items()]:
-            if value is model and not name.startswith("_"):
-                return _source(module, name)
-    return ModelSource(path=None, digest=None)
+    holders = [
+        (module, name)
+        for module in [*sys.modules.values()]
+        for name, value in [*getattr(module, "__dict__", {}).items()]
+        if value is model and not name.startswith("_")
+    ]
+    # Modules that import the model hold it, too: its source is the module that assigns it.
+    definitions = [_source(module, name) for module, name in holders if _assigns(module, name)]
+    return definitions[0] if definitions else ModelSource(path=None, digest=None)
 
 
 def model_of_run(folder: Path, info: RunInfo, model: str | Model | None) -> Model:
@@ -72,11 +76,30 @@ def _is_text(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
+def _assigns(module: ModuleType, name: str) -> bool:
+    """Whether a statement of the module's source file assigns the name."""
+    file = _file_of(module)
+    if file is None:
+        return False
+    targets: list[ast.expr] = []
+    for statement in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Assign):
+            targets += statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            targets.append(statement.target)
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+
+
 def _source(module: ModuleType, name: str) -> ModelSource:
-    """The source of the model called `name` in a module; a script is imported by the name of its file."""
-    file = getattr(module, "__file__", None)
-    if file is None or not file.endswith(".py"):
-        return ModelSource(path=None, digest=None)
-    module_name = Path(file).stem if module.__name__ == "__main__" else module.__name__
-    code = code_without_comments(Path(file).read_text(encoding="utf-8"))
+    """The source of a model that a module assigns; a script is imported by the name of its file."""
+    file = _file_of(module)
+    assert file is not None
+    module_name = file.stem if module.__name__ == "__main__" else module.__name__
+    code = code_without_comments(file.read_text(encoding="utf-8"))
     return ModelSource(path=f"{module_name}:{name}", digest=blake2b(code.encode(), digest_size=8).hexdigest())
+
+
+def _file_of(module: ModuleType) -> Path | None:
+    """The source file of a module; None for one without, such as a notebook."""
+    file = getattr(module, "__file__", None)
+    return Path(file) if file is not None and file.endswith(".py") else None
