@@ -44,7 +44,7 @@ Lists = Mapping[tuple[str, str], frozenset[str]]
 
 @dataclass
 class ClientLog:
-    """What a client has seen: when it sent each request, in seconds from the start, what it took, and all faults."""
+    """The record of a client: the time of each request, in seconds from the start, its duration, and all faults."""
 
     sent: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)

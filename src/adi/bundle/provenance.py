@@ -21,7 +21,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     METRICS: read_metrics,
     INTEREST: lambda run: read_by_feature(run / INTEREST),
 }
-"""How each file is read from a run's folder; a run that was not evaluated has the first only."""
+"""The reader of each file of a run's folder; a run that was not evaluated has the first file only."""
 
 
 def write_provenance(run: Path, bundle: Path) -> None:

@@ -134,7 +134,7 @@ def _self_training(audit: "Audit") -> str:
 
 
 def _kept(epochs: dict[str, int]) -> str:
-    """Which epoch is kept, or which for each domain where they differ."""
+    """The epoch that is kept, or the epoch of each domain where they differ."""
     if len(set(epochs.values())) == 1:
         return f"epoch {next(iter(epochs.values()))} is kept"
     return f"epochs kept: {', '.join(f'{name} {epoch}' for name, epoch in epochs.items())}"

@@ -14,7 +14,7 @@ from adi.features.kind import Kind, Reader, Side
 from adi.schema import BehavioursFeature
 
 SAME_DOMAIN_LOOKBACK = 4
-"""How many times its length a feature of one domain looks back, since items of other domains lie between."""
+"""The multiple of its length that a feature of one domain looks back, past items of other domains."""
 
 
 class Behaviours(Kind):

@@ -96,7 +96,7 @@ class Kind:
         return Vocabulary(vocabulary["value"])
 
     def ignored(self, values: "ibis.Table") -> int:
-        """How many of the values count as missing though they are there."""
+        """The number of values that count as missing though they are present."""
         return 0
 
     def encode(self, feature: Any, side: Side) -> FeatureInfo:

@@ -13,7 +13,7 @@ FIRST_DEPTH, LEAST_DEPTH, GROWTH = 4, 200, 2
 """The depth of the first search by score, as a multiple of k and at least, and the factor by which it grows."""
 
 BIDS_PER_SCORE = 4
-"""How many of the highest bids are looked at for each of the best items by score."""
+"""The number of highest bids that are examined for each of the best items by score."""
 
 CHEAP_SHARE = 1 / 16
 """The share of all bids up to which it is cheaper to look at more bids than to search deeper by score."""

@@ -26,7 +26,7 @@ PAST_IMPRESSIONS = 200
 
 @dataclass(frozen=True)
 class Traits:
-    """What is typical of each group of users, (G,) each; `peak_hour` is the time of day of its visits."""
+    """Typical values of each group of users, (G,) each; `peak_hour` is the time of day of its visits."""
 
     age_band: np.ndarray
     city: np.ndarray

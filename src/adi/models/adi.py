@@ -132,7 +132,7 @@ def without_lone_adaptation(
 ) -> tuple[AdiSettings, tuple[str, ...]]:
     """Remove the adaptation layer from the settings if each tower has a single feature besides the domain.
 
-    The layer weights features against each other. A single feature it could only scale, which the networks can do
+    The layer weighs features against each other. A single feature it could only scale, which the networks can do
     themselves. The paper leaves the layer out, too, where the data has only ids (section 5.1.1).
 
     Returns the settings, and a note for the user if they changed.
@@ -141,7 +141,7 @@ def without_lone_adaptation(
         return settings, ()
     names = " and ".join(feature.name for feature in (*user, *item))
     note = (
-        f"adaptation: the layer '{settings.adaptation}' is left out. It weights features against each other, and each "
+        f"adaptation: the layer '{settings.adaptation}' is left out. It weighs features against each other, and each "
         f"tower has only one feature ({names})."
     )
     return settings.model_copy(update={"adaptation": "none"}), (note,)

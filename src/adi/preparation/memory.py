@@ -132,7 +132,7 @@ def _check_type(connection: Connection, column: pa.Table, source: str) -> None:
 
 
 def _not_arrow(error: Exception, name: str) -> AdiError:
-    """What a DataFrame that cannot be exported is told, with the column where the message names it."""
+    """The error for a DataFrame that cannot be exported, with the column if the message names it."""
     message = " ".join(str(part) for part in error.args)
     named = re.search(r"Conversion failed for column (.+) with type object", message)
     if named is None:

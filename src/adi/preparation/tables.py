@@ -174,7 +174,7 @@ class TableFiles:
         return "\t" if self.kind == "tsv" else max(",;|", key=_first_line(self.files[0]).count)
 
     def _ragged_row(self, connection: Connection) -> str:
-        """What is wrong with the form of a row of a CSV or TSV file, with its line; empty if nothing is.
+        """Describe the first ill-formed row of a CSV or TSV file, with its line; empty if every row is well-formed.
 
         DuckDB's detection of types fails on such a row without naming it; with the columns given, it does.
         """
@@ -214,7 +214,7 @@ def replaced_sql(form: str, columns: Collection[str]) -> str:
 
 
 def fault_in(connection: Connection, relation: str) -> Exception | None:
-    """What DuckDB raises when it reads every value of a relation."""
+    """The error that DuckDB raises when it reads every value of a relation; None if it raises none."""
     try:
         connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM {relation}")
     except duckdb.Error as error:

@@ -73,7 +73,7 @@ SMALL = Marketplace(users=800, items=300, interactions=12_000)
 
 
 class Provenance(BaseModel):
-    """What a data set was prepared from: digests of its files (or of the simulation) and of the code, and the split.
+    """The origin of a data set: digests of its files (or of the simulation) and of the code, and the split.
 
     The split is None where the source's own schema has it.
     """

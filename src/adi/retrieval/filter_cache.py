@@ -11,7 +11,7 @@ from adi.index.allowed import AllowedItems
 from adi.retrieval.engine import Engine
 
 SIZE = 64
-"""How many filters, each in one domain, are remembered."""
+"""The number of filters, each in one domain, that are remembered."""
 
 
 class FilterCache:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from adi.frames import html_of
 
 SHOWN = 3
-"""How many items the representation of a `TopK` shows."""
+"""The number of items that the representation of a `TopK` shows."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from adi.errors import suggestion
 from adi.schema import Strict, read_yaml
 
 Assignment = Literal["hash", "header", "none"]
-"""What chose the arm of a request: the hash of the user's id, the header, or neither (the control, without a user)."""
+"""The ways to choose the arm of a request: the hash of the user's id, the header, or neither (the control, without a user)."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
 """Name of an experiment or an arm, which becomes a header's value and a metric's label."""
@@ -88,7 +88,7 @@ def load_experiment(path: Path) -> Experiment:
 
 
 def assignment_of(user: str | None, header: str | None) -> Assignment:
-    """What chooses the arm of a request, given its user and its header with the name of an arm."""
+    """The way that the arm of a request is chosen, given its user and its header with the name of an arm."""
     if header is not None:
         return "header"
     return "none" if user is None else "hash"

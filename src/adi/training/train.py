@@ -106,7 +106,7 @@ def _check_same(before: RunInfo, now: RunInfo, folder: Path) -> None:
 
 
 def _new_info(model: Model, seed: int, settings: RunSettings, dataset: Dataset, folder: Path) -> RunInfo:
-    """What is known of a run before it starts."""
+    """The record of a run before it starts."""
     return RunInfo(
         model=model.name,
         source=source_of(model),
