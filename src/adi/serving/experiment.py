@@ -17,7 +17,7 @@ from adi.errors import suggestion
 from adi.schema import Strict, read_yaml
 
 Assignment = Literal["hash", "header", "none"]
-"""The ways to choose the arm of a request: the hash of the user's id, the header, or neither (the control, without a user)."""
+"""The ways to choose the arm of a request: the hash of the user's id, the header, or none (the control, for nobody)."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
 """Name of an experiment or an arm, which becomes a header's value and a metric's label."""
