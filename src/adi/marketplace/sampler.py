@@ -5,7 +5,7 @@ import numpy as np
 from adi.marketplace.truth import Truth
 
 REJECTION_ROUNDS = 20
-"""The number of times that an item the user has clicked before is drawn again, before the unseen ones are enumerated."""
+"""The number of times that an item the user has clicked before is drawn again; then the unseen ones are enumerated."""
 
 BELOW_ONE = 1.0 - 1e-12
 """Factor that keeps a uniform number below 1 after a row's offset is added to it."""
