@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from adi.cli.options import Metrics
+from adi.cli.options import MetricPaths
 from adi.cli.show import ERR, number, plain_table, say, say_json
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def compare(
     measure: Annotated[
         str | None, typer.Option(help="Another measure in place of -k, as in ndcg@10 or mrr@10.", show_default=False)
     ] = None,
-    metrics: Metrics = None,
+    metrics: MetricPaths = None,
     by: Annotated[
         list[str] | None,
         typer.Option(

@@ -11,7 +11,7 @@ ModelPath = Annotated[
         "--model", help="package.module:NAME, for a run whose model is not one of adi's own.", show_default=False
     ),
 ]
-Metrics = Annotated[
+MetricPaths = Annotated[
     list[str] | None,
     typer.Option("--metric", help="A metric of your own, as package.module:NAME; repeatable.", show_default=False),
 ]

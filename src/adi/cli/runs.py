@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adi.cli.options import Device, Metrics, ModelPath
+from adi.cli.options import Device, MetricPaths, ModelPath
 from adi.cli.show import ERR, metrics_table, plain_table, progress_bar, say, say_json
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def evaluate(
     all_history: Annotated[
         bool, typer.Option("--all-history", help="Queries see later training rows of the user too.")
     ] = False,
-    metrics: Metrics = None,
+    metrics: MetricPaths = None,
     model: ModelPath = None,
     as_json: AsJson = False,
 ) -> None:
@@ -163,7 +163,7 @@ def evaluate(
     """
     from adi.cli.settings import list_lengths
     from adi.extensions import import_object
-    from adi.metrics import Metric
+    from adi.metrics import METRICS, RECALL, Metric
     from adi.training.evaluation import evaluate_run
 
     lengths = list_lengths(ks)
@@ -182,7 +182,8 @@ def evaluate(
         say_json(measured.model_dump(mode="json"))
         return
     names = [f"recall@{value}" for value in measured.ks]
-    names += [f"{name}@{measured.ks[0]}" for name in ("ndcg", "mrr", *(metric.name for metric in own_metrics))]
+    others = [metric.name for metric in (*METRICS.values(), *own_metrics) if metric is not RECALL]
+    names += [f"{name}@{measured.ks[0]}" for name in others]
     title = f"{measured.model} on {measured.part}, against the {measured.against}, history: {measured.history}"
     say(metrics_table(measured, names, title))
     say(f"Wrote {run / 'metrics.json'} and ranks.parquet.")
