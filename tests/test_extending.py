@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -74,6 +75,19 @@ def adi(*words: object, folder: Path) -> str:
     return run(sys.executable, "-m", "adi.cli.main", *words, folder=folder)
 
 
+def served(bundle: str, request: dict[str, object], *, folder: Path) -> list[str]:
+    """The list of the feed that a server of the bundle, a process of its own, answers a request with."""
+    words = [sys.executable, "-m", "adi.cli.main", "serve", bundle, "--port", "0"]
+    with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            address = re.search(r"http://[\d.]+:\d+", server.stdout.readline())[0]
+            body = json.dumps(request).encode()
+            with urlopen(Request(f"{address}/v1/retrieve", body), timeout=10) as answer:
+                return json.load(answer)["results"][0]["domains"]["feed"]["items"]
+        finally:
+            server.terminate()
+
+
 @pytest.mark.slow
 def test_each_part_goes_from_training_to_a_served_list(folder, prepared) -> None:
     python = sys.executable
@@ -88,7 +102,8 @@ def test_each_part_goes_from_training_to_a_served_list(folder, prepared) -> None
     run(python, "-c", EXPORTED, *NAMES, folder=folder)
     for name in NAMES:
         answer = adi("retrieve", f"bundles/{name}", "--domain", "feed", "--user", "ana", "--json", folder=folder)
-        assert json.loads(answer)["items"]
+        expected = [item["item"] for item in json.loads(answer)["items"]]
+        assert served(f"bundles/{name}", {"user": "ana", "domains": ["feed"]}, folder=folder) == expected
 
 
 @pytest.mark.slow
