@@ -1,4 +1,4 @@
-"""What a bundle keeps of its run, and files of it that are missing or damaged."""
+"""Provenance of a bundle: the files it keeps of its run, present, missing or damaged."""
 
 import json
 

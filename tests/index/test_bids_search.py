@@ -158,7 +158,7 @@ def test_bids_of_few_values(exact, catalog):
 
 
 def test_lists_that_hold_too_few(exact, catalog, bids, monkeypatch):
-    """Where the lists end before the requested depth, their last score is no bound."""
+    """The last score of lists that end before the requested depth is no bound."""
     top = exact._searcher.top
 
     def short(queries, k, *rest):
