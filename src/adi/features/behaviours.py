@@ -6,7 +6,8 @@ They have no array and no embedding table of their own: they are read from the h
 from collections.abc import Iterable
 
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset, Histories
+from adi.data.dataset import Dataset
+from adi.data.histories import Histories
 from adi.data.manifest import FeatureInfo
 from adi.features.bags import ArrayBags, as_bags
 from adi.features.encoding import Encoding

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset, Histories
+from adi.data.dataset import Dataset
+from adi.data.histories import Histories
 from adi.data.manifest import NULL_ROW, FeatureInfo
 from adi.features.bags import ArrayBags, as_bags
 from adi.features.encoding import Batches, Encoding, Hash, Vocabulary, count_values

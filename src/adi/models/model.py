@@ -115,7 +115,12 @@ class TrainedModel:
         if settings.neighbours:
             neighbours = item_neighbours(dataset, settings.neighbours, by_domain=self.towers.tables_by_domain)
         return self.build_towers(
-            manifest.side("user", "context"), manifest.side("item"), len(dataset.domains), settings, neighbours
+            manifest.side("user", "context"),
+            manifest.side("item"),
+            len(dataset.domains),
+            settings,
+            neighbours,
+            trend_sizes=manifest.trend.sizes if manifest.trend else None,
         )
 
     def build_towers(
@@ -125,6 +130,8 @@ class TrainedModel:
         num_domains: int,
         settings: Any,
         neighbours: Neighbours | None = None,
+        *,
+        trend_sizes: tuple[int, int] | None = None,
     ) -> TwoTower:
         """Build the network with fresh weights for any features, without a dataset."""
         settings, _ = self.adjust(settings, user_features, item_features)
@@ -136,6 +143,7 @@ class TrainedModel:
             encoders=self.encoders,
             settings=settings,
             neighbours=neighbours,
+            trend_sizes=trend_sizes,
         )
 
     def count_parameters(self, dataset: Dataset, settings: Any) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 from pydantic import ConfigDict, Field
@@ -30,6 +31,13 @@ class QueryGroup(Record):
         return self.__pydantic_extra__
 
 
+class Measured(Record):
+    """Measures by domain, and averaged over the domains."""
+
+    domains: dict[str, Measures]
+    mean: Measures
+
+
 class Metrics(Record):
     """Measures of an evaluation: by domain, averaged over the domains, and by group of queries.
 
@@ -37,6 +45,10 @@ class Metrics(Record):
     ``candidates``. `history` is the rule by which queries saw earlier rows of their users. `breakdown` maps a grouping,
     such as ``history_length``, and a domain to its groups in order. `ranks` is the digest of the ranks from which the
     measures were computed (`adi.runs.ranks`).
+
+    `known` says what queries knew: ``frozen``, the rows of training and validation alone, or ``live``, the rows of the
+    test before their moment, too. Where the data has trends, all the above is live, and `frozen` and `live` have the
+    measures of both.
     """
 
     model: str | None = None
@@ -48,6 +60,9 @@ class Metrics(Record):
     mean: Measures
     breakdown: dict[str, dict[str, tuple[QueryGroup, ...]]] = Field(default_factory=dict)
     ranks: str | None = None
+    known: Literal["frozen", "live"] = "frozen"
+    frozen: Measured | None = None
+    live: Measured | None = None
 
     @property
     def default_measure(self) -> str:
