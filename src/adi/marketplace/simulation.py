@@ -45,7 +45,9 @@ import yaml
 
 from adi.data.folder import new_folder
 from adi.errors import ArgumentError
-from adi.marketplace.clicks import HOUR, Clicks, draw_clicks
+from adi.marketplace.attention import draw_attention, save_attention
+from adi.marketplace.clicks import Clicks, draw_clicks
+from adi.marketplace.clock import FIRST_DAY, HOUR
 from adi.marketplace.features import draw_traits, item_tables, named, user_tables
 from adi.marketplace.sampler import ClickSampler
 from adi.marketplace.settings import Marketplace
@@ -54,9 +56,6 @@ from adi.marketplace.users import ClickCounts, draw_users
 from adi.progress import Report, reporting
 
 __all__ = ["Marketplace", "simulate"]
-
-FIRST_DAY = np.datetime64("2024-01-01", "us").astype(np.int64)
-"""Microseconds since 1970, UTC."""
 
 ROW_GROUPS_PER_PART = 40
 """Row groups of a file of the log: about ten million rows."""
@@ -87,13 +86,15 @@ def simulate(out: str | Path, settings: Marketplace | None = None, progress: boo
             active += (block.activity > 0).sum(axis=0)
             activity += block.activity.sum(axis=0)
         _check_domains(settings, active, truth.eligible.sum(axis=0))
+        attention = draw_attention(truth)
         (folder / "truth").mkdir()
         save_truth(truth, folder / "truth")
-        for name, table in item_tables(truth).items():
+        save_attention(attention, truth, folder / "truth")
+        for name, table in item_tables(truth, attention).items():
             pq.write_table(table, folder / f"{name}.parquet")
         (folder / "schema.yaml").write_text(_schema_text(settings), encoding="utf-8")
         counts = ClickCounts(settings.domain_sizes, active, activity)
-        written = _write_clicks(settings, ClickSampler(truth), counts, folder, report)
+        written = _write_clicks(settings, ClickSampler(truth, attention), counts, folder, report)
         domains = {
             "domain": settings.domain_names,
             "users": active,
