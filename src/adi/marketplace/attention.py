@@ -80,11 +80,6 @@ class Attention:
         highest = self.start[item, domain] + _rise(STEPS_AN_HOUR * self.half_life[item, domain]) - 1
         return self.of(item, domain, np.clip(highest, first, last))
 
-    def everywhere(self, step: int) -> np.ndarray:
-        """The attention of all items in all domains in a step, (I, D)."""
-        items, domains = self.start.shape
-        return self.of(np.arange(items)[:, None], np.arange(domains), np.asarray(step))
-
     def at(self, domain: int, time: np.ndarray) -> np.ndarray:
         """The attention of all items in a domain at times (B,), in microseconds since 1970: (B, I)."""
         step = self.step(time - FIRST_DAY)
@@ -132,9 +127,11 @@ def draw_attention(truth: Truth) -> Attention:
     )
     weight = np.where(eligible, np.exp(truth.item_effects()), 0.0)
     lasting_mass = (weight * ~is_new[:, None]).sum(axis=0)
-    masses = [(weight * attention.everywhere(step)).sum(axis=0) for step in range(attention.num_steps)]
+    cells = np.arange(settings.items)[:, None], np.arange(settings.domains)
+    hours = range(0, attention.num_steps, STEPS_AN_HOUR)
+    mean_mass = np.mean([(weight * attention.of(*cells, np.asarray(hour))).sum(axis=0) for hour in hours], axis=0)
     ratio = settings.trends / (1.0 - settings.trends)
-    return replace(attention, peak=peak * ratio * lasting_mass / (np.mean(masses, axis=0) - lasting_mass))
+    return replace(attention, peak=peak * ratio * lasting_mass / (mean_mass - lasting_mass))
 
 
 def _num_steps(settings: Marketplace) -> int:

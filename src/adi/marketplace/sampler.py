@@ -17,7 +17,7 @@ ENUMERATED = 4_000_000
 MAX_PROPOSALS = 100
 """Items proposed for a click while its moment's attention rejects them; then all items are enumerated."""
 
-TABLES = 48
+TABLES = 24
 """Tables of proposals where attention changes: one for each domain and period, and one for each domain at least."""
 
 
@@ -56,12 +56,16 @@ class ClickSampler:
 
     def _masses(self) -> np.ndarray:
         """The sum of exp(score) over a domain's items for a user of one group in each step, (steps, D, G)."""
-        by_cluster = np.empty((self.attention.num_steps, self._domains, self._affinity.shape[2]))
+        domains, _, clusters = self._affinity.shape
+        cluster = self._item_cluster[:, None] + np.arange(domains) * clusters  # (I, D), numbered over all domains
+        varies = self.attention.peak > 0.0
+        constant = np.where(varies | self.attention.is_new[:, None], 0.0, self._weight)
+        by_cluster = np.tile(np.bincount(cluster.ravel(), constant.ravel()), (self.attention.num_steps, 1))
+        item, domain = np.nonzero(varies)
         for step, of_step in enumerate(by_cluster):
-            weight = self._weight * self.attention.everywhere(step)  # (I, D)
-            for domain in range(self._domains):
-                of_step[domain] = np.bincount(self._item_cluster, weight[:, domain], minlength=of_step.shape[1])
-        return np.asarray(np.einsum("sdc,dgc->sdg", by_cluster, self._affinity))
+            weight = self._weight[varies] * self.attention.of(item, domain, np.asarray(step))
+            of_step += np.bincount(cluster[varies], weight, minlength=len(of_step))
+        return np.asarray(np.einsum("sdc,dgc->sdg", by_cluster.reshape(-1, domains, clusters), self._affinity))
 
     def main_probability(
         self, groups: np.ndarray, main_share: np.ndarray, domain: np.ndarray, step: np.ndarray

@@ -28,11 +28,25 @@ domains.
 clicks: each click follows the law above, but the clicks of a visit are correlated, so that recent ones say more. A
 visit starts on a uniform day, around the hour of its interest's group.
 
+**Trends.** With `trends`, half of the items are new: they arrive during the log, their attention rises within a quarter
+of a half-life, and halves with each half-life from there. Half-lives vary by item around those of the domain: 2 hours
+in feed, 8 in search, 24 in cart. A few of the other items have bursts in one domain. An item's attention in a domain at
+a moment, `h_d(v, t)`, is 1 for items that last, and adds to the score (`adi.marketplace.attention`):
+
+    f(v | u, d, t) = f(v | u, d)  +  log h_d(v, t)
+
+Peaks are such that what changes has the share `trends` of a domain's attention on average. Visits start, and items
+arrive, at the rates of the hours of a day (`adi.marketplace.clock`): nights are quiet, evenings busy. Without trends h
+is 1.
+
 **Overlap.** Users are active and items eligible in two or more domains with probability `user_overlap`, `item_overlap`.
 Domains are drawn with weights `size^0.5` (users) and `size^0.25` (items): a small domain has fewer users, with fewer
 clicks each. Each active user has a click or more; activity is log-normal.
 
-**Features** reflect all this with noise (`adi.marketplace.features`); statistics come from an earlier period.
+**Features** reflect all this with noise (`adi.marketplace.features`); statistics come from an earlier period, of which
+new items have none.
+
+**Split.** The test is the last clicks; with trends it is the clicks of the last eight hours.
 """
 
 import math
@@ -47,7 +61,7 @@ from adi.data.folder import new_folder
 from adi.errors import ArgumentError
 from adi.marketplace.attention import draw_attention, save_attention
 from adi.marketplace.clicks import Clicks, draw_clicks
-from adi.marketplace.clock import FIRST_DAY, HOUR
+from adi.marketplace.clock import DAY, FIRST_DAY, HOUR
 from adi.marketplace.features import draw_traits, item_tables, named, user_tables
 from adi.marketplace.sampler import ClickSampler
 from adi.marketplace.settings import Marketplace
@@ -59,6 +73,9 @@ __all__ = ["Marketplace", "simulate"]
 
 ROW_GROUPS_PER_PART = 40
 """Row groups of a file of the log: about ten million rows."""
+
+TEST_HOURS = 8
+"""Hours at the end of the log that are the test where there are trends."""
 
 
 def simulate(out: str | Path, settings: Marketplace | None = None, progress: bool | Report = True) -> None:
@@ -196,6 +213,11 @@ def _log_table(settings: Marketplace, clicks: Clicks) -> pa.Table:
     )
 
 
+def _test_start(settings: Marketplace) -> str:
+    start = np.datetime64(FIRST_DAY + settings.days * DAY - TEST_HOURS * HOUR, "us")
+    return str(start.astype("datetime64[s]"))
+
+
 def _schema_text(settings: Marketplace) -> str:
     def feature(name: str, kind: str, table: str | None = None, **more: object) -> dict[str, object]:
         return {"name": name, "kind": kind, **({"table": table} if table else {}), **more}
@@ -232,7 +254,7 @@ def _schema_text(settings: Marketplace) -> str:
             "context": [feature("hour", "categorical")],
         },
         "corpus": {"path": "item_domain.parquet", "item": "item_id", "domain": "domain"},
-        "split": {"kind": "last"},
+        "split": {"kind": "last"} if settings.trends == 0 else {"kind": "time", "at": _test_start(settings)},
     }
     heading = (
         "# Written by adi simulate: a simulated marketplace. truth/ holds what is true in it; no feature reads it.\n"
