@@ -64,3 +64,34 @@ def test_a_user_who_runs_out_of_items_gives_up_the_rest() -> None:
     items, drawn = sampler.draw_new(user, ones, zeros, zeros, np.random.default_rng(0))
     assert (drawn[user == 0].sum(), drawn[user == 1].sum()) == (eligible, 3)
     assert sorted(items[(user == 0) & drawn]) == np.flatnonzero(truth.eligible[:, 1]).tolist()
+
+
+@pytest.mark.parametrize("proposals", [100, 0], ids=["by rejection", "by enumeration"])
+def test_draws_follow_the_softmax_of_their_moment(proposals: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adi.marketplace.sampler.MAX_PROPOSALS", proposals)
+    monkeypatch.setattr("adi.marketplace.sampler.ENUMERATED", 70 * 333)
+    settings = Marketplace(
+        users=60, items=70, interactions=300, groups=5, clusters=6, shared_strength=1.0, trends=0.8, days=2
+    )
+    truth = draw_truth(settings)
+    attention = draw_attention(truth)
+    sampler = ClickSampler(truth, attention)
+    rng = np.random.default_rng(8)
+    groups, main_share, draws = np.array([[3, 1]]), np.array([0.6]), 30_000
+    moments = np.array([3, 140, 287])  # near the beginning, in the middle, the last
+    for d, domain in enumerate(settings.domain_names):
+        step = rng.permutation(np.repeat(moments, draws))
+        domains = np.full(len(step), d)
+        main = rng.random(len(step)) < sampler.main_probability(
+            np.repeat(groups, len(step), axis=0), np.repeat(main_share, len(step)), domains, step
+        )
+        items = sampler.draw(domains, np.where(main, 3, 1), step, rng)
+        static = np.exp(truth.scores(groups, main_share, domain)[0])
+        for moment in moments:
+            weight = static * attention.of(np.arange(70), np.asarray(d), np.asarray(moment))
+            seen = np.bincount(items[step == moment], minlength=70)
+            assert (seen[weight == 0] == 0).all()
+            often = draws * weight / weight.sum() > 5
+            assert seen[often].sum() > 0.99 * draws
+            expected = weight[often] / weight[often].sum() * seen[often].sum()
+            assert chisquare(seen[often], expected).pvalue > 0.001
