@@ -53,7 +53,7 @@ def simulate(
     trends: Annotated[
         float,
         typer.Option(
-            help="Share of attention on items that arrive and fade, and on bursts; above 0 a day has busy hours."
+            help="Share of attention on items that arrive and fade, and on bursts; above 0, days have busy hours."
         ),
     ] = 0.0,
     profile_strength: Annotated[

@@ -23,6 +23,7 @@ ATTENTION_STREAM = 6
 
 STEPS_AN_HOUR = 6
 STEP = HOUR // STEPS_AN_HOUR
+
 NEW_SHARE = 0.5
 """Share of the items that are new."""
 
@@ -33,8 +34,10 @@ RISE = 0.25
 """Half-lives from an item's arrival to its peak."""
 
 BURSTS_A_DAY = 3
+"""Bursts in each domain."""
+
 BURST_PEAK = 30.0
-"""Number of bursts in each domain, and their peak relative to that of a new item of the same popularity."""
+"""Peak of a burst relative to that of a new item of the same popularity."""
 
 
 @dataclass(frozen=True)

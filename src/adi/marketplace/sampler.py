@@ -60,11 +60,14 @@ class ClickSampler:
         cluster = self._item_cluster[:, None] + np.arange(domains) * clusters  # (I, D), numbered over all domains
         varies = self.attention.peak > 0.0
         constant = np.where(varies | self.attention.is_new[:, None], 0.0, self._weight)
-        by_cluster = np.tile(np.bincount(cluster.ravel(), constant.ravel()), (self.attention.num_steps, 1))
+        constant_mass = np.bincount(cluster.ravel(), constant.ravel(), minlength=domains * clusters)
+        by_cluster = np.tile(constant_mass, (self.attention.num_steps, 1))
         item, domain = np.nonzero(varies)
-        for step, of_step in enumerate(by_cluster):
-            weight = self._weight[varies] * self.attention.of(item, domain, np.asarray(step))
-            of_step += np.bincount(cluster[varies], weight, minlength=len(of_step))
+        weight, cluster = self._weight[varies], cluster[varies]
+        for step, mass in enumerate(by_cluster):
+            mass += np.bincount(
+                cluster, weight * self.attention.of(item, domain, np.asarray(step)), minlength=len(mass)
+            )
         return np.asarray(np.einsum("sdc,dgc->sdg", by_cluster.reshape(-1, domains, clusters), self._affinity))
 
     def main_probability(

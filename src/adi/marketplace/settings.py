@@ -13,8 +13,8 @@ PAPER_DOMAINS = {"search": 1365, "feed": 167, "cart": 610}
 PAPER_HALF_LIVES = {"search": 8.0, "feed": 2.0, "cart": 24.0}
 """Typical hours in which the attention of a new item halves: feed is like news, cart is slow."""
 
-MAX_DAYS_WITH_TRENDS = 500
-"""Limit of days x domains with trends, since the interest of each kind of user is tabulated every ten minutes."""
+MAX_DOMAIN_DAYS = 500
+"""Limit of days x domains with trends, of which the sampler has a table with a row for every ten minutes."""
 
 MAX_ITEMS = 20_000_000
 """Beyond this number, the 64-bit keys that find a user's repeated items could overflow."""
@@ -77,14 +77,8 @@ class Marketplace:
 
     def __post_init__(self) -> None:
         lowest = {"users": 2, "items": 20, "interactions": 20, "seed": 0}
-        highest: dict[str, float] = {
-            "items": MAX_ITEMS,
-            "domains": 1000,
-            "days": 36_500,
-            "groups": 4096,
-            "clusters": 4096,
-        }
-        highest |= {"trends": 0.9, **dict.fromkeys(SHARES, 1)}
+        highest: dict[str, float] = {"items": MAX_ITEMS, "domains": 1000, "days": 36_500}
+        highest |= {"groups": 4096, "clusters": 4096, "trends": 0.9} | dict.fromkeys(SHARES, 1)
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type is int:
@@ -108,12 +102,11 @@ class Marketplace:
                 f"{self.interactions} are too few for {self.users} users, 2 for each. "
                 f"Give {2 * self.users} or more, or at most {self.interactions // 2} users.",
             )
-
-        if self.trends > 0 and self.days * self.domains > MAX_DAYS_WITH_TRENDS:
+        if self.trends > 0 and self.days * self.domains > MAX_DOMAIN_DAYS:
             raise ArgumentError(
                 "days",
-                f"{self.days} are too many with trends in {self.domains} domains. "
-                f"Give at most {MAX_DAYS_WITH_TRENDS // self.domains}, fewer domains, or trends 0.",
+                f"{self.days} are too many with trends in {self.domains} domains. Give fewer of either, so that "
+                f"days x domains is at most {MAX_DOMAIN_DAYS}, or trends 0.",
             )
 
     @property
