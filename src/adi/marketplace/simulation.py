@@ -55,15 +55,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from adi.data.folder import new_folder
 from adi.errors import ArgumentError
 from adi.marketplace.attention import draw_attention, save_attention
 from adi.marketplace.clicks import Clicks, draw_clicks
-from adi.marketplace.clock import DAY, FIRST_DAY, HOUR
+from adi.marketplace.clock import FIRST_DAY, HOUR
 from adi.marketplace.features import draw_traits, item_tables, named, user_tables
 from adi.marketplace.sampler import ClickSampler
+from adi.marketplace.schema import schema_text
 from adi.marketplace.settings import Marketplace
 from adi.marketplace.truth import draw_truth, save_truth
 from adi.marketplace.users import ClickCounts, draw_users
@@ -73,9 +73,6 @@ __all__ = ["Marketplace", "simulate"]
 
 ROW_GROUPS_PER_PART = 40
 """Row groups of a file of the log: about ten million rows."""
-
-TEST_HOURS = 8
-"""Hours at the end of the log that are the test where there are trends."""
 
 
 def simulate(out: str | Path, settings: Marketplace | None = None, progress: bool | Report = True) -> None:
@@ -109,7 +106,7 @@ def simulate(out: str | Path, settings: Marketplace | None = None, progress: boo
         save_attention(attention, truth, folder / "truth")
         for name, table in item_tables(truth, attention).items():
             pq.write_table(table, folder / f"{name}.parquet")
-        (folder / "schema.yaml").write_text(_schema_text(settings), encoding="utf-8")
+        (folder / "schema.yaml").write_text(schema_text(settings), encoding="utf-8")
         counts = ClickCounts(settings.domain_sizes, active, activity)
         written = _write_clicks(settings, ClickSampler(truth, attention), counts, folder, report)
         domains = {
@@ -211,52 +208,3 @@ def _log_table(settings: Marketplace, clicks: Clicks) -> pa.Table:
             "hour": (clicks.time // HOUR % 24).astype(np.int8),
         }
     )
-
-
-def _test_start(settings: Marketplace) -> str:
-    start = np.datetime64(FIRST_DAY + settings.days * DAY - TEST_HOURS * HOUR, "us")
-    return str(start.astype("datetime64[s]"))
-
-
-def _schema_text(settings: Marketplace) -> str:
-    def feature(name: str, kind: str, table: str | None = None, **more: object) -> dict[str, object]:
-        return {"name": name, "kind": kind, **({"table": table} if table else {}), **more}
-
-    content = {
-        "domains": {"column": "domain", "values": list(settings.domain_names)},
-        "interactions": {"path": "interactions/*.parquet", "user": "user_id", "item": "item_id", "time": "ts"},
-        "tables": {
-            "users": {"path": "users.parquet", "key": "user_id"},
-            "items": {"path": "items.parquet", "key": "item_id"},
-            "user_domain": {"path": "user_domain.parquet", "key": ["user_id", "domain"]},
-            "item_domain": {"path": "item_domain.parquet", "key": ["item_id", "domain"]},
-        },
-        "features": {
-            "user": [
-                feature("history", "behaviours", length=50),
-                feature("history_here", "behaviours", length=20, domain="same"),
-                feature("age_band", "categorical", "users"),
-                feature("city", "categorical", "users"),
-                feature("segments", "multi", "users"),
-                feature("user_past_clicks", "numeric", "user_domain", column="past_clicks"),
-            ],
-            "item": [
-                feature("item_id", "id"),
-                feature("category", "categorical", "items"),
-                feature("advertiser", "categorical", "items"),
-                feature("tags", "multi", "items"),
-                feature("price", "numeric", "items"),
-                feature("bid", "numeric", "item_domain"),
-                feature("past_impressions", "numeric", "item_domain"),
-                feature("past_clicks", "numeric", "item_domain"),
-                feature("past_ctr", "numeric", "item_domain"),
-            ],
-            "context": [feature("hour", "categorical")],
-        },
-        "corpus": {"path": "item_domain.parquet", "item": "item_id", "domain": "domain"},
-        "split": {"kind": "last"} if settings.trends == 0 else {"kind": "time", "at": _test_start(settings)},
-    }
-    heading = (
-        "# Written by adi simulate: a simulated marketplace. truth/ holds what is true in it; no feature reads it.\n"
-    )
-    return heading + yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120)
