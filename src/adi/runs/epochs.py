@@ -24,7 +24,7 @@ class Epoch(Record):
     """A line of ``log.jsonl``.
 
     `step` counts from the start of the training; all other numbers are those of the epoch. `pseudo_positives` is None
-    without self-training.
+    without self-training. The epochs of a `refit` come after those that were validated, and go on counting.
     """
 
     epoch: int
@@ -35,6 +35,7 @@ class Epoch(Record):
     loss: float | None
     validation: Validation | None = None
     pseudo_positives: int | None = None
+    refit: bool = False
 
 
 def read_epochs(folder: Path) -> tuple[Epoch, ...]:

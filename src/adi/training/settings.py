@@ -28,6 +28,10 @@ class TrainingSettings(Strict):
     an item, which grows by `self_training_growth` per step up to `self_training_cap`. A domain gets at most
     `self_training_limit` pseudo-positives per sample of its own. With self-training, `patience` counts only epochs
     that have pseudo-positives from their first step.
+
+    `refit` trains again, from fresh weights, on the training and validation rows, for as many epochs as were best, and
+    keeps those weights; with `keep: domain`, each domain keeps those of as many epochs as were best for it. None, the
+    default, does so where the validation is by time, whose rows are the newest and worth the most.
     """
 
     epochs: int = Field(10, ge=1)
@@ -45,6 +49,7 @@ class TrainingSettings(Strict):
     average: float = Field(0.99, ge=0.0, lt=1.0)
     validation_rows: int = Field(10_000, ge=1)
     checkpoint_steps: int = Field(5000, ge=1)
+    refit: bool | None = None
     self_training: bool = False
     self_training_start: float = Field(0.5, ge=0.0, lt=1.0)
     self_training_share: float = Field(0.05, gt=0.0, le=1.0)
@@ -80,6 +85,11 @@ class RunSettings(Strict):
 
     model: Strict
     training: TrainingSettings | None
+
+    def refits(self, validation_by: Literal["users", "time"]) -> bool:
+        """Whether the model of a run is that of all rows. A fitted model is where the validation is by time."""
+        refit = None if self.training is None else self.training.refit
+        return validation_by == "time" if refit is None else refit
 
 
 def settings_for(model: Model, given: Mapping[str, Any] | None = None) -> RunSettings:

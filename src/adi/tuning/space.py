@@ -19,8 +19,8 @@ from adi.training.settings import TRAINING_SEARCH, RunSettings, as_config, setti
 Config = dict[str, Any]
 """All settings of a model as plain values by section, as returned by `as_config`."""
 
-EVALUATION_SETTINGS = {"k", "validation_rows"}
-"""Settings that define how trials are evaluated, and so cannot be tuned."""
+EVALUATION_SETTINGS = {"k", "validation_rows", "refit"}
+"""Settings that define how trials are evaluated, and so cannot be tuned. Trials have no refit."""
 
 
 class Range(Strict):
