@@ -179,6 +179,10 @@ class Dataset:
         columns = self._test if part == "test" else self._log
         return columns["user"][rows], columns["item"][rows].astype(np.int64), columns["domain"][rows].astype(np.int64)
 
+    def times(self, part: Part) -> Array:
+        """The time of every row of the numbering of a part, in the log's unit; only for a log with time."""
+        return self._read(f"{'test' if part == 'test' else 'interactions'}/time")
+
     def queries(self, part: Part, rows: Array, *, causal: bool = True, lookback: int | None = None) -> Queries:
         """The rows as requests, with what was known when each happened.
 

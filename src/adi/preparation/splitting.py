@@ -44,14 +44,8 @@ def assign_parts(connection: Backend, rows: ibis.Table, split: Split, time: Time
     drawn = _drawn(connection, held_out, 0.0 if by_time else split.validation)
     parts[parts == VALIDATION] = np.where(drawn, VALIDATION, TRAIN)
     connection.con.register("parts", pa.table({"part": arrow_numbers(parts), "before": arrow_numbers(before)}))
-    part = "part"
-    if by_time and split.validation:
-        num_newest = max(round(split.validation * int((parts == TRAIN).sum())), 1)
-        since = (
-            f"(SELECT time FROM ordered POSITIONAL JOIN parts WHERE part = {TRAIN} "
-            f"ORDER BY time DESC LIMIT 1 OFFSET {num_newest - 1})"
-        )
-        part = f"CASE WHEN part = {TRAIN} AND time >= {since} THEN {VALIDATION} ELSE part END::TINYINT AS part"
+    num_newest = max(round(split.validation * np.count_nonzero(parts == TRAIN)), 1)
+    part = _newest_held_out(num_newest) if by_time and split.validation else "part"
     connection.con.execute(
         f"CREATE TABLE rows AS SELECT ordered.* EXCLUDE (in_test), {part}, before FROM ordered POSITIONAL JOIN parts"
     )
@@ -74,6 +68,15 @@ def blocks_of_users(ordered: ibis.Table) -> Iterator[list[Array]]:
             yield [column[:end] for column in block]
     if rest is not None and len(rest[0]):
         yield rest
+
+
+def _newest_held_out(num_rows: int) -> str:
+    """SQL for the part of a row: the newest `num_rows` training rows, and rows as old as their oldest, are held out."""
+    since = (
+        f"SELECT time FROM ordered POSITIONAL JOIN parts WHERE part = {TRAIN} ORDER BY time DESC "
+        f"LIMIT 1 OFFSET {num_rows - 1}"
+    )
+    return f"CASE WHEN part = {TRAIN} AND time >= ({since}) THEN {VALIDATION} ELSE part END::TINYINT AS part"
 
 
 def _parts(user: Array, domain: Array, in_test: Array, num_last: int, *, timed: bool) -> tuple[Array, Array]:

@@ -23,8 +23,9 @@ class Validation(Record):
 class Epoch(Record):
     """A line of ``log.jsonl``.
 
-    `step` counts from the start of the training; all other numbers are those of the epoch. `pseudo_positives` is None
-    without self-training. The epochs of a `refit` come after those that were validated, and go on counting.
+    `step` counts from the start of the training, or of the refit; all other numbers are those of the epoch.
+    `pseudo_positives` is None without self-training. The epochs of a `refit` come after those that were validated, and
+    go on counting.
     """
 
     epoch: int

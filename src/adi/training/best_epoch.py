@@ -46,14 +46,12 @@ def kept_epochs(progress: Progress, settings: TrainingSettings, domains: Sequenc
     return {name: progress.best_epoch[name if settings.keep == "domain" else MEAN] for name in domains}
 
 
-def keep_if_due(
+def save_if_kept(
     model: TwoTower, kept: Mapping[str, int], progress: Progress, settings: TrainingSettings, folder: Path
-) -> bool:
-    """Save the weights of the current epoch of a refit if some domain keeps it; returns whether it does."""
-    due = progress.epoch in kept.values()
-    if due:
+) -> None:
+    """Save the weights of the current epoch of a refit if some domain keeps the weights of so many epochs."""
+    if progress.epoch in kept.values():
         save_tensors(weights_file(folder, settings.keep == "domain", progress.epoch), model.state_dict())
-    return due
 
 
 def is_over(progress: Progress, settings: TrainingSettings, *, warm_up_epochs: int) -> bool:

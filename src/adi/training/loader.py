@@ -11,6 +11,7 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Queries
 from adi.features.reader import FeatureReader
 from adi.negatives import Candidates, DomainCorpus, NegativeSampler
+from adi.training.row_weights import drawn_by_weight, weighted_counts
 
 CHUNK = 4096
 WINDOW = 256 * CHUNK
@@ -39,13 +40,22 @@ class Loader:
         sampler: draws the candidates of each domain's samples.
         causal: histories contain only rows earlier than the sample; otherwise, all other training rows of the user.
         seed: seed of the order of the rows and of the negatives.
+        weights: weight of every row of the log, with a mean of 1 over the training rows (`row_weights`): an epoch draws
+            its rows by weight. None: it has each training row once.
     """
 
     def __init__(
-        self, dataset: Dataset, *, batch_size: int, sampler: NegativeSampler, causal: bool = True, seed: int = 0
+        self,
+        dataset: Dataset,
+        *,
+        batch_size: int,
+        sampler: NegativeSampler,
+        causal: bool = True,
+        seed: int = 0,
+        weights: Array | None = None,
     ) -> None:
         self.dataset, self.batch_size, self.sampler = dataset, batch_size, sampler
-        self.causal, self.seed = causal, seed
+        self.causal, self.seed, self.weights = causal, seed, weights
         self.reader = FeatureReader(dataset)
         self.num_samples = sum(counts.train for counts in dataset.manifest.by_domain.values())
 
@@ -62,7 +72,10 @@ class Loader:
         """Yield the arguments of `batch` for each step of an epoch: training rows, and the generator of negatives."""
         pending = np.empty(0, dtype=np.int64)
         step = 0
-        for rows in shuffled(self.dataset.num_rows, np.random.default_rng([self.seed, epoch, 0])):
+        blocks = shuffled(self.dataset.num_rows, np.random.default_rng([self.seed, epoch, 0]))
+        if self.weights is not None:
+            blocks = drawn_by_weight(blocks, self.weights, np.random.default_rng([self.seed, epoch, 0, 0]))
+        for rows in blocks:
             pending = np.concatenate([pending, rows[self.dataset.is_training(rows)]])
             full = len(pending) // self.batch_size * self.batch_size
             for batch in pending[:full].reshape(-1, self.batch_size):
@@ -139,8 +152,14 @@ def shuffled(num_rows: int, rng: np.random.Generator) -> Iterator[Array]:
         yield rng.permutation(rows[rows < num_rows])
 
 
-def negative_sampler(dataset: Dataset, *, in_batch: bool, uniform: int) -> NegativeSampler:
-    """Build a sampler over the dataset's corpora, including items of training rows that are no longer eligible."""
-    pairs = zip(dataset.corpora.items, dataset.corpora.counts, strict=True)
+def negative_sampler(
+    dataset: Dataset, *, in_batch: bool, uniform: int, weights: Array | None = None
+) -> NegativeSampler:
+    """Build a sampler over the dataset's corpora, including items of training rows that are no longer eligible.
+
+    `weights` are those of the loader's rows.
+    """
+    counts = dataset.corpora.counts if weights is None else weighted_counts(dataset, weights)
+    pairs = zip(dataset.corpora.items, counts, strict=True)
     corpora = [DomainCorpus(items.astype(np.int64), np.asarray(counts)) for items, counts in pairs]
     return NegativeSampler(corpora, in_batch=in_batch, uniform=uniform)

@@ -19,9 +19,10 @@ from adi.models.vectors import VectorScorer
 from adi.runs.epochs import Epoch, Validation, append_epoch
 from adi.runs.metrics import Metrics
 from adi.runs.self_training import write_audit
-from adi.training.best_epoch import is_over, keep_if_best, keep_if_due, kept_epochs
+from adi.training.best_epoch import is_over, keep_if_best, kept_epochs, save_if_kept
 from adi.training.checkpoint import Progress, Stateful, load_checkpoint, save_checkpoint
 from adi.training.loader import NO_PSEUDO, Loader, negative_sampler
+from adi.training.row_weights import row_weights
 from adi.training.self_training import SelfTraining
 from adi.training.settings import TrainingSettings
 from adi.training.step import Step
@@ -63,9 +64,14 @@ class Training:
         tune_allocator()
         self.epochs_before = epochs_before
         self.model, self.dataset, self.settings, self.out, self.observer = model, dataset, settings, out, observer
-        sampler = negative_sampler(dataset, in_batch=settings.in_batch, uniform=settings.uniform)
+        weights = None if settings.row_half_life is None else row_weights(dataset, settings.row_half_life)
         self.loader = Loader(
-            dataset, batch_size=settings.batch_size, sampler=sampler, causal=settings.causal, seed=seed
+            dataset,
+            batch_size=settings.batch_size,
+            sampler=negative_sampler(dataset, in_batch=settings.in_batch, uniform=settings.uniform, weights=weights),
+            causal=settings.causal,
+            seed=seed,
+            weights=weights,
         )
         self.step = Step(model, settings, loss)
         self.steps = len(self.loader)
@@ -104,7 +110,7 @@ class Training:
                 self._epoch(checkpoint)
                 self.progress.epoch += 1
                 with nullcontext() if self.average is None else self.average.applied():
-                    keep_if_due(self.model, kept, self.progress, self.settings, self.out)
+                    save_if_kept(self.model, kept, self.progress, self.settings, self.out)
                 self._record(board, None)
                 self._save(checkpoint)
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from adi.durations import Duration
 from adi.errors import AdiError, suggestion
 from adi.models.model import Model, TrainedModel
 from adi.schema import Strict, describe
@@ -17,6 +18,9 @@ class TrainingSettings(Strict):
     corpus, or all of it if it has no more. `causal` histories contain only rows earlier than the sample; otherwise, in
     training, they contain all other training rows of the user. At most `validation_rows` rows of each domain are used
     for validation.
+
+    With `row_half_life`, older training rows count less, by half for each half-life of age: an epoch has as many rows
+    as without, drawn by weight. It is a duration such as "12h", or a number where the log's time is a number.
 
     With `keep: mean`, the run keeps the epoch with the highest validation recall@`k`, averaged over the domains.
     Training stops after `epochs`, or if that mean has not improved for `patience` epochs. With `keep: domain`, each
@@ -43,6 +47,7 @@ class TrainingSettings(Strict):
     in_batch: bool = True
     uniform: int = Field(1000, ge=0)
     causal: bool = True
+    row_half_life: Duration | None = None
     k: int = Field(50, ge=1)
     keep: Literal["mean", "domain"] = "mean"
     patience: int = Field(4, ge=1)

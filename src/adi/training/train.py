@@ -19,6 +19,7 @@ from adi.runs.info import RunInfo, read_info, write_info
 from adi.training.device import device_named
 from adi.training.loop import CHECKPOINT, REFIT_CHECKPOINT, Observer, Training
 from adi.training.progress import epochs
+from adi.training.row_weights import check_half_life
 from adi.training.self_training import check_self_training
 from adi.training.settings import RunSettings, as_config, settings_for
 
@@ -98,8 +99,10 @@ def _built(kind: TrainedModel, dataset: Dataset, settings: RunSettings, seed: in
             f"{dataset.folder}: no validation rows to choose the best epoch by. "
             "Raise split.validation in the schema and prepare again."
         )
+    assert settings.training is not None
+    check_half_life(dataset, settings.training.row_half_life)
     towers = _fresh(kind, dataset, settings, seed)
-    if settings.training is not None and settings.training.self_training:
+    if settings.training.self_training:
         check_self_training(towers, dataset)
     return towers
 
