@@ -14,7 +14,7 @@ from adi.data.clicks import ClickLog
 from adi.data.corpora import Corpora
 from adi.data.entity_ids import EntityIds
 from adi.data.histories import Histories
-from adi.data.manifest import Manifest, read_manifest
+from adi.data.manifest import UNSEEN_ROW, Manifest, read_manifest, with_validation_rows
 from adi.data.parquet_rows import rows_of
 from adi.data.queries import Queries
 from adi.data.ranges import count_below, ranges
@@ -32,12 +32,13 @@ class Dataset:
         dataset = adi.Dataset("prepared")
         dataset.manifest.by_domain, dataset.users.key(0)
 
-    Users, items and domains are numbers; `users` and `items` map them to ids, `domains` to names. Raises `AdiError` if
-    the folder is not a prepared dataset, and where a file of it is missing.
+    Users, items and domains are numbers; `users` and `items` map them to ids, `domains` to names. With `all_rows`,
+    validation rows count as training rows: the dataset of a refit. Raises `AdiError` if the folder is not a prepared
+    dataset, and where a file of it is missing.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path, *, all_rows: bool = False) -> None:
+        self.folder, self.all_rows = Path(folder), all_rows
         self.manifest: Manifest = read_manifest(self.folder)
         self.domains = self.manifest.domains
         self._vocabularies: dict[str, pa.Table] = {}
@@ -45,6 +46,10 @@ class Dataset:
         self._context = [feature.name for feature in self.manifest.side("context")]
         self._log = self._columns("interactions", "held_out")
         self.user_offsets = self._read("interactions/user_offsets")
+        if all_rows:
+            self._held_out = np.flatnonzero(self._log["held_out"])
+            self._log["held_out"] = np.broadcast_to(np.int8(0), self._log["held_out"].shape)
+            self.manifest = with_validation_rows(self.manifest)
 
     @cached_property
     def _test(self) -> dict[str, Array]:
@@ -86,10 +91,9 @@ class Dataset:
         columns = self._test if part == "test" else self._log
         return columns["user"][rows], columns["item"][rows].astype(np.int64), columns["domain"][rows].astype(np.int64)
 
-    def times(self, part: Part, rows: Array) -> Array:
-        """The times of rows (n,), in a log with time."""
-        times: Array = (self._test if part == "test" else self._log)["time"][rows]
-        return times
+    def times(self, part: Part) -> Array:
+        """The time of every row of the numbering of a part, in the log's unit; only for a log with time."""
+        return self._read(f"{'test' if part == 'test' else 'interactions'}/time")
 
     def queries(
         self,
@@ -202,6 +206,11 @@ class Dataset:
         """The items of each domain."""
         cuts = self._read("corpus/offsets")[1:-1]
         item, count, eligible = (np.split(self._read(f"corpus/{name}"), cuts) for name in ("item", "count", "eligible"))
+        if self.all_rows:
+            _, items, domains = self.targets("train", self._held_out)
+            for domain, corpus in enumerate(item):
+                positions = np.searchsorted(corpus, items[domains == domain].astype(corpus.dtype))
+                count[domain] = count[domain] + np.bincount(positions, minlength=len(corpus))
         return Corpora(item, count, eligible)
 
     def candidates(self, rows: Array) -> tuple[Array, Array] | None:
@@ -213,8 +222,16 @@ class Dataset:
         return self._read("candidates/item")[positions].astype(np.int64), cuts
 
     def feature(self, side: str, name: str) -> Array:
-        """An array of a feature of users or items; `adi.features` says which arrays each kind has."""
-        return self._read(f"features/{side}/{name}")
+        """An array of a feature of users or items; `adi.features` says which arrays each kind has.
+
+        An id that only validation rows have is unseen, except with `all_rows`.
+        """
+        array = self._read(f"features/{side}/{name}")
+        held_out = self.folder / "held_out_ids" / f"{name}.npy"
+        if not self.all_rows and held_out.exists():
+            array = array.copy()
+            array[read_array(held_out)] = UNSEEN_ROW
+        return array
 
     def attributes(self, domain: int, columns: Sequence[str] | None = None) -> pa.Table:
         """The items' attributes in a domain, all or the named ones: one row for each item, in the order of numbers.

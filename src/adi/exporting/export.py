@@ -92,7 +92,7 @@ def export(
     info, dataset, scorers = _open(Path(run), model)
     bids = [None if bid is None else log_bids(dataset, domain, bid) for domain in range(len(dataset.domains))]
     with reporting(progress) as report, new_folder(Path(out)) as bundle:
-        shutil.copytree(dataset.folder, bundle / DATA, ignore=_not_served(dataset.folder))
+        shutil.copytree(dataset.folder, bundle / DATA, ignore=_not_served(dataset))
         write_provenance(Path(run), bundle)
         tables = PackedTables(bundle, dataset)
         domains = {}
@@ -143,8 +143,10 @@ def _open(run: Path, model: str | Model | None) -> tuple[RunInfo, Dataset, list[
     return info, dataset, scorers
 
 
-def _not_served(root: Path) -> Callable[[str, list[str]], list[str]]:
-    return lambda folder, names: [name for name in names if Path(folder) == root and name in NOT_SERVED]
+def _not_served(dataset: Dataset) -> Callable[[str, list[str]], list[str]]:
+    """What to leave out of the copy of a prepared dataset. After a refit, no id is held out."""
+    not_served = {*NOT_SERVED, "held_out_ids"} if dataset.all_rows else {*NOT_SERVED}
+    return lambda folder, names: [name for name in names if Path(folder) == dataset.folder and name in not_served]
 
 
 def _sample_queries(dataset: Dataset, domain: int, most: int) -> Queries:
