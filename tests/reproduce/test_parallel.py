@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from adi.errors import AdiError
+from adi.grid.cells import Cell, CellObserver, CellRecord
+from adi.grid.folder import GridFolder
+from adi.grid.parallel import run_in_parallel
 from adi.reproduce import grid
-from adi.reproduce.cells import Cell, CellObserver, CellRecord
-from adi.reproduce.folder import GridFolder
 from adi.reproduce.grid import reproduce
-from adi.reproduce.parallel import run_in_parallel
 
 CELLS = [Cell("data", name, 0, "dnn", {}) for name in ("first", "second")]
 RECORD = CellRecord(code="c", torch="t", fingerprint="f", config={}, status="done")

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from adi.errors import AdiError
+from adi.grid.cells import Cell
+from adi.grid.folder import GridFolder
+from adi.grid.versions import EXCLUDED, code_digest
 from adi.marketplace.simulation import Marketplace
-from adi.reproduce import cells, datasets, grid
-from adi.reproduce.folder import GridFolder
+from adi.reproduce import datasets, grid, lines
 from adi.reproduce.grid import reproduce
-from adi.reproduce.versions import EXCLUDED, code_digest
 
 HERE: Mapping[str, Any] = {"datasets": ["marketplace"], "quick": True, "only": ["adi-va"]}
 
@@ -33,11 +34,11 @@ CHANGES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
         "data/marketplace: with another split",
     ),
     "settings": (
-        lambda patch: patch.setattr(cells, "QUICK", cells.QUICK | {"epochs": 3, "lr": 0.002}),
+        lambda patch: patch.setattr(lines, "QUICK", lines.QUICK | {"epochs": 3, "lr": 0.002}),
         r"adi-va-0: from other settings \(epochs 2, now 3, lr 0\.001, now 0\.002\)",
     ),
     "torch": (
-        lambda patch: patch.setattr("adi.reproduce.versions.version", lambda _: "9.9"),
+        lambda patch: patch.setattr("adi.grid.versions.version", lambda _: "9.9"),
         r"adi-va-0: from torch .*, now 9\.9",
     ),
 }
@@ -85,9 +86,9 @@ def test_another_version_is_refused_or_removed(pretended, observer, tiny, tmp_pa
     check(tmp_path, observer, words)
 
 
-def only_cell() -> cells.Cell:
-    lines = cells.lines_of(grid.TABLES["figure5"], "marketplace", seeds=1, quick=True)
-    return next(cell for line in lines for cell in line.cells if cell.model == "adi-va")
+def only_cell() -> Cell:
+    rows = lines.lines_of(grid.TABLES["figure5"], "marketplace", seeds=1, quick=True)
+    return next(cell for line in rows for cell in line.cells if cell.model == "adi-va")
 
 
 def test_cells_of_other_data_are_refused(pretended, observer, tmp_path: Path) -> None:
@@ -116,8 +117,8 @@ def test_of_many_cells_the_first_is_named_and_the_others_counted(pretended, obse
         reproduce("table6", tmp_path, observer(), datasets=["marketplace"], quick=True)
 
 
-def table_6() -> tuple[cells.Line, ...]:
-    return cells.lines_of(grid.TABLES["table6"], "marketplace", seeds=1, quick=True)
+def table_6() -> tuple[lines.Line, ...]:
+    return lines.lines_of(grid.TABLES["table6"], "marketplace", seeds=1, quick=True)
 
 
 def test_data_that_was_removed_is_prepared_again_under_the_same_cells(pretended, observer, tmp_path: Path) -> None:

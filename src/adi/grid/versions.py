@@ -16,14 +16,15 @@ from typing import Any
 import adi
 from adi.data.manifest import Manifest, read_manifest
 from adi.errors import AdiError
+from adi.grid.cells import Cell, CellRecord
+from adi.grid.folder import GridFolder
+from adi.grid.provenance import Provenance, read_provenance
 from adi.models.source import code_without_comments
-from adi.reproduce.cells import Cell, CellRecord
-from adi.reproduce.datasets import Provenance, read_provenance
-from adi.reproduce.folder import GridFolder
 
 EXCLUDED = frozenset(
-    {"__init__", "cli", "comparison", "extensions", "frames", "guessing", "progress", "report", "reproduce", "tuning"}
-    | {"bundle", "exporting", "filters", "index", "retrieval", "serving", "thread_budget", "timing"}
+    {"__init__", "backtesting", "bundle", "cli", "comparison", "exporting", "extensions", "filters", "frames", "grid"}
+    | {"guessing", "index", "progress", "report", "reproduce", "retrieval", "serving", "thread_budget", "timing"}
+    | {"tuning"}
 )
 """Parts of the package that make no results: they call, show, compare, serve or search for what others compute, or
 draft a schema. Any other part counts."""
@@ -123,6 +124,8 @@ def clear_stale(
 def _other_provenance(earlier: Provenance | None, now: Provenance) -> str | None:
     if earlier is None or earlier == now:
         return None
+    if earlier.schema_digest != now.schema_digest:
+        return "made by another schema"
     if earlier.source != now.source:
         return "made from other files"
     return "with another split" if earlier.split != now.split else "made by other code of adi"
