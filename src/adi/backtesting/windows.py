@@ -8,8 +8,10 @@ from adi.errors import AdiError, ArgumentError
 from adi.moments import Moment, from_log_time, to_log_time
 from adi.preparation.span import Span
 
-SMALLEST_PART = 60
-"""The end of the log is rounded up to a unit of which a window has at least so many."""
+STEPS = tuple(
+    size * MICROSECONDS[unit] for size, unit in ((1, "s"), (10, "s"), (1, "m"), (5, "m"), (15, "m"), (1, "h"))
+)
+"""The end of the log is rounded up to a multiple of one of these, the largest that is a twelfth of a window or less."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,7 @@ def windows_of(
 ) -> tuple[Window, ...]:
     """The last `count` windows of length `every` before `until`, or before the end of the log.
 
-    The end of a log of timestamps is rounded up to a whole second, minute, hour or day, the largest of which a window
-    has at least 60.
+    The end of a log of timestamps is rounded up (`STEPS`), so that windows begin at round times.
 
     Raises `ArgumentError` for a length or a moment that does not fit the log, and where windows lie outside of it.
     """
@@ -109,8 +110,8 @@ def _end(span: Span, length: int | float) -> int | float:
     """The first moment after the log, rounded up."""
     if span.time == "number":
         return span.last + 1
-    unit = max((size for size in MICROSECONDS.values() if size * SMALLEST_PART <= length), default=1)
-    return (int(span.last) // unit + 1) * unit
+    step = max((step for step in STEPS if step * 12 <= length), default=1)
+    return (int(span.last) // step + 1) * step
 
 
 def _moment(until: int | float | str | Moment, span: Span) -> int | float:
