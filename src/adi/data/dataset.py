@@ -1,6 +1,7 @@
 """A prepared dataset, opened: arrays mapped from disk, the rows of each part, and the history of each row."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -182,9 +183,14 @@ class Dataset:
 
     def latest(self, users: Array, domains: Array, context: Mapping[str, Array]) -> Queries:
         """Requests made at the end of the log, with the users' complete histories."""
+        return self.at_end(Queries(users, domains, self.histories(users), context))
+
+    def at_end(self, queries: Queries) -> Queries:
+        """Queries that know all clicks by time of training and validation; unchanged if the data has no trends."""
         clicks = self.clicks("frozen")
-        moments = None if clicks is None else np.full(len(users), clicks.end)
-        return Queries(users, domains, self.histories(users), context, moments, clicks)
+        if clicks is None:
+            return queries
+        return replace(queries, moments=np.full(len(queries), clicks.end), clicks=clicks)
 
     def histories(self, users: Array) -> Histories:
         """All rows of each user in the log; an empty history for the user -1."""

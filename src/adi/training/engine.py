@@ -67,6 +67,7 @@ class RunEngine:
         bid_weight: float = 0.0,
     ) -> list[Hits]:
         """See `Engine.search`."""
+        queries = self.dataset.at_end(queries)
         bid_part = bid_weight * self.log_bids(domain) if bid_weight else None
         if domain not in self._scores:
             self._scores[domain] = self.scorer.against(domain, self.items(domain))
