@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from adi.errors import AdiError
 from adi.frames import html_of
-from adi.schema import Strict, describe
+from adi.strict import Strict, describe
 
 FORMAT = 1
 """Incremented whenever the layout of a bundle changes; a bundle of another format is refused."""

@@ -27,7 +27,7 @@ from adi.models.model import Model
 from adi.models.vectors import VectorScorer
 from adi.progress import Report, reporting
 from adi.runs.info import RunInfo
-from adi.schema import describe
+from adi.strict import describe
 from adi.training.fitted import open_run
 
 NOT_SERVED = ("test", "candidates", "set_aside.parquet")

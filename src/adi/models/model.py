@@ -26,7 +26,7 @@ from adi.models.tower import Backbone, Feature
 from adi.models.two_tower import SharedTowers, TwoTower
 from adi.nn.embedding import Neighbours
 from adi.nn.embedding_sets import EmbeddingSets
-from adi.schema import Strict
+from adi.strict import Strict
 
 Search = Mapping[str, Mapping[str, Any]]
 """The default search space of `adi tune`: the values of each setting, in the form of `adi.tuning.space`."""

@@ -27,7 +27,7 @@ from adi.runs.epochs import Epoch, read_epochs
 from adi.runs.info import RunInfo, read_info
 from adi.runs.metrics import FILE as METRICS
 from adi.runs.metrics import Metrics
-from adi.schema import describe
+from adi.strict import describe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from adi.durations import Duration
 from adi.errors import AdiError, suggestion
 from adi.models.model import Model, TrainedModel
-from adi.schema import Strict, describe
+from adi.strict import Strict, describe
 
 
 class TrainingSettings(Strict):
