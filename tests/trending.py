@@ -20,7 +20,7 @@ def hot_item(hour: int) -> int:
 
 
 def clicks(seed: int = 0) -> pa.Table:
-    """Clicks in seconds: two thirds on the hour's hot item or the one after it in the catalogue, the others anywhere."""
+    """Clicks in seconds: two thirds are on the hour's hot item or the next in the catalogue, the others anywhere."""
     rng = np.random.default_rng(seed)
     hours = np.sort(rng.integers(0, NUM_HOURS, 1500))
     hot = np.array([hot_item(hour) for hour in hours])

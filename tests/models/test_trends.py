@@ -104,12 +104,12 @@ def test_half_lives_are_those_of_the_schema(trending, tmp_path, name, changes, m
 
 @pytest.mark.parametrize(("name", "changes"), [("popularity", {"half_life": "1h"}), ("co-clicks", {})])
 def test_counters_need_a_log_with_trends(dataset, tmp_path, name, changes):
-    with pytest.raises(AdiError, match="needs clicks by time.*Give the schema a trend"):
+    with pytest.raises(AdiError, match=r"needs clicks by time.*Give the schema a trend"):
         train(dataset.folder, name, tmp_path / "run", settings=changes, progress=False)
 
 
 def test_self_training_is_refused(trending, tmp_path):
-    with pytest.raises(AdiError, match="self_training: .* has trends"):
+    with pytest.raises(AdiError, match=r"self_training: .* has trends"):
         train(trending.folder, "dnn", tmp_path / "run", settings={"self_training": True}, progress=False)
 
 
