@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adi.data.arrays import Array, read_array
+from adi.data.coding import Codes, Coding, Recoding
 from adi.data.entity_ids import EntityIds
 from adi.data.manifest import Manifest, read_manifest
 from adi.data.parquet_rows import rows_of
@@ -125,33 +126,49 @@ class Dataset:
 
     Users, items and domains are numbers; `users` and `items` map them to ids, `domains` to names. Raises `AdiError` if
     the folder is not a prepared dataset, and where a file of it is missing.
+
+    Codes of features are those of `coding`: the dataset's own, or with a `recoding` those of the run that reads it
+    (`adi.features.recoding`). `manifest.features` then are the run's, and `domain_codes` (D,) has the position of each
+    domain among the run's.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, recoding: Recoding | None = None) -> None:
         self.folder = Path(folder)
-        self.manifest: Manifest = read_manifest(self.folder)
+        manifest = read_manifest(self.folder)
+        self.coding = Coding(self.folder, manifest) if recoding is None else recoding.coding
+        self.recoded: Mapping[str, Codes] = {} if recoding is None else recoding.codes
+        self.manifest: Manifest = manifest.model_copy(update={"features": self.coding.features})
         self.domains = self.manifest.domains
-        self._vocabularies: dict[str, pa.Table] = {}
+        self.domain_codes: Array = np.array([self.coding.domains.index(name) for name in self.domains])
         self._context = [feature.name for feature in self.manifest.side("context")]
-        self._log = self._columns("interactions", "held_out")
-        self.user_offsets = self._read("interactions/user_offsets")
+        self._log, self._log_context = self._columns("interactions", "held_out")
+        self.user_offsets = self.array("interactions/user_offsets")
 
     @cached_property
-    def _test(self) -> dict[str, Array]:
+    def _test_columns(self) -> tuple[dict[str, Array], dict[str, Codes]]:
         """The columns of the test rows, opened when first used: a bundle has none."""
         return self._columns("test", "before")
 
-    def _columns(self, part: str, extra: str) -> dict[str, Array]:
-        """The columns that both parts have, and the `extra` one of this part."""
-        names = ["user", "item", "domain", extra, *(f"context_{name}" for name in self._context)]
-        return {name: self._read(f"{part}/{name}") for name in names}
+    @property
+    def _test(self) -> dict[str, Array]:
+        return self._test_columns[0]
 
-    def _read(self, name: str) -> Array:
+    def _columns(self, part: str, extra: str) -> tuple[dict[str, Array], dict[str, Codes]]:
+        """The columns that both parts have with the `extra` one of this part, and those of the context."""
+        columns = {name: self.array(f"{part}/{name}") for name in ("user", "item", "domain", extra)}
+        return columns, {name: self.codes(f"{part}/context_{name}") for name in self._context}
+
+    def array(self, name: str) -> Array:
+        """An array of the folder, as it is stored: ``corpus/item``."""
         path = self.folder / f"{name}.npy"
         try:
             return read_array(path)
         except FileNotFoundError:
             raise AdiError(f"{path}: the file is missing from the prepared dataset. Prepare it again.") from None
+
+    def codes(self, name: str) -> Codes:
+        """The codes of an array of the folder, by `coding`: ``interactions/context_device``."""
+        return self.recoded[name] if name in self.recoded else self.array(name)
 
     @property
     def num_rows(self) -> int:
@@ -197,7 +214,8 @@ class Dataset:
                 begin = np.maximum(begin, stop - size if excluded is None else np.minimum(excluded, stop - size))
                 end = np.minimum(stop, begin + size)
         histories = self._histories(begin, end, exclude=None if causal else excluded, with_held_out=part == "test")
-        context = {name: columns[f"context_{name}"][rows] for name in self._context}
+        context_columns = self._test_columns[1] if part == "test" else self._log_context
+        context = {name: codes[rows] for name, codes in context_columns.items()}
         return Queries(users, columns["domain"][rows].astype(np.int64), histories, context)
 
     def _histories(self, begin: Array, end: Array, *, exclude: Array | None, with_held_out: bool) -> Histories:
@@ -231,21 +249,21 @@ class Dataset:
     @cached_property
     def corpora(self) -> Corpora:
         """The items of each domain."""
-        cuts = self._read("corpus/offsets")[1:-1]
-        item, count, eligible = (np.split(self._read(f"corpus/{name}"), cuts) for name in ("item", "count", "eligible"))
+        cuts = self.array("corpus/offsets")[1:-1]
+        item, count, eligible = (np.split(self.array(f"corpus/{name}"), cuts) for name in ("item", "count", "eligible"))
         return Corpora(item, count, eligible)
 
     def candidates(self, rows: Array) -> tuple[Array, Array] | None:
         """The candidates of test rows: items (T,) and offsets (n + 1,); None if the split gives none."""
         if not self.manifest.candidates:
             return None
-        offsets = self._read("candidates/offsets")
+        offsets = self.array("candidates/offsets")
         positions, cuts = ranges(offsets[rows], offsets[rows + 1])
-        return self._read("candidates/item")[positions].astype(np.int64), cuts
+        return self.array("candidates/item")[positions].astype(np.int64), cuts
 
-    def feature(self, side: str, name: str) -> Array:
+    def feature(self, side: str, name: str) -> Codes:
         """An array of a feature of users or items; `adi.features` says which arrays each kind has."""
-        return self._read(f"features/{side}/{name}")
+        return self.codes(f"features/{side}/{name}")
 
     def attributes(self, domain: int, columns: Sequence[str] | None = None) -> pa.Table:
         """The items' attributes in a domain, all or the named ones: one row for each item, in the order of numbers.
@@ -286,12 +304,6 @@ class Dataset:
         except FileNotFoundError:
             raise AdiError(f"{folder}: the items' attributes are missing there. Prepare the dataset again.") from None
         return {name: file for file in files for name in file.schema_arrow.names}
-
-    def vocabulary(self, feature: str) -> pa.Table:
-        """The vocabulary of a feature (value, count, code), the most frequent value first; read once."""
-        if feature not in self._vocabularies:
-            self._vocabularies[feature] = pq.ParquetFile(self.folder / "vocabulary" / f"{feature}.parquet").read()
-        return self._vocabularies[feature]
 
     @cached_property
     def users(self) -> EntityIds:

@@ -24,7 +24,7 @@ class VectorScorer:
     def __init__(self, model: TwoTower, dataset: Dataset) -> None:
         self.model, self.corpora = model, dataset.corpora
         self.reader = FeatureReader(dataset)
-        self.num_domains = len(dataset.domains)
+        self.domain_codes, self.num_domains = dataset.domain_codes, len(dataset.coding.domains)
 
     @torch.no_grad()
     def item_vectors(self, domain: int, items: Array) -> Tensor:
@@ -62,4 +62,5 @@ class VectorScorer:
         return score
 
     def _offsets(self, domain: int, count: int) -> tuple[int, ...]:
-        return tuple(0 if d <= domain else count for d in range(self.num_domains + 1))
+        code = self.domain_codes[domain]
+        return tuple(0 if d <= code else count for d in range(self.num_domains + 1))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ConfigDict, Field
 
+from adi.data.coding import Unknown
 from adi.data.folder import replace_text
 from adi.frames import html_of
 from adi.runs.record import Record
@@ -37,6 +38,10 @@ class Metrics(Record):
     ``candidates``. `history` is the rule by which queries saw earlier rows of their users. `breakdown` maps a grouping,
     such as ``history_length``, and a domain to its groups in order. `ranks` is the digest of the ranks from which the
     measures were computed (`adi.runs.ranks`).
+
+    `fingerprint` is that of the dataset; None in the files of an older adi, which evaluated runs on their own data
+    only. `prepared` is the path of the dataset, relative to the run's folder, and `unknown` counts the values that the
+    run does not know, if it was not evaluated on its own data.
     """
 
     model: str | None = None
@@ -48,6 +53,9 @@ class Metrics(Record):
     mean: Measures
     breakdown: dict[str, dict[str, tuple[QueryGroup, ...]]] = Field(default_factory=dict)
     ranks: str | None = None
+    fingerprint: str | None = None
+    prepared: str | None = None
+    unknown: tuple[Unknown, ...] = ()
 
     @property
     def default_measure(self) -> str:

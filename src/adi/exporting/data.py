@@ -1,0 +1,42 @@
+"""The data of a bundle: the parts of a prepared dataset that answers need, in the coding of the run."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from adi.data.arrays import ROWS_PER_BATCH
+from adi.data.coding import NUMBERS, Codes
+from adi.data.dataset import Dataset
+
+NOT_SERVED = ("test", "candidates", "set_aside.parquet")
+"""Parts of a prepared dataset that a bundle does not need."""
+
+
+def write_data(dataset: Dataset, out: Path) -> None:
+    """Write a dataset into a new folder of a bundle, where its codes are those by which it is read."""
+    shutil.copytree(dataset.folder, out, ignore=_not_served(dataset.folder))
+    if dataset.coding.folder == dataset.folder:
+        return
+    for name, codes in dataset.recoded.items():
+        if (path := out / f"{name}.npy").exists():
+            _write_codes(path, codes)
+    dataset.coding.copy_vocabularies(out)
+    (out / "manifest.json").write_text(dataset.manifest.model_dump_json(indent=1), encoding="utf-8")
+
+
+def _not_served(root: Path) -> Callable[[str, list[str]], list[str]]:
+    def ignored(folder: str, names: list[str]) -> list[str]:
+        return [n for n in names if (Path(folder) == root and n in NOT_SERVED) or n.endswith(f"{NUMBERS}.npy")]
+
+    return ignored
+
+
+def _write_codes(path: Path, codes: Codes) -> None:
+    """Replace an array of codes, block by block."""
+    shape = len(codes), *codes[:0].shape[1:]
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.int32, shape=shape)
+    for first in range(0, len(codes), ROWS_PER_BATCH):
+        array[first : first + ROWS_PER_BATCH] = codes[first : first + ROWS_PER_BATCH]
+    array.flush()
