@@ -9,6 +9,7 @@ import numpy as np
 from adi.data.arrays import ROWS_PER_BATCH
 from adi.data.coding import NUMBERS, Codes
 from adi.data.dataset import Dataset
+from adi.data.manifest import FILE as MANIFEST
 
 NOT_SERVED = ("test", "candidates", "set_aside.parquet")
 """Parts of a prepared dataset that a bundle does not need."""
@@ -23,7 +24,7 @@ def write_data(dataset: Dataset, out: Path) -> None:
         if (path := out / f"{name}.npy").exists():
             _write_codes(path, codes)
     dataset.coding.copy_vocabularies(out)
-    (out / "manifest.json").write_text(dataset.manifest.model_dump_json(indent=1), encoding="utf-8")
+    (out / MANIFEST).write_text(dataset.manifest.model_dump_json(indent=1), encoding="utf-8")
 
 
 def _not_served(root: Path) -> Callable[[str, list[str]], list[str]]:

@@ -65,9 +65,14 @@ class Run:
         return dataset
 
 
+def prepared_of(folder: Path, info: RunInfo) -> Path:
+    """The path of the dataset that a run was trained on."""
+    return Path(os.path.normpath(folder / info.prepared))
+
+
 def open_dataset_of(folder: Path, info: RunInfo) -> Dataset:
     """Open the dataset that a run was trained on. Raises `AdiError` if it is missing or has changed since."""
-    prepared = Path(os.path.normpath(folder / info.prepared))
+    prepared = prepared_of(folder, info)
     dataset = Dataset(prepared)
     if dataset.manifest.fingerprint != info.fingerprint:
         raise AdiError(
@@ -121,8 +126,8 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
             if actual[name] != expected[name]:
                 raise AdiError(
                     f"{run.folder}: {name}: {actual[name]}, but in {runs[0].folder}: {expected[name]}. These runs "
-                    "cannot be compared: compare them separately, or evaluate both on one prepared dataset, such as "
-                    f"with: adi evaluate {run.folder} --prepared {runs[0].prepared}"
+                    "cannot be compared: compare them separately, or evaluate both on one prepared dataset "
+                    "(adi evaluate RUN --prepared FOLDER)."
                 )
     return runs
 
