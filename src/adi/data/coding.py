@@ -31,7 +31,7 @@ class Coding:
 
     folder: Path
     manifest: Manifest
-    _vocabularies: dict[str, pa.Table] = field(default_factory=dict, repr=False, compare=False)
+    _vocabularies: dict[str, pa.Table] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def read(cls, folder: Path) -> "Coding":
@@ -58,11 +58,13 @@ class Coding:
 
     def copy_vocabularies(self, folder: Path) -> None:
         """Write the vocabularies into another folder, in place of those that it has."""
-        shutil.rmtree(folder / VOCABULARY, ignore_errors=True)
-        (folder / VOCABULARY).mkdir(parents=True)
+        target = folder / VOCABULARY
+        if target.exists():
+            shutil.rmtree(target)
+        target.mkdir(parents=True)
         for feature in self.features:
             if (source := self.folder / VOCABULARY / f"{feature.name}.parquet").exists():
-                shutil.copyfile(source, folder / VOCABULARY / source.name)
+                shutil.copyfile(source, target / source.name)
 
 
 class Codes(Protocol):

@@ -127,8 +127,8 @@ class Dataset:
     Users, items and domains are numbers; `users` and `items` map them to ids, `domains` to names. Raises `AdiError` if
     the folder is not a prepared dataset, and where a file of it is missing.
 
-    Codes of features are those of `coding`: the dataset's own, or with a `recoding` those of the run that reads it
-    (`adi.features.recoding`). `manifest.features` then are the run's, and `domain_codes` (D,) has the position of each
+    Codes of features are those of `coding`: the dataset's own, or with a `recoding` that of the run which reads it
+    (`adi.features.recoding`). `manifest.features` are then the run's, and `domain_codes` (D,) has the position of each
     domain among the run's.
     """
 
@@ -136,6 +136,7 @@ class Dataset:
         self.folder = Path(folder)
         manifest = read_manifest(self.folder)
         self.coding = Coding(self.folder, manifest) if recoding is None else recoding.coding
+        self.is_recoded = recoding is not None
         self.recoded: Mapping[str, Codes] = {} if recoding is None else recoding.codes
         self.manifest: Manifest = manifest.model_copy(update={"features": self.coding.features})
         self.domains = self.manifest.domains

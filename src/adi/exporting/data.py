@@ -18,7 +18,7 @@ NOT_SERVED = ("test", "candidates", "set_aside.parquet")
 def write_data(dataset: Dataset, out: Path) -> None:
     """Write a dataset into a new folder of a bundle, where its codes are those by which it is read."""
     shutil.copytree(dataset.folder, out, ignore=_not_served(dataset.folder))
-    if dataset.coding.folder == dataset.folder:
+    if not dataset.is_recoded:
         return
     for name, codes in dataset.recoded.items():
         if (path := out / f"{name}.npy").exists():

@@ -17,7 +17,7 @@ def unknown_values(dataset: Dataset) -> tuple[Unknown, ...]:
 
     Empty for a dataset that is read by its own coding. A number always has a bucket, and a hashed value a row.
     """
-    if dataset.coding.folder == dataset.folder:
+    if not dataset.is_recoded:
         return ()
     manifest = dataset.manifest
     embedding = dict.fromkeys(feature.embedded_by for feature in manifest.side("user") if feature.embedded_by)
