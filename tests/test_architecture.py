@@ -21,6 +21,7 @@ TABLES = DATA | {"preparation", "progress"}
 SERVED = DATA | {"timing", "thread_budget", "filters", "index", "bundle"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "durations": {"errors"},
     "machine": {"errors"},
     "timing": set(),
     "thread_budget": {"machine"},
@@ -44,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": STORED | {"metrics", "runs", "models", "evaluation"},
     "comparison": STORED | {"frames", "metrics", "runs", "evaluation", "comparison"},
     "progress": set(),
-    "training": BATCH | TENSORS | {"machine", "metrics", "progress", "runs", "models", "evaluation", "training"},
+    "training": BATCH | TENSORS | {"durations", "machine", "metrics", "progress", "runs", "models", "evaluation", "training"},
     "training.engine": DATA | {"index", "models", "training"},
     "tuning": STORED | {"frames", "runs", "progress", "models", "evaluation", "training", "tuning"},
     "index": STORED | {"index"},

@@ -1,0 +1,62 @@
+"""Durations: text with a unit, such as 30m, 3h or 1d, or a number in the unit of a log whose time is a number."""
+
+import math
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from adi.errors import AdiError
+
+MICROSECONDS = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
+"""Seconds, minutes, hours, days and weeks in microseconds, the unit of a log's timestamps."""
+
+
+def microseconds(text: str) -> int:
+    """The length of a duration such as ``1.5h``, rounded to microseconds. Raises `ValueError` for any other text.
+
+    Example:
+        >>> microseconds("30m")
+        1800000000
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([smhdw])", text.strip(), re.ASCII)
+    if match is None:
+        raise ValueError(
+            f"'{text}' is not a duration: give a number and one of the units {', '.join(MICROSECONDS)}, such as 30m, "
+            "3h or 1d"
+        )
+    return round(float(match[1]) * MICROSECONDS[match[2]])
+
+
+def _positive(duration: int | float | str) -> int | float | str:
+    length = microseconds(duration) if isinstance(duration, str) else duration
+    if not 0 < length < math.inf:
+        raise ValueError(f"a duration is above 0 and finite, and this is {duration}")
+    return duration
+
+
+Duration = Annotated[int | float | str, AfterValidator(_positive)]
+"""A duration above 0 in a schema or a setting, as it is written; `in_log_time` converts it."""
+
+
+def in_log_time(duration: int | float | str, time: Literal["timestamp", "number"] | None, *, name: str) -> int | float:
+    """A duration in the unit of a log's time: microseconds for timestamps, otherwise the number that was given.
+
+    `name` is the setting's, in errors. Raises `AdiError` for a log without time, for a number without a unit where the
+    time is a timestamp, and for a text with a unit where the time is a number, whose unit is not known.
+    """
+    if time is None:
+        raise AdiError(
+            f"{name}: {duration} needs a log with time. Name its column as interactions.time in the schema and prepare "
+            f"again, or leave {name} out."
+        )
+    if time == "timestamp":
+        if not isinstance(duration, str):
+            raise AdiError(f"{name}: {duration} has no unit. Give a number and a unit, such as {duration}h.")
+        return microseconds(duration)
+    if isinstance(duration, str):
+        raise AdiError(
+            f"{name}: '{duration}' does not fit this log, whose time is a number without a unit. "
+            "Give a number on the same scale, such as 3600 for an hour if the time counts seconds."
+        )
+    return duration
