@@ -45,7 +45,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": STORED | {"metrics", "runs", "models", "evaluation"},
     "comparison": STORED | {"frames", "metrics", "runs", "evaluation", "comparison"},
     "progress": set(),
-    "training": BATCH | TENSORS | {"durations", "machine", "metrics", "progress", "runs", "models", "evaluation", "training"},
+    "training": BATCH
+    | TENSORS
+    | {"durations", "machine", "metrics", "progress", "runs", "models", "evaluation", "training"},
     "training.engine": DATA | {"index", "models", "training"},
     "tuning": STORED | {"frames", "runs", "progress", "models", "evaluation", "training", "tuning"},
     "index": STORED | {"index"},

@@ -21,7 +21,7 @@ from adi.losses import Loss, sampled_softmax
 from adi.models.encoders import ENCODERS, EncoderFactory
 from adi.models.scorer import Scorer
 from adi.models.settings import TOWER_SEARCH, TowerSettings
-from adi.models.similarity import item_id, item_neighbours
+from adi.models.similarity import item_neighbours, smoothed_feature
 from adi.models.tower import Backbone, Feature
 from adi.models.two_tower import SharedTowers, TwoTower
 from adi.nn.embedding import Neighbours
@@ -120,7 +120,8 @@ class TrainedModel:
         neighbours = None
         if settings.neighbours:  # of the right shape: those of the training are among the weights
             saved = weights["tables.neighbours"], weights["tables.neighbour_weights"]
-            neighbours = Neighbours(item_id(dataset).name, torch.zeros_like(saved[0]), saved[1])
+            table = smoothed_feature(dataset, settings.neighbours).name
+            neighbours = Neighbours(table, torch.zeros_like(saved[0]), saved[1])
         towers = self._build(dataset, settings, neighbours)
         towers.load_state_dict(weights)
         return towers

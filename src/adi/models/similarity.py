@@ -56,7 +56,7 @@ def item_neighbours(dataset: Dataset, count: int, *, by_domain: bool = False) ->
 
     Raises `AdiError` if the schema has no item feature of kind id.
     """
-    feature = item_id(dataset)
+    feature = smoothed_feature(dataset, count)
     users, items, domains = dataset.targets("train", dataset.rows("train"))
     codes = dataset.feature("item", feature.name)[items]
     parts = [domains == domain for domain in range(len(dataset.domains))] if by_domain else [slice(None)]
@@ -68,13 +68,13 @@ def item_neighbours(dataset: Dataset, count: int, *, by_domain: bool = False) ->
     return Neighbours(feature.name, torch.from_numpy(rows), torch.from_numpy(weights))
 
 
-def item_id(dataset: Dataset) -> FeatureInfo:
-    """The item feature of kind id, whose table neighbours smooth. Raises `AdiError` if there is none."""
+def smoothed_feature(dataset: Dataset, count: int) -> FeatureInfo:
+    """The item feature of kind id, whose table `count` neighbours smooth. Raises `AdiError` if there is none."""
     for feature in dataset.manifest.side("item"):
         if feature.kind == "id":
             return feature
     raise AdiError(
-        f"neighbours: smoothing needs an item feature of kind id, and {dataset.folder} has none. "
+        f"neighbours {count}: smoothing needs an item feature of kind id, and {dataset.folder} has none. "
         "Add one to the schema, or set neighbours to 0."
     )
 
