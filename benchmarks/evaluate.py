@@ -19,7 +19,8 @@ import yaml
 from torch import Tensor
 
 from adi.data.arrays import Array, arrow_numbers
-from adi.data.dataset import Dataset, Queries
+from adi.data.dataset import Dataset
+from adi.data.queries import Queries
 from adi.evaluation.ranking import LOGITS_AT_ONCE, QUERIES_AT_ONCE, rank
 from adi.machine import tune_allocator
 from adi.models.scorer import Score

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset, Queries
+from adi.data.dataset import Dataset
+from adi.data.queries import Queries
 from adi.evaluation.evaluate import evaluate
 from adi.marketplace.truth import Truth, load_truth
 from adi.models.scorer import Score

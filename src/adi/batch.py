@@ -9,7 +9,7 @@ A batch is *domain-major*: its samples and its candidates are sorted by domain, 
 begins. A domain-specific layer therefore works on contiguous slices, and a sample runs only its own domain's network.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -72,6 +72,14 @@ class DomainCandidates:
     positive_log_q: Tensor
     known: tuple[Tensor, Tensor]
 
+    def part(self, start: int, stop: int) -> "DomainCandidates":
+        """Those of samples `start` to `stop`."""
+        offsets, columns = self.known
+        known = offsets[start : stop + 1] - offsets[start], columns[int(offsets[start]) : int(offsets[stop])]
+        return replace(
+            self, positive=self.positive[start:stop], positive_log_q=self.positive_log_q[start:stop], known=known
+        )
+
     def to(self, device: torch.device) -> "DomainCandidates":
         """A copy on a device, except for the offsets of `known`, which stay on the CPU."""
         positive, log_q, positive_log_q = (
@@ -81,11 +89,36 @@ class DomainCandidates:
 
 
 @dataclass(frozen=True)
+class DomainTrends:
+    """What is known at the moments of one domain's samples, which are sorted by moment.
+
+    Attributes:
+        cuts: g + 1 row numbers: samples ``cuts[i]:cuts[i + 1]`` of the domain have moment i.
+        features: trend features of the domain's candidates at each moment (g, m, T).
+        pair_offsets: (n + 1,) on the CPU: the pairs of sample i are ``pair_offsets[i]:pair_offsets[i + 1]``.
+        pair_columns: the candidate of each pair (P,).
+        shares: of co-clicks (P, C).
+    """
+
+    cuts: tuple[int, ...]
+    features: Tensor
+    pair_offsets: Tensor
+    pair_columns: Tensor
+    shares: Tensor
+
+    def to(self, device: torch.device) -> "DomainTrends":
+        """A copy on a device, except for the offsets, which stay on the CPU."""
+        features, columns, shares = (moved(part, device) for part in (self.features, self.pair_columns, self.shares))
+        return replace(self, features=features, pair_columns=columns, shares=shares)
+
+
+@dataclass(frozen=True)
 class Batch:
     """B samples and their N candidates.
 
     `candidates` has an entry for each domain with samples. `item_log_popularity` (N,) is the log of each candidate's
-    share of its domain's training rows.
+    share of its domain's training rows. Where the schema asks for trends, `trends` has an entry for each domain with
+    samples.
     """
 
     size: int
@@ -95,6 +128,7 @@ class Batch:
     item_offsets: Offsets
     item_log_popularity: Tensor
     candidates: dict[int, DomainCandidates]
+    trends: dict[int, DomainTrends] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Batch":
         """A copy on a device."""
@@ -106,6 +140,7 @@ class Batch:
             item=moved_bags(self.item, device),
             item_log_popularity=moved(self.item_log_popularity, device),
             candidates={domain: candidates.to(device) for domain, candidates in self.candidates.items()},
+            trends={domain: trends.to(device) for domain, trends in self.trends.items()},
         )
 
 

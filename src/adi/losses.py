@@ -17,9 +17,16 @@ Known = tuple[Tensor, Tensor]
 ``columns[offsets[i]:offsets[i + 1]]``. `offsets` (n + 1,) is on the CPU, so that a chunk of rows finds its pairs
 without waiting for a GPU; `columns` (P,) is on the device of the logits."""
 
+Pairs = tuple[Tensor, Tensor, Tensor]
+"""Scores that are added to single pairs of a row and a candidate, as (offsets, columns, scores): those of row i are at
+``offsets[i]:offsets[i + 1]``, each column once. `offsets` (n + 1,) is on the CPU; `columns` and `scores` (P,) are on
+the device of the logits."""
+
 
 class Loss(Protocol):
     """A loss of n samples of one domain against its m candidates, with the arguments of `sampled_softmax`.
+
+    It is called with `pairs` only if the schema asks for trends with co-clicks.
 
     Returns the sum over the samples as a 0-d tensor with gradients.
     """
@@ -33,6 +40,7 @@ class Loss(Protocol):
         log_q: Tensor,
         positive_log_q: Tensor,
         known: Known | None = None,
+        pairs: Pairs | None = None,
         temperature: float | Tensor,
     ) -> Tensor: ...
 
@@ -45,11 +53,16 @@ def sampled_softmax_plain(
     log_q: Tensor,
     positive_log_q: Tensor,
     known: Known | None = None,
+    pairs: Pairs | None = None,
     temperature: float | Tensor,
 ) -> Tensor:
     """`sampled_softmax` with all (n, m) logits in memory, differentiated by autograd."""
     _check_shapes(query, candidates, positive, log_q, positive_log_q, known)
     scores = query @ candidates.T / temperature  # (n, m)
+    if pairs is not None:
+        offsets, columns, added = pairs
+        rows = torch.repeat_interleave(offsets.diff()).to(columns.device)  # (P,)
+        scores = scores.index_put((rows, columns), added / temperature, accumulate=True)
     positive_logit = scores.gather(1, positive[:, None]) - positive_log_q[:, None]  # (n, 1)
     logits = scores - log_q  # (n, m)
     if known is not None:
@@ -68,6 +81,7 @@ def sampled_softmax(
     log_q: Tensor,
     positive_log_q: Tensor,
     known: Known | None = None,
+    pairs: Pairs | None = None,
     temperature: float | Tensor,
     chunk_logits: int = 1 << 20,
 ) -> Tensor:
@@ -98,6 +112,7 @@ def sampled_softmax(
         log_q: (m,) natural log of the probability that the column is a negative of a row; +inf if it never is.
         positive_log_q: (n,) the same for each row's positive, finite.
         known: (offsets, columns) of the pairs to mask, see `Known`.
+        pairs: (offsets, columns, scores): scores that are added to those of single pairs, see `Pairs`.
         temperature: positive, in the units of the score; a learned 0-d tensor gets its gradient.
         chunk_logits: approximate number of logits per chunk, for which two buffers of this size are allocated. The
             default (8 MiB in fp32) suits a CPU's cache; a GPU benefits from more.
@@ -116,7 +131,17 @@ def sampled_softmax(
     """
     _check_shapes(query, candidates, positive, log_q, positive_log_q, known)
     loss: Tensor = _ChunkedSoftmax.apply(  # type: ignore[no-untyped-call]
-        query, candidates, temperature, positive, log_q, positive_log_q, known, chunk_logits, torch.is_grad_enabled()
+        query,
+        candidates,
+        temperature,
+        None if pairs is None else pairs[2],
+        positive,
+        log_q,
+        positive_log_q,
+        known,
+        None if pairs is None else pairs[:2],
+        chunk_logits,
+        torch.is_grad_enabled(),
     )
     return loss
 
@@ -130,10 +155,12 @@ class _ChunkedSoftmax(torch.autograd.Function):
         query: Tensor,
         candidates: Tensor,
         temperature: float | Tensor,
+        pair_scores: Tensor | None,
         positive: Tensor,
         log_q: Tensor,
         positive_log_q: Tensor,
         known: Known | None,
+        pair_columns: tuple[Tensor, Tensor] | None,
         chunk_logits: int,
         with_gradient: bool,
     ) -> Tensor:
@@ -141,6 +168,13 @@ class _ChunkedSoftmax(torch.autograd.Function):
         chunk = max(1, min(n, chunk_logits // max(1, m)))
         scaled = query / temperature  # (n, E)
         positive_logit = ((scaled * candidates[positive]).sum(dim=1) - positive_log_q)[:, None]  # (n, 1)
+        added = added_gradient = None
+        if pair_scores is not None and pair_columns is not None:
+            pair_offsets, added_columns = pair_columns
+            added_rows = torch.repeat_interleave(pair_offsets.diff()).to(added_columns.device)  # (P,)
+            added, added_gradient = pair_scores / temperature, torch.empty_like(pair_scores)
+            of_positive = torch.nonzero(added_columns == positive[added_rows])[:, 0]
+            positive_logit[added_rows[of_positive], 0] += added[of_positive]
         positive, bias = positive[:, None], -log_q.to(query.dtype)  # (n, 1), (m,)
         loss = torch.empty_like(positive_logit)  # (n, 1)
         query_gradient, candidates_gradient = torch.empty_like(query), torch.zeros_like(candidates)
@@ -152,6 +186,9 @@ class _ChunkedSoftmax(torch.autograd.Function):
             part = slice(start, min(start + chunk, n))
             used = buffers[:, : part.stop - start]  # (2, chunk, m)
             logits = torch.addmm(bias, scaled[part], candidates.T, out=used[0])  # (chunk, m)
+            if added is not None:
+                span = slice(int(pair_offsets[start]), int(pair_offsets[part.stop]))
+                logits[added_rows[span] - start, added_columns[span]] += added[span]
             if known is not None:
                 pairs = slice(int(offsets[start]), int(offsets[part.stop]))
                 logits[rows[pairs] - start, columns[pairs]] = -torch.inf
@@ -165,18 +202,22 @@ class _ChunkedSoftmax(torch.autograd.Function):
                 share.scatter_(1, positive[part], share.gather(1, positive[part]) - 1)  # gradient of the logits
                 torch.mm(share, candidates, out=query_gradient[part])
                 candidates_gradient.addmm_(share.T, scaled[part])
+                if added_gradient is not None:
+                    added_gradient[span] = share[added_rows[span] - start, added_columns[span]] / temperature
         if with_gradient:
             query_gradient /= temperature
             learned = ctx.needs_input_grad[2]  # scores depend on query / temperature, hence by the chain rule:
             temperature_gradient = -(query * query_gradient).sum() / temperature if learned else None
-            ctx.save_for_backward(query_gradient, candidates_gradient, temperature_gradient)
+            if temperature_gradient is not None and pair_scores is not None and added_gradient is not None:
+                temperature_gradient -= (pair_scores * added_gradient).sum() / temperature
+            ctx.save_for_backward(query_gradient, candidates_gradient, temperature_gradient, added_gradient)
         return loss.sum()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         gradients = (None if saved is None else saved * gradient for saved in ctx.saved_tensors)
-        return *gradients, None, None, None, None, None, None
+        return *gradients, None, None, None, None, None, None, None
 
 
 def _check_shapes(

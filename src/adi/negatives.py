@@ -68,6 +68,10 @@ class Candidates:
         hits = np.flatnonzero(columns >= 0)
         return np.searchsorted(hits, offsets), columns[hits]
 
+    def is_candidate(self, items: Ints) -> NDArray[np.bool_]:
+        """Whether each item is among the candidates."""
+        return self._columns(items) >= 0
+
     def _columns(self, items: Ints) -> Ints:
         """The column of each item, -1 for an item that is not a candidate."""
         if not len(items) or not len(self.items):

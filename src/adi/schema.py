@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from adi.durations import Duration
 from adi.errors import AdiError, suggestion
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -158,6 +159,33 @@ class Corpus(Strict):
     domain: str
 
 
+class HalfLives(Strict):
+    """Counts that decay: `half_lives` are durations such as 30m, 3h or 1d, or numbers in the unit of the time."""
+
+    half_lives: tuple[Duration, ...] = Field(min_length=1, max_length=8)
+
+    @field_validator("half_lives")
+    @classmethod
+    def _distinct_lives(cls, half_lives: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(half_lives)) < len(half_lives):
+            raise ValueError("half-lives are distinct")
+        return half_lives
+
+
+class CoClicks(HalfLives):
+    """What is clicked after what: co-clicks of the `last` items of a history, in the `window` newest of each item."""
+
+    last: int = Field(6, ge=1, le=50)
+    window: int = Field(200, ge=1, le=10_000)
+
+
+class Trend(HalfLives):
+    """What is clicked now: counters of each item's clicks by time, which are known after `delay`."""
+
+    delay: Duration
+    co_clicks: CoClicks | None = None
+
+
 class HeldOut(Strict):
     """Part of every split: `validation` is the share of users whose last training row by domain is held out."""
 
@@ -201,13 +229,19 @@ Split = Annotated[LastSplit | TimeSplit | RandomSplit | FilesSplit, Field(discri
 
 
 class Schema(Strict):
-    """The content of ``schema.yaml``. `repeats` says if an item of the user's history may be retrieved again."""
+    """The content of ``schema.yaml``.
+
+    `corpus` says which items can be retrieved in a domain: those of a table of pairs, with ``all`` every item of the
+    data in every domain, and by default those of the domain's training and validation rows. `repeats` says if an item
+    of the user's history may be retrieved again.
+    """
 
     domains: Domains
     interactions: Interactions
     tables: dict[Name, Table] = Field(default_factory=dict)
     features: Features
-    corpus: Corpus | None = None
+    corpus: Corpus | Literal["all"] | None = None
+    trend: Trend | None = None
     split: Split = LastSplit(kind="last")
     repeats: bool = False
 
@@ -229,6 +263,8 @@ class Schema(Strict):
             raise ValueError("features: 'behaviours' needs an item feature of kind 'id', whose embeddings it averages")
         if self.split.kind == "time" and self.interactions.time is None:
             raise ValueError("split: kind 'time' needs interactions.time, the column that holds the time")
+        if self.trend is not None and self.interactions.time is None:
+            raise ValueError("trend: counters need interactions.time, the column that holds the time")
         return self
 
     def _check_source(self, side: str, feature: Feature) -> None:

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adi.data.dataset import Dataset, Histories, ranges
+from adi.data.dataset import Dataset
+from adi.data.histories import Histories
+from adi.data.ranges import ranges
 from adi.errors import AdiError
 
 DOMAINS = ("search", "feed", "kiosk")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import adi.evaluation.ranking as ranking
-from adi.data.dataset import Corpora
+from adi.data.corpora import Corpora
 from adi.errors import AdiError
 from adi.evaluation.ranking import positions_in, rank
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adi.data.dataset import Histories
+from adi.data.histories import Histories
 from adi.data.manifest import FeatureInfo
 from adi.features.kinds import KINDS
 from adi.features.multi import parts_of

@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from adi.data.dataset import Histories, Queries
+from adi.data.histories import Histories
+from adi.data.queries import Queries
 from adi.features.reader import FeatureReader
 
 SEARCH, FEED, KIOSK = range(3)

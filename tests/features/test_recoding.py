@@ -183,6 +183,20 @@ def test_numbers_that_an_older_adi_did_not_store(dataset: Dataset, later: Callab
         open_recoded(other, dataset.coding)
 
 
+def test_trends_are_those_of_the_run(dataset: Dataset, later: Callable[..., Path]) -> None:
+    def trend(*half_lives: float) -> Change:
+        return lambda rows, schema: schema.update(trend={"half_lives": list(half_lives), "delay": 1})
+
+    trended = Dataset(later(trend(4, 16), name="trended"))
+    assert open_recoded(later(renumber, trend(4, 16), name="same"), trended.coding).clicks("live") is not None
+    for name, changes in (("other", [trend(4, 8)]), ("none", [])):
+        with pytest.raises(
+            AdiError, match=f"{name}: trend is .*, and it was half_lives=.4.0, 16.0. .* Give the schema"
+        ):
+            open_recoded(later(*changes, name=name), trended.coding)
+    assert open_recoded(trended.folder, dataset.coding).manifest.trend is None
+
+
 def test_a_damaged_coding(prepared: Path, tmp_path: Path) -> None:
     with pytest.raises(AdiError, match=r"not a prepared dataset \(no manifest\.json\)"):
         Coding.read(tmp_path)

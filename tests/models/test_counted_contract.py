@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from adi.data.dataset import Histories, Queries
+from adi.data.histories import Histories
+from adi.data.queries import Queries
 from adi.models.catalog import MODELS
 from adi.models.model import FittedModel
 from adi.training.fitted import open_run

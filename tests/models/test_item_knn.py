@@ -4,7 +4,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from adi.data.dataset import Corpora, Histories, Queries
+from adi.data.corpora import Corpora
+from adi.data.histories import Histories
+from adi.data.queries import Queries
 from adi.models.item_knn import ItemKnn, ItemKnnSettings
 
 A, B, C, UNSEEN = range(4)

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from adi.batch import tensors
-from adi.data.dataset import Histories, Queries
+from adi.data.histories import Histories
+from adi.data.queries import Queries
 from adi.errors import AdiError
 from adi.evaluation.evaluate import evaluate
 from adi.features.reader import FeatureReader, context_codes

@@ -5,7 +5,9 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from adi.data.dataset import Dataset, Histories, Queries
+from adi.data.dataset import Dataset
+from adi.data.histories import Histories
+from adi.data.queries import Queries
 from adi.models.user_knn import UserKnn, UserKnnSettings
 from adi.preparation.prepare import prepare
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from adi.batch import tensors
-from adi.data.dataset import Corpora, Dataset
+from adi.data.corpora import Corpora
+from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.losses import sampled_softmax
 from adi.models.catalog import MODELS

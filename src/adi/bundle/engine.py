@@ -10,7 +10,8 @@ from adi.bundle.manifest import DATA, read_bundle_info
 from adi.bundle.provenance import read_provenance
 from adi.bundle.user_tower import UserTower
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset, Queries
+from adi.data.dataset import Dataset
+from adi.data.queries import Queries
 from adi.errors import AdiError, ArgumentError
 from adi.features.reader import FeatureReader
 from adi.index.allowed import AllowedItems

@@ -189,6 +189,10 @@ def evaluate(
     others = [metric.name for metric in (*METRICS.values(), *own_metrics) if metric is not RECALL]
     names += [f"{name}@{measured.ks[0]}" for name in others]
     title = f"{measured.model} on {measured.part}, against the {measured.against}, history: {measured.history}"
+    if measured.frozen is not None:
+        frozen = measured.model_copy(update={"domains": measured.frozen.domains, "mean": measured.frozen.mean})
+        say(metrics_table(frozen, names, f"{title}, frozen: nothing of the test is known"))
+        title += ", live: known up to each row's moment"
     say(metrics_table(measured, names, title))
     for line in other_data(measured.unknown, prepared, str(measured.model)):
         say(line)

@@ -1,7 +1,6 @@
 """A prepared dataset, opened: arrays mapped from disk, the rows of each part, and the history of each row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -11,111 +10,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adi.data.arrays import Array, read_array
+from adi.data.clicks import ClickLog
 from adi.data.coding import Codes, Coding, Recoding
+from adi.data.corpora import Corpora
 from adi.data.entity_ids import EntityIds
+from adi.data.histories import Histories
 from adi.data.manifest import Manifest, read_manifest
 from adi.data.parquet_rows import rows_of
+from adi.data.queries import Queries
+from adi.data.ranges import count_below, ranges
 from adi.errors import AdiError, suggestion
 
 Part = Literal["train", "validation", "test"]
 
-
-@dataclass(frozen=True)
-class Histories:
-    """The items that each of n users took, and their domains, oldest first; `offsets` (n + 1,) separates the users."""
-
-    items: Array
-    domains: Array
-    offsets: Array
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @property
-    def lengths(self) -> Array:
-        return np.diff(self.offsets)
-
-    def lengths_in(self, domains: Array) -> Array:
-        """The number of items of each history in one domain each, `domains` (n,)."""
-        in_domain = self.domains == np.repeat(domains, self.lengths)
-        earlier = np.concatenate([[0], np.cumsum(in_domain)])  # items in the domain before each position
-        return np.diff(earlier[self.offsets])
-
-    def then(self, later: "Histories") -> "Histories":
-        """Each user's history followed by a later one."""
-        lengths = np.stack([self.lengths, later.lengths], axis=1).ravel()
-        cuts = np.concatenate([[0], np.cumsum(lengths)])
-        items, domains = np.empty(cuts[-1], dtype=np.int64), np.empty(cuts[-1], dtype=np.int64)
-        for part, histories in enumerate((self, later)):
-            positions, _ = ranges(cuts[part:-1:2], cuts[part + 1 :: 2])
-            items[positions], domains[positions] = histories.items, histories.domains
-        return Histories(items, domains, cuts[::2])
-
-    def last(self, length: int) -> "Histories":
-        """The last `length` items of each history."""
-        positions, offsets = ranges(np.maximum(self.offsets[:-1], self.offsets[1:] - length), self.offsets[1:])
-        return Histories(self.items[positions], self.domains[positions], offsets)
-
-    def newest(self, length: int, domains: Array | None = None) -> tuple[Array, Array]:
-        """Items (T,), offsets (n + 1,) of the newest `length` of each history; with `domains` (n,) in these alone."""
-        if domains is None:
-            keep = np.ones(len(self.items), dtype=bool)
-        else:
-            keep = self.domains == np.repeat(domains, self.lengths)
-        earlier = np.concatenate([[0], np.cumsum(keep)])  # kept items before each position
-        later = np.repeat(earlier[self.offsets[1:]], self.lengths) - earlier[1:]
-        keep &= later < length
-        kept = np.concatenate([[0], np.cumsum(keep)])
-        return self.items[keep], kept[self.offsets]
-
-
-@dataclass(frozen=True)
-class Queries:
-    """n requests for a top-K: `users` (n,), -1 for an unknown one, in `domains` (n,), with histories and context.
-
-    `context` has the codes (n,) of each context feature.
-    """
-
-    users: Array
-    domains: Array
-    histories: Histories
-    context: Mapping[str, Array]
-
-    def __len__(self) -> int:
-        return len(self.users)
-
-
-@dataclass(frozen=True)
-class Corpora:
-    """The items of each domain, ascending, with training counts; `eligible` marks those that can be retrieved.
-
-    The arrays are memory maps of the dataset's files: item numbers int32, counts int64.
-    """
-
-    items: list[Array]
-    counts: list[Array]
-    eligible: list[Array]
-
-    def retrievable(self, domain: int) -> Array:
-        """The items that can be retrieved in a domain, ascending, int64."""
-        return self.stored_retrievable(domain).astype(np.int64)
-
-    def stored_retrievable(self, domain: int) -> Array:
-        """The same as int32; without a copy where all items of the domain are eligible."""
-        items, eligible = self.items[domain], self.eligible[domain]
-        return items if eligible.all() else items[eligible]
-
-    def counts_of(self, domain: int, items: Array) -> Array:
-        """Training rows of each item in a domain; 0 for an item that is not in its corpus."""
-        corpus = self.items[domain]
-        positions = np.minimum(np.searchsorted(corpus, items.astype(corpus.dtype)), len(corpus) - 1)
-        return np.where(corpus[positions] == items, self.counts[domain][positions], 0)
-
-    def log_popularity(self, domain: int, items: Array) -> Array:
-        """Log of each item's share of the domain's training rows, with one row added for every item of the corpus."""
-        total = self.counts[domain].sum() + len(self.items[domain])
-        logs: Array = np.log((self.counts_of(domain, items) + 1) / total).astype(np.float32)
-        return logs
+Known = Literal["frozen", "live"]
+"""What a query knows: ``frozen``, the rows of training and validation alone; ``live``, all rows before its moment."""
 
 
 class Dataset:
@@ -128,8 +37,8 @@ class Dataset:
     the folder is not a prepared dataset, and where a file of it is missing.
 
     Codes of features are those of `coding`: the dataset's own, or with a `recoding` that of the run which reads it
-    (`adi.features.recoding`). `manifest.features` are then the run's, and `domain_codes` (D,) has the position of each
-    domain among the run's.
+    (`adi.features.recoding`). `manifest.features` and `manifest.trend` are then the run's, and `domain_codes` (D,) has
+    the position of each domain among the run's.
     """
 
     def __init__(self, folder: str | Path, recoding: Recoding | None = None) -> None:
@@ -138,9 +47,11 @@ class Dataset:
         self.coding = Coding(self.folder, manifest) if recoding is None else recoding.coding
         self.is_recoded = recoding is not None
         self.recoded: Mapping[str, Codes] = {} if recoding is None else recoding.codes
-        self.manifest: Manifest = manifest.model_copy(update={"features": self.coding.features})
+        of_coding = {"features": self.coding.features, "trend": self.coding.manifest.trend}
+        self.manifest: Manifest = manifest.model_copy(update=of_coding)
         self.domains = self.manifest.domains
         self.domain_codes: Array = np.array([self.coding.domains.index(name) for name in self.domains])
+        self._clicks: dict[Known, ClickLog] = {}
         self._context = [feature.name for feature in self.manifest.side("context")]
         self._log, self._log_context = self._columns("interactions", "held_out")
         self.user_offsets = self.array("interactions/user_offsets")
@@ -156,7 +67,8 @@ class Dataset:
 
     def _columns(self, part: str, extra: str) -> tuple[dict[str, Array], dict[str, Codes]]:
         """The columns that both parts have with the `extra` one of this part, and those of the context."""
-        columns = {name: self.array(f"{part}/{name}") for name in ("user", "item", "domain", extra)}
+        names = ["user", "item", "domain", extra] + (["time"] if self.manifest.time is not None else [])
+        columns = {name: self.array(f"{part}/{name}") for name in names}
         return columns, {name: self.codes(f"{part}/context_{name}") for name in self._context}
 
     def array(self, name: str) -> Array:
@@ -192,15 +104,73 @@ class Dataset:
         columns = self._test if part == "test" else self._log
         return columns["user"][rows], columns["item"][rows].astype(np.int64), columns["domain"][rows].astype(np.int64)
 
-    def queries(self, part: Part, rows: Array, *, causal: bool = True, lookback: int | None = None) -> Queries:
+    def times(self, part: Part, rows: Array) -> Array:
+        """The times of rows (n,), in a log with time."""
+        times: Array = (self._test if part == "test" else self._log)["time"][rows]
+        return times
+
+    def queries(
+        self,
+        part: Part,
+        rows: Array,
+        *,
+        causal: bool = True,
+        lookback: int | None = None,
+        known: Known = "frozen",
+    ) -> Queries:
         """The rows as requests, with what was known when each happened.
 
         The history is what the user did earlier, never the row itself: for a test row also the validation rows, for
-        others the training rows only. In a log without time, and with ``causal=False``, it is everything else that the
-        user did. At most `lookback` rows are read for each history.
+        others the training rows only; and if all rows are `known` ``live``, every row before the moment. In a log
+        without time, and with ``causal=False``, it is everything else that the user did in training and validation. At
+        most `lookback` rows are read for each history.
         """
         columns = self._test if part == "test" else self._log
-        users = columns["user"][rows]
+        users, domains = columns["user"][rows], columns["domain"][rows].astype(np.int64)
+        context_columns = self._test_columns[1] if part == "test" else self._log_context
+        context = {name: codes[rows] for name, codes in context_columns.items()}
+        moments = None if self.manifest.time is None else columns["time"][rows]
+        if known == "live" and moments is not None and causal:
+            histories = self._histories_before(users, moments, lookback)
+        else:
+            histories = self._histories_in(part, rows, users, causal=causal, lookback=lookback)
+        return Queries(users, domains, histories, context, moments, self.clicks(known))
+
+    def clicks(self, known: Known) -> ClickLog | None:
+        """The clicks by time, for counters; None if the schema asks for no trends.
+
+        Where all test rows are later than the others, ``frozen`` counters stop at the first of them.
+        """
+        manifest = self.manifest
+        if manifest.trend is None:
+            return None
+        if known not in self._clicks:
+            folder, until = self.folder / "trends" / "all", None
+            if known == "frozen" and (self.folder / "trends" / "known").is_dir():
+                folder = self.folder / "trends" / "known"
+            elif known == "frozen":
+                until = self._test["time"].min()
+            self._clicks[known] = ClickLog(folder, manifest.trend, manifest.items, len(self.domains), until)
+        return self._clicks[known]
+
+    def _histories_before(self, users: Array, moments: Array, lookback: int | None) -> Histories:
+        """The rows of each user before a moment, of whatever part."""
+        log = self._timeline
+        begin, stop = log["user_offsets"][users], log["user_offsets"][users + 1]
+        end = begin + count_below(log["time"], begin, stop, moments)
+        if lookback is not None:
+            begin = np.maximum(begin, end - lookback)
+        positions, offsets = ranges(begin, end)
+        return Histories(log["item"][positions], log["domain"][positions], offsets)
+
+    @cached_property
+    def _timeline(self) -> dict[str, Array]:
+        """The rows of all parts by user and time."""
+        return {name: self.array(f"timeline/{name}") for name in ("user_offsets", "item", "domain", "time")}
+
+    def _histories_in(self, part: Part, rows: Array, users: Array, *, causal: bool, lookback: int | None) -> Histories:
+        """The histories of rows from training and validation; see `queries`."""
+        columns = self._test if part == "test" else self._log
         begin, stop = self.user_offsets[users], self.user_offsets[users + 1]
         causal = causal and self.manifest.time is not None
         excluded = None if part == "test" else rows  # test rows are not among the rows of histories
@@ -214,10 +184,7 @@ class Dataset:
                 size = lookback + (excluded is not None)
                 begin = np.maximum(begin, stop - size if excluded is None else np.minimum(excluded, stop - size))
                 end = np.minimum(stop, begin + size)
-        histories = self._histories(begin, end, exclude=None if causal else excluded, with_held_out=part == "test")
-        context_columns = self._test_columns[1] if part == "test" else self._log_context
-        context = {name: codes[rows] for name, codes in context_columns.items()}
-        return Queries(users, columns["domain"][rows].astype(np.int64), histories, context)
+        return self._histories(begin, end, exclude=None if causal else excluded, with_held_out=part == "test")
 
     def _histories(self, begin: Array, end: Array, *, exclude: Array | None, with_held_out: bool) -> Histories:
         positions, offsets = ranges(begin, end)
@@ -229,8 +196,10 @@ class Dataset:
         return Histories(self._log["item"][positions], self._log["domain"][positions], kept[offsets])
 
     def latest(self, users: Array, domains: Array, context: Mapping[str, Array]) -> Queries:
-        """Requests made now, with the users' complete histories."""
-        return Queries(users, domains, self.histories(users), context)
+        """Requests made at the end of the log, with the users' complete histories."""
+        clicks = self.clicks("frozen")
+        moments = None if clicks is None else np.full(len(users), clicks.end)
+        return Queries(users, domains, self.histories(users), context, moments, clicks)
 
     def histories(self, users: Array) -> Histories:
         """All rows of each user in the log; an empty history for the user -1."""
@@ -315,10 +284,3 @@ class Dataset:
     def items(self) -> EntityIds:
         """The ids of items by number."""
         return EntityIds(self.folder / "entities" / "item.arrow")
-
-
-def ranges(begin: Array, end: Array) -> tuple[Array, Array]:
-    """All integers of n half-open ranges, one range after the other (T,), and offsets (n + 1,) that separate them."""
-    lengths = np.maximum(end - begin, 0)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], lengths), offsets

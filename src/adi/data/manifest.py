@@ -49,6 +49,27 @@ class FeatureInfo(Record):
     embedded_by: str | None = None
 
 
+class CoClickInfo(Record):
+    """Co-clicks: of the `last` items of a history, from the `window` newest followers of each; times as in the log."""
+
+    half_lives: tuple[float, ...]
+    last: int
+    window: int
+
+
+class TrendInfo(Record):
+    """The counters of clicks by time, which know clicks once `delay` has passed; times are in the unit of the log."""
+
+    half_lives: tuple[float, ...]
+    delay: float
+    co_clicks: CoClickInfo | None = None
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The number of half-lives of counts and of co-clicks."""
+        return len(self.half_lives), len(self.co_clicks.half_lives) if self.co_clicks else 0
+
+
 class DomainCounts(Record):
     """Counts of a domain: its rows, the `users` and `items` of its training and validation rows, its eligible items."""
 
@@ -92,6 +113,7 @@ class Manifest(Record):
     ignored_values: dict[str, int]
     features: tuple[FeatureInfo, ...]
     candidates: bool
+    trend: TrendInfo | None = None
 
     def side(self, *sides: str) -> tuple[FeatureInfo, ...]:
         """The features of the given sides ("user", "item", "context"), in the order of the schema."""

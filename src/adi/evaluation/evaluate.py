@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset, Part
+from adi.data.dataset import Dataset, Known, Part
 from adi.errors import AdiError, ArgumentError
 from adi.evaluation.breakdown import group_numbers, labels
 from adi.evaluation.ranking import Rankings, rank
@@ -27,6 +27,7 @@ def evaluate(
     ks: Sequence[int] = (10, 50, 100),
     metrics: Sequence[Metric] = (),
     causal: bool = True,
+    known: Known = "frozen",
     rows_per_domain: int | None = None,
     done: Callable[[str, Rankings], None] | None = None,
 ) -> Metrics:
@@ -39,6 +40,8 @@ def evaluate(
         metrics: of your own, in addition to `adi.metrics.METRICS`.
         causal: queries see what the user did earlier; False: everything in the training part by the user, as in some
             published results.
+        known: what queries know: ``frozen``, the rows of training and validation; ``live``, also rows of the test before
+            the query's moment, in histories and counters.
         rows_per_domain: the largest number of rows of each domain, evenly spread over the users; None: all rows.
         done: called with each domain's name and rankings when they are complete.
 
@@ -61,7 +64,9 @@ def evaluate(
         if rows_per_domain is not None and len(domain_rows) > rows_per_domain:
             domain_rows = domain_rows[np.linspace(0, len(domain_rows) - 1, rows_per_domain).astype(np.int64)]
         candidates = _candidates(dataset, part, domain_rows) if against == "candidates" else None
-        rankings = rank(scorer, dataset, part, domain, domain_rows, candidates=candidates, causal=causal, ks=lengths)
+        rankings = rank(
+            scorer, dataset, part, domain, domain_rows, candidates=candidates, causal=causal, ks=lengths, known=known
+        )
         by_domain[name] = _measures(rankings, lengths, all_metrics)
         for by, values in rankings.by.items():
             breakdown.setdefault(by, {})[name] = _groups(rankings.ranks, by, values, lengths)
@@ -73,6 +78,7 @@ def evaluate(
         against=against,
         history="earlier" if causal and dataset.manifest.time is not None else "all others",
         ks=lengths,
+        known=known,
         domains=by_domain,
         mean={name: _mean([measures[name] for measures in by_domain.values()]) for name in names},
         breakdown=breakdown,

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset, Histories, Part
+from adi.data.dataset import Dataset, Known, Part
+from adi.data.histories import Histories
 from adi.evaluation.coverage import Coverage
 from adi.models.scorer import Scorer, finite
 from adi.runs.ranks import QueryRanks
@@ -38,6 +39,7 @@ def rank(
     candidates: tuple[Array, Array] | None,
     causal: bool,
     ks: tuple[int, ...],
+    known: Known = "frozen",
 ) -> Rankings:
     """Rank the item of each row among all items that can be retrieved in the domain, or among the row's candidates.
 
@@ -61,7 +63,7 @@ def rank(
     cached_at_once = max(1, CACHED_AT_ONCE // len(items))
     for first in range(0, len(rows), queries_at_once):
         chunk = slice(first, first + queries_at_once)
-        queries = dataset.queries(part, rows[chunk], causal=causal)
+        queries = dataset.queries(part, rows[chunk], causal=causal, known=known)
         scores = finite(score(queries))  # (n, m)
         if candidates is not None:
             offsets = candidates[1][first : first + queries_at_once + 1]

@@ -9,7 +9,7 @@ from adi.bundle.manifest import BidsInfo, DomainInfo, Parity, TowerInfo
 from adi.bundle.user_tower import UserTower
 from adi.data.arrays import Array
 from adi.data.bids import MOST_WEIGHT
-from adi.data.dataset import Queries
+from adi.data.queries import Queries
 from adi.errors import AdiError
 from adi.exporting.graph import PaddedTower, export_graph
 from adi.exporting.packing import PackedTables, padding_of

@@ -14,9 +14,10 @@ from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import DATA, FORMAT, MANIFEST, BundleInfo, files_in, version_of
 from adi.bundle.provenance import write_provenance
 from adi.data.bids import log_bids
-from adi.data.dataset import Dataset, Queries
+from adi.data.dataset import Dataset
 from adi.data.folder import new_folder, replace_text
 from adi.data.manifest import NULL_ROW
+from adi.data.queries import Queries
 from adi.errors import AdiError, ArgumentError
 from adi.exporting.data import write_data
 from adi.exporting.domain import DomainExport, evenly_spaced

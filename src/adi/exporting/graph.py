@@ -35,7 +35,8 @@ class PaddedTower(nn.Module):
         last = last_rows.sum(dim=1)  # (R, E)
         f_domain = last if last_name == DOMAIN else torch.zeros_like(last)
         columns = [self._column(*feature, f_domain) for feature in features]
-        vectors = self.towers.finish_users(tower.from_columns(columns, self.domain.offsets(rows.shape[0])))
+        offsets = self.domain.offsets(rows.shape[0])
+        vectors = self.towers.finish_users(tower.from_columns(columns, offsets), offsets)
         return vectors if vectors.ndim == 3 else vectors[:, None]
 
     def _column(self, name: str, rows: Tensor, given: Tensor, f_domain: Tensor) -> Tensor:

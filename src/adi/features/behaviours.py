@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from adi.data.arrays import Array
 from adi.data.coding import Coding
-from adi.data.dataset import Dataset, Histories
+from adi.data.dataset import Dataset
+from adi.data.histories import Histories
 from adi.data.manifest import FeatureInfo
 from adi.features.bags import ArrayBags, as_bags
 from adi.features.encoding import Encoding

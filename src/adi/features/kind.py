@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from adi.data.arrays import Array
 from adi.data.coding import NUMBERS, Codes, Coding, RecodedArray
-from adi.data.dataset import Dataset, Histories
+from adi.data.dataset import Dataset
+from adi.data.histories import Histories
 from adi.data.manifest import NULL_ROW, UNSEEN_ROW, FeatureInfo
 from adi.errors import AdiError
 from adi.features.bags import ArrayBags, as_bags

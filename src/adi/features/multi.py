@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from adi.data.arrays import Array, ArrayWriter
-from adi.data.dataset import Dataset, Histories, ranges
+from adi.data.dataset import Dataset
+from adi.data.histories import Histories
 from adi.data.manifest import FeatureInfo
+from adi.data.ranges import ranges
 from adi.errors import AdiError
 from adi.features.bags import ArrayBags, as_bags
 from adi.features.kind import Kind, Reader, Side, feature_info

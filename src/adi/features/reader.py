@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset, Queries
+from adi.data.dataset import Dataset
 from adi.data.manifest import NULL_ROW
+from adi.data.queries import Queries
 from adi.errors import AdiError, suggestion
 from adi.features.bags import FeatureArrays, as_bags
 from adi.features.behaviours import lookback

@@ -18,10 +18,11 @@ def open_recoded(folder: str | Path, coding: Coding) -> Dataset:
     """Open a prepared dataset by another coding.
 
     Raises `AdiError` for a domain that the coding lacks, and for a feature of the coding that the dataset lacks, has
-    with another side or kind, or has stored in a form from which the other codes cannot be had.
+    with another side or kind, or has stored in a form from which the other codes cannot be had; also for other trends.
     """
     dataset = Dataset(folder)
     check_domains(dataset, coding.domains)
+    _check_trend(dataset, coding)
     stored = {feature.name: feature for feature in dataset.manifest.features}
     codes: dict[str, Codes] = {}
     for feature in coding.features:
@@ -42,6 +43,16 @@ def check_domains(dataset: Dataset, known: Sequence[str]) -> None:
                 f"{dataset.folder}: domain '{name}' is unknown to the run ({', '.join(known)})."
                 f"{suggestion(name, known)} Train a run with this domain, or prepare the data without it."
             )
+
+
+def _check_trend(dataset: Dataset, coding: Coding) -> None:
+    """Raise `AdiError` if the run has trends and the dataset counts clicks in another way."""
+    then, now = coding.manifest.trend, dataset.manifest.trend
+    if then is not None and now != then:
+        raise AdiError(
+            f"{dataset.folder}: trend is {now or 'missing'}, and it was {then} in the data that the run was trained "
+            "on. Give the schema the trend that it had then, and prepare again."
+        )
 
 
 def _recoded(dataset: Dataset, stored: FeatureInfo, coding: Coding, feature: FeatureInfo) -> dict[str, Codes]:

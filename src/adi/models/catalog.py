@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from adi.errors import ArgumentError, suggestion
 from adi.extensions import import_object
 from adi.models.adi import ADI_LT, ADI_PAPER, ADI_SE, ADI_SE_MAX, ADI_VA, STAR
+from adi.models.co_clicks import CO_CLICKS
 from adi.models.cross_stitch import CROSS_STITCH
 from adi.models.dnn import DNN
 from adi.models.dnn_single import DNN_SINGLE
@@ -25,6 +26,7 @@ MODELS: Mapping[str, Model] = {
     model.name: model
     for model in (
         POPULARITY,
+        CO_CLICKS,
         ITEM_KNN,
         USER_KNN,
         EASE,

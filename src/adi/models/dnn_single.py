@@ -36,6 +36,7 @@ class DnnSingle(TwoTower):
         encoders: Mapping[str, EncoderFactory],
         settings: TowerSettings,
         neighbours: Neighbours | None = None,
+        trend_sizes: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         features = [*user_features, *item_features]
@@ -53,6 +54,7 @@ class DnnSingle(TwoTower):
                 encoders=encoders,
                 settings=settings,
                 tables=self.tables,
+                trend_sizes=trend_sizes,
             )
             for _ in range(num_domains)
         )
@@ -71,6 +73,16 @@ class DnnSingle(TwoTower):
             offsets,
             lambda d, rows: self._towers(d).encode_items(parts[d], (0, rows.stop - rows.start), log_popularity[rows]),
         )
+
+    @property
+    def has_trends(self) -> bool:
+        return self._towers(0).has_trends
+
+    def trend_coordinates(self, features: Tensor, domain: int) -> Tensor:
+        return self._towers(domain).trend_coordinates(features, 0)
+
+    def co_click_scores(self, shares: Tensor, features: Tensor, domain: int) -> Tensor:
+        return self._towers(domain).co_click_scores(shares, features, 0)
 
     def by_set(self, users: Tensor, items: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         return self._towers(0).by_set(users, items)

@@ -53,8 +53,19 @@ class InterestTower(Tower):
         backbone: Backbone,
         encoders: Mapping[str, EncoderFactory],
         settings: MindSettings,
+        *,
+        num_weights: int = 0,
     ) -> None:
-        super().__init__(features, num_domains, tables, backbone, encoders, settings, heads=settings.interests)
+        super().__init__(
+            features,
+            num_domains,
+            tables,
+            backbone,
+            encoders,
+            settings,
+            heads=settings.interests,
+            num_weights=num_weights,
+        )
         if not self.encoders:
             raise AdiError(
                 "mind extracts interests from behaviours of more than one item, and the schema has no such user "

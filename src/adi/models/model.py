@@ -129,7 +129,12 @@ class TrainedModel:
     def _build(self, dataset: Dataset, settings: Any, neighbours: Neighbours | None) -> TwoTower:
         manifest = dataset.manifest
         return self.build_towers(
-            manifest.side("user", "context"), manifest.side("item"), len(dataset.coding.domains), settings, neighbours
+            manifest.side("user", "context"),
+            manifest.side("item"),
+            len(dataset.coding.domains),
+            settings,
+            neighbours,
+            trend_sizes=manifest.trend.sizes if manifest.trend else None,
         )
 
     def build_towers(
@@ -139,6 +144,8 @@ class TrainedModel:
         num_domains: int,
         settings: Any,
         neighbours: Neighbours | None = None,
+        *,
+        trend_sizes: tuple[int, int] | None = None,
     ) -> TwoTower:
         """Build the network with fresh weights for any features, without a dataset."""
         settings, _ = self.adjust(settings, user_features, item_features)
@@ -150,6 +157,7 @@ class TrainedModel:
             encoders=self.encoders,
             settings=settings,
             neighbours=neighbours,
+            trend_sizes=trend_sizes,
         )
 
     def count_parameters(self, dataset: Dataset, settings: Any) -> tuple[int, int]:

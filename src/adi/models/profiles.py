@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from adi.data.arrays import Array
-from adi.data.dataset import Corpora, Dataset, Queries
+from adi.data.corpora import Corpora
+from adi.data.dataset import Dataset
+from adi.data.queries import Queries
 
 Fitted = TypeVar("Fitted")
 Scope = Literal["all", "domain"]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from adi.data.arrays import Array
-from adi.data.dataset import Queries
+from adi.data.queries import Queries
 from adi.errors import AdiError
 
 

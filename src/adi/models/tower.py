@@ -11,6 +11,7 @@ from adi.batch import Bags, FeatureBags, Offsets
 from adi.models.encoders import EncoderFactory
 from adi.models.settings import TowerSettings
 from adi.nn.behaviours import HistoryEncoder, PoolingWeights
+from adi.nn.domain_linear import DomainLinear
 from adi.nn.dropout import Dropout
 from adi.nn.embedding import EmbeddingTables, bag_of_each
 from adi.nn.interest_adaptation import FeatureWeighting
@@ -45,6 +46,9 @@ class Tower(nn.Module):
     Each feature of behaviours with more than one item has an encoder, built by `encoders[settings.behaviours]`. Means
     and `PoolingWeights` are pooled straight from the tables; a `HistoryEncoder` gets the embedded items. The vector of
     n items is multiplied by n ** `settings.behaviours_power`. Each encoder returns `heads` vectors.
+
+    With `num_weights`, the last outputs are that many weights, of trends, linear in the features and close to those
+    that all domains share.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Tower(nn.Module):
         settings: TowerSettings,
         *,
         heads: int = 1,
+        num_weights: int = 0,
     ) -> None:
         super().__init__()
         self.names = [feature.name for feature in features]
@@ -74,6 +79,12 @@ class Tower(nn.Module):
         self.dropout = Dropout(settings.embedding_dropout)
         self.backbone = backbone(len(self.names), num_domains)
         self.domain_indicator, self.heads = settings.domain_indicator, heads
+        self.weights = None
+        if num_weights:
+            width = len(self.names) * settings.embedding_dim
+            self.weights = DomainLinear(
+                width, num_weights, num_domains, shrinkage=True, weight_init=nn.init.zeros_, bias_init=nn.init.zeros_
+            )
 
     def weighting_layers(self) -> list[FeatureWeighting]:
         """The feature-weighting layer of each embedding set; empty if the backbone has none."""
@@ -148,9 +159,10 @@ class Tower(nn.Module):
         return self.run(*self._joined(columns), offsets)
 
     def run(self, x: Tensor, f_domain: Tensor, offsets: Offsets) -> Tensor:
-        """Run the backbone on embedded features and domains: x (R, F, E), f_domain (R, E) -> (R, dim)."""
-        output: Tensor = self.backbone(self.dropout(x), f_domain, offsets)  # (R, dim)
-        return output
+        """Run the backbone on embedded features and domains: x (R, F, E), f_domain (R, E) -> (R, dim + weights)."""
+        x = self.dropout(x)
+        output: Tensor = self.backbone(x, f_domain, offsets)  # (R, dim)
+        return output if self.weights is None else torch.cat([output, self.weights(x.flatten(1), offsets)], dim=1)
 
 
 def feature_key(name: str) -> str:

@@ -1,5 +1,6 @@
 """Two towers over shared embeddings: a vector of a user in a domain, and of an item in a domain (ADI eq. 5)."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from adi.batch import FeatureBags, Offsets
+from adi.features.trends import SCALE, num_trend_features
 from adi.models.encoders import EncoderFactory
 from adi.models.settings import TowerSettings
 from adi.models.tower import DOMAIN, Backbone, Feature, Tower
+from adi.nn.domain_centering import DomainCentering
 from adi.nn.domain_parameter import DomainParameter
 from adi.nn.embedding import EmbeddingTables, Neighbours
 from adi.nn.interest_adaptation import FeatureWeighting
+from adi.nn.trends import CoClickScore, TrendTower
+
+CENTER = int(os.environ.get("CENTER", "1"))
 
 
 class WeightedFeatures(NamedTuple):
@@ -58,6 +64,19 @@ class TwoTower(nn.Module, ABC):
     @abstractmethod
     def encode_items(self, bags: FeatureBags, offsets: Offsets, log_popularity: Tensor) -> Tensor: ...
 
+    @property
+    @abstractmethod
+    def has_trends(self) -> bool:
+        """Whether scores depend on clicks by time: the last W coordinates of a user's vector are weights of trends."""
+
+    @abstractmethod
+    def trend_coordinates(self, features: Tensor, domain: int) -> Tensor:
+        """The coordinates of items at some moments (g, m, W) from their trend features (g, m, T)."""
+
+    @abstractmethod
+    def co_click_scores(self, shares: Tensor, features: Tensor, domain: int) -> Tensor:
+        """Scores to add to pairs (P,), from their shares of co-clicks (P, C) and the item's trend features (P, T)."""
+
     @abstractmethod
     def of_one_domain(self, domain: int) -> "OneDomain":
         """The pair of towers that serves one domain."""
@@ -73,6 +92,23 @@ class TwoTower(nn.Module, ABC):
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
         """Score every item for every user."""
         return users @ items.T
+
+
+class Trends(nn.Module):
+    """The networks of what changes with time: coordinates of items, and scores of co-clicks.
+
+    The last coordinates of a user's vector are the weights of `items`; an item's vector gets these coordinates anew at
+    every moment.
+    """
+
+    def __init__(self, num_half_lives: int, num_co_click_lives: int, num_domains: int) -> None:
+        super().__init__()
+        num_features = num_trend_features(num_half_lives)
+        self.items = TrendTower(num_features, num_domains)
+        self.co_clicks = CoClickScore(2 * num_co_click_lives, num_features, num_domains)
+        start = torch.zeros(self.items.width)
+        start[: 2 * num_half_lives] = SCALE / (2 * num_half_lives)  # all together: the logarithm of an average share
+        self.weights = nn.Parameter(start)
 
 
 @dataclass(frozen=True)
@@ -109,16 +145,27 @@ class SharedTowers(TwoTower):
         settings: TowerSettings,
         tables: EmbeddingTables | None = None,
         neighbours: Neighbours | None = None,
+        trend_sizes: tuple[int, int] | None = None,
     ) -> None:
-        """`tables` are the shared tables of a model that this pair is a part of; if None, the pair has its own."""
+        """`tables` are the shared tables of a model that this pair is a part of; if None, the pair has its own.
+
+        `trend_sizes` are those of the dataset's trends (`adi.data.manifest.TrendInfo.sizes`), which take the place of
+        the popularity prior; None: no trends.
+        """
         super().__init__()
         if tables is None:
             features = [*user_features, *item_features]
             tables = self.tables = embedding_tables(features, num_domains, settings, neighbours)
-        self.user_tower = self.user_side(user_features, num_domains, tables, backbone, encoders, settings)
+        self.trends = Trends(*trend_sizes, num_domains) if trend_sizes else None
+        num_weights = self.trends.items.width if self.trends is not None else 0
+        self.centering = DomainCentering(settings.dim, num_domains) if self.trends is not None else None
+        self.user_tower = self.user_side(
+            user_features, num_domains, tables, backbone, encoders, settings, num_weights=num_weights
+        )
         self.item_tower = Tower(item_features, num_domains, tables, backbone, encoders, settings)
         self.num_domains, self.temperature = num_domains, settings.temperature
-        self.prior = nn.Parameter(torch.full((), settings.temperature)) if settings.popularity_prior else None
+        has_prior = settings.popularity_prior and self.trends is None
+        self.prior = nn.Parameter(torch.full((), settings.temperature)) if has_prior else None
         self.cosine = settings.similarity == "cosine"
         self.num_sets, self.width = settings.embedding_sets, settings.dim // settings.embedding_sets
 
@@ -127,16 +174,35 @@ class SharedTowers(TwoTower):
         weights = [module for module in self.modules() if isinstance(module, DomainParameter)]
         return self.user_tower.domain_indicator or any(weight.num_domains > 1 for weight in weights)
 
+    @property
+    def has_trends(self) -> bool:
+        return self.trends is not None
+
+    def trend_coordinates(self, features: Tensor, domain: int) -> Tensor:
+        assert self.trends is not None
+        coordinates: Tensor = self.trends.items(features, domain)
+        return coordinates
+
+    def co_click_scores(self, shares: Tensor, features: Tensor, domain: int) -> Tensor:
+        assert self.trends is not None
+        scores: Tensor = self.trends.co_clicks(shares, features, domain)
+        return scores
+
     def weighted_features(self, side: Literal["user", "item"]) -> WeightedFeatures | None:
         tower = self.user_tower if side == "user" else self.item_tower
         layers = tower.weighting_layers()
         return WeightedFeatures(tuple(tower.names), layers) if layers else None
 
     def encode_users(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
-        return self.finish_users(self.user_tower(bags, offsets))
+        return self.finish_users(self.user_tower(bags, offsets), offsets)
 
-    def finish_users(self, output: Tensor) -> Tensor:
+    def finish_users(self, output: Tensor, offsets: Offsets) -> Tensor:
         """Turn the output of the user tower into user vectors."""
+        if self.trends is not None:
+            taste, weights = output.tensor_split([self.num_sets * self.width], dim=-1)
+            if CENTER:
+                taste = self.centering(taste, offsets)  # type: ignore[misc]
+            return torch.cat([self._finish(taste) / self.num_sets, weights + self.trends.weights], dim=-1)
         vectors = self._finish(output) / self.num_sets
         return vectors if self.prior is None else functional.pad(vectors, (0, 1), value=1.0)
 
@@ -164,9 +230,8 @@ class SharedTowers(TwoTower):
         for first in range(0, self.num_sets * self.width, self.width):
             columns = slice(first, first + self.width)
             user, item = users[:, columns] * self.num_sets, items[:, columns]
-            if self.prior is not None:
-                user, item = torch.cat([user, users[:, -1:]], dim=1), torch.cat([item, items[:, -1:]], dim=1)
-            yield user, item
+            rest = slice(self.num_sets * self.width, None)  # the prior or the trends, which all sets share
+            yield torch.cat([user, users[:, rest]], dim=1), torch.cat([item, items[:, rest]], dim=1)
 
 
 def embedding_tables(

@@ -7,7 +7,8 @@ from pydantic import Field
 from torch import Tensor
 
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset, Queries
+from adi.data.dataset import Dataset
+from adi.data.queries import Queries
 from adi.models.model import FittedModel
 from adi.models.profiles import Scope, binarise, fit_by_scope, profiles, with_popularity
 from adi.models.scorer import Score

@@ -6,9 +6,11 @@ from torch import Tensor
 
 from adi.batch import FeatureBags, moved, moved_bags, tensors
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset, Queries
+from adi.data.dataset import Dataset
+from adi.data.queries import Queries
 from adi.features.bags import FeatureArrays
 from adi.features.reader import FeatureReader
+from adi.models.live_scores import scores_with_trends
 from adi.models.scorer import Score
 from adi.models.two_tower import TwoTower
 
@@ -57,7 +59,11 @@ class VectorScorer:
         vectors = self.item_vectors(domain, items)
 
         def score(queries: Queries) -> Tensor:
-            return self.model.scores(self.user_vectors(domain, queries), vectors)
+            users = self.user_vectors(domain, queries)
+            if self.model.has_trends:
+                code = int(self.domain_codes[domain])
+                return scores_with_trends(self.model, domain, items, vectors, users, queries, code=code)
+            return self.model.scores(users, vectors)
 
         return score
 

@@ -17,7 +17,7 @@ from adi.schema import Corpus, FilesSplit, Schema
 
 def read_eligible(connection: Backend, schema: Schema, folder: Path) -> ibis.Table | None:
     """The table of eligible (item, domain) pairs as text; None if the schema has none."""
-    if schema.corpus is None:
+    if not isinstance(schema.corpus, Corpus):
         return None
     wanted = {"item": schema.corpus.item, "domain": schema.corpus.domain}
     return _read_text(connection, "eligible", schema.corpus.path, folder, wanted, "corpus")
@@ -42,6 +42,12 @@ def _read_text(connection: Backend, name: str, path: str, folder: Path, wanted: 
     if table.count().to_pyarrow().as_py() == 0:
         raise AdiError(f"{raw}: the table has no rows. Give it some, or remove {use} from the schema.")
     return table
+
+
+def every_item(connection: Backend, num_items: int, num_domains: int) -> ibis.Table:
+    """All pairs (item, domain) in numbers."""
+    pairs = f"SELECT item::INTEGER AS item, domain::INTEGER AS domain FROM range({num_items}) i(item), range({num_domains}) d(domain)"
+    return connection.sql(pairs)
 
 
 def write_corpus(rows: ibis.Table, eligible: ibis.Table | None, out: Path, num_domains: int) -> list[int]:

@@ -73,6 +73,8 @@ def write_rows(
     write_columns(ordered, out / "interactions", int(offsets[-1]), {**dtypes, "held_out": np.int8}, encoders, advance)
     np.save(out / "interactions" / "user_offsets.npy", offsets)
 
+    if timed:
+        _write_timeline(rows, out / "timeline", num_users, dtypes)
     tested = rows.filter(_.part == TEST)
     length = int(tested.count().to_pyarrow().as_py())
     order = ["domain", "user", "row"]
@@ -80,3 +82,15 @@ def write_rows(
     write_columns(ordered, out / "test", length, {**dtypes, "before": np.int32}, encoders, advance)
     numbered = tested.mutate(test=ibis.row_number().over(ibis.window(order_by=order)))
     return numbered.select("test", "user", "domain")
+
+
+def _write_timeline(rows: ibis.Table, folder: Path, num_users: int, dtypes: Mapping[str, npt.DTypeLike]) -> None:
+    """Write item, domain and time of the rows of all parts by user and time, and the slice of each user's."""
+    counts = np.zeros(num_users + 1, dtype=np.int64)
+    for batch in rows.group_by("user").agg(rows=_.count()).to_pyarrow_batches():
+        counts[batch["user"].to_numpy() + 1] = batch["rows"].to_numpy()
+    offsets = np.cumsum(counts)
+    columns = {name: dtypes[name] for name in ("item", "domain", "time")}
+    ordered = rows.select(list(columns)).to_pyarrow_batches(chunk_size=ROWS_PER_BATCH)
+    write_columns(ordered, folder, int(offsets[-1]), columns)
+    np.save(folder / "user_offsets.npy", offsets)

@@ -4,6 +4,8 @@ entities/{user,item}.arrow       index and id of every user and item
 interactions/*.npy               training and validation rows by (user, time), one file for each column
 interactions/user_offsets.npy    the slice of each user's rows
 test/*.npy                       the rows of the test, by (domain, user)
+timeline/*.npy                   the rows of all parts by (user, time), for live histories; if the log has time
+trends/{all,known}/*.npy         clicks by time for counters, see `adi.preparation.trends`; if the schema asks for them
 candidates/*.npy                 the items that each test row is ranked among, where the split gives them
 corpus/*.npy                     the items of each domain, with their training counts
 features/{user,item}/*.npy       the codes of each feature, see `adi.features`
@@ -25,26 +27,35 @@ from pathlib import Path
 
 import duckdb
 import ibis
+from ibis import _
 from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import fingerprint
 from adi.data.coding import NUMBERS
 from adi.data.folder import new_folder
-from adi.data.manifest import FORMAT, DomainCounts, FeatureInfo, Manifest, RowCounts
+from adi.data.manifest import FORMAT, DomainCounts, FeatureInfo, Manifest, RowCounts, TrendInfo
 from adi.errors import ArgumentError
 from adi.features.encoding import Encoding
 from adi.features.kind import feature_info
 from adi.preparation.attributes import write_attributes
-from adi.preparation.corpus import read_candidates, read_eligible, require_items, write_candidates, write_corpus
+from adi.preparation.corpus import (
+    every_item,
+    read_candidates,
+    read_eligible,
+    require_items,
+    write_candidates,
+    write_corpus,
+)
 from adi.preparation.encoding import TableColumns, encode_features
 from adi.preparation.entities import SIDES, Entities, in_numbers, number_entities
 from adi.preparation.feature_table import count_rows
 from adi.preparation.inputs import AnySchema, Inputs, open_inputs, read_schema
 from adi.preparation.interactions import fit_context, write_rows
 from adi.preparation.logs import LOGS, read_logs
-from adi.preparation.splitting import assign_parts, count_by_domain
+from adi.preparation.splitting import TEST, assign_parts, count_by_domain
+from adi.preparation.trends import trend_info, write_trends
 from adi.progress import Report, reporting
-from adi.schema import Schema
+from adi.schema import Corpus, Schema, TimeSplit
 
 CORPUS, CANDIDATES = "corpus.path", "split.candidates"
 """The keys of the schema that name tables of pairs."""
@@ -165,6 +176,7 @@ class _Preparation:
         numbers = self._number(texts)
         features, ignored, context = self._encode(texts, numbers)
         self._write_rows(texts, numbers, context)
+        trend = self._write_trends(numbers)
         return Manifest(
             format=FORMAT,
             adi=version("adi-retrieval"),
@@ -183,6 +195,7 @@ class _Preparation:
             ignored_values=ignored,
             features=tuple(features),
             candidates=CANDIDATES in texts.listed,
+            trend=trend,
         )
 
     def _read(self) -> _Texts:
@@ -214,8 +227,10 @@ class _Preparation:
             self.connection.con.execute(f"DROP TABLE {name}")
         by_domain = count_by_domain(rows, self.schema.split, texts.domains, str(log.table))
         eligible = in_numbers(texts.listed[CORPUS], entities, texts.domains) if CORPUS in texts.listed else None
+        if self.schema.corpus == "all":
+            eligible = every_item(self.connection, entities["item"].size, len(texts.domains))
         sizes = write_corpus(rows, eligible, self.out / "corpus", len(texts.domains))
-        if self.schema.corpus is not None:
+        if isinstance(self.schema.corpus, Corpus):
             require_items(self.schema.corpus, dict(zip(texts.domains, sizes, strict=True)))
         counts = {
             domain: counts.model_copy(update={"corpus": size})
@@ -259,3 +274,18 @@ class _Preparation:
             ranked = in_numbers(texts.listed[CANDIDATES], numbers.entities, texts.domains)
             num_tests = sum(counts.test for counts in numbers.by_domain.values())
             write_candidates(tested, ranked, self.out / "candidates", num_tests)
+
+    def _write_trends(self, numbers: _Numbers) -> TrendInfo | None:
+        """Write the clicks by time: of all rows, and where the test is not later than the others, of the others."""
+        trend, time = self.schema.trend, self.inputs.logs[0].time
+        if trend is None:
+            return None
+        info = trend_info(trend, time)
+        sizes = numbers.entities["item"].size, len(numbers.by_domain)
+        self.say("trends", 0, 1)
+        write_trends(self.connection, numbers.rows, info, *sizes, self.out / "trends" / "all")
+        if not isinstance(self.schema.split, TimeSplit):
+            known = numbers.rows.filter(_.part != TEST)
+            write_trends(self.connection, known, info, *sizes, self.out / "trends" / "known")
+        self.say("trends", 1, 1)
+        return info

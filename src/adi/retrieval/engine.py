@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset, Queries
+from adi.data.dataset import Dataset
+from adi.data.queries import Queries
 from adi.errors import ArgumentError
 from adi.index.allowed import AllowedItems
 from adi.index.topk import Hits

@@ -9,7 +9,8 @@ import numpy as np
 
 from adi.data.arrays import Array
 from adi.data.bids import check_weight
-from adi.data.dataset import Histories, Queries
+from adi.data.histories import Histories
+from adi.data.queries import Queries
 from adi.errors import AdiError, suggestion
 from adi.features.reader import context_codes
 from adi.retrieval.engine import open_engine

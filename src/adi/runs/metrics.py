@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 from pydantic import ConfigDict, Field
@@ -31,6 +32,13 @@ class QueryGroup(Record):
         return self.__pydantic_extra__
 
 
+class Measured(Record):
+    """Measures by domain, and averaged over the domains."""
+
+    domains: dict[str, Measures]
+    mean: Measures
+
+
 class Metrics(Record):
     """Measures of an evaluation: by domain, averaged over the domains, and by group of queries.
 
@@ -38,6 +46,10 @@ class Metrics(Record):
     ``candidates``. `history` is the rule by which queries saw earlier rows of their users. `breakdown` maps a grouping,
     such as ``history_length``, and a domain to its groups in order. `ranks` is the digest of the ranks from which the
     measures were computed (`adi.runs.ranks`).
+
+    `known` says what queries knew: ``frozen``, the rows of training and validation alone, or ``live``, the rows of the
+    test before their moment, too. Where the data has trends, all the above is live, and `frozen` and `live` have the
+    measures of both.
 
     `fingerprint` is that of the dataset; None in the files of an older adi, which evaluated runs on their own data
     only. `prepared` is the path of the dataset, relative to the run's folder, and `unknown` counts the values that the
@@ -56,6 +68,9 @@ class Metrics(Record):
     fingerprint: str | None = None
     prepared: str | None = None
     unknown: tuple[Unknown, ...] = ()
+    known: Literal["frozen", "live"] = "frozen"
+    frozen: Measured | None = None
+    live: Measured | None = None
 
     @property
     def default_measure(self) -> str:

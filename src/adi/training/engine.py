@@ -9,7 +9,7 @@ from torch import Tensor
 
 from adi.data.arrays import Array
 from adi.data.bids import log_bids
-from adi.data.dataset import Queries
+from adi.data.queries import Queries
 from adi.errors import ArgumentError
 from adi.index.allowed import AllowedItems
 from adi.index.topk import Hits

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from adi.data.dataset import Known
 from adi.errors import ArgumentError
 from adi.evaluation.evaluate import Against, evaluate
 from adi.evaluation.ranking import Rankings
@@ -14,7 +15,7 @@ from adi.models.interest import interests
 from adi.models.model import Model
 from adi.progress import Report, reporting
 from adi.runs.by_feature import INTEREST, ByFeature, write_by_feature
-from adi.runs.metrics import Metrics, write_metrics
+from adi.runs.metrics import Measured, Metrics, write_metrics
 from adi.runs.ranks import write_ranks
 from adi.training.fitted import open_run
 
@@ -31,6 +32,9 @@ def evaluate_run(
     progress: bool | Report = True,
 ) -> Metrics:
     """Evaluate a complete run on test rows, into ``<run>/ranks.parquet`` and ``<run>/metrics.json``.
+
+    Where the data has trends, the test is done twice: frozen, when queries know the rows of training and validation
+    alone, and live, when they know those of the test before their moment, too (`adi.runs.metrics.Metrics`).
 
     The weights of a model that weighs its features by domain go into ``<run>/interest.json``.
 
@@ -61,16 +65,28 @@ def evaluate_run(
             ranked[domain] = rankings
             report("evaluating", len(ranked), len(dataset.domains))
 
-        measured = evaluate(
-            scorer,
-            dataset,
-            part="test",
-            against=against or ("candidates" if dataset.manifest.candidates else "corpus"),
-            ks=ks,
-            metrics=metrics,
-            causal=causal,
-            done=done,
-        )
+        def measure(known: Known) -> Metrics:
+            ranked.clear()
+            return evaluate(
+                scorer,
+                dataset,
+                part="test",
+                against=against or ("candidates" if dataset.manifest.candidates else "corpus"),
+                ks=ks,
+                metrics=metrics,
+                causal=causal,
+                known=known,
+                done=done,
+            )
+
+        if dataset.manifest.trend is None:
+            measured = measure("frozen")
+        else:
+            frozen, measured = measure("frozen"), measure("live")
+            both = {
+                name: Measured(domains=m.domains, mean=m.mean) for name, m in (("frozen", frozen), ("live", measured))
+            }
+            measured = measured.model_copy(update=both)
     other = None if prepared is None else os.path.relpath(dataset.folder.resolve(), folder.resolve())
     measured = measured.model_copy(
         update={

@@ -6,11 +6,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from adi.batch import Batch, DomainCandidates, tensors
+from adi.batch import Batch, DomainCandidates, DomainTrends, tensors
 from adi.data.arrays import Array
-from adi.data.dataset import Dataset, Queries
+from adi.data.dataset import Dataset
+from adi.data.histories import Histories
+from adi.data.queries import Queries
 from adi.features.reader import FeatureReader
+from adi.features.trends import trend_features
 from adi.negatives import Candidates, DomainCorpus, NegativeSampler
+from adi.training.moments import Moments
+from adi.training.unknown_items import with_unknown_items
 
 CHUNK = 4096
 WINDOW = 256 * CHUNK
@@ -42,12 +47,22 @@ class Loader:
     """
 
     def __init__(
-        self, dataset: Dataset, *, batch_size: int, sampler: NegativeSampler, causal: bool = True, seed: int = 0
+        self,
+        dataset: Dataset,
+        *,
+        batch_size: int,
+        sampler: NegativeSampler,
+        causal: bool = True,
+        seed: int = 0,
+        unknown: float = 0.0,
     ) -> None:
         self.dataset, self.batch_size, self.sampler = dataset, batch_size, sampler
         self.causal, self.seed = causal, seed
+        self.unknown = unknown
         self.reader = FeatureReader(dataset)
         self.num_samples = sum(counts.train for counts in dataset.manifest.by_domain.values())
+        clicks = dataset.clicks("frozen")
+        self.moments = None if clicks is None else Moments(dataset, clicks, batch_size)
 
     def __len__(self) -> int:
         """The number of batches per epoch."""
@@ -60,6 +75,11 @@ class Loader:
 
     def draws(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, np.random.Generator]]:
         """Yield the arguments of `batch` for each step of an epoch: training rows, and the generator of negatives."""
+        if self.moments is not None:
+            for step, rows in enumerate(self.moments.draws(np.random.default_rng([self.seed, epoch, 0]))):
+                if step >= start:
+                    yield rows, np.random.default_rng([self.seed, epoch, step + 1])
+            return
         pending = np.empty(0, dtype=np.int64)
         step = 0
         for rows in shuffled(self.dataset.num_rows, np.random.default_rng([self.seed, epoch, 0])):
@@ -82,13 +102,20 @@ class Loader:
         """
         num_domains, num_rows = len(self.dataset.domains), len(rows)
         domains = np.concatenate([self.dataset.targets("train", rows)[2], pseudo.domains])
-        order = np.argsort(domains, kind="stable")  # within a domain, rows come before pseudo-positives
+        if self.moments is None:
+            order = np.argsort(domains, kind="stable")  # within a domain, rows come before pseudo-positives
+        else:
+            order = np.lexsort((self.moments.group_of[rows], domains))
         rows, domains = np.concatenate([rows, pseudo.rows])[order], domains[order]
         users, items, _ = self.dataset.targets("train", rows)
         offsets = np.searchsorted(domains, np.arange(num_domains + 1))
+        queries = self.queries(rows, domains)
         known_items, known_offsets = self.dataset.known_positives(users, domains)
+        if self.moments is not None and not self.dataset.manifest.repeats:  # a list leaves out the history, too
+            known_items, known_offsets = joined((known_items, known_offsets), queries.histories)
 
         candidates: dict[int, DomainCandidates] = {}
+        trends: dict[int, DomainTrends] = {}
         candidate_items, popularity, item_offsets = [], [], [0]
         for domain in range(num_domains):
             start, stop = offsets[domain], offsets[domain + 1]
@@ -97,18 +124,42 @@ class Loader:
                 drawn = self.sampler.draw(domain, items[start:rows_stop], rng, pseudo=items[rows_stop:stop])
                 cuts = known_offsets[start : stop + 1]
                 candidates[domain] = _columns(drawn, drawn.known(known_items[cuts[0] : cuts[-1]], cuts - cuts[0]))
+                if self.moments is not None:
+                    groups = self.moments.group_of[rows[start:stop]]
+                    trends[domain] = self.trends(domain, drawn, queries.part(start, stop), groups)
                 candidate_items.append(drawn.items)
                 popularity.append(self.dataset.corpora.log_popularity(domain, drawn.items))
             item_offsets.append(item_offsets[-1] + (len(drawn.items) if start < stop else 0))
         item_domains = np.repeat(np.arange(num_domains), np.diff(item_offsets))
+        user = self.reader.user_bags(queries)
+        item = self.reader.item_bags(np.concatenate(candidate_items), item_domains)
+        if self.unknown:
+            user = with_unknown_items(user, self.reader.user_features, self.unknown, rng)
+            item = with_unknown_items(item, self.reader.item_features, self.unknown, rng)
         return Batch(
             size=len(rows),
-            user=tensors(self.reader.user_bags(self.queries(rows, domains))),
+            user=tensors(user),
             user_offsets=tuple(offsets.tolist()),
-            item=tensors(self.reader.item_bags(np.concatenate(candidate_items), item_domains)),
+            item=tensors(item),
             item_offsets=tuple(item_offsets),
             item_log_popularity=torch.from_numpy(np.concatenate(popularity)),
             candidates=candidates,
+            trends=trends,
+        )
+
+    def trends(self, domain: int, drawn: Candidates, queries: Queries, groups: Array) -> DomainTrends:
+        """What is known of a domain's candidates at the moments of its samples, whose `groups` (n,) ascend."""
+        assert self.moments is not None and queries.clicks is not None
+        distinct, first = np.unique(groups, return_index=True)
+        moments = self.moments.moments[distinct]
+        pairs = queries.clicks.co_clicks(queries.histories, self.moments.moments[groups])
+        offsets, columns = drawn.known(pairs.items, pairs.offsets)
+        return DomainTrends(
+            cuts=(*first.tolist(), len(groups)),
+            features=torch.from_numpy(trend_features(queries.clicks.counts(domain, drawn.items, moments))),
+            pair_offsets=torch.from_numpy(offsets),
+            pair_columns=torch.from_numpy(columns),
+            shares=torch.from_numpy(pairs.values[drawn.is_candidate(pairs.items)]),
         )
 
     def queries(self, rows: Array, domains: Array) -> Queries:
@@ -124,6 +175,13 @@ def _columns(drawn: Candidates, known: tuple[Array, Array]) -> DomainCandidates:
         positive_log_q=torch.from_numpy(drawn.positive_log_q),
         known=(torch.from_numpy(known[0]), torch.from_numpy(known[1])),
     )
+
+
+def joined(known: tuple[Array, Array], histories: Histories) -> tuple[Array, Array]:
+    """Each sample's known positives followed by the items of its history: items (T,), offsets (n + 1,)."""
+    items, offsets = known
+    both = Histories(items, np.zeros_like(items), offsets).then(histories)
+    return both.items, both.offsets
 
 
 def shuffled(num_rows: int, rng: np.random.Generator) -> Iterator[Array]:

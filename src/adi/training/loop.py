@@ -52,7 +52,12 @@ class Training:
         self.model, self.dataset, self.settings, self.out, self.observer = model, dataset, settings, out, observer
         sampler = negative_sampler(dataset, in_batch=settings.in_batch, uniform=settings.uniform)
         self.loader = Loader(
-            dataset, batch_size=settings.batch_size, sampler=sampler, causal=settings.causal, seed=seed
+            dataset,
+            batch_size=settings.batch_size,
+            sampler=sampler,
+            causal=settings.causal,
+            seed=seed,
+            unknown=settings.unknown,
         )
         self.step = Step(model, settings, loss)
         self.steps = len(self.loader)
@@ -124,6 +129,7 @@ class Training:
             VectorScorer(self.model, self.dataset),
             self.dataset,
             part="validation",
+            known="frozen" if self.dataset.manifest.trend is None else "live",
             ks=(self.settings.k,),
             rows_per_domain=self.settings.validation_rows,
         )

@@ -39,6 +39,7 @@ class TrainingSettings(Strict):
     in_batch: bool = True
     uniform: int = Field(1000, ge=0)
     causal: bool = True
+    unknown: float = Field(0.0, ge=0.0, lt=1.0)
     k: int = Field(50, ge=1)
     keep: Literal["mean", "domain"] = "mean"
     patience: int = Field(4, ge=1)

@@ -1,11 +1,15 @@
 """One training step: the loss of a batch, its gradients, and the update of the weights."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
-from adi.batch import Batch
+from adi.batch import Batch, DomainCandidates, DomainTrends
 from adi.errors import AdiError
-from adi.losses import Loss
+from adi.losses import Loss, Pairs
 from adi.models.two_tower import TwoTower
 from adi.nn.domain_parameter import split_by_domain
 from adi.training.averaging import WeightAverage
@@ -51,23 +55,72 @@ def batch_loss(model: TwoTower, batch: Batch, loss: Loss) -> Tensor:
     samples, corpora = split_by_domain(users, batch.user_offsets), split_by_domain(items, batch.item_offsets)
     losses = []
     for domain, candidates in batch.candidates.items():
-        corpus = corpora[domain]  # (m, dim)
-        queries = model.queries(samples[domain], corpus[candidates.positive])  # (n, dim)
-        set_losses = [
-            loss(
-                set_queries,
-                set_corpus,
-                candidates.positive,
-                log_q=candidates.log_q,
-                positive_log_q=candidates.positive_log_q,
-                known=candidates.known,
-                temperature=model.temperature,
-            )
-            for set_queries, set_corpus in model.by_set(queries, corpus)
-        ]
-        _check_loss(set_losses[0])
-        losses.append(torch.stack(set_losses).mean())
+        block = Block(samples[domain], corpora[domain], candidates)
+        blocks = by_moment(model, domain, block, batch.trends[domain]) if domain in batch.trends else [block]
+        losses += [block_loss(model, block, loss) for block in blocks]
     return torch.stack(losses).sum() / batch.size
+
+
+@dataclass(frozen=True)
+class Block:
+    """Samples of one domain that have the same item vectors.
+
+    Attributes:
+        users: (n, dim).
+        corpus: (m, dim).
+        candidates: the columns of the samples' logits.
+        pairs: scores of single pairs, if there are any.
+    """
+
+    users: Tensor
+    corpus: Tensor
+    candidates: DomainCandidates
+    pairs: Pairs | None = None
+
+
+def by_moment(model: TwoTower, domain: int, block: Block, trends: DomainTrends) -> Iterator[Block]:
+    """Split a domain's samples by moment; each block has the items' coordinates and the co-clicks of its moment."""
+    coordinates = model.trend_coordinates(trends.features, domain)  # (g, m, W)
+    moment = torch.repeat_interleave(torch.tensor(trends.cuts).diff())  # (n,)
+    moment_of_pair = torch.repeat_interleave(moment, trends.pair_offsets.diff()).to(coordinates.device)  # (P,)
+    scores = model.co_click_scores(trends.shares, trends.features[moment_of_pair, trends.pair_columns], domain)
+    sizes = [stop - start for start, stop in pairwise(trends.cuts)]
+    pair_cuts = trends.pair_offsets[list(trends.cuts)].tolist()
+    pair_sizes = [stop - start for start, stop in pairwise(pair_cuts)]
+    parts = zip(
+        block.users.split_with_sizes(sizes), coordinates.unbind(), scores.split_with_sizes(pair_sizes), strict=True
+    )
+    for number, (users, of_moment, pair_scores) in enumerate(parts):
+        start, stop = trends.cuts[number], trends.cuts[number + 1]
+        offsets = trends.pair_offsets[start : stop + 1] - pair_cuts[number]
+        columns = trends.pair_columns[pair_cuts[number] : pair_cuts[number + 1]]
+        yield Block(
+            users,
+            torch.cat([block.corpus, of_moment], dim=1),
+            block.candidates.part(start, stop),
+            (offsets, columns, pair_scores),
+        )
+
+
+def block_loss(model: TwoTower, block: Block, loss: Loss) -> Tensor:
+    """The summed loss of a block's samples, the mean of the embedding sets."""
+    candidates = block.candidates
+    queries = model.queries(block.users, block.corpus[candidates.positive])  # (n, dim)
+    set_losses = [
+        loss(
+            set_queries,
+            set_corpus,
+            candidates.positive,
+            log_q=candidates.log_q,
+            positive_log_q=candidates.positive_log_q,
+            known=candidates.known,
+            temperature=model.temperature,
+            **({} if block.pairs is None else {"pairs": block.pairs}),
+        )
+        for set_queries, set_corpus in model.by_set(queries, block.corpus)
+    ]
+    _check_loss(set_losses[0])
+    return torch.stack(set_losses).mean()
 
 
 def _check_loss(value: object) -> None:

@@ -1,0 +1,94 @@
+"""The clicks of a prepared dataset by time: counts and co-clicks of items at any moment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from adi.data.arrays import Array, read_array
+from adi.data.co_clicks import CoClicks, Pairs
+from adi.data.decayed_sums import read_decayed_sums
+from adi.data.histories import Histories
+from adi.data.manifest import TrendInfo
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What counters know of m items in one domain at g moments, for K half-lives.
+
+    Attributes:
+        in_domain: decayed clicks of each item in the domain (g, m, K).
+        overall: the same in all domains together (g, m, K).
+        domain_total: decayed clicks of the domain (g, K).
+        overall_total: decayed clicks of all domains (g, K).
+        age: the time since each item's first click in multiples of the shortest half-life (g, m); -1 if it has none.
+        num_items: the number of items among which clicks are shared.
+    """
+
+    in_domain: Array
+    overall: Array
+    domain_total: Array
+    overall_total: Array
+    age: Array
+    num_items: int
+
+
+class ClickLog:
+    """What counters know at any moment: the clicks strictly before the moment less the delay.
+
+    Args:
+        folder: the arrays that `adi.preparation.trends` wrote.
+        info: half-lives and delay.
+        num_items, num_domains: of the dataset.
+        until: later moments know what was known at this one; None: all moments are themselves.
+    """
+
+    def __init__(
+        self, folder: Path, info: TrendInfo, num_items: int, num_domains: int, until: float | None = None
+    ) -> None:
+        self.info, self.num_items, self.num_domains, self.until = info, num_items, num_domains, until
+        self.half_lives = np.asarray(info.half_lives, dtype=np.float64)
+        self.times = read_array(folder / "time.npy")
+        self._items = read_decayed_sums(folder, "item", self.times, self.half_lives)
+        self._domains = read_decayed_sums(folder, "domain", self.times, self.half_lives)
+        self._co_clicks: CoClicks | None = None
+        if info.co_clicks is not None:
+            keys, followers = read_array(folder / "pair_key.npy"), read_array(folder / "pair_item.npy")
+            half_lives = np.asarray(info.co_clicks.half_lives, dtype=np.float64)
+            self._co_clicks = CoClicks(keys, followers, self.times, half_lives, info.co_clicks.window)
+
+    @property
+    def end(self) -> float:
+        """The first moment at which all clicks are known."""
+        return float(self.times[-1]) + self.info.delay + 1
+
+    def known_at(self, moments: Array) -> tuple[Array, Array]:
+        """The moments (g,) whose clicks are known, and the number of clicks before each (g,)."""
+        known = moments - self.info.delay
+        if self.until is not None:
+            known = np.minimum(known, self.until)
+        return known, np.searchsorted(self.times, known)
+
+    def counts(self, domain: int, items: Array, moments: Array) -> Counts:
+        """The counts of `items` (m,), ascending, in a domain at `moments` (g,)."""
+        known, ranks = self.known_at(moments)
+        shape = len(moments), len(items)
+        in_domain, overall = (
+            self._items.at(
+                np.tile(segments, len(moments)), np.repeat(ranks, len(items)), np.repeat(known, len(items))
+            ).reshape(*shape, -1)
+            for segments in (domain * self.num_items + items, self.num_domains * self.num_items + items)
+        )
+        totals = [self._domains.at(np.full(len(known), d), ranks, known) for d in (domain, self.num_domains)]
+        oldest, clicked = self._items.oldest(self.num_domains * self.num_items + items)
+        age = (known[:, None] - oldest) / self.half_lives.min()
+        age = np.where(clicked & (age > 0), age, -1.0)
+        return Counts(in_domain, overall, totals[0], totals[1], age, self.num_items)
+
+    def co_clicks(self, histories: Histories, moments: Array) -> Pairs:
+        """The co-clicks of n histories, each at its own moment; none if they are not counted. See `CoClicks.at`."""
+        if self._co_clicks is None or self.info.co_clicks is None:
+            none = np.empty(0, dtype=np.int64)
+            return Pairs(none, np.empty((0, 0), dtype=np.float32), np.zeros(len(moments) + 1, dtype=np.int64))
+        known, ranks = self.known_at(moments)
+        return self._co_clicks.at(histories.recent(self.info.co_clicks.last), ranks, known, self.num_items)

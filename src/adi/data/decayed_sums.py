@@ -1,0 +1,107 @@
+"""Decayed counts of clicks at any moment, from arrays that grow with the clicks alone.
+
+A click counts ``2 ** (-age / half_life)``. Clicks are grouped into *segments*, such as the clicks of an item in a
+domain. Sorted by segment and time, each click stores the decayed count of its segment at its own time, itself
+included. The count of a segment at a later moment is that of its newest click before the moment, decayed by the time
+since then: one binary search for each segment that is asked for, whatever the number of clicks.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from adi.data.arrays import Array, ArrayWriter, read_array
+
+RANK_BITS = 32
+"""A click's key is its segment above this many bits, in which its rank by time is."""
+
+
+def key_of(segments: Array, ranks: Array) -> Array:
+    """The sort key of clicks: by segment, then by rank, the click's position in the order of time."""
+    keys: Array = (segments.astype(np.int64) << RANK_BITS) | ranks
+    return keys
+
+
+class DecayedSums:
+    """Decayed counts by segment, for K half-lives.
+
+    Args:
+        keys: of all clicks, ascending (n,) int64, see `key_of`.
+        sums: the decayed count of each click's segment at the click, itself included (n, K) float32.
+        times: of the clicks by rank, in the unit of the log.
+        half_lives: (K,), in the same unit.
+    """
+
+    def __init__(self, keys: Array, sums: Array, times: Array, half_lives: Array) -> None:
+        self.keys, self.sums, self.times, self.half_lives = keys, sums, times, half_lives
+
+    def at(self, segments: Array, ranks: Array, moments: Array) -> Array:
+        """The decayed counts of q segments (q, K) float32, each at its own moment.
+
+        Args:
+            segments: (q,); ascending segments are searched fastest.
+            ranks: the number of clicks of the log strictly before each moment (q,).
+            moments: (q,).
+        """
+        newest = np.searchsorted(self.keys, key_of(segments, ranks)) - 1
+        keys = self.keys[np.maximum(newest, 0)]
+        counted = np.flatnonzero((newest >= 0) & (keys >> RANK_BITS == segments))
+        counts = np.zeros((len(segments), len(self.half_lives)), dtype=np.float32)
+        times = self.times[keys[counted] & ((1 << RANK_BITS) - 1)]
+        ages = (moments[counted] - times)[:, None] / self.half_lives
+        counts[counted] = self.sums[newest[counted]] * np.exp2(-ages.astype(np.float32))
+        return counts
+
+    def oldest(self, segments: Array) -> tuple[Array, Array]:
+        """The time of the oldest click of segments (q,), and whether they have one (q,)."""
+        first = np.searchsorted(self.keys, key_of(segments, np.zeros_like(segments)))
+        keys = self.keys[np.minimum(first, len(self.keys) - 1)]
+        clicked = keys >> RANK_BITS == segments
+        return self.times[np.where(clicked, keys & ((1 << RANK_BITS) - 1), 0)], clicked
+
+
+def write_decayed_sums(
+    folder: Path, name: str, blocks: Iterable[Array], length: int, times: Array, half_lives: Array
+) -> None:
+    """Write the arrays ``<name>_key.npy`` and ``<name>_sum.npy`` from keys in ascending order, a block at a time."""
+    num_sums = len(half_lives)
+    with (
+        ArrayWriter(folder / f"{name}_key.npy", length, np.int64) as keys,
+        ArrayWriter(folder / f"{name}_sum.npy", length * num_sums, np.float32) as sums,
+    ):
+        last_key, last_sums = np.int64(-1), np.zeros(num_sums)
+        for block in blocks:
+            seconds = times[block & ((1 << RANK_BITS) - 1)]
+            continued = block[0] >> RANK_BITS == last_key >> RANK_BITS and last_key >= 0
+            summed = _running_sums(block >> RANK_BITS, seconds, half_lives)
+            if continued:
+                same = slice(0, int(np.searchsorted(block, (block[0] >> RANK_BITS) + 1 << RANK_BITS)))
+                ages = (seconds[same] - times[last_key & ((1 << RANK_BITS) - 1)])[:, None] / half_lives
+                summed[same] += last_sums * np.exp2(-ages)
+            keys.append(block)
+            sums.append(summed.ravel())
+            last_key, last_sums = block[-1], summed[-1]
+
+
+def read_decayed_sums(folder: Path, name: str, times: Array, half_lives: Array) -> DecayedSums:
+    """Open what `write_decayed_sums` wrote, as memory maps."""
+    sums = read_array(folder / f"{name}_sum.npy").reshape(-1, len(half_lives))
+    return DecayedSums(read_array(folder / f"{name}_key.npy"), sums, times, half_lives)
+
+
+def _running_sums(segments: Array, times: Array, half_lives: Array) -> Array:
+    """The decayed count of each click's segment up to and including the click (n, K).
+
+    Doubles the number of clicks that each sum covers until it covers the longest segment.
+    """
+    first = np.flatnonzero(np.diff(segments, prepend=segments[0] - 1))
+    position = np.arange(len(segments)) - np.repeat(first, np.diff(first, append=len(segments)))
+    sums = np.ones((len(segments), len(half_lives)))
+    covered = 1
+    while covered <= position.max():
+        later = np.flatnonzero(position >= covered)
+        ages = (times[later] - times[later - covered])[:, None] / half_lives
+        sums[later] += sums[later - covered] * np.exp2(-ages)
+        covered *= 2
+    return sums

@@ -1,0 +1,48 @@
+"""Vectors less their mean in the domain."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from adi.nn.domain_parameter import split_by_domain
+
+
+class DomainCentering(nn.Module):
+    """``y = x - E[x | d]``: subtracts the mean vector of the sample's domain.
+
+    Not in the paper. Users' vectors that are 0 on average in a domain cannot say which items are popular there, only
+    which items suit one user more than another; what is popular is left to the trends, which know it at the moment.
+
+    In training, the mean is that of the domain's rows in the batch, and a running mean is kept; in evaluation, the
+    running mean is subtracted.
+
+    Args:
+        dim: width of the vectors.
+        num_domains: D.
+        momentum: weight of a batch in the running mean.
+
+    Shapes:
+        x (R, dim), D + 1 offsets -> (R, dim)
+    """
+
+    mean: Tensor
+
+    def __init__(self, dim: int, num_domains: int, *, momentum: float = 0.05) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(num_domains, dim))
+
+    def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
+        centred = []
+        for domain, part in enumerate(split_by_domain(x, offsets)):
+            if not len(part):
+                continue
+            if not self.training:
+                centred.append(part - self.mean[domain])
+                continue
+            mean = part.mean(dim=0)
+            with torch.no_grad():
+                self.mean[domain].lerp_(mean, self.momentum)
+            centred.append(part - mean)
+        return torch.cat(centred) if centred else x
