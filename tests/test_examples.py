@@ -191,3 +191,24 @@ def test_counters_need_timestamps(workspace, monkeypatch, capsys) -> None:
     with pytest.raises(SystemExit):
         counters_table(workspace, monkeypatch, capsys)
     assert "prepared: the log has no timestamps, which counters by the minute need" in capsys.readouterr().err
+
+
+def test_counters_beat_popularity_where_items_trend_and_the_truth_beats_both(tmp_path, monkeypatch, capsys) -> None:
+    market, prepared = tmp_path / "market", tmp_path / "prepared"
+    simulate(market, Marketplace(users=3000, items=800, interactions=45_000, seed=4, trends=0.5))
+    prepare(market, prepared)
+    train(prepared, "popularity", tmp_path / "run")
+    popularity = evaluate_run(tmp_path / "run").mean["recall@50"]
+
+    monkeypatch.setattr("sys.argv", ["counters.py", str(prepared)])
+    runpy.run_path(COUNTERS, run_name="__main__")
+    monkeypatch.setattr("sys.argv", ["true_scores.py", str(market), str(prepared)])
+    runpy.run_path(TRUE_SCORES, run_name="__main__")
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
+    recall = {
+        name: np.array(cells, dtype=float) for name, *cells in rows if name in ("live counts", "taste", "true scores")
+    }
+    assert recall["live counts"][-1] > 1.3 * popularity
+    assert (recall["true scores"] > 1.3 * recall["live counts"]).all()
+    assert (recall["true scores"] > 1.04 * recall["taste"]).all()
+    assert recall["true scores"][1] > 1.1 * recall["taste"][1]  # feed, where items are news

@@ -21,6 +21,17 @@ def csr(known: list[list[int]]) -> tuple[Tensor, Tensor]:
     return offsets, torch.tensor([column for columns in known for column in columns], dtype=torch.int64)
 
 
+def with_pairs(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The same problem with scores of single pairs, among them some that are masked and some of positives."""
+    generator = torch.Generator().manual_seed(1)
+    n, m = len(arguments["query"]), len(arguments["candidates"])
+    chosen = [[column for column in range(m) if torch.rand((), generator=generator) < 0.4] for _ in range(n)]
+    chosen[0] = sorted({*chosen[0], int(arguments["positive"][0])})
+    offsets, columns = csr(chosen)
+    scores = torch.randn(len(columns), dtype=torch.float64, generator=generator)
+    return {**arguments, "pairs": (offsets, columns, scores)}
+
+
 def problem(n: int = 7, m: int = 11, *, embedding_dim: int = 5, known: bool = True, seed: int = 0) -> dict[str, Any]:
     """Random arguments with every case in them: repeated positives, +inf columns, rows with no, some and all masked."""
     generator = torch.Generator().manual_seed(seed)
@@ -44,8 +55,13 @@ def problem(n: int = 7, m: int = 11, *, embedding_dim: int = 5, known: bool = Tr
 def value_and_gradients(loss: Any, arguments: dict[str, Any], scale: float = 1.0, **options: Any) -> list[Tensor]:
     names = ["query", "candidates", "temperature"]
     leaves = {name: arguments[name].clone().requires_grad_() for name in names}
+    differentiated = list(leaves.values())
+    if "pairs" in arguments:
+        offsets, columns, scores = arguments["pairs"]
+        differentiated.append(scores.clone().requires_grad_())
+        leaves["pairs"] = (offsets, columns, differentiated[-1])
     value = loss(**{**arguments, **leaves}, **options)
-    return [value.detach(), *torch.autograd.grad(value * scale, list(leaves.values()))]
+    return [value.detach(), *torch.autograd.grad(value * scale, differentiated)]
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -55,6 +71,26 @@ def test_fused_is_plain_in_value_and_gradient(n: int, m: int, rows: int, known: 
     arguments = problem(n, m, known=known, seed=n + 10 * m)
     fused = value_and_gradients(sampled_softmax, arguments, scale=-1.7, chunk_logits=rows * m)
     torch.testing.assert_close(fused, value_and_gradients(sampled_softmax_plain, arguments, scale=-1.7))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_fused_is_plain_with_scores_of_single_pairs(rows: int) -> None:
+    arguments = with_pairs(problem())
+    fused = value_and_gradients(sampled_softmax, arguments, chunk_logits=rows * 11)
+    torch.testing.assert_close(fused, value_and_gradients(sampled_softmax_plain, arguments))
+    assert not torch.isclose(fused[0], sampled_softmax(**problem()))
+
+
+@both
+def test_scores_of_single_pairs_are_part_of_the_score(loss: Any) -> None:
+    """Adding a number to every pair of a row changes nothing; adding it to the positive alone is worth that much."""
+    arguments = problem(known=False) | {"log_q": torch.zeros(11), "positive_log_q": torch.zeros(7)}
+    everywhere = csr([list(range(11))] * 7)
+    same = loss(**arguments, pairs=(*everywhere, torch.full((77,), 0.6, dtype=torch.float64)))
+    torch.testing.assert_close(same, loss(**arguments))
+    far = torch.full((7,), 300.0, dtype=torch.float64)
+    alone = loss(**arguments, pairs=(*csr([[int(column)] for column in arguments["positive"]]), far))
+    assert float(alone) < 1e-6
 
 
 @both

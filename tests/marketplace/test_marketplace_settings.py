@@ -29,6 +29,13 @@ def test_other_numbers_of_domains_shrink_harmonically() -> None:
         ({"user_overlap": 1.5}, r"^user_overlap: 1\.5; give a number from 0 to 1\."),
         ({"shared_strength": float("nan")}, r"^shared_strength: nan"),
         ({"specific_strength": "2"}, r"^specific_strength: '2'"),
+        ({"trends": -0.1}, r"^trends: -0\.1; give a number from 0 to 0\.9\."),
+        ({"trends": 0.95}, r"^trends: 0\.95; give a number from 0 to 0\.9\."),
+        ({"trends": "yes"}, r"^trends: 'yes'; give a number"),
+        (
+            {"trends": 0.5, "days": 167},
+            r"^days: 167 are too many with trends in 3 domains\..* at most 500, or trends 0",
+        ),
         ({"items": 35, "domains": 4}, r"^items: 35 are too few for 4 domains.* Give 40 or more"),
         ({"users": 80, "interactions": 159}, r"^interactions: 159 are too few for 80 users.* Give 160 or more"),
     ],

@@ -50,6 +50,12 @@ def simulate(
     bid_strength: Annotated[float, typer.Option(help="Effect of an item's bid in its domain.")] = 0.5,
     quality_strength: Annotated[float, typer.Option(help="Effect of an item's quality in its domain.")] = 0.5,
     popularity_skew: Annotated[float, typer.Option(help="Exponent of the items' popularity.")] = 0.6,
+    trends: Annotated[
+        float,
+        typer.Option(
+            help="Share of attention on items that arrive and fade, and on bursts; above 0, days have busy hours."
+        ),
+    ] = 0.0,
     profile_strength: Annotated[
         float, typer.Option(help="Share of profile features that tell of the user's interest.")
     ] = 0.6,
@@ -75,6 +81,7 @@ def simulate(
         bid_strength=bid_strength,
         quality_strength=quality_strength,
         popularity_skew=popularity_skew,
+        trends=trends,
         profile_strength=profile_strength,
         user_overlap=user_overlap,
         item_overlap=item_overlap,

@@ -49,6 +49,7 @@ class ClickLog:
         self.info, self.num_items, self.num_domains, self.until = info, num_items, num_domains, until
         self.half_lives = np.asarray(info.half_lives, dtype=np.float64)
         self.times = read_array(folder / "time.npy")
+        self._item_of, self._domain_of = read_array(folder / "click_item.npy"), read_array(folder / "click_domain.npy")
         self._items = read_decayed_sums(folder, "item", self.times, self.half_lives)
         self._domains = read_decayed_sums(folder, "domain", self.times, self.half_lives)
         self._co_clicks: CoClicks | None = None
@@ -70,20 +71,39 @@ class ClickLog:
         return known, np.searchsorted(self.times, known)
 
     def counts(self, domain: int, items: Array, moments: Array) -> Counts:
-        """The counts of `items` (m,), ascending, in a domain at `moments` (g,)."""
+        """The counts of `items` (m,), ascending, in a domain at `moments` (g,); they are read fastest in order."""
         known, ranks = self.known_at(moments)
-        shape = len(moments), len(items)
-        in_domain, overall = (
-            self._items.at(
-                np.tile(segments, len(moments)), np.repeat(ranks, len(items)), np.repeat(known, len(items))
-            ).reshape(*shape, -1)
-            for segments in (domain * self.num_items + items, self.num_domains * self.num_items + items)
-        )
+        in_domain, overall = (self._counts(number, items, known, ranks) for number in (domain, self.num_domains))
         totals = [self._domains.at(np.full(len(known), d), ranks, known) for d in (domain, self.num_domains)]
         oldest, clicked = self._items.oldest(self.num_domains * self.num_items + items)
         age = (known[:, None] - oldest) / self.half_lives.min()
         age = np.where(clicked & (age > 0), age, -1.0)
         return Counts(in_domain, overall, totals[0], totals[1], age, self.num_items)
+
+    def _counts(self, domain: int, items: Array, known: Array, ranks: Array) -> Array:
+        """The counts of items in a domain, or in all where `domain` is their number (g, m, K).
+
+        They are looked up, or where only a few clicks lie between two moments, derived from the moment before.
+        """
+        counts = np.empty((len(known), len(items), len(self.half_lives)), dtype=np.float32)
+        since_last = np.diff(ranks, prepend=-len(items))
+        looked_up = (since_last < 0) | (since_last >= len(items))
+        num, segments = np.count_nonzero(looked_up), domain * self.num_items + items
+        found = self._items.at(
+            np.tile(segments, num), np.repeat(ranks[looked_up], len(items)), np.repeat(known[looked_up], len(items))
+        )
+        counts[looked_up] = found.reshape(num, len(items), -1)
+        for number in np.flatnonzero(~looked_up):
+            elapsed = (known[number] - known[number - 1]) / self.half_lives
+            np.multiply(counts[number - 1], np.exp2(-elapsed).astype(np.float32), out=counts[number])
+            clicks = np.arange(ranks[number - 1], ranks[number])
+            if domain < self.num_domains:
+                clicks = clicks[self._domain_of[clicks] == domain]
+            columns = np.minimum(np.searchsorted(items, self._item_of[clicks]), len(items) - 1)
+            inside = items[columns] == self._item_of[clicks]
+            ages = (known[number] - self.times[clicks[inside]])[:, None] / self.half_lives
+            np.add.at(counts[number], columns[inside], np.exp2(-ages).astype(np.float32))
+        return counts
 
     def co_clicks(self, histories: Histories, moments: Array) -> Pairs:
         """The co-clicks of n histories, each at its own moment; none if they are not counted. See `CoClicks.at`."""

@@ -29,7 +29,10 @@ def trend_features(counts: Counts) -> Array:
     added = ITEM_SMOOTHING * counts.num_items
     overall = (counts.overall + ITEM_SMOOTHING) / (counts.overall_total + added)[:, None]  # (g, m, K)
     in_domain = (counts.in_domain + DOMAIN_SMOOTHING * overall) / (counts.domain_total + DOMAIN_SMOOTHING)[:, None]
-    shares = np.log(np.concatenate([in_domain, overall], axis=2) * counts.num_items)  # (g, m, 2 K)
-    age = np.where(counts.age < 0, -SCALE, np.log1p(np.maximum(counts.age, 0.0)))  # (g, m)
-    features: Array = (np.concatenate([shares, age[:, :, None]], axis=2) / SCALE).astype(np.float32)
+    features = np.empty((*counts.age.shape, in_domain.shape[2] + overall.shape[2] + 1), dtype=np.float32)
+    np.concatenate([in_domain, overall], axis=2, out=features[:, :, :-1])
+    features[:, :, :-1] *= counts.num_items
+    np.log(features[:, :, :-1], out=features[:, :, :-1])
+    features[:, :, -1] = np.where(counts.age < 0, -SCALE, np.log1p(np.maximum(counts.age, 0.0)))
+    features /= SCALE
     return features

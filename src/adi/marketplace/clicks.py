@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from adi.marketplace.clock import DAY, FIRST_PEAK, HOUR, LAST_PEAK, time_of_day
 from adi.marketplace.sampler import ClickSampler
 from adi.marketplace.settings import Marketplace
 from adi.marketplace.users import UserBlock
@@ -14,10 +15,12 @@ CLICKS_STREAM = 2
 CLICKS_PER_VISIT = 4
 """Average clicks of a visit, a stretch of minutes with one interest."""
 
-SECOND = 1_000_000
-HOUR = 3600 * SECOND
-DAY = 24 * HOUR
 VISIT_LENGTH = HOUR // 3
+LAST_START = DAY - VISIT_LENGTH
+"""The time of day by which visits have started, so that they end on the same day."""
+
+HOURS_SPREAD = 3.0
+"""Standard deviation of the time of day of a group's visits, in hours."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,26 @@ def draw_clicks(
     visitor = np.repeat(np.arange(users), visits)
     selector = rng.random(len(visitor))
     visit_group = np.where(selector < block.main_share[visitor], block.groups[visitor, 0], block.groups[visitor, 1])
-    hour = (peak_hour[visit_group] + 3.0 * rng.standard_normal(len(visitor))) * HOUR
-    start = rng.integers(settings.days, size=len(visitor)) * DAY + hour.astype(np.int64) % (DAY - VISIT_LENGTH)
+    hour = peak_hour[visit_group] + HOURS_SPREAD * rng.standard_normal(len(visitor))
+    day = rng.integers(settings.days, size=len(visitor))
+    start = day * DAY + (_by_the_rhythm(hour) if settings.trends > 0 else (hour * HOUR).astype(np.int64) % LAST_START)
 
     pair = np.repeat(np.arange(users * domains), counts.ravel())
     user, domain = pair // domains, pair % domains
     visit = (np.cumsum(visits) - visits)[user] + (rng.random(len(pair)) * visits[user]).astype(np.int64)
-    main = selector[visit] < sampler.main_probability(block.groups, block.main_share).ravel()[pair]
-    group = np.where(main, block.groups[user, 0], block.groups[user, 1])
     time = start[visit] + rng.integers(VISIT_LENGTH, size=len(pair))
-    item, kept = sampler.draw_new(user, domain, group, rng)
+    step = sampler.attention.step(time)
+    main = selector[visit] < sampler.main_probability(block.groups[user], block.main_share[user], domain, step)
+    group = np.where(main, block.groups[user, 0], block.groups[user, 1])
+    item, kept = sampler.draw_new(user, domain, group, step, rng)
     return Clicks(user=user[kept] + block.first, domain=domain[kept], item=item[kept], time=time[kept])
+
+
+def _by_the_rhythm(hour: np.ndarray) -> np.ndarray:
+    """The start of visits with the rates of `adi.marketplace.clock`; visits of a group stay near each other.
+
+    Around uniform peaks, `hour` is uniform on the circle from the first to the last of them. Each hour becomes the time
+    of day by which this share of a day's visits has happened.
+    """
+    share = (hour - FIRST_PEAK) / (LAST_PEAK - FIRST_PEAK) % 1.0
+    return np.asarray(np.minimum(time_of_day(share), LAST_START))

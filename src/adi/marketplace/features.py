@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from adi.marketplace.attention import Attention
+from adi.marketplace.clock import FIRST_PEAK, LAST_PEAK
 from adi.marketplace.settings import Marketplace
 from adi.marketplace.truth import SIBLINGS, Truth
 from adi.marketplace.users import UserBlock
@@ -39,7 +41,7 @@ def draw_traits(settings: Marketplace) -> Traits:
     return Traits(
         age_band=rng.integers(len(AGE_BANDS), size=settings.groups),
         city=rng.integers(len(CITIES), size=settings.groups),
-        peak_hour=rng.uniform(7.0, 22.0, settings.groups),
+        peak_hour=rng.uniform(FIRST_PEAK, LAST_PEAK, settings.groups),
     )
 
 
@@ -87,8 +89,11 @@ def user_tables(settings: Marketplace, traits: Traits, block: UserBlock, counts:
     }
 
 
-def item_tables(truth: Truth) -> dict[str, pa.Table]:
-    """The tables ``items`` and ``item_domain``, the latter with a row for each domain in which an item is eligible."""
+def item_tables(truth: Truth, attention: Attention) -> dict[str, pa.Table]:
+    """The tables ``items`` and ``item_domain``, the latter with a row for each domain in which an item is eligible.
+
+    New items were not there in the earlier period: they have no impressions and no clicks.
+    """
     settings = truth.settings
     rng = settings.rng(ITEMS_STREAM)
     size = settings.items
@@ -114,6 +119,7 @@ def item_tables(truth: Truth) -> dict[str, pa.Table]:
     item, domain = np.nonzero(truth.eligible)
     level = np.exp(rng.normal(0.0, 0.5, settings.domains))  # what a click costs in the domain
     popularity = np.exp(truth.item_popularity)
+    popularity[attention.is_new] = 0.0
     impressions = rng.poisson(PAST_IMPRESSIONS * (popularity / popularity.mean())[item])
     odds = BASE_CTR / (1.0 - BASE_CTR) * np.exp(0.5 * truth.quality[item, domain])
     clicks = rng.binomial(impressions, odds / (1.0 + odds))

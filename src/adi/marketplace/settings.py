@@ -10,8 +10,17 @@ from adi.errors import ArgumentError
 PAPER_DOMAINS = {"search": 1365, "feed": 167, "cart": 610}
 """Three domains in the proportions of the paper's log (millions of records, ADI section 5.1.1)."""
 
+PAPER_HALF_LIVES = {"search": 8.0, "feed": 2.0, "cart": 24.0}
+"""Typical hours in which the attention of a new item halves: feed is like news, cart is slow."""
+
+MAX_DOMAIN_DAYS = 500
+"""Limit of days x domains with trends, of which the sampler has a table with a row for every ten minutes."""
+
 MAX_ITEMS = 20_000_000
 """Beyond this number, the 64-bit keys that find a user's repeated items could overflow."""
+
+SHARES = ("profile_strength", "user_overlap", "item_overlap")
+"""Settings that are at most 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +43,8 @@ class Marketplace:
         specific_strength: strength of the interest that holds in one domain only.
         bid_strength, quality_strength: effect of an item's bid and quality in a domain, on that domain alone.
         popularity_skew: exponent of the Zipf law of the items' popularity, the same in every domain.
+        trends: share of the attention that items which arrive and fade, and bursts of others, have at an average
+            moment, from 0 to 0.9. More than 0 gives the hours of a day their rates, too; 0: nothing changes with time.
         profile_strength: probability that a profile feature depends on the user's interest and is not random.
         user_overlap, item_overlap: share of users active, of items eligible, in two or more domains; without effect
             where there is one domain.
@@ -56,6 +67,7 @@ class Marketplace:
     bid_strength: float = 0.5
     quality_strength: float = 0.5
     popularity_skew: float = 0.6
+    trends: float = 0.0
     profile_strength: float = 0.6
     user_overlap: float = 0.49
     item_overlap: float = 0.79
@@ -65,13 +77,14 @@ class Marketplace:
 
     def __post_init__(self) -> None:
         lowest = {"users": 2, "items": 20, "interactions": 20, "seed": 0}
-        highest = {"items": MAX_ITEMS, "domains": 1000, "days": 36_500, "groups": 4096, "clusters": 4096}
+        highest: dict[str, float] = {"items": MAX_ITEMS, "domains": 1000, "days": 36_500}
+        highest |= {"groups": 4096, "clusters": 4096, "trends": 0.9} | dict.fromkeys(SHARES, 1)
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type is int:
                 low, high = lowest.get(field.name, 1), highest.get(field.name, 2**40)
             else:
-                low, high = 0, 1 if field.name in ("profile_strength", "user_overlap", "item_overlap") else 10
+                low, high = 0, highest.get(field.name, 10)
             number = "a whole number" if field.type is int else "a number"
             if isinstance(value, bool) or not isinstance(value, int if field.type is int else (int, float)):
                 raise ArgumentError(field.name, f"{value!r}; give {number}.")
@@ -89,6 +102,12 @@ class Marketplace:
                 f"{self.interactions} are too few for {self.users} users, 2 for each. "
                 f"Give {2 * self.users} or more, or at most {self.interactions // 2} users.",
             )
+        if self.trends > 0 and self.days * self.domains > MAX_DOMAIN_DAYS:
+            raise ArgumentError(
+                "days",
+                f"{self.days} are too many with trends in {self.domains} domains. Give fewer of either, so that "
+                f"days x domains is at most {MAX_DOMAIN_DAYS}, or trends 0.",
+            )
 
     @property
     def domain_names(self) -> tuple[str, ...]:
@@ -105,6 +124,13 @@ class Marketplace:
         else:
             sizes = 1.0 / np.arange(1, self.domains + 1)
         return np.asarray(sizes / sizes.sum())
+
+    @property
+    def half_lives(self) -> np.ndarray:
+        """The typical half-life of attention in each domain, (D,) hours; from 2 to 24 where there are not three."""
+        if self.domains == len(PAPER_DOMAINS):
+            return np.array([PAPER_HALF_LIVES[name] for name in self.domain_names])
+        return np.geomspace(2.0, 24.0, self.domains)
 
     @property
     def domain_sizes(self) -> np.ndarray:

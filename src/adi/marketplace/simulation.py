@@ -28,11 +28,25 @@ domains.
 clicks: each click follows the law above, but the clicks of a visit are correlated, so that recent ones say more. A
 visit starts on a uniform day, around the hour of its interest's group.
 
+**Trends.** With `trends`, half of the items are new: they arrive during the log, their attention rises within a quarter
+of a half-life, and halves with each half-life from there. Half-lives vary by item around those of the domain: 2 hours
+in feed, 8 in search, 24 in cart. A few of the other items have bursts in one domain. An item's attention in a domain at
+a moment, `h_d(v, t)`, is 1 for items that last, and adds to the score (`adi.marketplace.attention`):
+
+    f(v | u, d, t) = f(v | u, d)  +  log h_d(v, t)
+
+Peaks are such that what changes has the share `trends` of a domain's attention on average. Visits start, and items
+arrive, at the rates of the hours of a day (`adi.marketplace.clock`): nights are quiet, evenings busy. Without trends h
+is 1.
+
 **Overlap.** Users are active and items eligible in two or more domains with probability `user_overlap`, `item_overlap`.
 Domains are drawn with weights `size^0.5` (users) and `size^0.25` (items): a small domain has fewer users, with fewer
 clicks each. Each active user has a click or more; activity is log-normal.
 
-**Features** reflect all this with noise (`adi.marketplace.features`); statistics come from an earlier period.
+**Features** reflect all this with noise (`adi.marketplace.features`); statistics come from an earlier period, of which
+new items have none.
+
+**Split.** The test is the last clicks; with trends it is the clicks of the last eight hours.
 """
 
 import math
@@ -41,22 +55,21 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from adi.data.folder import new_folder
 from adi.errors import ArgumentError
-from adi.marketplace.clicks import HOUR, Clicks, draw_clicks
+from adi.marketplace.attention import draw_attention, save_attention
+from adi.marketplace.clicks import Clicks, draw_clicks
+from adi.marketplace.clock import FIRST_DAY, HOUR
 from adi.marketplace.features import draw_traits, item_tables, named, user_tables
 from adi.marketplace.sampler import ClickSampler
+from adi.marketplace.schema import schema_text
 from adi.marketplace.settings import Marketplace
 from adi.marketplace.truth import draw_truth, save_truth
 from adi.marketplace.users import ClickCounts, draw_users
 from adi.progress import Report, reporting
 
 __all__ = ["Marketplace", "simulate"]
-
-FIRST_DAY = np.datetime64("2024-01-01", "us").astype(np.int64)
-"""Microseconds since 1970, UTC."""
 
 ROW_GROUPS_PER_PART = 40
 """Row groups of a file of the log: about ten million rows."""
@@ -87,13 +100,15 @@ def simulate(out: str | Path, settings: Marketplace | None = None, progress: boo
             active += (block.activity > 0).sum(axis=0)
             activity += block.activity.sum(axis=0)
         _check_domains(settings, active, truth.eligible.sum(axis=0))
+        attention = draw_attention(truth)
         (folder / "truth").mkdir()
         save_truth(truth, folder / "truth")
-        for name, table in item_tables(truth).items():
+        save_attention(attention, truth, folder / "truth")
+        for name, table in item_tables(truth, attention).items():
             pq.write_table(table, folder / f"{name}.parquet")
-        (folder / "schema.yaml").write_text(_schema_text(settings), encoding="utf-8")
+        (folder / "schema.yaml").write_text(schema_text(settings), encoding="utf-8")
         counts = ClickCounts(settings.domain_sizes, active, activity)
-        written = _write_clicks(settings, ClickSampler(truth), counts, folder, report)
+        written = _write_clicks(settings, ClickSampler(truth, attention), counts, folder, report)
         domains = {
             "domain": settings.domain_names,
             "users": active,
@@ -193,47 +208,3 @@ def _log_table(settings: Marketplace, clicks: Clicks) -> pa.Table:
             "hour": (clicks.time // HOUR % 24).astype(np.int8),
         }
     )
-
-
-def _schema_text(settings: Marketplace) -> str:
-    def feature(name: str, kind: str, table: str | None = None, **more: object) -> dict[str, object]:
-        return {"name": name, "kind": kind, **({"table": table} if table else {}), **more}
-
-    content = {
-        "domains": {"column": "domain", "values": list(settings.domain_names)},
-        "interactions": {"path": "interactions/*.parquet", "user": "user_id", "item": "item_id", "time": "ts"},
-        "tables": {
-            "users": {"path": "users.parquet", "key": "user_id"},
-            "items": {"path": "items.parquet", "key": "item_id"},
-            "user_domain": {"path": "user_domain.parquet", "key": ["user_id", "domain"]},
-            "item_domain": {"path": "item_domain.parquet", "key": ["item_id", "domain"]},
-        },
-        "features": {
-            "user": [
-                feature("history", "behaviours", length=50),
-                feature("history_here", "behaviours", length=20, domain="same"),
-                feature("age_band", "categorical", "users"),
-                feature("city", "categorical", "users"),
-                feature("segments", "multi", "users"),
-                feature("user_past_clicks", "numeric", "user_domain", column="past_clicks"),
-            ],
-            "item": [
-                feature("item_id", "id"),
-                feature("category", "categorical", "items"),
-                feature("advertiser", "categorical", "items"),
-                feature("tags", "multi", "items"),
-                feature("price", "numeric", "items"),
-                feature("bid", "numeric", "item_domain"),
-                feature("past_impressions", "numeric", "item_domain"),
-                feature("past_clicks", "numeric", "item_domain"),
-                feature("past_ctr", "numeric", "item_domain"),
-            ],
-            "context": [feature("hour", "categorical")],
-        },
-        "corpus": {"path": "item_domain.parquet", "item": "item_id", "domain": "domain"},
-        "split": {"kind": "last"},
-    }
-    heading = (
-        "# Written by adi simulate: a simulated marketplace. truth/ holds what is true in it; no feature reads it.\n"
-    )
-    return heading + yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120)

@@ -39,6 +39,7 @@ def write_trends(
     """Write the arrays of the clicks `rows` (user, item, domain, time, row) into the folder `out`.
 
     time.npy                the times of the clicks, ascending; a click's position is its rank
+    click_{item,domain}.npy their items and domains
     item_{key,sum}.npy      decayed sums (`adi.data.decayed_sums`) of items, for each domain and then for all together
     domain_{key,sum}.npy    decayed sums of domains, and then of all together
     pair_{key,item}.npy     each click again for every one of its user's last clicks: that one's item and the click's
@@ -62,6 +63,8 @@ def write_trends(
 
     dtype = np.int64 if rows.schema()["time"].is_integer() else np.float64
     _write(out / "time.npy", column("SELECT time FROM clicks ORDER BY rank"), length, dtype)
+    _write(out / "click_item.npy", column("SELECT item FROM clicks ORDER BY rank"), length, np.int32)
+    _write(out / "click_domain.npy", column("SELECT domain FROM clicks ORDER BY rank"), length, np.int16)
     times = read_array(out / "time.npy")
     segments = {"item": (f"domain::BIGINT * {num_items} + item", f"{num_domains * num_items} + item")}
     segments["domain"] = ("domain::BIGINT", f"{num_domains}::BIGINT")

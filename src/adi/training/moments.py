@@ -1,8 +1,8 @@
 """Training rows in groups of almost the same time, whose samples see the counters of one moment.
 
 A batch whose every sample had a moment of its own would need the trends of all its candidates as often as it has
-samples. Rows of a group share the moment of the group's first row: what they see is never newer than what was known,
-and older by no more than `LONGEST` of the shortest half-life, or than the delay of the counters.
+samples. Rows of a group share the middle of the group's time instead. A group is so short that even its first row sees
+only clicks before itself: the counters' delay is then not the same for all its rows, but right on average.
 """
 
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from adi.data.clicks import ClickLog
 from adi.data.dataset import Dataset
 
 LONGEST = 1 / 8
-"""The longest time that a group spans, as a share of the shortest half-life; at least the delay."""
+"""The longest time that a group spans, as a share of the shortest half-life; at least twice the delay."""
 
-GROUPS_PER_BATCH = 16
+GROUPS_PER_BATCH = 8
 """The least number of groups in a batch, so that it does not follow a few minutes."""
 
 
@@ -33,10 +33,11 @@ class Moments:
         times = dataset.times("train", rows)
         order = np.argsort(times, kind="stable")
         self._rows, times = rows[order], times[order]
-        span = max(clicks.info.delay, LONGEST * min(clicks.info.half_lives))
+        span = max(2 * clicks.info.delay, LONGEST * min(clicks.info.half_lives))
         most = max(1, batch_size // GROUPS_PER_BATCH)
         self._cuts = group_cuts(times, span, most)
-        self.moments = times[self._cuts[:-1]]
+        first, last = times[self._cuts[:-1]], times[self._cuts[1:] - 1]
+        self.moments = np.minimum((first + last) / 2, first + clicks.info.delay)
         self.group_of = np.full(dataset.num_rows, -1, dtype=np.int32)
         self.group_of[self._rows] = np.repeat(np.arange(len(self.moments), dtype=np.int32), np.diff(self._cuts))
         self.num_batches = -(-len(rows) // batch_size)
