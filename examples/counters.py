@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--half-life", type=float, default=30.0, metavar="MINUTES", help="of live counts (default: 30)")
     parser.add_argument("-k", type=int, default=50, help="length of a list (default: 50)")
     options = parser.parse_args()
-    dataset = Dataset(options.prepared)
+    dataset = Dataset(options.prepared, all_rows=True)
     if dataset.manifest.time != "timestamp":
         parser.error(f"{options.prepared}: the log has no timestamps, which counters by the minute need")
     clicks = read_clicks(dataset)

@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | TENSORS
     | {"durations", "machine", "metrics", "progress", "runs", "models", "evaluation", "training"},
     "training.engine": DATA | {"index", "models", "training"},
-    "tuning": STORED | {"frames", "runs", "progress", "models", "evaluation", "training", "tuning"},
+    "tuning": STORED | {"durations", "frames", "runs", "progress", "models", "evaluation", "training", "tuning"},
     "index": STORED | {"index"},
     "bundle": SERVED | {"frames", "runs"},
     "exporting": DATA | {"runs", "progress", "nn", "models", "training", "index", "bundle", "exporting"},

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from adi.durations import MICROSECONDS, Duration, in_log_time, microseconds
+from adi.durations import MICROSECONDS, Duration, duration_text, in_log_time, microseconds
 from adi.errors import AdiError
 
 SECOND = 1_000_000
@@ -34,6 +34,15 @@ def test_whole_numbers_are_exact(number: int, unit: str) -> None:
 def test_another_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a duration: give a number and one of the units s, m, h, d, w"):
         microseconds(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(90, "1.5m"), (3600, "1h"), (5400, "1.5h"), (86399, "24h"), (86400, "1d"), (10_000_000, "16.5w"), (0.01, "0.1s")],
+)
+def test_a_length_as_text(seconds: float, text: str) -> None:
+    assert duration_text(seconds * SECOND) == text
+    assert abs(microseconds(text) - seconds * SECOND) < 0.1 * MICROSECONDS[text[-1]]
 
 
 @pytest.mark.parametrize("given", ["3h", 3, 2.5])

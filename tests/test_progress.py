@@ -65,6 +65,15 @@ def test_a_bar_begins_anew_with_each_epoch() -> None:
     assert (task.description, task.completed, task.total, task.visible) == ("epoch 2", 1, 9, True)
 
 
+def test_a_refit_is_announced_and_has_no_validation() -> None:
+    console = Console(file=StringIO(), width=80)
+    shown = Epochs(Progress(console=console))
+    shown.refitting(epochs=2)
+    shown.step(epoch=4, step=9, steps=9, loss=1.0, samples_per_second=1.0)
+    assert [task.description for task in shown.progress.tasks] == ["epoch 4"]
+    assert "refit on training and validation rows, epochs: 2" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_nothing_is_shown_where_standard_error_is_no_terminal(capsys) -> None:
     with reporting(True) as report:
         report("ranking", 1, 3)

@@ -28,6 +28,17 @@ def microseconds(text: str) -> int:
     return round(float(match[1]) * MICROSECONDS[match[2]])
 
 
+def duration_text(length: float) -> str:
+    """Microseconds as text in the largest unit of which there is at least one, rounded to tenths; at least ``0.1s``.
+
+    Example:
+        >>> duration_text(5_400_000_000)
+        '1.5h'
+    """
+    unit = next((unit for unit, size in reversed(MICROSECONDS.items()) if length >= size), "s")
+    return f"{max(round(length / MICROSECONDS[unit], 1), 0.1):.1f}".removesuffix(".0") + unit
+
+
 def _positive(duration: int | float | str) -> int | float | str:
     length = microseconds(duration) if isinstance(duration, str) else duration
     if not 0 < length < math.inf:

@@ -187,9 +187,14 @@ class Trend(HalfLives):
 
 
 class HeldOut(Strict):
-    """Part of every split: `validation` is the share of users whose last training row by domain is held out."""
+    """Part of every split: the training rows that are held out for validation.
+
+    By users, `validation` is the share of users whose last training row in each domain is held out. By time, it is the
+    share of the training rows that are newest: all rows from one moment on, so that rows of equal time stay together.
+    """
 
     validation: float = Field(0.1, ge=0.0, le=0.5)
+    validation_by: Literal["users", "time"] = "users"
 
 
 class LastSplit(HeldOut):
@@ -203,6 +208,7 @@ class TimeSplit(HeldOut):
 
     kind: Literal["time"]
     at: int | float | datetime | date
+    validation_by: Literal["users", "time"] = "time"
 
 
 class RandomSplit(HeldOut):
@@ -265,6 +271,8 @@ class Schema(Strict):
             raise ValueError("split: kind 'time' needs interactions.time, the column that holds the time")
         if self.trend is not None and self.interactions.time is None:
             raise ValueError("trend: counters need interactions.time, the column that holds the time")
+        if self.split.validation_by == "time" and self.interactions.time is None:
+            raise ValueError("split: validation_by 'time' needs interactions.time, the column that holds the time")
         return self
 
     def _check_source(self, side: str, feature: Feature) -> None:

@@ -86,7 +86,7 @@ def test_counts_are_those_of_every_click_before_the_moment_less_the_delay(clicks
         for (number, moment), item, (life, half_life) in (
             (m, i, h) for m in enumerate(moments) for i in items for h in enumerate(HALF_LIVES)
         ):
-            close = dict(rel=1e-5, abs=1e-6)
+            close = {"rel": 1e-5, "abs": 1e-6}
             assert counts.in_domain[number, item, life] == pytest.approx(
                 twin.count(moment, half_life, item=item, domain=domain), **close
             )

@@ -203,6 +203,16 @@ def test_charts_have_the_numbers(make_run: Make) -> None:
     assert [(row["x"], row["value"]) for row in _values(parts)] == [("0|20", 0.3), ("1+|1,100", 0.6)]
 
 
+def test_curves_end_before_the_refit(make_run: Make) -> None:
+    run = make_run("a", losses=(3.0, 2.0))
+    with (run / "log.jsonl").open("a") as log:
+        timing = {"step": 8, "seconds": 1.0, "samples": 770, "samples_per_second": 466.7}
+        log.write(json.dumps({"epoch": 3, "loss": 3.1, "refit": True, **timing}) + "\n")
+    groups = group_runs(read_runs([run]))
+    assert [row["value"] for row in _values(loss_curve(groups))] == [3.0, 2.0]
+    assert len(_values(validation_curve(groups, domain="feed", measure="recall@50"))) == 2
+
+
 def test_colours_and_shapes_distinguish_35_models(make_run: Make) -> None:
     one = group_runs(read_runs([make_run("a")]))
     pairs = [(colour, shape) for _, colour, shape in looks(one * 35)]

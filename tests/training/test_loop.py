@@ -345,8 +345,8 @@ def test_a_place_that_is_taken_is_refused(prepared, tmp_path):
 
 
 def test_data_without_validation_rows_is_refused_for_models_that_are_trained(prepared, tmp_path, monkeypatch):
-    def without(folder):
-        dataset = Dataset(folder)
+    def without(folder, **options):
+        dataset = Dataset(folder, **options)
         counts = {name: c.model_copy(update={"validation": 0}) for name, c in dataset.manifest.by_domain.items()}
         dataset.manifest = dataset.manifest.model_copy(update={"by_domain": counts})
         return dataset

@@ -16,6 +16,7 @@ from adi.training.evaluation import evaluate_run
 from adi.training.fitted import FittedRun, open_run
 from adi.training.train import train
 from later_data import Rows, renumber, without_kiosk
+from workspace import Workspace
 
 SMALL = {"embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 2, "batch_size": 16, "uniform": 3}
 RUNS: dict[str, dict[str, Any]] = {
@@ -174,3 +175,23 @@ def test_a_domain_that_no_run_knows(prepared: Path, later: Callable[..., Path], 
     for folder in (dnn, tmp_path / "popularity"):
         with pytest.raises(AdiError, match=r"domain 'feeds' is unknown to the run \(search, feed, kiosk\)"):
             evaluate_run(folder, prepared=data)
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_ids_that_only_validation_rows_have_are_known_after_a_refit(workspace: Workspace, refit: bool) -> None:
+    """With validation by time the newest training rows bring items of their own."""
+    rows = [
+        {"user": f"u{time % 7}", "item": f"i{time // 10 + time % 3}", "domain": "ab"[time % 2], "time": time}
+        for time in range(200)
+    ]
+    workspace.write("log.jsonl", rows)
+    workspace.schema["split"] = {"kind": "time", "at": 180}
+    workspace.prepare("data")
+    assert len(Dataset(workspace.out).held_out_ids("item_id"))
+    data, run = workspace.out, workspace.out.parent / "run"
+    train(data, "dnn", run, settings=SMALL | {"refit": refit})
+    own = evaluate_run(run)
+    copy = evaluate_run(run, prepared=shutil.copytree(data, data.parent / "copy"))
+    assert copy.ranks == own.ranks
+    unknown = {(counted.side, counted.feature): counted.unknown for counted in copy.unknown}
+    assert (unknown["history", "item_id"] == 0) == refit

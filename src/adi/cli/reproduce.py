@@ -135,10 +135,14 @@ class CellProgress:
     """The progress of a cell's training in its bar, which fills once an epoch (`adi.training.loop.Observer`)."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
-        self.progress, self.task, self.validation = progress, task, ""
+        self.progress, self.task, self.validation, self.refit = progress, task, "", False
+
+    def refitting(self, *, epochs: int) -> None:
+        self.refit = True
 
     def step(self, *, epoch: int, step: int, steps: int, loss: float, samples_per_second: float) -> None:
-        doing = f"epoch {epoch}, {'validating, ' if step == steps else ''}loss {loss:.4f}{self.validation}"
+        state = "refit, " if self.refit else "validating, " if step == steps else ""
+        doing = f"epoch {epoch}, {state}loss {loss:.4f}{self.validation}"
         self.progress.update(self.task, completed=step, total=steps, doing=doing)
 
     def validated(self, *, epoch: int, metrics: "Metrics", best: bool) -> None:

@@ -113,7 +113,7 @@ def train(
         ERR.print(f"{out}: not finished; the same command with --resume goes on.", soft_wrap=True)
         raise
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"
-    kept = "" if info.kept is None else f"; {_kept(info.kept)}"
+    kept = "" if info.kept is None else f"; {_kept(info.kept)}{', trained again on all rows' if info.refit else ''}"
     for note in info.notes:
         say(note)
     audit = read_audit(out)

@@ -54,7 +54,7 @@ def tune(
         meaning = "a space is a mapping of settings, as --show-space prints it."
         wanted = read_mapping(space, option="--space", meaning=meaning)
     if show_space:
-        say(_space_text(model, given, wanted))
+        say(_space_text(prepared, model, given, wanted))
         return
     if out is None:
         raise AdiError("--out is missing: the folder of the study.")
@@ -86,15 +86,19 @@ def tune(
     say(f"Wrote {out}/best.yaml and trials.csv. Next: {command}")
 
 
-def _space_text(model: str, given: Mapping[str, Any], wanted: Mapping[str, Any] | None) -> str:
+def _space_text(prepared: Path, model: str, given: Mapping[str, Any], wanted: Mapping[str, Any] | None) -> str:
+    """The space as YAML: of the prepared dataset, or of the model alone where there is none yet."""
     import yaml
 
+    from adi.data.dataset import Dataset
     from adi.models.catalog import model_of
+    from adi.training.row_weights import half_lives
     from adi.training.settings import settings_for
     from adi.tuning.space import as_mapping, search_space
 
     kind = model_of(model)
-    space = as_mapping(search_space(kind, settings_for(kind, given), wanted))
+    choices = half_lives(Dataset(prepared)) if prepared.exists() else ()
+    space = as_mapping(search_space(kind, settings_for(kind, given), wanted, choices))
     lines = (yaml.safe_dump({name: values}, sort_keys=False, default_flow_style=True) for name, values in space.items())
     return "\n".join(line.strip()[1:-1] for line in lines)
 

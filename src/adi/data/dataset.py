@@ -15,7 +15,7 @@ from adi.data.coding import Codes, Coding, Recoding
 from adi.data.corpora import Corpora
 from adi.data.entity_ids import EntityIds
 from adi.data.histories import Histories
-from adi.data.manifest import Manifest, read_manifest
+from adi.data.manifest import UNSEEN_ROW, Manifest, read_manifest, with_validation_rows
 from adi.data.parquet_rows import rows_of
 from adi.data.queries import Queries
 from adi.data.ranges import count_below, ranges
@@ -33,16 +33,17 @@ class Dataset:
         dataset = adi.Dataset("prepared")
         dataset.manifest.by_domain, dataset.users.key(0)
 
-    Users, items and domains are numbers; `users` and `items` map them to ids, `domains` to names. Raises `AdiError` if
-    the folder is not a prepared dataset, and where a file of it is missing.
+    Users, items and domains are numbers; `users` and `items` map them to ids, `domains` to names. With `all_rows`,
+    validation rows count as training rows: the dataset of a refit. Raises `AdiError` if the folder is not a prepared
+    dataset, and where a file of it is missing.
 
     Codes of features are those of `coding`: the dataset's own, or with a `recoding` that of the run which reads it
     (`adi.features.recoding`). `manifest.features` and `manifest.trend` are then the run's, and `domain_codes` (D,) has
     the position of each domain among the run's.
     """
 
-    def __init__(self, folder: str | Path, recoding: Recoding | None = None) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path, recoding: Recoding | None = None, *, all_rows: bool = False) -> None:
+        self.folder, self.all_rows = Path(folder), all_rows
         manifest = read_manifest(self.folder)
         self.coding = Coding(self.folder, manifest) if recoding is None else recoding.coding
         self.is_recoded = recoding is not None
@@ -55,6 +56,10 @@ class Dataset:
         self._context = [feature.name for feature in self.manifest.side("context")]
         self._log, self._log_context = self._columns("interactions", "held_out")
         self.user_offsets = self.array("interactions/user_offsets")
+        if all_rows:
+            self._held_out = np.flatnonzero(self._log["held_out"])
+            self._log["held_out"] = np.broadcast_to(np.int8(0), self._log["held_out"].shape)
+            self.manifest = with_validation_rows(self.manifest)
 
     @cached_property
     def _test_columns(self) -> tuple[dict[str, Array], dict[str, Codes]]:
@@ -104,10 +109,9 @@ class Dataset:
         columns = self._test if part == "test" else self._log
         return columns["user"][rows], columns["item"][rows].astype(np.int64), columns["domain"][rows].astype(np.int64)
 
-    def times(self, part: Part, rows: Array) -> Array:
-        """The times of rows (n,), in a log with time."""
-        times: Array = (self._test if part == "test" else self._log)["time"][rows]
-        return times
+    def times(self, part: Part) -> Array:
+        """The time of every row of the numbering of a part, in the log's unit; only for a log with time."""
+        return self.array(f"{'test' if part == 'test' else 'interactions'}/time")
 
     def queries(
         self,
@@ -221,6 +225,11 @@ class Dataset:
         """The items of each domain."""
         cuts = self.array("corpus/offsets")[1:-1]
         item, count, eligible = (np.split(self.array(f"corpus/{name}"), cuts) for name in ("item", "count", "eligible"))
+        if self.all_rows:
+            _, items, domains = self.targets("train", self._held_out)
+            for domain, corpus in enumerate(item):
+                positions = np.searchsorted(corpus, items[domains == domain].astype(corpus.dtype))
+                count[domain] = count[domain] + np.bincount(positions, minlength=len(corpus))
         return Corpora(item, count, eligible)
 
     def candidates(self, rows: Array) -> tuple[Array, Array] | None:
@@ -232,8 +241,22 @@ class Dataset:
         return self.array("candidates/item")[positions].astype(np.int64), cuts
 
     def feature(self, side: str, name: str) -> Codes:
-        """An array of a feature of users or items; `adi.features` says which arrays each kind has."""
-        return self.codes(f"features/{side}/{name}")
+        """An array of a feature of users or items; `adi.features` says which arrays each kind has.
+
+        An id that only validation rows have is unseen, except with `all_rows`; a run knows which ids it has seen.
+        """
+        codes = self.codes(f"features/{side}/{name}")
+        held_out = self.held_out_ids(name)
+        if self.all_rows or self.is_recoded or not len(held_out):
+            return codes
+        array: Array = np.array(codes[:])
+        array[held_out] = UNSEEN_ROW
+        return array
+
+    def held_out_ids(self, name: str) -> Array:
+        """The users or items whose ids only validation rows have, of a feature of kind id."""
+        path = self.folder / "held_out_ids" / f"{name}.npy"
+        return read_array(path) if path.exists() else np.empty(0, dtype=np.int64)
 
     def attributes(self, domain: int, columns: Sequence[str] | None = None) -> pa.Table:
         """The items' attributes in a domain, all or the named ones: one row for each item, in the order of numbers.

@@ -93,7 +93,8 @@ class Manifest(Record):
     """The record of a preparation.
 
     `tables` counts the rows of feature tables by name, and of ``corpus.path`` and ``split.candidates``.
-    `ignored_values` counts, by numeric feature, the NaN and infinities that were read as missing.
+    `ignored_values` counts, by numeric feature, the NaN and infinities that were read as missing. `validation_by` is
+    the rule of the validation rows (`adi.schema.HeldOut`).
     """
 
     format: int
@@ -114,6 +115,7 @@ class Manifest(Record):
     features: tuple[FeatureInfo, ...]
     candidates: bool
     trend: TrendInfo | None = None
+    validation_by: Literal["users", "time"] = "users"
 
     def side(self, *sides: str) -> tuple[FeatureInfo, ...]:
         """The features of the given sides ("user", "item", "context"), in the order of the schema."""
@@ -156,3 +158,12 @@ def read_manifest(folder: Path) -> Manifest:
     if manifest.format != FORMAT:
         raise AdiError(f"{path}: format {manifest.format}, and this adi reads format {FORMAT}. Prepare it again.")
     return manifest
+
+
+def with_validation_rows(manifest: Manifest) -> Manifest:
+    """The manifest with the validation rows of each domain counted as training rows."""
+    by_domain = {
+        name: counts.model_copy(update={"train": counts.train + counts.validation, "validation": 0})
+        for name, counts in manifest.by_domain.items()
+    }
+    return manifest.model_copy(update={"by_domain": by_domain})

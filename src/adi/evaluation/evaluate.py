@@ -40,8 +40,8 @@ def evaluate(
         metrics: of your own, in addition to `adi.metrics.METRICS`.
         causal: queries see what the user did earlier; False: everything in the training part by the user, as in some
             published results.
-        known: what queries know: ``frozen``, the rows of training and validation; ``live``, also rows of the test before
-            the query's moment, in histories and counters.
+        known: what queries know: ``frozen``, the rows of training and validation; ``live``, also those of the test
+            before the query's moment, in histories and counters.
         rows_per_domain: the largest number of rows of each domain, evenly spread over the users; None: all rows.
         done: called with each domain's name and rankings when they are complete.
 

@@ -17,7 +17,7 @@ NOT_SERVED = ("test", "candidates", "set_aside.parquet")
 
 def write_data(dataset: Dataset, out: Path) -> None:
     """Write a dataset into a new folder of a bundle, where its codes are those by which it is read."""
-    shutil.copytree(dataset.folder, out, ignore=_not_served(dataset.folder))
+    shutil.copytree(dataset.folder, out, ignore=_not_served(dataset))
     if not dataset.is_recoded:
         return
     for name, codes in dataset.recoded.items():
@@ -27,9 +27,13 @@ def write_data(dataset: Dataset, out: Path) -> None:
     (out / MANIFEST).write_text(dataset.manifest.model_dump_json(indent=1), encoding="utf-8")
 
 
-def _not_served(root: Path) -> Callable[[str, list[str]], list[str]]:
+def _not_served(dataset: Dataset) -> Callable[[str, list[str]], list[str]]:
+    """What to leave out of the copy of a prepared dataset. After a refit, and by a run's coding, no id is held out."""
+    left_out = {*NOT_SERVED, "held_out_ids"} if dataset.all_rows or dataset.is_recoded else {*NOT_SERVED}
+
     def ignored(folder: str, names: list[str]) -> list[str]:
-        return [n for n in names if (Path(folder) == root and n in NOT_SERVED) or n.endswith(f"{NUMBERS}.npy")]
+        at_root = Path(folder) == dataset.folder
+        return [name for name in names if (at_root and name in left_out) or name.endswith(f"{NUMBERS}.npy")]
 
     return ignored
 

@@ -11,14 +11,29 @@ from adi.schema import IdFeature
 
 
 class Id(Kind):
-    """The code of each entity's id. Ids are counted in the training rows, so that one that is not there is unseen."""
+    """The code of each entity's id. Ids are counted in the training rows, so that one that is not there is unseen.
+
+    Where validation is by time, many ids come only in its rows. They get codes too, for a refit on all rows, and are
+    listed as held out (`adi.data.dataset.Dataset.feature`).
+    """
 
     def encode(self, feature: IdFeature, side: Side) -> FeatureInfo:
-        encoding = self.fit(feature, side.training_ids, "", side.vocabularies)
+        encoding = self.fit(feature, side.counted_ids, "", side.vocabularies)
         write_codes(side, feature.name, encoding.encode_table(side.ids), by_domain=False)
+        if feature.hash_size is None:
+            self._write_held_out(feature, side)
         return feature_info(feature, side.name, encoding)
 
     def recoded(self, feature: FeatureInfo, encoding: Encoding, dataset: Dataset, name: str) -> Codes:
         """The codes of all entities' ids: those without a training row in `dataset` have one in the other encoding."""
         ids = dataset.users if feature.side == "user" else dataset.items
         return encoding.encode_column(ids.keys).astype(np.int32)
+
+    def _write_held_out(self, feature: IdFeature, side: Side) -> None:
+        """Write the entities whose ids the vocabulary has and would not have by the training rows alone."""
+        counts = side.counted_ids
+        held_out = counts.filter((counts.weight >= feature.min_count) & (counts.trained < feature.min_count))
+        entities = held_out.order_by("index").to_pyarrow()["index"].to_numpy()
+        if len(entities):
+            side.held_out_ids.mkdir(parents=True, exist_ok=True)
+            np.save(side.held_out_ids / f"{feature.name}.npy", entities)

@@ -47,20 +47,23 @@ class FeatureColumn:
 class Side:
     """The users or the items while they are prepared: their values, and where their arrays are written.
 
-    `ids` has the id of every entity (index, domain_number, value), `training_ids` those of the training rows (value,
-    weight); `column` reads the column that a feature names, and raises `AdiError` if it has no value. `item_id` is the
-    item feature of kind `id`. `ignored` counts, by feature, values that are read as missing though they are there.
+    `ids` has the id of every entity (index, domain_number, value). `counted_ids` has those that a vocabulary may hold
+    (index, value, weight, trained): `weight` counts an id's training rows, and its validation rows too where validation
+    is by time; `trained` counts its training rows alone. `column` reads the column that a feature names, and raises
+    `AdiError` if it has no value. `item_id` is the item feature of kind `id`. `ignored` counts, by feature, values that
+    are read as missing though they are there.
     """
 
     name: Literal["user", "item"]
     size: int
     num_domains: int
     ids: "ibis.Table"
-    training_ids: "ibis.Table"
+    counted_ids: "ibis.Table"
     column: Callable[[ColumnFeature], FeatureColumn]
     item_id: str | None
     folder: Path
     vocabularies: Path
+    held_out_ids: Path
     ignored: dict[str, int]
     connection: "Backend"
 

@@ -14,8 +14,8 @@ from adi.errors import AdiError, suggestion
 from adi.features.kinds import KINDS
 
 
-def open_recoded(folder: str | Path, coding: Coding) -> Dataset:
-    """Open a prepared dataset by another coding.
+def open_recoded(folder: str | Path, coding: Coding, *, all_rows: bool = False) -> Dataset:
+    """Open a prepared dataset by another coding; with `all_rows`, its validation rows count as training rows.
 
     Raises `AdiError` for a domain that the coding lacks, and for a feature of the coding that the dataset lacks, has
     with another side or kind, or has stored in a form from which the other codes cannot be had; also for other trends.
@@ -32,7 +32,7 @@ def open_recoded(folder: str | Path, coding: Coding) -> Dataset:
                 f"({', '.join(stored)}).{suggestion(feature.name, stored)} Add it to the schema and prepare again."
             )
         codes |= _recoded(dataset, stored[feature.name], coding, feature)
-    return Dataset(folder, Recoding(coding, codes))
+    return Dataset(folder, Recoding(coding, codes), all_rows=all_rows)
 
 
 def check_domains(dataset: Dataset, known: Sequence[str]) -> None:

@@ -23,8 +23,8 @@ def num_trend_features(num_half_lives: int) -> int:
 def trend_features(counts: Counts) -> Array:
     """Features of each item at each moment (g, m, T) float32, T = 2 K + 1.
 
-    The first K are logs of the item's share of the domain's decayed clicks, the next K of its share in all domains, both
-    times the number of items: 0 for an item of average popularity. The last is the log of its age.
+    The first K are logs of the item's share of the domain's decayed clicks, the next K of its share in all domains,
+    both times the number of items: 0 for an item of average popularity. The last is the log of its age.
     """
     added = ITEM_SMOOTHING * counts.num_items
     overall = (counts.overall + ITEM_SMOOTHING) / (counts.overall_total + added)[:, None]  # (g, m, K)

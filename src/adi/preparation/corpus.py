@@ -46,8 +46,8 @@ def _read_text(connection: Backend, name: str, path: str, folder: Path, wanted: 
 
 def every_item(connection: Backend, num_items: int, num_domains: int) -> ibis.Table:
     """All pairs (item, domain) in numbers."""
-    pairs = f"SELECT item::INTEGER AS item, domain::INTEGER AS domain FROM range({num_items}) i(item), range({num_domains}) d(domain)"
-    return connection.sql(pairs)
+    items, domains = f"range({num_items}) items(item)", f"range({num_domains}) domains(domain)"
+    return connection.sql(f"SELECT item::INTEGER AS item, domain::INTEGER AS domain FROM {items}, {domains}")
 
 
 def write_corpus(rows: ibis.Table, eligible: ibis.Table | None, out: Path, num_domains: int) -> list[int]:

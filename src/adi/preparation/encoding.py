@@ -14,7 +14,7 @@ from adi.features.kind import FeatureColumn, Side
 from adi.features.kinds import KINDS
 from adi.preparation.entities import SIDES, Entities
 from adi.preparation.feature_table import FeatureTable
-from adi.preparation.splitting import TRAIN
+from adi.preparation.splitting import TEST, TRAIN
 from adi.schema import ColumnFeature, Schema
 
 
@@ -82,17 +82,19 @@ def encode_features(
     sides = {}
     for side in SIDES:
         entities = columns.entities[side]
-        trained = rows.filter(_.part == TRAIN).group_by(index=rows[side]).agg(weight=_.count())
+        counted = rows.filter(_.part != TEST if schema.split.validation_by == "time" else _.part == TRAIN)
+        weights = counted.group_by(index=rows[side]).agg(weight=_.count(), trained=(_.part == TRAIN).sum())
         sides[side] = Side(
             name=side,
             size=entities.size,
             num_domains=len(columns.domains),
             ids=entities.table.select(index=_.index, domain_number=ibis.literal(0), value=_.key),
-            training_ids=trained.join(entities.table, "index").select(value=_.key, weight=_.weight),
+            counted_ids=weights.join(entities.table, "index").rename(value="key"),
             column=columns,
             item_id=item_id,
             folder=out / "features" / side,
             vocabularies=out / "vocabulary",
+            held_out_ids=out / "held_out_ids",
             ignored=ignored,
             connection=columns.connection,
         )

@@ -10,6 +10,7 @@ candidates/*.npy                 the items that each test row is ranked among, w
 corpus/*.npy                     the items of each domain, with their training counts
 features/{user,item}/*.npy       the codes of each feature, see `adi.features`
 **/*.number.npy                  the numbers behind the codes of numeric features
+held_out_ids/*.npy               the ids that have a code of their own only once validation rows count as training rows
 attributes/**/*.parquet          the items' own columns, see `adi.preparation.attributes`
 vocabulary/*.parquet             value, count and code of each feature's values
 set_aside.parquet                the rows of the log that were not used, and why
@@ -196,6 +197,7 @@ class _Preparation:
             features=tuple(features),
             candidates=CANDIDATES in texts.listed,
             trend=trend,
+            validation_by=self.schema.split.validation_by,
         )
 
     def _read(self) -> _Texts:

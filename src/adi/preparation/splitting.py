@@ -27,6 +27,9 @@ def assign_parts(connection: Backend, rows: ibis.Table, split: Split, time: Time
     given_test. `before` counts the user's earlier rows of training and validation: a row's history is the slice of that
     many rows from the user's first. Without a time no row is earlier than another, and `before` counts all of the
     user's rows.
+
+    Validation rows are the last training rows of drawn users, or by time the newest training rows of the log: the share
+    `split.validation`, and rows as old as the oldest of them.
     """
     marked = rows.mutate(in_test=_in_test(rows, split, time)).drop("given_test")
     connection.create_table("ordered", marked.order_by("user", "time", "row"))  # the one sort of the log
@@ -37,10 +40,14 @@ def assign_parts(connection: Backend, rows: ibis.Table, split: Split, time: Time
         parts, before = _parts(user, domain, in_test, num_last, timed=time is not None)
         blocks.append((parts, before, user[parts == VALIDATION]))
     parts, before, held_out = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
-    parts[parts == VALIDATION] = np.where(_drawn(connection, held_out, split.validation), VALIDATION, TRAIN)
+    by_time = split.validation_by == "time"
+    drawn = _drawn(connection, held_out, 0.0 if by_time else split.validation)
+    parts[parts == VALIDATION] = np.where(drawn, VALIDATION, TRAIN)
     connection.con.register("parts", pa.table({"part": arrow_numbers(parts), "before": arrow_numbers(before)}))
+    num_newest = max(round(split.validation * np.count_nonzero(parts == TRAIN)), 1)
+    part = _newest_held_out(num_newest) if by_time and split.validation else "part"
     connection.con.execute(
-        "CREATE TABLE rows AS SELECT ordered.* EXCLUDE (in_test), parts.* FROM ordered POSITIONAL JOIN parts"
+        f"CREATE TABLE rows AS SELECT ordered.* EXCLUDE (in_test), {part}, before FROM ordered POSITIONAL JOIN parts"
     )
     connection.con.unregister("parts")
     connection.con.execute("DROP TABLE ordered")
@@ -61,6 +68,15 @@ def blocks_of_users(ordered: ibis.Table) -> Iterator[list[Array]]:
             yield [column[:end] for column in block]
     if rest is not None and len(rest[0]):
         yield rest
+
+
+def _newest_held_out(num_rows: int) -> str:
+    """SQL for the part of a row: the newest `num_rows` training rows, and rows as old as their oldest, are held out."""
+    since = (
+        f"SELECT time FROM ordered POSITIONAL JOIN parts WHERE part = {TRAIN} ORDER BY time DESC "
+        f"LIMIT 1 OFFSET {num_rows - 1}"
+    )
+    return f"CASE WHEN part = {TRAIN} AND time >= ({since}) THEN {VALIDATION} ELSE part END::TINYINT AS part"
 
 
 def _parts(user: Array, domain: Array, in_test: Array, num_last: int, *, timed: bool) -> tuple[Array, Array]:
@@ -117,8 +133,14 @@ def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], so
     )
     by_index = {row.pop("domain"): row for row in counted.to_pyarrow().to_pylist()}
     result = {name: DomainCounts(corpus=0, **by_index[index]) for index, name in enumerate(domains)}
-    shown = split.model_dump(exclude={"validation"})
+    shown = split.model_dump(exclude={"validation", "validation_by"})
     for name, counts in result.items():
+        if counts.train == 0 and counts.validation:
+            raise AdiError(
+                f"{source}: the split {shown} with validation {split.validation:g} leaves domain '{name}' no row for "
+                f"training; it has {counts.test} test rows, and {counts.validation} validation rows, the newest of the "
+                "others. Lower split.validation, or choose validation_by: users."
+            )
         if counts.train == 0:
             raise AdiError(
                 f"{source}: the split {shown} leaves domain '{name}' no row for training; its {counts.test} rows are "

@@ -82,7 +82,8 @@ def write_trends(
 def _write_pairs(database: Connection, out: Path, column: Callable[[str], Iterator[Array]]) -> None:
     """Write each click of the table `clicks` as follower of its user's last clicks."""
     pairs = " UNION ALL ".join(
-        f"SELECT lag(item, {back}) OVER (PARTITION BY user ORDER BY rank) AS source, rank, item, {back} AS back FROM clicks"
+        f"SELECT lag(item, {back}) OVER of_user AS source, rank, item, {back} AS back FROM clicks "
+        "WINDOW of_user AS (PARTITION BY user ORDER BY rank)"
         for back in range(1, FOLLOWING + 1)
     )
     database.execute(f"CREATE TABLE pairs AS SELECT * FROM ({pairs}) WHERE source IS NOT NULL")

@@ -193,6 +193,7 @@ def _by_epoch(
         for group in groups
         for run in group.runs
         for epoch in run.epochs
+        if not epoch.refit
     ]
     x = alt.X("x:Q", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(zero=False, nice=False))
     return _lines(groups, rows, x=x, x_title="Epoch", title=title, y_title=y_title, zero=False)

@@ -144,7 +144,8 @@ def _runs(groups: Sequence[RunGroup]) -> Html:
     for group in groups:
         for run in group.runs:
             speed = median(epoch.samples_per_second for epoch in run.epochs) if run.epochs else None
-            numbers = [count(run.info.parameters), count(len(run.epochs) or None), count(speed)]
+            epochs = sum(not epoch.refit for epoch in run.epochs)
+            numbers = [count(run.info.parameters), count(epochs or None), count(speed)]
             words = [text(run.metrics.history), text(run.info.created), Html(f"<code>{text(run.folder)}</code>")]
             rows.append([text(group.label), text(run.info.seed), *numbers, *words])
     return table(head, rows, caption="Runs")

@@ -52,7 +52,7 @@ DATASETS = {
         4,
         "The same clicks. The test is the 15 % from 15:00 of the third and last day on; queries see only what happened "
         "before. An item without an earlier click in the domain is not in its corpus, so every model misses it.",
-        split={"kind": "time", "at": "2017-10-04T15:00:00", "validation": 0.5},
+        split={"kind": "time", "at": "2017-10-04T15:00:00"},
     ),
     "complete-journey": GridDataset(
         "complete-journey", 3, "Purchases of groceries. The test is the last four weeks, ranked over the whole corpus."

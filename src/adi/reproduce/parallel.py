@@ -112,6 +112,9 @@ class _RemoteObserver:
         self.pipe.send(("training", None))
         return self
 
+    def refitting(self, **content: Any) -> None:
+        self.pipe.send(("refitting", content))
+
     def step(self, **content: Any) -> None:
         self.pipe.send(("step", content))
 

@@ -5,7 +5,12 @@ By it a run reads data that was prepared later, and needs its training data no m
 
 from pathlib import Path
 
-from adi.data.coding import Coding
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from adi.data.coding import VOCABULARY, Coding
 from adi.data.dataset import Dataset
 from adi.data.folder import replace_text
 from adi.data.manifest import FILE as MANIFEST
@@ -16,9 +21,22 @@ from adi.runs.run import prepared_of
 FOLDER = "coding"
 
 
-def write_coding(folder: Path, dataset: Dataset) -> None:
-    """Write the coding of the training data into a run's folder, the manifest last."""
+def write_coding(folder: Path, dataset: Dataset, *, refit: bool = False) -> None:
+    """Write the coding of the training data into a run's folder, the manifest last.
+
+    Without a `refit`, ids that only validation rows have leave their place in the vocabulary empty: their rows of the
+    tables are not trained.
+    """
     dataset.coding.copy_vocabularies(folder / FOLDER)
+    for feature in dataset.manifest.side("user", "item"):
+        if not refit and len(entities := dataset.held_out_ids(feature.name)):
+            vocabulary = dataset.coding.vocabulary(feature.name)
+            codes = dataset.array(f"features/{feature.side}/{feature.name}")[entities]
+            untrained = pa.array(np.isin(vocabulary["code"].to_numpy(), codes))
+            values = pc.if_else(untrained, pa.scalar(None, pa.string()), vocabulary["value"])
+            position = vocabulary.schema.get_field_index("value")
+            path = folder / FOLDER / VOCABULARY / f"{feature.name}.parquet"
+            pq.write_table(vocabulary.set_column(position, "value", values), path)
     replace_text(folder / FOLDER / MANIFEST, dataset.manifest.model_dump_json(indent=1))
 
 

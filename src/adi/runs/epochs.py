@@ -23,8 +23,9 @@ class Validation(Record):
 class Epoch(Record):
     """A line of ``log.jsonl``.
 
-    `step` counts from the start of the training; all other numbers are those of the epoch. `pseudo_positives` is None
-    without self-training.
+    `step` counts from the start of the training, or of the refit; all other numbers are those of the epoch.
+    `pseudo_positives` is None without self-training. The epochs of a `refit` come after those that were validated, and
+    go on counting.
     """
 
     epoch: int
@@ -35,6 +36,7 @@ class Epoch(Record):
     loss: float | None
     validation: Validation | None = None
     pseudo_positives: int | None = None
+    refit: bool = False
 
 
 def read_epochs(folder: Path) -> tuple[Epoch, ...]:

@@ -31,8 +31,9 @@ class RunInfo(Record):
     """The content of ``run.json``.
 
     `prepared` is the path of the prepared dataset, relative to the run's folder. `kept` is the epoch whose weights
-    score each domain, the same for all domains except with ``keep: domain``. `notes` explain where the training
-    departed from the settings, and why.
+    score each domain, the same for all domains except with ``keep: domain``. After a `refit`, they are the weights of
+    as many epochs on the training and validation rows. `notes` explain where the training departed from the settings,
+    and why.
     """
 
     format: int = FORMAT
@@ -46,6 +47,7 @@ class RunInfo(Record):
     fingerprint: str
     parameters: int | None = None
     kept: dict[str, int] | None = None
+    refit: bool = False
     versions: dict[str, str]
     config: dict[str, Any]
     notes: tuple[str, ...] = ()

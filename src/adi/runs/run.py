@@ -5,7 +5,7 @@ log.jsonl            one line per epoch (`adi.runs.epochs`)
 model.safetensors    the weights of the best epoch; with ``keep: domain``, model-N.safetensors for each epoch N that is
                      the best epoch of a domain
 self_training.json   an audit of self-training, if it is on (`adi.runs.self_training`)
-checkpoint.safetensors   the state for --resume; removed when the training is complete
+checkpoint*.safetensors  the state for --resume, of the training and of its refit; removed when the run is complete
 metrics.json         the metrics on the test rows (`adi.runs.metrics`)
 ranks.parquet        the rank of each test row's item (`adi.runs.ranks`)
 interest.json        the weight of each feature in each domain, for a model with feature weights (`adi.runs.by_feature`)
@@ -56,7 +56,7 @@ class Run:
 
     def open_dataset(self) -> Dataset:
         """Open the dataset on which the run was evaluated. Raises `AdiError` if it is missing or has changed since."""
-        dataset = Dataset(self.prepared)
+        dataset = Dataset(self.prepared, all_rows=self.info.refit)
         if dataset.manifest.fingerprint != self.fingerprint:
             raise AdiError(
                 f"{self.folder}: {self.prepared} has changed since the evaluation (fingerprint {self.fingerprint} "
@@ -71,9 +71,12 @@ def prepared_of(folder: Path, info: RunInfo) -> Path:
 
 
 def open_dataset_of(folder: Path, info: RunInfo) -> Dataset:
-    """Open the dataset that a run was trained on. Raises `AdiError` if it is missing or has changed since."""
+    """Open the dataset that a run was trained on, after a refit with its validation rows as training rows.
+
+    Raises `AdiError` if it is missing or has changed since.
+    """
     prepared = prepared_of(folder, info)
-    dataset = Dataset(prepared)
+    dataset = Dataset(prepared, all_rows=info.refit)
     if dataset.manifest.fingerprint != info.fingerprint:
         raise AdiError(
             f"{folder}: {prepared} has changed since the training (fingerprint {info.fingerprint} then, "

@@ -1,6 +1,6 @@
 """The best epoch of a training: early stopping, and the weights that a run keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from adi.models.two_tower import TwoTower
@@ -44,6 +44,14 @@ def keep_if_best(
 def kept_epochs(progress: Progress, settings: TrainingSettings, domains: Sequence[str]) -> dict[str, int]:
     """The epoch whose weights each domain keeps."""
     return {name: progress.best_epoch[name if settings.keep == "domain" else MEAN] for name in domains}
+
+
+def save_if_kept(
+    model: TwoTower, kept: Mapping[str, int], progress: Progress, settings: TrainingSettings, folder: Path
+) -> None:
+    """Save the weights of the current epoch of a refit if some domain keeps the weights of so many epochs."""
+    if progress.epoch in kept.values():
+        save_tensors(weights_file(folder, settings.keep == "domain", progress.epoch), model.state_dict())
 
 
 def is_over(progress: Progress, settings: TrainingSettings, *, warm_up_epochs: int) -> bool:

@@ -47,9 +47,9 @@ def open_run(folder: Path, model: str | Model | None = None, *, prepared: str | 
     if prepared is None:
         dataset = open_dataset_of(folder, info)
     elif model.trained:
-        dataset = open_recoded(prepared, read_coding(folder, info))
+        dataset = open_recoded(prepared, read_coding(folder, info), all_rows=info.refit)
     else:
-        dataset = Dataset(prepared)
+        dataset = Dataset(prepared, all_rows=info.refit)
         check_domains(dataset, info.domains)
     if isinstance(model, FittedModel):
         return FittedRun(info, dataset, ScorerByDomain([model.fit(dataset, settings)] * len(dataset.domains)))

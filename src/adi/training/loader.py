@@ -15,6 +15,7 @@ from adi.features.reader import FeatureReader
 from adi.features.trends import trend_features
 from adi.negatives import Candidates, DomainCorpus, NegativeSampler
 from adi.training.moments import Moments
+from adi.training.row_weights import drawn_by_weight, weighted_counts
 from adi.training.unknown_items import with_unknown_items
 
 CHUNK = 4096
@@ -44,6 +45,8 @@ class Loader:
         sampler: draws the candidates of each domain's samples.
         causal: histories contain only rows earlier than the sample; otherwise, all other training rows of the user.
         seed: seed of the order of the rows and of the negatives.
+        weights: weight of every row of the log, with a mean of 1 over the training rows (`row_weights`): an epoch draws
+            its rows by weight. None: it has each training row once.
     """
 
     def __init__(
@@ -55,10 +58,10 @@ class Loader:
         causal: bool = True,
         seed: int = 0,
         unknown: float = 0.0,
+        weights: Array | None = None,
     ) -> None:
         self.dataset, self.batch_size, self.sampler = dataset, batch_size, sampler
-        self.causal, self.seed = causal, seed
-        self.unknown = unknown
+        self.causal, self.seed, self.unknown, self.weights = causal, seed, unknown, weights
         self.reader = FeatureReader(dataset)
         self.num_samples = sum(counts.train for counts in dataset.manifest.by_domain.values())
         clicks = dataset.clicks("frozen")
@@ -75,14 +78,19 @@ class Loader:
 
     def draws(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, np.random.Generator]]:
         """Yield the arguments of `batch` for each step of an epoch: training rows, and the generator of negatives."""
-        if self.moments is not None:
-            for step, rows in enumerate(self.moments.draws(np.random.default_rng([self.seed, epoch, 0]))):
-                if step >= start:
-                    yield rows, np.random.default_rng([self.seed, epoch, step + 1])
-            return
         pending = np.empty(0, dtype=np.int64)
         step = 0
-        for rows in shuffled(self.dataset.num_rows, np.random.default_rng([self.seed, epoch, 0])):
+        blocks = shuffled(self.dataset.num_rows, np.random.default_rng([self.seed, epoch, 0]))
+        if self.weights is not None:
+            blocks = drawn_by_weight(blocks, self.weights, np.random.default_rng([self.seed, epoch, 0, 0]))
+        if self.moments is not None:
+            rows = np.concatenate([rows[self.dataset.is_training(rows)] for rows in blocks])
+            rng = np.random.default_rng([self.seed, epoch, 0, 1])
+            for step, batch in enumerate(self.moments.batches(rows, len(self), rng)):
+                if step >= start:
+                    yield batch, np.random.default_rng([self.seed, epoch, step + 1])
+            return
+        for rows in blocks:
             pending = np.concatenate([pending, rows[self.dataset.is_training(rows)]])
             full = len(pending) // self.batch_size * self.batch_size
             for batch in pending[:full].reshape(-1, self.batch_size):
@@ -102,11 +110,12 @@ class Loader:
         """
         num_domains, num_rows = len(self.dataset.domains), len(rows)
         domains = np.concatenate([self.dataset.targets("train", rows)[2], pseudo.domains])
+        rows = np.concatenate([rows, pseudo.rows])
         if self.moments is None:
             order = np.argsort(domains, kind="stable")  # within a domain, rows come before pseudo-positives
         else:
             order = np.lexsort((self.moments.group_of[rows], domains))
-        rows, domains = np.concatenate([rows, pseudo.rows])[order], domains[order]
+        rows, domains = rows[order], domains[order]
         users, items, _ = self.dataset.targets("train", rows)
         offsets = np.searchsorted(domains, np.arange(num_domains + 1))
         queries = self.queries(rows, domains)
@@ -149,7 +158,8 @@ class Loader:
 
     def trends(self, domain: int, drawn: Candidates, queries: Queries, groups: Array) -> DomainTrends:
         """What is known of a domain's candidates at the moments of its samples, whose `groups` (n,) ascend."""
-        assert self.moments is not None and queries.clicks is not None
+        assert self.moments is not None
+        assert queries.clicks is not None
         distinct, first = np.unique(groups, return_index=True)
         moments = self.moments.moments[distinct]
         pairs = queries.clicks.co_clicks(queries.histories, self.moments.moments[groups])
@@ -197,8 +207,14 @@ def shuffled(num_rows: int, rng: np.random.Generator) -> Iterator[Array]:
         yield rng.permutation(rows[rows < num_rows])
 
 
-def negative_sampler(dataset: Dataset, *, in_batch: bool, uniform: int) -> NegativeSampler:
-    """Build a sampler over the dataset's corpora, including items of training rows that are no longer eligible."""
-    pairs = zip(dataset.corpora.items, dataset.corpora.counts, strict=True)
+def negative_sampler(
+    dataset: Dataset, *, in_batch: bool, uniform: int, weights: Array | None = None
+) -> NegativeSampler:
+    """Build a sampler over the dataset's corpora, including items of training rows that are no longer eligible.
+
+    `weights` are those of the loader's rows.
+    """
+    counts = dataset.corpora.counts if weights is None else weighted_counts(dataset, weights)
+    pairs = zip(dataset.corpora.items, counts, strict=True)
     corpora = [DomainCorpus(items.astype(np.int64), np.asarray(counts)) for items, counts in pairs]
     return NegativeSampler(corpora, in_batch=in_batch, uniform=uniform)

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol
@@ -18,25 +19,35 @@ from adi.models.vectors import VectorScorer
 from adi.runs.epochs import Epoch, Validation, append_epoch
 from adi.runs.metrics import Metrics
 from adi.runs.self_training import write_audit
-from adi.training.best_epoch import is_over, keep_if_best, kept_epochs
+from adi.training.best_epoch import is_over, keep_if_best, kept_epochs, save_if_kept
 from adi.training.checkpoint import Progress, Stateful, load_checkpoint, save_checkpoint
 from adi.training.loader import NO_PSEUDO, Loader, negative_sampler
+from adi.training.row_weights import row_weights
 from adi.training.self_training import SelfTraining
 from adi.training.settings import TrainingSettings
 from adi.training.step import Step
 
 CHECKPOINT = "checkpoint.safetensors"
+REFIT_CHECKPOINT = "checkpoint-refit.safetensors"
 
 
 class Observer(Protocol):
-    """Receives the progress of a training; a progress bar, for example."""
+    """Receives the progress of a training; a progress bar, for example.
 
+    `refitting` is called at the start of a refit, whose epochs go on counting and are not validated.
+    """
+
+    def refitting(self, *, epochs: int) -> None: ...
     def step(self, *, epoch: int, step: int, steps: int, loss: float, samples_per_second: float) -> None: ...
     def validated(self, *, epoch: int, metrics: Metrics, best: bool) -> None: ...
 
 
 class Training:
-    """One training of a two-tower model, from the first step or from a checkpoint to the last step."""
+    """One training of a two-tower model, from the first step or from a checkpoint to the last step.
+
+    `run` trains on the training rows and validates each epoch; `refit` trains for a given number of epochs, on a
+    dataset opened with all rows, and counts its epochs in the records on from `epochs_before`.
+    """
 
     def __init__(
         self,
@@ -47,17 +58,21 @@ class Training:
         out: Path,
         seed: int,
         observer: Observer | None,
+        *,
+        epochs_before: int = 0,
     ) -> None:
         tune_allocator()
+        self.epochs_before = epochs_before
         self.model, self.dataset, self.settings, self.out, self.observer = model, dataset, settings, out, observer
-        sampler = negative_sampler(dataset, in_batch=settings.in_batch, uniform=settings.uniform)
+        weights = None if settings.row_half_life is None else row_weights(dataset, settings.row_half_life)
         self.loader = Loader(
             dataset,
             batch_size=settings.batch_size,
-            sampler=sampler,
+            sampler=negative_sampler(dataset, in_batch=settings.in_batch, uniform=settings.uniform, weights=weights),
             causal=settings.causal,
             seed=seed,
             unknown=settings.unknown,
+            weights=weights,
         )
         self.step = Step(model, settings, loss)
         self.steps = len(self.loader)
@@ -75,8 +90,7 @@ class Training:
     def run(self, *, resume: bool) -> dict[str, int]:
         """Train until the last epoch or early stopping; returns the epoch whose weights each domain keeps."""
         checkpoint = self.out / CHECKPOINT
-        if resume and checkpoint.exists():
-            self.progress = load_checkpoint(checkpoint, self.model, self.step.tables, self.step.dense, self.parts)
+        self._load(checkpoint, resume)
         warm_up_epochs = -(-self.warm_up // self.steps)  # rounded up
         with SummaryWriter(str(self.out / "tensorboard")) as board:
             while not is_over(self.progress, self.settings, warm_up_epochs=warm_up_epochs):
@@ -85,6 +99,25 @@ class Training:
                     self._validate(board)
                 self._save(checkpoint)
         return kept_epochs(self.progress, self.settings, self.dataset.domains)
+
+    def refit(self, kept: Mapping[str, int], *, resume: bool) -> None:
+        """Train for as many epochs as `kept` says, and save the weights of each epoch that a domain keeps."""
+        checkpoint = self.out / REFIT_CHECKPOINT
+        self._load(checkpoint, resume)
+        if self.observer is not None:
+            self.observer.refitting(epochs=max(kept.values()))
+        with SummaryWriter(str(self.out / "tensorboard")) as board:
+            while self.progress.epoch < max(kept.values()):
+                self._epoch(checkpoint)
+                self.progress.epoch += 1
+                with nullcontext() if self.average is None else self.average.applied():
+                    save_if_kept(self.model, kept, self.progress, self.settings, self.out)
+                self._record(board, None)
+                self._save(checkpoint)
+
+    def _load(self, checkpoint: Path, resume: bool) -> None:
+        if resume and checkpoint.exists():
+            self.progress = load_checkpoint(checkpoint, self.model, self.step.tables, self.step.dense, self.parts)
 
     def _epoch(self, checkpoint: Path) -> None:
         progress = self.progress
@@ -110,7 +143,7 @@ class Training:
             progress.add_step(loss=loss, samples=batch.size, pseudo=len(pseudo), seconds=done - started)
             if self.observer is not None:
                 self.observer.step(
-                    epoch=progress.epoch + 1,
+                    epoch=self.epochs_before + progress.epoch + 1,
                     step=progress.step,
                     steps=self.steps,
                     loss=progress.loss,
@@ -123,7 +156,7 @@ class Training:
         save_checkpoint(checkpoint, self.model, self.step.tables, self.step.dense, self.progress, self.parts)
 
     def _validate(self, board: SummaryWriter) -> None:
-        """Validate the epoch, keep its weights if they are the best, log it, and start the next one."""
+        """Validate the epoch, keep its weights if they are the best, record it, and start the next one."""
         progress = self.progress
         metrics = evaluate(
             VectorScorer(self.model, self.dataset),
@@ -135,28 +168,36 @@ class Training:
         )
         progress.epoch += 1
         best = keep_if_best(self.model, metrics, progress, self.settings, self.out)
+        if self.self_training is not None:
+            steps = progress.epoch * self.steps
+            write_audit(self.out, self.self_training.audit.report(start=self.warm_up, steps=steps))
+        self._record(board, metrics)
+        if self.observer is not None:
+            self.observer.validated(epoch=progress.epoch, metrics=metrics, best=best)
+
+    def _record(self, board: SummaryWriter, metrics: Metrics | None) -> None:
+        """Log the epoch that has ended, of a refit without metrics, and start the next one."""
+        progress = self.progress
         epoch = Epoch(
-            epoch=progress.epoch,
+            epoch=self.epochs_before + progress.epoch,
             step=progress.epoch * self.steps,
             seconds=progress.seconds,
             samples=progress.samples,
             samples_per_second=progress.samples_per_second,
             loss=progress.loss,
-            validation=Validation(domains=metrics.domains, mean=metrics.mean),
+            validation=None if metrics is None else Validation(domains=metrics.domains, mean=metrics.mean),
             pseudo_positives=progress.pseudo if self.self_training else None,
+            refit=metrics is None,
         )
-        if self.self_training is not None:
-            write_audit(self.out, self.self_training.audit.report(start=self.warm_up, steps=epoch.step))
         append_epoch(self.out, epoch)
-        self._write_scalars(board, progress.loss, metrics)
-        if self.observer is not None:
-            self.observer.validated(epoch=progress.epoch, metrics=metrics, best=best)
+        board.add_scalar("loss/train" if metrics is not None else "loss/refit", progress.loss, progress.epoch)
+        if metrics is not None:
+            self._write_recalls(board, metrics)
         progress.start_epoch()
 
-    def _write_scalars(self, board: SummaryWriter, loss: float, metrics: Metrics) -> None:
-        """Log the loss and the validation recall of an epoch for TensorBoard."""
+    def _write_recalls(self, board: SummaryWriter, metrics: Metrics) -> None:
+        """Log the validation recall of an epoch for TensorBoard."""
         epoch, key = self.progress.epoch, f"recall@{self.settings.k}"
-        board.add_scalar("loss/train", loss, epoch)
         for name, measures in metrics.domains.items():
             if measures[key] is not None:
                 board.add_scalar(f"{key}/{name}", measures[key], epoch)

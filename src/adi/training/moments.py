@@ -21,7 +21,7 @@ GROUPS_PER_BATCH = 8
 
 
 class Moments:
-    """Groups of the training rows of a dataset by time.
+    """The moments of training rows, in groups by time, and the batches that draw from them.
 
     Attributes:
         moments: of the groups, ascending (g,).
@@ -30,30 +30,37 @@ class Moments:
 
     def __init__(self, dataset: Dataset, clicks: ClickLog, batch_size: int) -> None:
         rows = dataset.rows("train")
-        times = dataset.times("train", rows)
+        times = dataset.times("train")[rows]
         order = np.argsort(times, kind="stable")
-        self._rows, times = rows[order], times[order]
-        span = max(2 * clicks.info.delay, LONGEST * min(clicks.info.half_lives))
-        most = max(1, batch_size // GROUPS_PER_BATCH)
-        self._cuts = group_cuts(times, span, most)
-        first, last = times[self._cuts[:-1]], times[self._cuts[1:] - 1]
+        cuts = group_cuts(times[order], max(2 * clicks.info.delay, LONGEST * min(clicks.info.half_lives)))
+        first, last = times[order[cuts[:-1]]], times[order[cuts[1:] - 1]]
         self.moments = np.minimum((first + last) / 2, first + clicks.info.delay)
         self.group_of = np.full(dataset.num_rows, -1, dtype=np.int32)
-        self.group_of[self._rows] = np.repeat(np.arange(len(self.moments), dtype=np.int32), np.diff(self._cuts))
-        self.num_batches = -(-len(rows) // batch_size)
+        self.group_of[rows[order]] = np.repeat(np.arange(len(self.moments), dtype=np.int32), np.diff(cuts))
+        self._batch_size = batch_size
 
-    def draws(self, rng: np.random.Generator) -> Iterator[Array]:
-        """The rows of each batch of an epoch: groups in random order, about equally many in each batch."""
-        for groups in np.array_split(rng.permutation(len(self.moments)), self.num_batches):
-            if len(groups):
-                yield np.concatenate([self._rows[self._cuts[g] : self._cuts[g + 1]] for g in groups])
+    def batches(self, rows: Array, num_batches: int, rng: np.random.Generator) -> Iterator[Array]:
+        """Divide the rows of an epoch, in which a row may come several times, among about equally large batches.
+
+        A batch has parts of random groups, of at most one `GROUPS_PER_BATCH`-th of the batch size.
+        """
+        rows = rng.permutation(rows)
+        groups = self.group_of[rows]
+        order = np.argsort(groups, kind="stable")
+        starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+        most = max(1, self._batch_size // GROUPS_PER_BATCH)
+        parts = [
+            order[first : min(first + most, stop)]
+            for start, stop in zip(starts, np.append(starts[1:], len(rows)), strict=True)
+            for first in range(start, stop, most)
+        ]
+        for numbers in np.array_split(rng.permutation(len(parts)), num_batches):
+            yield rows[np.concatenate([parts[number] for number in numbers])] if len(numbers) else rows[:0]
 
 
-def group_cuts(times: Array, span: float, most: int) -> Array:
-    """Cut ascending times (n,) into groups of at most `most` values, all less than `span` after the first (g + 1,)."""
+def group_cuts(times: Array, span: float) -> Array:
+    """Cut ascending times (n,) into groups whose values are all less than `span` after the first (g + 1,)."""
     cuts = [0]
     while cuts[-1] < len(times):
-        start = cuts[-1]
-        end = int(np.searchsorted(times, times[start] + span))
-        cuts.append(max(start + 1, min(start + most, end)))
+        cuts.append(max(cuts[-1] + 1, int(np.searchsorted(times, times[cuts[-1]] + span))))
     return np.asarray(cuts)

@@ -33,6 +33,11 @@ class Epochs:
         self.loss = self.speed = UNDEFINED
         self.widths: dict[str, int] | None = None
         self.best: int | None = None
+        self.refit = False
+
+    def refitting(self, *, epochs: int) -> None:
+        self._print(f"refit on training and validation rows, epochs: {epochs}")
+        self.refit = True
 
     def step(self, *, epoch: int, step: int, steps: int, loss: float, samples_per_second: float) -> None:
         if step == 1:
@@ -40,7 +45,7 @@ class Epochs:
         self.loss, self.speed = f"{loss:.4f}", f"{samples_per_second:,.0f}"
         self.progress.update(
             self.task,
-            description=f"epoch {epoch}" if step < steps else f"validating epoch {epoch}",
+            description=f"validating epoch {epoch}" if step == steps and not self.refit else f"epoch {epoch}",
             completed=step,
             total=steps,
             loss=f"loss {self.loss}",

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from adi.durations import Duration
 from adi.errors import AdiError, suggestion
 from adi.models.model import Model, TrainedModel
 from adi.schema import Strict, describe
@@ -18,6 +19,9 @@ class TrainingSettings(Strict):
     training, they contain all other training rows of the user. At most `validation_rows` rows of each domain are used
     for validation.
 
+    With `row_half_life`, older training rows count less, by half for each half-life of age: an epoch has as many rows
+    as without, drawn by weight. It is a duration such as "12h", or a number where the log's time is a number.
+
     With `keep: mean`, the run keeps the epoch with the highest validation recall@`k`, averaged over the domains.
     Training stops after `epochs`, or if that mean has not improved for `patience` epochs. With `keep: domain`, each
     domain keeps its own best epoch, and training stops if no domain has improved for `patience` epochs. With `average`
@@ -28,6 +32,10 @@ class TrainingSettings(Strict):
     an item, which grows by `self_training_growth` per step up to `self_training_cap`. A domain gets at most
     `self_training_limit` pseudo-positives per sample of its own. With self-training, `patience` counts only epochs
     that have pseudo-positives from their first step.
+
+    `refit` trains again, from fresh weights, on the training and validation rows, for as many epochs as were best, and
+    keeps those weights; with `keep: domain`, each domain keeps those of as many epochs as were best for it. None, the
+    default, does so where the validation is by time, whose rows are the newest and worth the most.
     """
 
     epochs: int = Field(10, ge=1)
@@ -40,12 +48,14 @@ class TrainingSettings(Strict):
     uniform: int = Field(1000, ge=0)
     causal: bool = True
     unknown: float = Field(0.0, ge=0.0, lt=1.0)
+    row_half_life: Duration | None = None
     k: int = Field(50, ge=1)
     keep: Literal["mean", "domain"] = "mean"
     patience: int = Field(4, ge=1)
     average: float = Field(0.99, ge=0.0, lt=1.0)
     validation_rows: int = Field(10_000, ge=1)
     checkpoint_steps: int = Field(5000, ge=1)
+    refit: bool | None = None
     self_training: bool = False
     self_training_start: float = Field(0.5, ge=0.0, lt=1.0)
     self_training_share: float = Field(0.05, gt=0.0, le=1.0)
@@ -81,6 +91,11 @@ class RunSettings(Strict):
 
     model: Strict
     training: TrainingSettings | None
+
+    def refits(self, validation_by: Literal["users", "time"]) -> bool:
+        """Whether the model of a run is that of all rows. A fitted model is where the validation is by time."""
+        refit = None if self.training is None else self.training.refit
+        return validation_by == "time" if refit is None else refit
 
 
 def settings_for(model: Model, given: Mapping[str, Any] | None = None) -> RunSettings:

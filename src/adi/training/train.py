@@ -18,8 +18,9 @@ from adi.models.two_tower import TwoTower
 from adi.runs.coding import write_coding
 from adi.runs.info import RunInfo, read_info, write_info
 from adi.training.device import device_named
-from adi.training.loop import CHECKPOINT, Observer, Training
+from adi.training.loop import CHECKPOINT, REFIT_CHECKPOINT, Observer, Training
 from adi.training.progress import epochs
+from adi.training.row_weights import check_half_life
 from adi.training.self_training import check_self_training
 from adi.training.settings import RunSettings, as_config, settings_for
 
@@ -56,28 +57,40 @@ def train(
     if not 0 <= seed < 1 << 63:
         raise ArgumentError("seed", f"{seed}; give a whole number from 0 to {(1 << 63) - 1}.")
     dataset = Dataset(Path(prepared))
+    refit = chosen.refits(dataset.manifest.validation_by)
     info = _new_info(kind, seed, chosen, dataset, folder)
     if resume:
         _check_same(read_info(folder), info, folder)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise AdiError(f"{folder}: exists and is not empty. Resume the run that it holds, or choose another folder.")
     if isinstance(kind, FittedModel):
-        kind.check(dataset, chosen.model)
+        kind.check(Dataset(Path(prepared), all_rows=refit), chosen.model)
         folder.mkdir(parents=True, exist_ok=True)
     else:
         towers = _built(kind, dataset, chosen, seed).to(weights_device)
         folder.mkdir(parents=True, exist_ok=True)
         write_info(folder, info)
-        write_coding(folder, dataset)
+        write_coding(folder, dataset, refit=refit)
         assert chosen.training is not None
         with epochs(progress and observer is None) as shown:
-            training = Training(towers, kind.loss, dataset, chosen.training, folder, seed, observer or shown)
+            watching = observer or shown
+            training = Training(towers, kind.loss, dataset, chosen.training, folder, seed, watching)
             kept = training.run(resume=resume)
+            if refit:
+                before = training.progress.epoch
+                del training, towers  # before as much memory is used again
+                dataset = Dataset(Path(prepared), all_rows=True)
+                towers = _fresh(kind, dataset, chosen, seed).to(weights_device)
+                training = Training(
+                    towers, kind.loss, dataset, chosen.training, folder, seed, watching, epochs_before=before
+                )
+                training.refit(kept, resume=resume)
         parameters = sum(parameter.numel() for parameter in towers.parameters())
         info = info.model_copy(update={"parameters": parameters, "kept": kept})
     info = info.model_copy(update={"status": "complete"})
     write_info(folder, info)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    for checkpoint in (CHECKPOINT, REFIT_CHECKPOINT):
+        (folder / checkpoint).unlink(missing_ok=True)
     return info
 
 
@@ -88,11 +101,18 @@ def _built(kind: TrainedModel, dataset: Dataset, settings: RunSettings, seed: in
             f"{dataset.folder}: no validation rows to choose the best epoch by. "
             "Raise split.validation in the schema and prepare again."
         )
-    torch.manual_seed(seed)
-    towers = kind.build(dataset, settings.model)
-    if settings.training is not None and settings.training.self_training:
+    assert settings.training is not None
+    check_half_life(dataset, settings.training.row_half_life)
+    towers = _fresh(kind, dataset, settings, seed)
+    if settings.training.self_training:
         check_self_training(towers, dataset)
     return towers
+
+
+def _fresh(kind: TrainedModel, dataset: Dataset, settings: RunSettings, seed: int) -> TwoTower:
+    """The network with fresh weights."""
+    torch.manual_seed(seed)
+    return kind.build(dataset, settings.model)
 
 
 def _check_same(before: RunInfo, now: RunInfo, folder: Path) -> None:
@@ -120,5 +140,6 @@ def _new_info(model: Model, seed: int, settings: RunSettings, dataset: Dataset, 
         fingerprint=dataset.manifest.fingerprint,
         versions={name: version(name) for name in ("adi-retrieval", "numpy", "pyarrow", "scipy", "torch")},
         config=as_config(settings),
+        refit=settings.refits(dataset.manifest.validation_by),
         notes=model.notes(dataset, settings.model) if isinstance(model, TrainedModel) else (),
     )

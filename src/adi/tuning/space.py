@@ -6,11 +6,12 @@ A space maps the name of a setting to ``{low, high}``, with ``log: true`` for a 
     networks: {choices: [[64], [128], [256, 128]]}
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
+from adi.durations import Duration
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.models.model import Model
 from adi.schema import Strict, describe
@@ -19,8 +20,8 @@ from adi.training.settings import TRAINING_SEARCH, RunSettings, as_config, setti
 Config = dict[str, Any]
 """All settings of a model as plain values by section, as returned by `as_config`."""
 
-EVALUATION_SETTINGS = {"k", "validation_rows"}
-"""Settings that define how trials are evaluated, and so cannot be tuned."""
+EVALUATION_SETTINGS = {"k", "validation_rows", "refit"}
+"""Settings that define how trials are evaluated, and so cannot be tuned. Trials have no refit."""
 
 
 class Range(Strict):
@@ -47,8 +48,15 @@ Space = dict[str, Range | Choices]
 """The dimensions of a space by the bare names of the settings, with values of the settings' types."""
 
 
-def search_space(model: Model, settings: RunSettings, given: Mapping[str, Any] | None = None) -> Space:
+def search_space(
+    model: Model,
+    settings: RunSettings,
+    given: Mapping[str, Any] | None = None,
+    half_lives: Sequence[Duration] = (),
+) -> Space:
     """Check the space `given` for a model, or its default space, against the model's settings.
+
+    The default space of a trained model varies `row_half_life` if there are `half_lives` to choose from.
 
     Raises `AdiError` for an unknown setting or an invalid value, and if no space is given for a model without a
     default.
@@ -59,6 +67,8 @@ def search_space(model: Model, settings: RunSettings, given: Mapping[str, Any] |
         raise AdiError(f"{model.name} has nothing to tune. Choose another model; adi models lists them.")
     if given is None:
         given = {**(TRAINING_SEARCH if model.trained else {}), **model.search}
+        if model.trained and half_lives:
+            given["row_half_life"] = {"choices": [None, *half_lives]}
         if not given:
             raise ArgumentError("space", f"{model.name} has no default search space. Give one.")
     if not given:

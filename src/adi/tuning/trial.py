@@ -75,6 +75,9 @@ class Validations:
         self.recalls: list[dict[str, float | None]] = []
         """The recall of each domain in the best epoch so far, after each epoch."""
 
+    def refitting(self, *, epochs: int) -> None:
+        """Never called: trials have no refit."""
+
     def step(self, *, epoch: int, step: int, steps: int, loss: float, samples_per_second: float) -> None:
         if self.observer is not None:
             self.observer.step(trial=len(self.study.trials), epoch=epoch, step=step, steps=steps)
@@ -110,7 +113,7 @@ def _validate(
             prepared,
             model,
             run,
-            settings=config,
+            settings=changed(config, {"refit": False}),
             seed=study.seed,
             device=device,
             progress=False,

@@ -12,6 +12,7 @@ from adi.models.catalog import model_of
 from adi.models.model import Model
 from adi.models.source import source_of
 from adi.training.device import device_named
+from adi.training.row_weights import half_lives
 from adi.training.settings import TrainingSettings, as_config, settings_for
 from adi.tuning.objective import Objective
 from adi.tuning.progress import trial_lines
@@ -113,6 +114,6 @@ def _asked(
         k=rules.k if k is None else k,
         seed=seed,
         config=as_config(chosen),
-        space=search_space(model, chosen, space),
+        space=search_space(model, chosen, space, half_lives(dataset)),
         queries=queries,
     )

@@ -1,0 +1,76 @@
+"""Weights of training rows that halve with their age, and an epoch's rows drawn by weight."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from adi.data.arrays import Array
+from adi.data.dataset import Dataset
+from adi.durations import Duration, duration_text, in_log_time
+
+SETTING = "training.row_half_life"
+THOUSANDTHS = 1000
+
+
+def row_weights(dataset: Dataset, half_life: Duration) -> Array:
+    """The weight of every row of the log (rows,): 2^(-age / half_life) for training rows, scaled to a mean of 1.
+
+    The age counts from the newest training row. Validation rows have weight 0. Raises `AdiError` for a log without time
+    and for a half-life that does not fit its unit.
+    """
+    length = in_log_time(half_life, dataset.manifest.time, name=SETTING)
+    rows = dataset.rows("train")
+    times = dataset.times("train")[rows]
+    decayed = np.exp2((times - times.max()) / length)
+    weights = np.zeros(dataset.num_rows)
+    weights[rows] = decayed / decayed.mean()
+    return weights
+
+
+def drawn_by_weight(blocks: Iterator[Array], weights: Array, rng: np.random.Generator) -> Iterator[Array]:
+    """Repeat or leave out the rows of each block, so that an epoch has ``weights[row]`` of each row on average.
+
+    Systematic sampling: a row of weight w comes floor(w) or ceil(w) times, and an epoch has as many rows as the sum of
+    all weights. The rows of a block are shuffled, so that copies of a row are spread over its batches.
+    """
+    start = rng.random()
+    for rows in blocks:
+        ends = start + np.cumsum(weights[rows])
+        copies = np.diff(np.floor(ends), prepend=np.floor(start)).astype(np.int64)
+        start = ends[-1]
+        yield rng.permutation(np.repeat(rows, copies))
+
+
+def weighted_counts(dataset: Dataset, weights: Array) -> list[Array]:
+    """The rows that an epoch has of each item of each domain's corpus, on average, in thousandths, rounded up.
+
+    They take the place of the counts of training rows in the correction of negatives, which needs the share of each
+    item among the positives. Rounded up, an item that may be drawn has a share above 0.
+    """
+    rows = dataset.rows("train")
+    _, items, domains = dataset.targets("train", rows)
+    counts = []
+    for domain, corpus in enumerate(dataset.corpora.items):
+        in_domain = domains == domain
+        positions = np.searchsorted(corpus, items[in_domain].astype(corpus.dtype))
+        expected = np.bincount(positions, weights=weights[rows[in_domain]], minlength=len(corpus))
+        counts.append(np.ceil(expected * THOUSANDTHS).astype(np.int64))
+    return counts
+
+
+def half_lives(dataset: Dataset) -> list[Duration]:
+    """Half-lives worth trying: fractions of the time that the training rows span; none for a log without time."""
+    if dataset.manifest.time is None:
+        return []
+    times = dataset.times("train")[dataset.rows("train")]
+    span = float(times.max() - times.min())
+    lengths = [span / fraction for fraction in (4, 16, 64, 256) if span > 0]
+    return [
+        duration_text(length) if dataset.manifest.time == "timestamp" else float(f"{length:.2g}") for length in lengths
+    ]
+
+
+def check_half_life(dataset: Dataset, half_life: Duration | None) -> None:
+    """Raise `AdiError` for a half-life that does not fit the dataset's log."""
+    if half_life is not None:
+        in_log_time(half_life, dataset.manifest.time, name=SETTING)
