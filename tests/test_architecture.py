@@ -14,10 +14,10 @@ LONGEST = 350
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 TENSORS = {"errors", "nn", "losses", "negatives"}
-STORED = {"errors", "frames", "schema", "data"}
+STORED = {"errors", "frames", "durations", "moments", "strict", "schema", "data"}
 DATA = STORED | {"features"}
 BATCH = DATA | {"batch"}
-TABLES = DATA | {"moments", "preparation", "progress"}
+TABLES = DATA | {"preparation", "progress"}
 SERVED = DATA | {"timing", "thread_budget", "filters", "index", "bundle"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "extensions": {"errors"},
     "frames": set(),
     "runs": STORED | {"frames", "runs"},
-    "schema": {"errors", "durations", "moments"},
+    "strict": {"errors"},
+    "schema": {"errors", "durations", "moments", "strict"},
     "batch": DATA,
     "filters": {"errors", "filters"},
     "data": STORED,

@@ -24,7 +24,7 @@ from adi.evaluation.evaluate import evaluate
 from adi.grid.cells import Cell
 from adi.runs.metrics import Metrics
 from adi.runs.record import Record
-from adi.schema import describe
+from adi.strict import describe
 from adi.training.fitted import open_run
 
 FILE = "backtest.json"

@@ -50,8 +50,9 @@ class BundleEngine:
                 )
 
     def about(self) -> dict[str, Any]:
-        """See `Engine.about`: the manifest without its list of files, each index's measurements, and the provenance."""
-        return self.info.model_dump(mode="json", exclude={"files", "version", "domains"}) | {
+        """See `Engine.about`: the manifest without its files and counts of unknown values, the indexes' measurements,
+        and the provenance."""
+        return self.info.model_dump(mode="json", exclude={"files", "version", "domains", "unknown"}) | {
             "indexes": {
                 name: index.card.model_dump(mode="json")
                 | domain.parity.model_dump(mode="json")

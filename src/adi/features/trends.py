@@ -20,15 +20,21 @@ def num_trend_features(num_half_lives: int) -> int:
     return 2 * num_half_lives + 1
 
 
+def item_shares(counts: Counts) -> tuple[Array, Array]:
+    """Smoothed shares of each item in the decayed clicks of the domain, and of all domains, both (g, m, K)."""
+    added = ITEM_SMOOTHING * counts.num_items
+    overall = (counts.overall + ITEM_SMOOTHING) / (counts.overall_total + added)[:, None]
+    in_domain = (counts.in_domain + DOMAIN_SMOOTHING * overall) / (counts.domain_total + DOMAIN_SMOOTHING)[:, None]
+    return in_domain, overall
+
+
 def trend_features(counts: Counts) -> Array:
     """Features of each item at each moment (g, m, T) float32, T = 2 K + 1.
 
     The first K are logs of the item's share of the domain's decayed clicks, the next K of its share in all domains,
     both times the number of items: 0 for an item of average popularity. The last is the log of its age.
     """
-    added = ITEM_SMOOTHING * counts.num_items
-    overall = (counts.overall + ITEM_SMOOTHING) / (counts.overall_total + added)[:, None]  # (g, m, K)
-    in_domain = (counts.in_domain + DOMAIN_SMOOTHING * overall) / (counts.domain_total + DOMAIN_SMOOTHING)[:, None]
+    in_domain, overall = item_shares(counts)
     features = np.empty((*counts.age.shape, in_domain.shape[2] + overall.shape[2] + 1), dtype=np.float32)
     np.concatenate([in_domain, overall], axis=2, out=features[:, :, :-1])
     features[:, :, :-1] *= counts.num_items
