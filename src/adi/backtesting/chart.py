@@ -38,7 +38,10 @@ def chart_of(result: Backtest) -> Specification:
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
             color=alt.Color("model:N", title="Model", scale=alt.Scale(domain=models, range=colours)),
             strokeDash=alt.StrokeDash(
-                "way:N", title="Way", scale=alt.Scale(domain=list(WAYS), range=[DASHES[way] for way in WAYS])
+                "way:N",
+                title="Way",
+                scale=alt.Scale(domain=list(WAYS), range=[DASHES[way] for way in WAYS]),
+                legend=alt.Legend(symbolType="stroke", symbolFillColor="transparent", symbolSize=600),
             ),
             tooltip=["model:N", "way:N", "window:O", alt.Tooltip("value:Q", title=title, format=".4f")],
         )
