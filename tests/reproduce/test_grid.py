@@ -262,3 +262,16 @@ def test_more_seeds_add_to_those_that_are_done(pretended, observer, tiny, tmp_pa
         reproduce("table6", tmp_path, seen, datasets=["marketplace"], seeds=seeds)
         assert [int(key[-1]) for key in seen.trained] == trained
     assert requested(GridFolder(tmp_path)) == {"table6": {"marketplace": 3}}
+
+
+def test_two_at_a_time_have_the_same_results(copied: Path, observer, tiny, finished: Path) -> None:
+    tiny.setattr(grid, "write_outputs", lambda folder, version, *, quick: folder.root)
+    for place in ("runs", "cells"):
+        shutil.rmtree(copied / "quick" / place)
+    recorder = observer(one_by_one=False)
+    assert reproduce("table6", copied, recorder, datasets=["marketplace"], quick=True, jobs=2).failed == {}
+    assert sorted(recorder.done) == sorted((cell.key, "done") for cell in recorder.cells)
+    assert {epoch for _, epoch in recorder.epochs} == {1, 2}
+    for cell in recorder.cells:
+        here, there = (GridFolder(root).run(cell) for root in (copied / "quick", finished))
+        assert (here / "metrics.json").read_bytes() == (there / "metrics.json").read_bytes()

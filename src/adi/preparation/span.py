@@ -10,6 +10,8 @@ from adi.errors import AdiError
 from adi.preparation.cleaning import read_log
 from adi.preparation.database import working_database
 from adi.preparation.inputs import SchemaSource, open_inputs
+from adi.preparation.tables import RawTable, TableFiles
+from adi.schema import Corpus
 
 
 @dataclass(frozen=True)
@@ -47,5 +49,7 @@ def span_of(source: SchemaSource, working: Path, *, memory: str = "2GB") -> Span
         if first is None:
             raise AdiError(f"{log.table}: no row can be used. 'adi prepare' lists the reasons.")
         assert log.time is not None
-        tables = [log.table, *(table.table for table in inputs.tables.values())]
+        tables: list[RawTable] = [log.table, *(table.table for table in inputs.tables.values())]
+        if isinstance(schema.corpus, Corpus):
+            tables.append(TableFiles.at(schema.corpus.path, source.folder))
         return Span(first, last, log.time, tuple(Path(file) for table in tables for file in table.files))
