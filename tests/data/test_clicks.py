@@ -13,7 +13,7 @@ from adi.data.dataset import Dataset
 from adi.data.histories import Histories
 from adi.preparation.prepare import prepare
 
-HALF_LIVES, CO_HALF_LIVES, DELAY, LAST, WINDOW = (3.0, 20.0), (5.0, 40.0), 2.0, 3, 6
+HALF_LIVES, CO_HALF_LIVES, DELAY, LAST, WINDOW, LEAST_SHARE = (3.0, 20.0), (5.0, 40.0), 2.0, 3, 6, 0.05
 
 logs = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(0, 1), st.integers(0, 25)), min_size=12, max_size=40
@@ -35,7 +35,7 @@ def prepared(clicks, folder, *, split=None, last=LAST):
         "trend": {
             "half_lives": HALF_LIVES,
             "delay": DELAY,
-            "co_clicks": {"half_lives": CO_HALF_LIVES, "last": last, "window": WINDOW},
+            "co_clicks": {"half_lives": CO_HALF_LIVES, "last": last, "window": WINDOW, "least_share": LEAST_SHARE},
         },
         "split": split or {"kind": "time", "at": 1000},
     }
@@ -123,7 +123,7 @@ def test_co_clicks_are_shares_of_the_newest_followers(clicks, histories, moment,
             by_life = [twin.shares(source, moment, half_life) for half_life in CO_HALF_LIVES]
             for item in by_life[0]:
                 shares = np.array([shares[item] for shares in by_life])
-                if shares.max() >= co_clicks.LEAST_SHARE:
+                if shares.max() >= LEAST_SHARE:
                     part = slice(0, num_lives) if age == 0 else slice(num_lives, None)
                     expected[item][part] += shares * co_clicks.AGE_FACTOR ** max(age - 1, 0)
         found = slice(pairs.offsets[query], pairs.offsets[query + 1])
