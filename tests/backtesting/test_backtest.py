@@ -117,13 +117,12 @@ def test_counters_live_on_and_stop_where_frozen(tmp_path: Path) -> None:
     assert values == {"frozen": pytest.approx(1 / 2.5), "live": 1, "retrained": 1}
 
 
-def test_a_window_without_any_row_is_undefined(tmp_path: Path) -> None:
-    folder = tables(tmp_path / "tables", [*TRAINED, *SECOND])
-    result = backtest(folder, tmp_path / "out", models=["popularity"], **{**WALK, "until": 30, "windows": 2})
-    assert [result.value("popularity", way, 1) for way in WAYS] == [None] * 3
-    result = backtest(folder, tmp_path / "later", models=["popularity"], **{**WALK, "until": 31, "every": 7})
-    assert result.value("popularity", "live", 2) is None  # 24 to 31
-    assert not (tmp_path / "later" / "data" / "window-2").exists()
+def test_windows_without_any_row_are_undefined(tmp_path: Path) -> None:
+    folder = tables(tmp_path / "tables", [*TRAINED, *SECOND, (40, "x", "a")])
+    result = backtest(folder, tmp_path / "out", models=["popularity"], **{**WALK, "until": 50, "windows": 4})
+    for way in WAYS:
+        assert [result.value("popularity", way, window, "a") is None for window in range(1, 5)] == [True, False] * 2
+    assert not (tmp_path / "out" / "data" / "window-3").exists()  # there is nothing to train it for
 
 
 def test_an_interrupted_walk_goes_on(log: Path, walked: Backtest, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_until_is_the_end_of_the_last(until):
 
 @pytest.mark.parametrize(
     ("every", "end"),
-    [("3h", (5, 0, 0, 0)), ("1h", (4, 23, 55, 0)), ("10m", (4, 23, 52, 0)), ("1m", (4, 23, 51, 8))],
+    [("3h", (5, 0, 0, 0)), ("1h", (4, 23, 55, 0)), ("10m", (4, 23, 51, 10)), ("1m", (4, 23, 51, 8))],
 )
 def test_timestamps_end_at_a_round_time(every, end):
     day, hour, minute, second = end

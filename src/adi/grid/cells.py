@@ -30,7 +30,7 @@ class Cell:
 
 
 class CellRecord(BaseModel):
-    """The version and state of a cell.
+    """The version and state of a cell; `fingerprint` and `schema_sha256` are those of its prepared data set.
 
     `reason` is the error of a failed cell; `seconds` is the time it took, interrupted attempts included.
     """
@@ -40,6 +40,7 @@ class CellRecord(BaseModel):
     code: str
     torch: str
     fingerprint: str
+    schema_sha256: str | None = None
     config: dict[str, Any]
     status: Literal["started", "done", "failed"] = "started"
     reason: str | None = None

@@ -1,7 +1,7 @@
 """Versions of code, data and settings: results of different versions are never shown together.
 
 The record of each cell has a digest of the code that makes results, the release of torch, the fingerprint of the
-prepared data set, and all settings. Each prepared data set has its provenance.
+prepared data set and its schema, and all settings. Each prepared data set has its provenance.
 """
 
 import shutil
@@ -62,6 +62,7 @@ class Version:
             code=self.code,
             torch=version("torch"),
             fingerprint=self.manifests[cell.dataset].fingerprint,
+            schema_sha256=self.manifests[cell.dataset].schema_sha256,
             config=dict(cell.config),
         )
 
@@ -74,6 +75,8 @@ class Version:
             return f"from torch {earlier.torch}, now {now.torch}"
         if earlier.fingerprint != now.fingerprint:
             return "from other data"
+        if earlier.schema_sha256 != now.schema_sha256:  # which says, say, if an item may be retrieved again
+            return "from data of another schema"
         if earlier.config != now.config:
             return f"from other settings ({', '.join(_differing(earlier.config, now.config))})"
         return None
