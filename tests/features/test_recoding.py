@@ -51,8 +51,7 @@ def listed(dataset: Dataset, bags: Callable[[FeatureReader, int], Any]) -> Bags:
 @pytest.mark.parametrize(
     "changes",
     [(renumber,), (without_kiosk,), (without_kiosk, renumber)],
-    ids=str,
-    ids=lambda changes: "-".join(change.__name__ for change in changes),
+    ids=["renumbered", "without a domain", "both"],
 )
 def test_values_have_the_codes_of_the_coding(
     dataset: Dataset, later: Callable[..., Path], changes: tuple[Change, ...]
