@@ -48,7 +48,8 @@ def chart_of(result: Backtest) -> Specification:
         .properties(**PANEL)
     )
     facet = alt.Facet("panel:N", title=None, sort=list(panels))
-    return lines.facet(facet=facet, columns=COLUMNS).resolve_scale(y="independent").to_dict()
+    specification: Specification = lines.facet(facet=facet, columns=COLUMNS).resolve_scale(y="independent").to_dict()
+    return specification
 
 
 def write_chart(path: Path, result: Backtest) -> None:
