@@ -99,7 +99,7 @@ def test_the_result_as_frame_text_and_files(walked: Backtest, log: Path) -> None
     assert (row["model"], row["start"], row["stop"], row["seed"], row["queries"]) == ("popularity", "20", "30", 0, 2)
     assert (row["mrr@10"], row["recall@50"]) == (0.75, 1.0)
     assert repr(walked) == (
-        "<Backtest over 2 windows of 10: mrr@10: popularity frozen 0.5000 live 0.5000 retrained 0.5625>"
+        "<Backtest, windows of 10: 2, mrr@10: popularity frozen 0.5000 live 0.5000 retrained 0.5625>"
     )
     assert "<th>20</th>" in walked._repr_html_()
     out = log.parent / "out"

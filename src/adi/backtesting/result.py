@@ -106,8 +106,8 @@ class Backtest(Record):
         means = ", ".join(
             f"{model} {' '.join(f'{way} {shown(self.value(model, way))}' for way in WAYS)}" for model in self.models
         )
-        failed = f", {len(self.failed)} cells failed" if self.failed else ""
-        return f"<Backtest over {len(self.windows)} windows of {self.every}: {self.measure}: {means}{failed}>"
+        failed = f", failed cells: {len(self.failed)}" if self.failed else ""
+        return f"<Backtest, windows of {self.every}: {len(self.windows)}, {self.measure}: {means or 'none'}{failed}>"
 
     def __str__(self) -> str:
         return repr(self)
