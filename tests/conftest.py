@@ -146,6 +146,17 @@ def prepared(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def prepared_with_trends(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with counters of clicks by time, and its latest rows for the test. Not to be written to."""
+    folder = shutil.copytree(tables, tmp_path_factory.mktemp("trends") / "tables")
+    trend = "trend: {half_lives: [4, 16], delay: 1, co_clicks: {half_lives: [8, 32], last: 3, window: 5}}"
+    schema = SCHEMA.replace("split: {kind: last, validation: 0.5}", "split: {kind: time, at: 45, validation: 0.2}")
+    (folder / "schema.yaml").write_text(f"{schema}\n{trend}\ncorpus: all\n", encoding="utf-8")
+    prepare(folder / "schema.yaml", folder.parent / "dataset")
+    return folder.parent / "dataset"
+
+
+@pytest.fixture(scope="session")
 def prepared_with_bids(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a bid for every item of each domain's corpus. Not to be written to."""
     folder = shutil.copytree(tables, tmp_path_factory.mktemp("bids") / "tables")
