@@ -16,7 +16,7 @@ from adi.metrics import RECALL
 from adi.preparation.prepare import prepare
 from adi.runs.ranks import QueryRanks, write_ranks
 
-pytest_plugins = ["workspace"]
+pytest_plugins = ["later_data", "trending", "workspace"]
 
 settings.register_profile("untimed", deadline=None)  # how fast a machine is, or how busy, is no test
 settings.load_profile("untimed")
@@ -146,17 +146,6 @@ def prepared(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prepared_with_trends(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with counters of clicks by time, and its latest rows for the test. Not to be written to."""
-    folder = shutil.copytree(tables, tmp_path_factory.mktemp("trends") / "tables")
-    trend = "trend: {half_lives: [4, 16], delay: 1, co_clicks: {half_lives: [8, 32], last: 3, window: 5}}"
-    schema = SCHEMA.replace("split: {kind: last, validation: 0.5}", "split: {kind: time, at: 45, validation: 0.2}")
-    (folder / "schema.yaml").write_text(f"{schema}\n{trend}\ncorpus: all\n", encoding="utf-8")
-    prepare(folder / "schema.yaml", folder.parent / "dataset")
-    return folder.parent / "dataset"
-
-
-@pytest.fixture(scope="session")
 def prepared_with_bids(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a bid for every item of each domain's corpus. Not to be written to."""
     folder = shutil.copytree(tables, tmp_path_factory.mktemp("bids") / "tables")
@@ -178,7 +167,10 @@ def dataset(prepared: Path) -> Dataset:
 
 @pytest.fixture
 def ranked_run(tmp_path: Path) -> Callable[..., Path]:
-    """Makes an evaluated run from the test queries of each domain, as (user, rank) or (user, rank, history length)."""
+    """Makes an evaluated run from the test queries of each domain, as (user, rank) or (user, rank, history length).
+
+    `evaluated` is the data of the evaluation in metrics.json, where it is not that of the training.
+    """
 
     def make(
         name: str,
@@ -193,6 +185,7 @@ def ranked_run(tmp_path: Path) -> Callable[..., Path]:
         fingerprint: str = "f00d",
         prepared: str = "prepared",
         config: Mapping[str, Any] | None = None,
+        evaluated: Mapping[str, str] | None = None,
     ) -> Path:
         folder = tmp_path / name
         folder.mkdir()
@@ -220,7 +213,7 @@ def ranked_run(tmp_path: Path) -> Callable[..., Path]:
         metrics = {"part": "test", "against": against, "history": history, "ks": ks, "domains": measures}
         recalls = {f"recall@{k}": [part[f"recall@{k}"] for part in measures.values() if part["queries"]] for k in ks}
         metrics |= {"mean": {name: float(np.mean(values)) if values else None for name, values in recalls.items()}}
-        metrics |= {"ranks": write_ranks(folder, query_ranks)}
+        metrics |= {"ranks": write_ranks(folder, query_ranks), **(evaluated or {})}
         (folder / "run.json").write_text(json.dumps(card), encoding="utf-8")
         (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
         return folder

@@ -14,7 +14,7 @@ LONGEST = 350
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 TENSORS = {"errors", "nn", "losses", "negatives"}
-STORED = {"errors", "frames", "schema", "data"}
+STORED = {"errors", "frames", "durations", "strict", "schema", "data"}
 DATA = STORED | {"features"}
 BATCH = DATA | {"batch"}
 TABLES = DATA | {"preparation", "progress"}
@@ -29,7 +29,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "extensions": {"errors"},
     "frames": set(),
     "runs": STORED | {"frames", "runs"},
-    "schema": {"errors"},
+    "strict": {"errors"},
+    "schema": {"errors", "durations", "strict"},
     "batch": DATA,
     "filters": {"errors", "filters"},
     "data": STORED,

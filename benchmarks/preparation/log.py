@@ -19,7 +19,7 @@ from pydantic import Field
 from adi.data.arrays import Array, arrow_numbers
 from adi.data.folder import new_folder
 from adi.errors import AdiError
-from adi.schema import Strict
+from adi.strict import Strict
 
 SIZE_FILE = "log.json"
 LOG, USERS, ITEMS = "clicks.parquet", "users.parquet", "items.parquet"

@@ -25,7 +25,7 @@ from adi.errors import ArgumentError
 from adi.exporting.export import export
 from adi.index.build import IndexSettings
 from adi.preparation.prepare import prepare
-from adi.schema import Strict
+from adi.strict import Strict
 from benchmarks.report import announce
 from benchmarks.towers import ADI, write_untrained_run
 

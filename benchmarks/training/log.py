@@ -73,7 +73,8 @@ def write_arrays(dataset: Dataset, path: Path) -> None:
     }
     for feature in dataset.manifest.features:
         if feature.kind in ("id", "categorical", "numeric") and feature.side != "context" and not feature.by_domain:
-            arrays[f"{feature.side}.{feature.name}"] = dataset.feature(feature.side, feature.name).astype(np.int64)
+            codes = dataset.array(f"features/{feature.side}/{feature.name}")
+            arrays[f"{feature.side}.{feature.name}"] = codes.astype(np.int64)
             arrays[f"rows.{feature.name}"] = np.asarray(feature.rows)
     if any(feature.kind == "behaviours" for feature in dataset.manifest.features):
         arrays["history"] = _histories(users, items, len(dataset.users))

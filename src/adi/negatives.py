@@ -24,7 +24,7 @@ without replacement, which does not matter while n is small compared to the doma
 sum over S of ``exp(score) / Q`` is an unbiased estimate of the sum over the corpus.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -149,12 +149,23 @@ class NegativeSampler:
         self.in_batch = in_batch
         self.uniform = uniform
 
-    def draw(self, domain: int, positives: Ints, rng: np.random.Generator, *, pseudo: Ints = NO_ITEMS) -> Candidates:
+    def draw(
+        self,
+        domain: int,
+        positives: Ints,
+        rng: np.random.Generator,
+        *,
+        pseudo: Ints = NO_ITEMS,
+        shares: Callable[[Ints], NDArray[np.float64]] | None = None,
+    ) -> Candidates:
         """Draw candidates for the samples of `domain` with the item indices `positives` (n,) as positives.
 
         The items `pseudo` (g,) are the positives of g further samples, chosen by self-training. They were not drawn
         from the domain's rows, so that their probabilities are unknown. They therefore never serve as negatives. Their
         negatives are those of the other samples, from n draws in the batch instead of n - 1, a negligible difference.
+
+        `shares` returns p(v) of given items, where the samples do not come from all of the domain's rows alike; by
+        default, p(v) is the share of the item in the domain's rows.
 
         The cost grows with n + `uniform`, and with the logarithm of the size of the corpus.
 
@@ -166,12 +177,15 @@ class NegativeSampler:
         positions = np.concatenate([corpus.positions(positives), corpus.positions(pseudo), drawn])
         members, columns = np.unique(positions, return_inverse=True)  # (m,), (n + g + M,)
         positive = columns[:num_positives]
-        counts = corpus.counts[members]
-        if not len(drawn):
-            counts = np.maximum(counts, 1)  # all members are positives, so that a count of 0 cannot be right
-        log_q = log_inclusion(
-            share=counts / max(corpus.total, 1), others=max(n - 1, 0) if self.in_batch else 0, uniform=len(drawn) / size
-        )
+        if shares is None:
+            counts = corpus.counts[members]
+            if not len(drawn):
+                counts = np.maximum(counts, 1)  # all members are positives, so that a count of 0 cannot be right
+            share = counts / max(corpus.total, 1)
+        else:
+            share = shares(corpus.items[members])
+        others = max(n - 1, 0) if self.in_batch else 0
+        log_q = log_inclusion(share=share, others=others, uniform=len(drawn) / size)
         is_negative = np.zeros(len(members), dtype=bool)
         is_negative[columns[num_positives:]] = True
         if self.in_batch:

@@ -69,6 +69,11 @@ def test_a_fingerprint_is_of_names_and_bytes(tmp_path):
             (tmp_path / name / "inner" / path).write_text(content)
         return fingerprint(tmp_path / name)
 
+    def without(name, *patterns):
+        return fingerprint(tmp_path / name, leave_out=patterns)
+
     first = folder("first", a="1", b="22")
     assert folder("second", b="22", a="1") == first
     assert len({first, folder("third", a="1", b="23"), folder("fourth", a="1", c="22"), folder("fifth", a="1")}) == 4
+    assert without("first", "inner/b", "other/*") == without("fifth") == folder("fifth", a="1")
+    assert without("first", "inner/*") == without("third", "*") != first

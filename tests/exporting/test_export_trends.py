@@ -11,7 +11,6 @@ from adi.data.live_clicks import Click
 from adi.errors import AdiError
 from adi.exporting import trends as exporting_trends
 from adi.exporting.export import export
-from adi.models.live_scores import scores_with_trends
 from adi.training.fitted import open_run
 from adi.training.train import train
 
@@ -21,9 +20,9 @@ NONE = np.empty(0, dtype=np.int64)
 
 
 @pytest.fixture(scope="module", params=MODELS)
-def run(request, prepared_with_trends, tmp_path_factory):
+def run(request, trending, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / request.param
-    train(prepared_with_trends, request.param, folder, settings=SMALL | MODELS[request.param])
+    train(trending.folder, request.param, folder, settings=SMALL | MODELS[request.param])
     return folder
 
 
@@ -35,10 +34,7 @@ def bundle(run):
 
 def assert_lists_of_the_model(engine, scorer, dataset, domain, queries, known):
     items = dataset.corpora.retrievable(domain)
-    of_domain = scorer.scorers[domain]
-    users, vectors = of_domain.user_vectors(domain, queries), of_domain.item_vectors(domain, items)
-    queries = replace(queries, clicks=dataset.clicks(known))
-    expected = scores_with_trends(of_domain.model, domain, items, vectors, users, queries)
+    expected = scorer.against(domain, items)(replace(queries, clicks=dataset.clicks(known)))
     for top, scores in zip(
         engine.search(domain, queries, len(items), excluded=[NONE] * len(queries)), expected, strict=True
     ):
@@ -51,7 +47,7 @@ def test_a_fresh_bundle_knows_the_end_of_the_log(run, bundle):
     _, dataset, scorer = open_run(run)
     engine = BundleEngine(bundle)
     clicks = dataset.clicks("frozen")
-    for domain in range(3):
+    for domain in range(2):
         rows = dataset.rows("test")
         queries = dataset.queries("test", rows[dataset.targets("test", rows)[2] == domain])
         queries = replace(queries, moments=np.full(len(queries), clicks.end))
@@ -62,7 +58,7 @@ def test_a_fresh_bundle_knows_the_end_of_the_log(run, bundle):
 def test_with_the_test_rows_as_clicks_it_answers_as_the_evaluator_live(run, bundle):
     _, dataset, scorer = open_run(run)
     trends = (engine := BundleEngine(bundle)).trends
-    rows = dataset.rows("test")
+    rows = dataset.rows("test")[:80]
     users, items, domains = dataset.targets("test", rows)
     times = dataset.times("test")
     for row in rows[np.argsort(times, kind="stable")]:
@@ -73,17 +69,17 @@ def test_with_the_test_rows_as_clicks_it_answers_as_the_evaluator_live(run, bund
         trends.clicks.add([Click(user, int(items[row]), int(domains[row]), float(times[row]))])
 
 
-def test_without_counters_lists_are_by_taste(bundle):
-    engine = BundleEngine(bundle)
+def test_without_counters_lists_are_by_taste(run, bundle):
+    _, dataset, scorer = open_run(run)
+    engine, of_domain = BundleEngine(bundle), scorer.scorers[0]
     engine.trends.available = False
-    queries = (
-        engine.dataset.latest(
-            np.array([0, 1]), np.array([0, 0]), {"device": np.zeros(2, int), "hour": np.zeros(2, int)}
-        )
-        if False
-        else None
-    )
-    assert queries is None
+    queries = dataset.queries("test", dataset.rows("test")[:1])
+    vectors = of_domain.item_vectors(0, engine.items(0).astype(np.int64))
+    tastes = of_domain.user_vectors(0, queries)[..., : vectors.shape[1]]
+    (top,) = engine.search(0, queries, 5, excluded=[NONE])
+    expected = of_domain.model.scores(tastes, vectors)[0].sort(descending=True)
+    np.testing.assert_allclose(top.scores, expected.values[:5], rtol=1e-4)
+    assert top.parts is None
 
 
 def test_trends_that_differ_from_the_model_are_refused(run, tmp_path, monkeypatch):
@@ -91,6 +87,6 @@ def test_trends_that_differ_from_the_model_are_refused(run, tmp_path, monkeypatc
     monkeypatch.setattr(
         exporting_trends.TrendGraphs, "coordinates", lambda self, features: coordinates(self, features) + 0.1
     )
-    with pytest.raises(AdiError, match=r"domain 'search': the exported trends differ from the model by 0\.\d+"):
+    with pytest.raises(AdiError, match=r"domain 'big': the exported trends differ from the model by 0\.\d+"):
         export(run, tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()

@@ -84,7 +84,7 @@ class TestStored:
 
     def feature(self, dataset, name):
         feature = next(feature for feature in dataset.manifest.features if feature.name == name)
-        return feature, KINDS[feature.kind].encoding(feature, dataset)
+        return feature, KINDS[feature.kind].encoding(feature, dataset.coding)
 
     def test_ids_and_behaviours(self, dataset):
         codes = dataset.feature("item", "item_id")

@@ -39,7 +39,8 @@ def asked(dataset, domain, *histories, user=-1):
 
 
 def test_every_counted_model_is_tested_here():
-    assert {name for name, _ in VARIANTS.values()} == set(COUNTED)
+    with_trends = {"co-clicks"}  # needs a log with time: tests/models/test_trends.py
+    assert {name for name, _ in VARIANTS.values()} == set(COUNTED) - with_trends
 
 
 @every_variant

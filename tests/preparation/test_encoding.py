@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from adi.errors import AdiError
@@ -88,6 +89,8 @@ class TestTables:
         manifest = workspace.prepare()
         assert info(workspace, "price").edges == pytest.approx((5 / 3, 8 / 3))  # thirds of 1, 2, 4
         assert workspace["features/item/price"] == [0, 3, 4, 0, 2, 0]  # new, old, w, x, y, z
+        numbers = [math.nan, 2.0, 4.0, math.nan, 1.0, math.inf]
+        assert workspace["features/item/price.number"] == pytest.approx(numbers, nan_ok=True)
         assert info(workspace, "price").rows == 5
         assert manifest.ignored_values == {"price": 2}
 
@@ -104,6 +107,8 @@ class TestTables:
             [0, 2],
             [0, 0],
         ]  # the edge is 9: the median, 1, is the lowest
+        bids = [[math.nan] * 2, [1.0, 9.0], [math.nan, 1.0], [math.nan] * 2]
+        assert np.load(workspace.out / "features/item/bid.number.npy") == pytest.approx(np.array(bids), nan_ok=True)
         assert manifest.tables["bids"].model_dump() == {
             "read": 7, "kept": 3, "set_aside": {"no key": 3, "domain not in the log": 1},
         }  # fmt: skip
@@ -149,6 +154,10 @@ class TestContext:
         assert info(workspace, "hour").edges == (8.0,)
         assert workspace["interactions/context_hour"] == [2, 3, 2, 2, 3, 0, 3, 3]
         assert workspace["test/context_hour"] == [2, 2, 2, 3]
+        numbers = [2.0, 11.0, 3.0, 5.0, 8.0, math.nan, 9.0, 10.0]
+        assert workspace["interactions/context_hour.number"] == pytest.approx(numbers, nan_ok=True)
+        assert workspace["test/context_hour.number"] == [7.0, 1.0, 4.0, 12.0]
+        assert not (workspace.out / "test" / "context_device.number.npy").exists()
 
     def test_numbers_that_are_none_are_counted(self, workspace, log):
         hours = [math.nan, 1, 2, math.inf, *range(8)]

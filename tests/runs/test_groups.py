@@ -1,5 +1,7 @@
 """Groups of runs by model and configuration, and the estimates over their seeds."""
 
+import json
+
 import pytest
 
 from adi.runs.groups import Estimate, group_runs
@@ -18,6 +20,23 @@ def test_configurations_of_one_model_are_distinguished_by_the_settings_that_diff
     groups = group_runs(read_runs(runs))
     assert [group.label for group in groups] == ["adi-se (optimizer.lr=0.001)", "adi-se (optimizer.lr=0.002)", "dnn"]
     assert [len(group.runs) for group in groups] == [1, 2, 1]
+
+
+def test_trainings_on_other_data_are_distinguished_by_the_data(ranked_run) -> None:
+    today = {"prepared": "../today", "fingerprint": "beef"}
+    old = ranked_run("old", QUERIES, prepared="../monday", fingerprint="f00d" * 8, evaluated=today)
+    new = ranked_run("new", QUERIES, prepared="../today", fingerprint="beef")
+    counted = [ranked_run(f"count-{name}", QUERIES, model="popularity", parameters=None) for name in ("old", "new")]
+    for folder, evaluated in zip(counted, (today, {"fingerprint": "beef"}), strict=True):
+        metrics = json.loads((folder / "metrics.json").read_text()) | evaluated
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+    groups = group_runs(read_runs([old, new, *counted]))
+    assert [group.label for group in groups] == ["dnn (data=monday)", "dnn (data=today)", "popularity"]
+    same_name = ranked_run("same", QUERIES, prepared="../today", fingerprint="f00d" * 8, evaluated=today)
+    assert [group.label for group in group_runs(read_runs([same_name, new]))] == [
+        "dnn (data=f00df00d)",
+        "dnn (data=beef)",
+    ]
 
 
 def test_a_measure_is_the_mean_and_spread_over_the_seeds(ranked_run) -> None:

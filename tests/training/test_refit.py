@@ -189,11 +189,12 @@ def test_by_default_it_is_for_validation_by_time_alone(by_time, tmp_path):
 def test_a_fitted_model_counts_all_rows(by_time, tmp_path):
     assert train(by_time.out, "popularity", tmp_path / "run").refit
     measured = evaluate_run(tmp_path / "run", ks=(3,), progress=False)
+    settings = settings_for(MODELS["popularity"]).model
     all_rows = Dataset(by_time.out, all_rows=True)
-    by_hand = evaluate(MODELS["popularity"].fit(all_rows, None), all_rows, ks=(3,))
+    by_hand = evaluate(MODELS["popularity"].fit(all_rows, settings), all_rows, ks=(3,))
     assert measured.mean == by_hand.mean
     once = Dataset(by_time.out)
-    assert measured.mean != evaluate(MODELS["popularity"].fit(once, None), once, ks=(3,)).mean
+    assert measured.mean != evaluate(MODELS["popularity"].fit(once, settings), once, ks=(3,)).mean
 
 
 def test_trials_of_a_tuning_have_no_refit(by_time, tmp_path):

@@ -60,8 +60,9 @@ class BundleEngine:
         """The live counters; None for a model without trends."""
 
     def about(self) -> dict[str, Any]:
-        """See `Engine.about`: the manifest without its list of files, each index's measurements, and the provenance."""
-        return self.info.model_dump(mode="json", exclude={"files", "version", "domains"}) | {
+        """See `Engine.about`: the manifest without its files and counts of unknown values, the indexes' measurements,
+        and the provenance."""
+        return self.info.model_dump(mode="json", exclude={"files", "version", "domains", "unknown"}) | {
             "indexes": {
                 name: index.card.model_dump(mode="json")
                 | domain.parity.model_dump(mode="json")

@@ -8,9 +8,10 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import Field, ValidationError
 
+from adi.data.coding import Unknown
 from adi.errors import AdiError
 from adi.frames import html_of
-from adi.schema import Strict, describe
+from adi.strict import Strict, describe
 
 FORMAT = 1
 """Incremented whenever the layout of a bundle changes; a bundle of another format is refused."""
@@ -92,7 +93,8 @@ class BundleInfo(Strict):
     """Contents of ``bundle.json``.
 
     `version` is a digest of all other files, so that bundles of one version are the same. `bid` is the items' attribute
-    that the bids come from, if the bundle has bids.
+    that the bids come from, if the bundle has bids. `fingerprint` is that of the bundle's data; `unknown` counts the
+    values in it that the run does not know, if it is not the run's own.
     """
 
     format: int
@@ -101,6 +103,7 @@ class BundleInfo(Strict):
     created: str
     model: str
     fingerprint: str
+    unknown: tuple[Unknown, ...] = ()
     bid: str | None = None
     domains: Mapping[str, DomainInfo]
     versions: Mapping[str, str]

@@ -1,12 +1,15 @@
 """The commands export, which makes a bundle of a run, and retrieve and retrieve-all, which search a bundle or a run."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adi.cli.options import ModelPath
-from adi.cli.show import plain_table, progress_bar, say, say_json
+from adi.cli.options import ModelPath, Prepared
+from adi.cli.show import ERR, other_data, plain_table, progress_bar, say, say_json
+
+if TYPE_CHECKING:
+    from adi.retrieval.retriever import Retriever
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -43,6 +46,7 @@ def export(
         str | None, typer.Option(help="The items' attribute that holds their bids, for requests with a bid weight.")
     ] = None,
     model: ModelPath = None,
+    prepared: Prepared = None,
     as_json: AsJson = False,
 ) -> None:
     """Export a run as a bundle: everything needed to serve it, compared with the run before it is published.
@@ -53,14 +57,14 @@ def export(
     from adi.exporting.export import planned_size
 
     settings = {"target": target, "k": k, "exact_below": exact_below}
-    planned = planned_size(run, settings, model=model)
+    planned = planned_size(run, settings, model=model, prepared=prepared)
     if not as_json:
         say(
             f"{out}: {planned.items:,} items of {planned.domains} domains × {planned.dim} numbers: "
             f"{size(planned.bytes)} of vectors."
         )
     with progress_bar() as progress:
-        info = export_run(run, out, settings=settings, bid=bid, model=model, progress=progress)
+        info = export_run(run, out, settings=settings, bid=bid, model=model, prepared=prepared, progress=progress)
     if as_json:
         say_json(info.model_dump(mode="json"))
         return
@@ -72,6 +76,8 @@ def export(
         with_bids = [f"{min(domain.bids.recalls):.4f}"] if domain.bids else []
         table.add_row(name, f"{domain.items:,}", domain.kind, recall, difference, *with_bids)
     say(table)
+    for line in other_data(info.unknown, prepared, info.model):
+        say(line)
     say(
         f"Wrote {out}, version {info.version}. Next: adi retrieve {out} --domain {next(iter(info.domains))} --user USER"
     )
@@ -104,6 +110,7 @@ def retrieve(
     bid: Bid = None,
     bid_weight: BidWeight = 0.0,
     model: ModelPath = None,
+    prepared: Prepared = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a user's top k in a domain.
@@ -113,9 +120,8 @@ def retrieve(
     Example: [bold]adi retrieve bundle --domain search --user 1 -k 5[/]
     """
     from adi.cli.settings import pairs
-    from adi.retrieval.retriever import Retriever
 
-    top = Retriever(path, bid=bid, model=model).retrieve(
+    top = _open(path, bid, model, prepared).retrieve(
         domain,
         user=user,
         history=None if history is None else _ids(history),
@@ -160,18 +166,18 @@ def retrieve_all(
     bid: Bid = None,
     bid_weight: BidWeight = 0.0,
     model: ModelPath = None,
+    prepared: Prepared = None,
 ) -> None:
     """Write the top k of many users to a Parquet file: a row for each domain and user, with the lists items and scores.
 
     Example: [bold]adi retrieve-all bundle -k 100 --out top.parquet[/]
     """
     from adi.retrieval.retrieve_all import retrieve_all as write_all
-    from adi.retrieval.retriever import Retriever
 
     user_ids = None if users is None else [line for line in users.read_text(encoding="utf-8").splitlines() if line]
     with progress_bar() as progress:
         rows = write_all(
-            Retriever(path, bid=bid, model=model),
+            _open(path, bid, model, prepared),
             out,
             users=user_ids,
             domains=None if domains is None else _ids(domains),
@@ -182,6 +188,17 @@ def retrieve_all(
             progress=progress,
         )
     say(f"Wrote {out}: {rows:,} rows.")
+
+
+def _open(path: Path, bid: str | None, model: str | None, prepared: Path | None) -> "Retriever":
+    """Open a run or a bundle; sentences on a run that is used on another dataset go to standard error."""
+    from adi.features.unknown import unknown_values
+    from adi.retrieval.retriever import Retriever
+
+    retriever = Retriever(path, bid=bid, model=model, prepared=prepared)
+    for line in other_data(unknown_values(retriever.dataset), prepared, retriever.engine.about()["model"]):
+        ERR.print(line, soft_wrap=True)
+    return retriever
 
 
 def _ids(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,13 @@ ModelPath = Annotated[
     str | None,
     typer.Option(
         "--model", help="package.module:NAME, for a run whose model is not one of adi's own.", show_default=False
+    ),
+]
+Prepared = Annotated[
+    Path | None,
+    typer.Option(
+        help="Another prepared dataset than the run's, read by the run's vocabularies; for a run only.",
+        show_default="the dataset that the run was trained on",
     ),
 ]
 MetricPaths = Annotated[

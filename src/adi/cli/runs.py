@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adi.cli.options import Device, MetricPaths, ModelPath
-from adi.cli.show import ERR, metrics_table, plain_table, progress_bar, say, say_json
+from adi.cli.options import Device, MetricPaths, ModelPath, Prepared
+from adi.cli.show import ERR, metrics_table, other_data, plain_table, progress_bar, say, say_json
 
 if TYPE_CHECKING:
     from adi.runs.self_training import Audit
@@ -155,9 +155,12 @@ def evaluate(
     ] = False,
     metrics: MetricPaths = None,
     model: ModelPath = None,
+    prepared: Prepared = None,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a run on the test rows of its dataset, by exact ranks; also written to metrics.json in the run.
+
+    With --prepared, on the test rows of another dataset, such as one with the rows of a later day.
 
     Example: [bold]adi evaluate run --json[/]
     """
@@ -176,6 +179,7 @@ def evaluate(
             causal=not all_history,
             metrics=own_metrics,
             model=model,
+            prepared=prepared,
             progress=report,
         )
     if as_json:
@@ -190,6 +194,8 @@ def evaluate(
         say(metrics_table(frozen, names, f"{title}, frozen: nothing of the test is known"))
         title += ", live: known up to each row's moment"
     say(metrics_table(measured, names, title))
+    for line in other_data(measured.unknown, prepared, str(measured.model)):
+        say(line)
     say(f"Wrote {run / 'metrics.json'} and ranks.parquet.")
 
 

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from rich.box import SIMPLE_HEAD
@@ -13,6 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from adi.data.coding import Unknown
     from adi.data.manifest import Manifest
     from adi.progress import Report
     from adi.runs.metrics import Metrics
@@ -128,6 +130,16 @@ def metrics_table(metrics: "Metrics", names: Sequence[str], title: str) -> Table
     table.add_section()
     table.add_row("mean", "", "", *(number(metrics.mean[name]) for name in names))
     return table
+
+
+def other_data(unknown: Sequence["Unknown"], prepared: Path | None, model: str) -> list[str]:
+    """Sentences on a run that is used on another dataset: the values there that it does not know, by feature."""
+    if prepared is None:
+        return []
+    if not unknown:
+        return [f"{model} has no weights: it is fitted to the training rows of {prepared}."]
+    lines = [str(counted) for counted in unknown if counted.unknown]
+    return [f"Unknown to the run in {prepared}:", *lines] if lines else [f"The run knows all values in {prepared}."]
 
 
 def number(value: float | None) -> str:

@@ -1,7 +1,8 @@
 """Arrays on disk: written in batches, read as memory maps, and fingerprinted."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from fnmatch import fnmatchcase
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
@@ -75,12 +76,13 @@ def read_array(path: Path) -> Array:
     return np.asarray(mapped)  # a plain array: indexing numpy's own class for maps is slower
 
 
-def fingerprint(folder: Path, leave_out: str | None = None) -> str:
-    """A digest of the names and bytes of all files below `folder`, except those below ``<folder>/<leave_out>``."""
+def fingerprint(folder: Path, leave_out: Sequence[str] = ()) -> str:
+    """A digest of the names and bytes of all files below `folder`, except those that match a pattern: ``seen/*``."""
     digest = blake2b(digest_size=16)
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.relative_to(folder).parts[0] != leave_out:
-            digest.update(str(path.relative_to(folder)).encode())
+        name = str(path.relative_to(folder))
+        if path.is_file() and not any(fnmatchcase(name, pattern) for pattern in leave_out):
+            digest.update(name.encode())
             with path.open("rb") as file:
                 while block := file.read(1 << 20):
                     digest.update(block)

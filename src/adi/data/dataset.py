@@ -1,6 +1,7 @@
 """A prepared dataset, opened: arrays mapped from disk, the rows of each part, and the history of each row."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 
 from adi.data.arrays import Array, read_array
 from adi.data.clicks import ClickLog
+from adi.data.coding import Codes, Coding, Recoding
 from adi.data.corpora import Corpora
 from adi.data.entity_ids import EntityIds
 from adi.data.histories import Histories
@@ -35,40 +37,57 @@ class Dataset:
     Users, items and domains are numbers; `users` and `items` map them to ids, `domains` to names. With `all_rows`,
     validation rows count as training rows: the dataset of a refit. Raises `AdiError` if the folder is not a prepared
     dataset, and where a file of it is missing.
+
+    Codes of features are those of `coding`: the dataset's own, or with a `recoding` that of the run which reads it
+    (`adi.features.recoding`). `manifest.features` and `manifest.trend` are then the run's, and `domain_codes` (D,) has
+    the position of each domain among the run's.
     """
 
-    def __init__(self, folder: str | Path, *, all_rows: bool = False) -> None:
+    def __init__(self, folder: str | Path, recoding: Recoding | None = None, *, all_rows: bool = False) -> None:
         self.folder, self.all_rows = Path(folder), all_rows
-        self.manifest: Manifest = read_manifest(self.folder)
+        manifest = read_manifest(self.folder)
+        self.coding = Coding(self.folder, manifest) if recoding is None else recoding.coding
+        self.is_recoded = recoding is not None
+        self.recoded: Mapping[str, Codes] = {} if recoding is None else recoding.codes
+        of_coding = {"features": self.coding.features, "trend": self.coding.manifest.trend}
+        self.manifest: Manifest = manifest.model_copy(update=of_coding)
         self.domains = self.manifest.domains
-        self._vocabularies: dict[str, pa.Table] = {}
+        self.domain_codes: Array = np.array([self.coding.domains.index(name) for name in self.domains])
         self._clicks: dict[Known, ClickLog] = {}
         self._context = [feature.name for feature in self.manifest.side("context")]
-        self._log = self._columns("interactions", "held_out")
-        self.user_offsets = self._read("interactions/user_offsets")
+        self._log, self._log_context = self._columns("interactions", "held_out")
+        self.user_offsets = self.array("interactions/user_offsets")
         if all_rows:
             self._held_out = np.flatnonzero(self._log["held_out"])
             self._log["held_out"] = np.broadcast_to(np.int8(0), self._log["held_out"].shape)
             self.manifest = with_validation_rows(self.manifest)
 
     @cached_property
-    def _test(self) -> dict[str, Array]:
+    def _test_columns(self) -> tuple[dict[str, Array], dict[str, Codes]]:
         """The columns of the test rows, opened when first used: a bundle has none."""
         return self._columns("test", "before")
 
-    def _columns(self, part: str, extra: str) -> dict[str, Array]:
-        """The columns that both parts have, and the `extra` one of this part."""
-        names = ["user", "item", "domain", extra, *(f"context_{name}" for name in self._context)]
-        if self.manifest.time is not None:
-            names.append("time")
-        return {name: self._read(f"{part}/{name}") for name in names}
+    @property
+    def _test(self) -> dict[str, Array]:
+        return self._test_columns[0]
 
-    def _read(self, name: str) -> Array:
+    def _columns(self, part: str, extra: str) -> tuple[dict[str, Array], dict[str, Codes]]:
+        """The columns that both parts have with the `extra` one of this part, and those of the context."""
+        names = ["user", "item", "domain", extra] + (["time"] if self.manifest.time is not None else [])
+        columns = {name: self.array(f"{part}/{name}") for name in names}
+        return columns, {name: self.codes(f"{part}/context_{name}") for name in self._context}
+
+    def array(self, name: str) -> Array:
+        """An array of the folder, as it is stored: ``corpus/item``."""
         path = self.folder / f"{name}.npy"
         try:
             return read_array(path)
         except FileNotFoundError:
             raise AdiError(f"{path}: the file is missing from the prepared dataset. Prepare it again.") from None
+
+    def codes(self, name: str) -> Codes:
+        """The codes of an array of the folder, by `coding`: ``interactions/context_device``."""
+        return self.recoded[name] if name in self.recoded else self.array(name)
 
     @property
     def num_rows(self) -> int:
@@ -93,7 +112,7 @@ class Dataset:
 
     def times(self, part: Part) -> Array:
         """The time of every row of the numbering of a part, in the log's unit; only for a log with time."""
-        return self._read(f"{'test' if part == 'test' else 'interactions'}/time")
+        return self.array(f"{'test' if part == 'test' else 'interactions'}/time")
 
     def queries(
         self,
@@ -113,7 +132,8 @@ class Dataset:
         """
         columns = self._test if part == "test" else self._log
         users, domains = columns["user"][rows], columns["domain"][rows].astype(np.int64)
-        context = {name: columns[f"context_{name}"][rows] for name in self._context}
+        context_columns = self._test_columns[1] if part == "test" else self._log_context
+        context = {name: codes[rows] for name, codes in context_columns.items()}
         moments = None if self.manifest.time is None else columns["time"][rows]
         if known == "live" and moments is not None and causal:
             histories = self._histories_before(users, moments, lookback)
@@ -122,12 +142,13 @@ class Dataset:
         return Queries(users, domains, histories, context, moments, self.clicks(known))
 
     def clicks(self, known: Known) -> ClickLog | None:
-        """The clicks by time, for counters; None if the schema asks for no trends.
+        """The clicks by time, for counters; None if the schema asks for no trends, and in a bundle, which has counters
+        of its own.
 
         Where all test rows are later than the others, ``frozen`` counters stop at the first of them.
         """
         manifest = self.manifest
-        if manifest.trend is None:
+        if manifest.trend is None or not (self.folder / "trends").is_dir():
             return None
         if known not in self._clicks:
             folder, until = self.folder / "trends" / "all", None
@@ -151,7 +172,7 @@ class Dataset:
     @cached_property
     def _timeline(self) -> dict[str, Array]:
         """The rows of all parts by user and time."""
-        return {name: self._read(f"timeline/{name}") for name in ("user_offsets", "item", "domain", "time")}
+        return {name: self.array(f"timeline/{name}") for name in ("user_offsets", "item", "domain", "time")}
 
     def _histories_in(self, part: Part, rows: Array, users: Array, *, causal: bool, lookback: int | None) -> Histories:
         """The histories of rows from training and validation; see `queries`."""
@@ -182,9 +203,14 @@ class Dataset:
 
     def latest(self, users: Array, domains: Array, context: Mapping[str, Array]) -> Queries:
         """Requests made at the end of the log, with the users' complete histories."""
+        return self.at_end(Queries(users, domains, self.histories(users), context))
+
+    def at_end(self, queries: Queries) -> Queries:
+        """Queries that know all clicks by time of training and validation; unchanged if the data has no trends."""
         clicks = self.clicks("frozen")
-        moments = None if clicks is None else np.full(len(users), clicks.end)
-        return Queries(users, domains, self.histories(users), context, moments, clicks)
+        if clicks is None:
+            return queries
+        return replace(queries, moments=np.full(len(queries), clicks.end), clicks=clicks)
 
     def histories(self, users: Array) -> Histories:
         """All rows of each user in the log; an empty history for the user -1."""
@@ -204,8 +230,8 @@ class Dataset:
     @cached_property
     def corpora(self) -> Corpora:
         """The items of each domain."""
-        cuts = self._read("corpus/offsets")[1:-1]
-        item, count, eligible = (np.split(self._read(f"corpus/{name}"), cuts) for name in ("item", "count", "eligible"))
+        cuts = self.array("corpus/offsets")[1:-1]
+        item, count, eligible = (np.split(self.array(f"corpus/{name}"), cuts) for name in ("item", "count", "eligible"))
         if self.all_rows:
             _, items, domains = self.targets("train", self._held_out)
             for domain, corpus in enumerate(item):
@@ -217,21 +243,27 @@ class Dataset:
         """The candidates of test rows: items (T,) and offsets (n + 1,); None if the split gives none."""
         if not self.manifest.candidates:
             return None
-        offsets = self._read("candidates/offsets")
+        offsets = self.array("candidates/offsets")
         positions, cuts = ranges(offsets[rows], offsets[rows + 1])
-        return self._read("candidates/item")[positions].astype(np.int64), cuts
+        return self.array("candidates/item")[positions].astype(np.int64), cuts
 
-    def feature(self, side: str, name: str) -> Array:
+    def feature(self, side: str, name: str) -> Codes:
         """An array of a feature of users or items; `adi.features` says which arrays each kind has.
 
-        An id that only validation rows have is unseen, except with `all_rows`.
+        An id that only validation rows have is unseen, except with `all_rows`; a run knows which ids it has seen.
         """
-        array = self._read(f"features/{side}/{name}")
-        held_out = self.folder / "held_out_ids" / f"{name}.npy"
-        if not self.all_rows and held_out.exists():
-            array = array.copy()
-            array[read_array(held_out)] = UNSEEN_ROW
+        codes = self.codes(f"features/{side}/{name}")
+        held_out = self.held_out_ids(name)
+        if self.all_rows or self.is_recoded or not len(held_out):
+            return codes
+        array: Array = np.array(codes[:])
+        array[held_out] = UNSEEN_ROW
         return array
+
+    def held_out_ids(self, name: str) -> Array:
+        """The users or items whose ids only validation rows have, of a feature of kind id."""
+        path = self.folder / "held_out_ids" / f"{name}.npy"
+        return read_array(path) if path.exists() else np.empty(0, dtype=np.int64)
 
     def attributes(self, domain: int, columns: Sequence[str] | None = None) -> pa.Table:
         """The items' attributes in a domain, all or the named ones: one row for each item, in the order of numbers.
@@ -272,12 +304,6 @@ class Dataset:
         except FileNotFoundError:
             raise AdiError(f"{folder}: the items' attributes are missing there. Prepare the dataset again.") from None
         return {name: file for file in files for name in file.schema_arrow.names}
-
-    def vocabulary(self, feature: str) -> pa.Table:
-        """The vocabulary of a feature (value, count, code), the most frequent value first; read once."""
-        if feature not in self._vocabularies:
-            self._vocabularies[feature] = pq.ParquetFile(self.folder / "vocabulary" / f"{feature}.parquet").read()
-        return self._vocabularies[feature]
 
     @cached_property
     def users(self) -> EntityIds:

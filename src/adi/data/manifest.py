@@ -16,6 +16,8 @@ A new file that nothing else depends on does not change the version: its reader 
 attributes.
 """
 
+FILE = "manifest.json"
+
 NULL_ROW = 0
 UNSEEN_ROW = 1
 FIRST_VALUE_ROW = 2
@@ -139,7 +141,7 @@ class Manifest(Record):
 
 def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of a prepared dataset. Raises `AdiError` if the folder is not one of this format."""
-    path = folder / "manifest.json"
+    path = folder / FILE
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):

@@ -26,6 +26,10 @@ class Queries:
     def __len__(self) -> int:
         return len(self.users)
 
+    def at(self, moments: Array) -> "Queries":
+        """The same requests at other moments (n,); their histories stay."""
+        return replace(self, moments=moments)
+
     def part(self, start: int, stop: int) -> "Queries":
         """Queries `start` to `stop`."""
         cuts = self.histories.offsets[start : stop + 1]

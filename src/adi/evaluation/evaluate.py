@@ -82,6 +82,7 @@ def evaluate(
         domains=by_domain,
         mean={name: _mean([measures[name] for measures in by_domain.values()]) for name in names},
         breakdown=breakdown,
+        fingerprint=dataset.manifest.fingerprint,
     )
 
 

@@ -14,6 +14,7 @@ from adi.errors import AdiError
 from adi.exporting.graph import PaddedTower, export_tower
 from adi.exporting.packing import PackedTables, padding_of
 from adi.exporting.trends import write_trends
+from adi.features.reader import FeatureReader
 from adi.index.bids import Bids
 from adi.index.build import IndexSettings, build_index
 from adi.index.topk import merge_interests
@@ -36,14 +37,21 @@ class DomainExport:
     """Writes a domain into a bundle, and checks it on real queries.
 
     Args:
+        reader: reads the features of the bundle's data.
         queries: of the domain, to tune and confirm its index and to compare its answers with the model's.
         settings: of the index.
     """
 
     def __init__(
-        self, bundle: Path, scorer: VectorScorer, domain: int, queries: Queries, settings: IndexSettings
+        self,
+        bundle: Path,
+        scorer: VectorScorer,
+        reader: FeatureReader,
+        domain: int,
+        queries: Queries,
+        settings: IndexSettings,
     ) -> None:
-        self.bundle, self.scorer, self.domain = bundle, scorer, domain
+        self.bundle, self.scorer, self.reader, self.domain = bundle, scorer, reader, domain
         self.queries, self.settings = queries, settings
         self.expected = scorer.user_vectors(domain, queries)  # (n, dim), or (n, interests, dim)
         self.items = scorer.item_vectors(domain, scorer.corpora.retrievable(domain))  # (m, dim)
@@ -56,7 +64,7 @@ class DomainExport:
         Raises `AdiError` where one of them does not answer as the model does.
         """
         tower = self._write_tower(tables)
-        users = UserTower(self.bundle, tower).vectors(self.scorer.reader.user_bags(self.queries))  # (n, interests, dim)
+        users = UserTower(self.bundle, tower).vectors(self.reader.user_bags(self.queries))  # (n, interests, dim)
         difference = self._checked_difference(users)
         place = f"indexes/{self.domain}"
         users = users[:, :, : self.items.shape[1]]  # without the weights of trends, which the index does not have
@@ -81,9 +89,9 @@ class DomainExport:
     def _write_tower(self, tables: PackedTables) -> TowerInfo:
         """Write the tables and the graph of the user tower."""
         model = self.scorer.model
-        domain = model.of_one_domain(self.domain)
+        domain = model.of_one_domain(int(self.scorer.domain_codes[self.domain]))
         file, first = tables.write(model, domain.first)
-        padding = padding_of(self.scorer.reader.user_features, first, tables.dataset)
+        padding = padding_of(self.reader.user_features, first, tables.dataset)
         tower = TowerInfo(tables=file, graph=f"towers/{self.domain}.onnx", slots=padding)
         export_tower(PaddedTower(domain, padding), model.tables.embedding_dim, self.bundle / tower.graph)
         return tower

@@ -1,7 +1,6 @@
 """Export of a run as a bundle: a folder that answers requests without the run."""
 
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,19 +20,19 @@ from adi.data.live_clicks import LiveClicks
 from adi.data.manifest import NULL_ROW
 from adi.data.queries import Queries
 from adi.errors import AdiError, ArgumentError
+from adi.exporting.data import write_data
 from adi.exporting.domain import DomainExport, evenly_spaced
 from adi.exporting.packing import PackedTables
 from adi.exporting.trends import TRENDS_QUERIES, check_trends
+from adi.features.reader import FeatureReader
+from adi.features.unknown import unknown_values
 from adi.index.build import IndexSettings
 from adi.models.model import Model
 from adi.models.vectors import VectorScorer
 from adi.progress import Report, reporting
 from adi.runs.info import RunInfo
-from adi.schema import describe
+from adi.strict import describe
 from adi.training.fitted import open_run
-
-NOT_SERVED = ("test", "candidates", "set_aside.parquet", "timeline", "trends")
-"""Parts of a prepared dataset that a bundle does not need."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,11 @@ def planned_size(
     settings: IndexSettings | Mapping[str, Any] | None = None,
     *,
     model: str | Model | None = None,
+    prepared: str | Path | None = None,
 ) -> PlannedSize:
     """Return the size of the indexes of a run's bundle; raises `AdiError` for the run and settings as `export` does."""
     settings = _checked_settings(settings)
-    _, dataset, scorers = _open(Path(run), model)
+    _, dataset, scorers = _open(Path(run), model, prepared)
     items = [len(dataset.corpora.retrievable(domain)) for domain in range(len(dataset.domains))]
     dim = scorers[0].item_vectors(0, dataset.corpora.retrievable(0)[:1]).shape[1]
     size = sum(count * dim * (4 if count < settings.exact_below else 2) for count in items)  # float32, or fp16
@@ -69,6 +69,7 @@ def export(
     queries: int = 2000,
     bid: str | None = None,
     model: str | Model | None = None,
+    prepared: str | Path | None = None,
     progress: bool | Report = True,
 ) -> BundleInfo:
     """Write a bundle of a run, which is compared with the run and then published, or absent.
@@ -83,6 +84,7 @@ def export(
             index and to compare the domain with the run.
         bid: the items' attribute that holds their bids, for requests with a bid weight.
         model: the run's model, if it is not one of adi's own: an object, or its import path "package.module:NAME".
+        prepared: another dataset than the run's, with whose users, items and histories the bundle answers.
         progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
     Returns the manifest of the bundle.
@@ -91,18 +93,20 @@ def export(
     below its target, and a bundle that does not answer as the run does.
     """
     settings = _checked_settings(settings)
-    info, dataset, scorers = _open(Path(run), model)
+    info, dataset, scorers = _open(Path(run), model, prepared)
     bids = [None if bid is None else log_bids(dataset, domain, bid) for domain in range(len(dataset.domains))]
     with reporting(progress) as report, new_folder(Path(out)) as bundle:
-        shutil.copytree(dataset.folder, bundle / DATA, ignore=_not_served(dataset))
+        write_data(dataset, bundle / DATA)
         write_provenance(Path(run), bundle)
-        tables = PackedTables(bundle, dataset)
+        tables, reader = PackedTables(bundle, dataset), FeatureReader(Dataset(bundle / DATA))
         domains = {}
         for domain, (name, scorer) in enumerate(zip(dataset.domains, scorers, strict=True)):
             report("exporting domains", domain, len(scorers))
             try:
                 sample = _sample_queries(dataset, domain, queries)
-                domains[name] = DomainExport(bundle, scorer, domain, sample, settings).write(tables, bids[domain])
+                domains[name] = DomainExport(bundle, scorer, reader, domain, sample, settings).write(
+                    tables, bids[domain]
+                )
             except AdiError as error:
                 raise AdiError(f"domain '{name}': {error}") from None
         report("exporting domains", len(scorers), len(scorers))
@@ -116,7 +120,8 @@ def export(
             adi=version("adi-retrieval"),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             model=info.model,
-            fingerprint=info.fingerprint,
+            fingerprint=dataset.manifest.fingerprint,
+            unknown=unknown_values(dataset),
             bid=bid,
             domains=domains,
             versions={name: version(name) for name in ("faiss-cpu", "numpy", "onnxruntime", "torch")},
@@ -139,9 +144,11 @@ def _checked_settings(settings: IndexSettings | Mapping[str, Any] | None) -> Ind
         raise ArgumentError("settings", describe(error, IndexSettings)) from None
 
 
-def _open(run: Path, model: str | Model | None) -> tuple[RunInfo, Dataset, list[VectorScorer]]:
+def _open(
+    run: Path, model: str | Model | None, prepared: str | Path | None
+) -> tuple[RunInfo, Dataset, list[VectorScorer]]:
     """Open a run, with the scorer of each domain; raises `AdiError` for a model without vectors."""
-    info, dataset, scorer = open_run(run, model)
+    info, dataset, scorer = open_run(run, model, prepared=prepared)
     scorers = [of_domain for of_domain in scorer.scorers if isinstance(of_domain, VectorScorer)]
     if len(scorers) < len(scorer.scorers):
         raise AdiError(
@@ -149,12 +156,6 @@ def _open(run: Path, model: str | Model | None) -> tuple[RunInfo, Dataset, list[
             "as adi-se."
         )
     return info, dataset, scorers
-
-
-def _not_served(dataset: Dataset) -> Callable[[str, list[str]], list[str]]:
-    """What to leave out of the copy of a prepared dataset. After a refit, no id is held out."""
-    not_served = {*NOT_SERVED, "held_out_ids"} if dataset.all_rows else {*NOT_SERVED}
-    return lambda folder, names: [name for name in names if Path(folder) == dataset.folder and name in not_served]
 
 
 def _sample_queries(dataset: Dataset, domain: int, most: int) -> Queries:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from adi.bundle.manifest import PaddedFeature
+from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.data.manifest import FeatureInfo
 from adi.features.kinds import KINDS
@@ -21,9 +22,9 @@ class PackedTables:
 
     def __init__(self, bundle: Path, dataset: Dataset) -> None:
         self.bundle, self.dataset = bundle, dataset
-        rows = {feature.name: feature.rows for feature in dataset.manifest.features}
+        rows = {feature.name: np.arange(feature.rows) for feature in dataset.manifest.features}
         self.rows = {feature.name: rows[feature.embedded_by or feature.name] for feature in dataset.manifest.features}
-        self.rows[DOMAIN] = len(dataset.domains)
+        self.rows[DOMAIN] = dataset.domain_codes
         self.written: dict[tuple[int, tuple[int, ...]], str] = {}
 
     def write(self, model: TwoTower, first: Mapping[str, int]) -> tuple[str, dict[str, int]]:
@@ -34,22 +35,22 @@ class PackedTables:
 
         Returns the file, and the first row of each feature's table in it. Rows are smoothed if the model smooths them.
         """
-        sizes = dict(sorted({start: self.rows[name] for name, start in first.items()}.items()))
-        packed_first = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
-        key = id(model), tuple(sizes)
+        tables = dict(sorted({start: self.rows[name] for name, start in first.items()}.items()))
+        packed_first = dict(zip(tables, np.cumsum([0, *map(len, tables.values())]).tolist(), strict=False))
+        key = id(model), tuple(tables)
         if key not in self.written:
             self.written[key] = f"towers/tables-{len(self.written)}.npy"
-            self._write(model, sizes, self.bundle / self.written[key])
+            self._write(model, tables, self.bundle / self.written[key])
         return self.written[key], {name: packed_first[start] for name, start in first.items()}
 
-    def _write(self, model: TwoTower, sizes: Mapping[int, int], path: Path) -> None:
-        """Write tables, given by their first row in the model and their size, one after the other."""
+    def _write(self, model: TwoTower, tables: Mapping[int, Array], path: Path) -> None:
+        """Write tables one after the other, given by their first row in the model and by their rows, from there on."""
         path.parent.mkdir(exist_ok=True)
-        shape = sum(sizes.values()), model.tables.embedding_dim
+        shape = sum(map(len, tables.values())), model.tables.embedding_dim
         packed = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
         written = 0
-        for start, size in sizes.items():
-            for block in torch.arange(start, start + size).split(ROWS_AT_ONCE):  # type: ignore[no-untyped-call]
+        for start, rows in tables.items():
+            for block in torch.from_numpy(start + rows).split(ROWS_AT_ONCE):  # type: ignore[no-untyped-call]
                 packed[written : written + len(block)] = model.tables.lookup(block).numpy()
                 written += len(block)
         packed.flush()

@@ -14,7 +14,6 @@ from adi.data.queries import Queries
 from adi.errors import AdiError
 from adi.exporting.graph import CoClickTrends, ItemTrends, export_graph
 from adi.index.build import IndexSettings
-from adi.models.live_scores import scores_with_trends
 from adi.models.vectors import VectorScorer
 
 TRENDS_QUERIES = 256
@@ -28,7 +27,7 @@ SCORES_AT_ONCE = 1 << 26
 
 def write_trends(bundle: Path, scorer: VectorScorer, domain: int) -> TrendsInfo:
     """Write the graphs of a domain's trends. Raises `AdiError` where one of them does not answer as the model does."""
-    part = scorer.model.of_one_domain(domain)
+    part = scorer.model.of_one_domain(int(scorer.domain_codes[domain]))
     trends = part.towers.trends
     assert trends is not None
     num_features, num_shares = trends.items.hidden.shared.in_features, trends.co_clicks.weight.shape[1]
@@ -65,13 +64,12 @@ def check_trends(
     Raises `AdiError` if the bundle finds less than the target of the model's top k.
     """
     items = scorer.corpora.retrievable(domain)
-    vectors, k, hits = scorer.item_vectors(domain, items), min(settings.k, len(items)), 0
+    score, k, hits = scorer.against(domain, items), min(settings.k, len(items)), 0
     queries = replace(queries, moments=np.full(len(queries), clicks.end), clicks=clicks)
     block, none = max(1, SCORES_AT_ONCE // len(items)), np.empty(0, dtype=np.int64)
     for first in range(0, len(queries), block):
         part = queries.part(first, first + block)
-        users = scorer.user_vectors(domain, part)
-        scores = scores_with_trends(scorer.model, domain, items, vectors, users, part)
+        scores = score(part)
         kth = scores.topk(k, dim=1).values[:, -1:]
         lowest = kth - TOLERANCE * kth.abs().clamp(min=1.0)
         found = engine.search(domain, part, k, excluded=[none] * len(part))

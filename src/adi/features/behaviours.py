@@ -6,6 +6,7 @@ They have no array and no embedding table of their own: they are read from the h
 from collections.abc import Iterable
 
 from adi.data.arrays import Array
+from adi.data.coding import Coding
 from adi.data.dataset import Dataset
 from adi.data.histories import Histories
 from adi.data.manifest import FeatureInfo
@@ -32,9 +33,12 @@ class Behaviours(Kind):
             embedded_by=side.item_id,
         )
 
-    def encoding(self, feature: FeatureInfo, dataset: Dataset) -> Encoding:
-        item_id = next(item for item in dataset.manifest.side("item") if item.name == feature.embedded_by)
-        return super().encoding(item_id, dataset)
+    def encoding(self, feature: FeatureInfo, coding: Coding) -> Encoding:
+        item_id = next(item for item in coding.manifest.side("item") if item.name == feature.embedded_by)
+        return super().encoding(item_id, coding)
+
+    def arrays(self, feature: FeatureInfo) -> tuple[str, ...]:
+        return ()
 
     def reader(self, feature: FeatureInfo, dataset: Dataset) -> Reader:
         item_codes, length = dataset.feature("item", str(feature.embedded_by)), feature.length or 0

@@ -42,7 +42,7 @@ class Encoding(Protocol):
     def encode_table(self, rows: "ibis.Table", order_by: Sequence[str] = ()) -> Batches:
         """Stream the columns of `rows`, with the int32 column `code` in place of `value`."""
 
-    def encode_column(self, values: pa.Array) -> Array:
+    def encode_column(self, values: pa.Array | pa.ChunkedArray) -> Array:
         """Codes (n,) of the values (n,) of a column."""
 
     def encode_value(self, value: str) -> int:
@@ -73,7 +73,7 @@ class Vocabulary(Encoding):
         joined = rows.left_join(known, rows.value == known.known)
         return stream(joined.mutate(code=code.cast("int32")).drop("known", "value"), order_by)
 
-    def encode_column(self, values: pa.Array) -> Array:
+    def encode_column(self, values: pa.Array | pa.ChunkedArray) -> Array:
         unseen = len(self.values)
         codes = np.append(np.arange(unseen) + FIRST_VALUE_ROW, [UNSEEN_ROW, NULL_ROW])
         position = pc.index_in(values, self.values).fill_null(unseen)
@@ -113,10 +113,11 @@ class Hash(Encoding):
         code = ibis.cases((rows.value.isnull(), NULL_ROW), else_=code)
         return stream(rows.mutate(code=code.cast("int32")).drop("value"), order_by)
 
-    def encode_column(self, values: pa.Array) -> Array:
-        distinct = values.dictionary_encode()
-        codes = np.array([*map(self.encode_value, distinct.dictionary.to_pylist()), NULL_ROW])
-        encoded: Array = codes[distinct.indices.fill_null(len(codes) - 1).to_numpy(zero_copy_only=False)]
+    def encode_column(self, values: pa.Array | pa.ChunkedArray) -> Array:
+        distinct = values.unique().drop_null()
+        codes = np.array([*map(self.encode_value, distinct.to_pylist()), NULL_ROW])
+        position = pc.index_in(values, distinct).fill_null(len(distinct))
+        encoded: Array = codes[position.to_numpy(zero_copy_only=False)]
         return encoded
 
     def encode_value(self, value: str) -> int:

@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from adi.data.coding import Codes
+from adi.data.dataset import Dataset
 from adi.data.manifest import FeatureInfo
+from adi.features.encoding import Encoding
 from adi.features.kind import Kind, Side, feature_info, write_codes
 from adi.schema import IdFeature
 
@@ -20,6 +23,11 @@ class Id(Kind):
         if feature.hash_size is None:
             self._write_held_out(feature, side)
         return feature_info(feature, side.name, encoding)
+
+    def recoded(self, feature: FeatureInfo, encoding: Encoding, dataset: Dataset, name: str) -> Codes:
+        """The codes of all entities' ids: those without a training row in `dataset` have one in the other encoding."""
+        ids = dataset.users if feature.side == "user" else dataset.items
+        return encoding.encode_column(ids.keys).astype(np.int32)
 
     def _write_held_out(self, feature: IdFeature, side: Side) -> None:
         """Write the entities whose ids the vocabulary has and would not have by the training rows alone."""

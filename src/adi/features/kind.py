@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from adi.data.arrays import Array
+from adi.data.coding import NUMBERS, Codes, Coding, RecodedArray
 from adi.data.dataset import Dataset
 from adi.data.histories import Histories
-from adi.data.manifest import NULL_ROW, FeatureInfo
+from adi.data.manifest import NULL_ROW, UNSEEN_ROW, FeatureInfo
+from adi.errors import AdiError
 from adi.features.bags import ArrayBags, as_bags
 from adi.features.encoding import Batches, Encoding, Hash, Vocabulary, count_values
 from adi.schema import ColumnFeature, Feature
@@ -76,6 +79,9 @@ class Kind:
     text = False
     """Whether a column of the kind is read as the text that is written: "007" is not 7."""
 
+    keeps_numbers = False
+    """Whether the numbers are stored beside their codes (`adi.data.coding.NUMBERS`)."""
+
     def check(self, feature: Any, column_type: str, source: str, *, by_domain: bool) -> None:
         """Raise `AdiError`, which begins with `source`, for a column of a DuckDB type that the kind does not take."""
 
@@ -109,14 +115,36 @@ class Kind:
         encoding = self.fit(feature, column.values, column.source, side.vocabularies)
         if count := self.ignored(column.values):
             side.ignored[feature.name] = count
-        write_codes(side, feature.name, encoding.encode_table(column.values), by_domain=column.by_domain)
+        encoded = encoding.encode_table(column.values)
+        write_codes(side, feature.name, encoded, by_domain=column.by_domain, with_numbers=self.keeps_numbers)
         return feature_info(feature, side.name, encoding, by_domain=column.by_domain)
 
-    def encoding(self, feature: FeatureInfo, dataset: Dataset) -> Encoding:
+    def encoding(self, feature: FeatureInfo, coding: Coding) -> Encoding:
         """The encoding that `fit` gave a feature of a prepared dataset."""
         if feature.hash_size is not None:
             return Hash(feature.hash_size)
-        return Vocabulary(dataset.vocabulary(feature.name)["value"])
+        return Vocabulary(coding.vocabulary(feature.name)["value"])
+
+    def arrays(self, feature: FeatureInfo) -> tuple[str, ...]:
+        """The names of a feature's arrays of codes (`Dataset.codes`)."""
+        if feature.side == "context":
+            return tuple(f"{part}/context_{feature.name}" for part in ("interactions", "test"))
+        return (f"features/{feature.side}/{feature.name}",)
+
+    def recoded(self, feature: FeatureInfo, encoding: Encoding, dataset: Dataset, name: str) -> Codes:
+        """Translate an array of a feature of `dataset` to the codes of another `encoding`.
+
+        Raises `AdiError` if the dataset does not store what this takes.
+        """
+        if feature.hash_size is not None:
+            raise AdiError(
+                f"{dataset.folder}: feature '{feature.name}' is hashed into {feature.hash_size} rows, from which its "
+                "values cannot be read back, and the run's table has other rows. Give the schema the hash_size that it "
+                "had when the run was trained, and prepare again."
+            )
+        values = encoding.encode_column(dataset.coding.vocabulary(feature.name)["value"])
+        codes = np.concatenate([[NULL_ROW, UNSEEN_ROW], values])
+        return RecodedArray(dataset.array(name), codes.__getitem__)
 
     def reader(self, feature: FeatureInfo, dataset: Dataset) -> Reader:
         """Open a feature's arrays."""
@@ -134,15 +162,24 @@ class Kind:
         return 1
 
 
-def write_codes(side: Side, name: str, encoded: Batches, *, by_domain: bool) -> None:
-    """Write the one array of a feature from its codes by entity (`index`) and `domain_number`."""
+def write_codes(side: Side, name: str, encoded: Batches, *, by_domain: bool, with_numbers: bool = False) -> None:
+    """Write the one array of a feature from its codes by entity (`index`) and `domain_number`; also its numbers."""
     side.folder.mkdir(parents=True, exist_ok=True)
     shape = (side.size, side.num_domains) if by_domain else (side.size,)
-    array = np.lib.format.open_memmap(side.folder / f"{name}.npy", mode="w+", dtype=np.int32, shape=shape)
-    codes = array if by_domain else array[:, None]  # (entities, domains) or (entities, 1)
+
+    def new_array(file: str, dtype: npt.DTypeLike) -> "np.memmap[Any, Any]":
+        return np.lib.format.open_memmap(side.folder / f"{file}.npy", mode="w+", dtype=dtype, shape=shape)
+
+    arrays = {"code": new_array(name, np.int32)}
+    if with_numbers:
+        arrays["value"] = new_array(f"{name}{NUMBERS}", np.float64)
+        arrays["value"][:] = np.nan
     for batch in encoded:
-        codes[batch["index"], batch["domain_number"]] = batch["code"]
-    array.flush()
+        cells = (batch["index"], batch["domain_number"]) if by_domain else batch["index"]
+        for column, array in arrays.items():
+            array[cells] = batch[column]
+    for array in arrays.values():
+        array.flush()
 
 
 def feature_info(

@@ -62,8 +62,11 @@ class Multi(Kind):
         np.save(side.folder / f"{feature.name}.offsets.npy", np.cumsum(lengths))
         return feature_info(feature, side.name, encoding)
 
+    def arrays(self, feature: FeatureInfo) -> tuple[str, ...]:
+        return (f"features/{feature.side}/{feature.name}.values",)
+
     def reader(self, feature: FeatureInfo, dataset: Dataset) -> Reader:
-        values, offsets = (dataset.feature(feature.side, f"{feature.name}.{part}") for part in ("values", "offsets"))
+        values, offsets = dataset.feature(feature.side, f"{feature.name}.values"), _offsets(feature, dataset)
 
         def read(entities: Array, domains: Array, histories: Histories | None) -> ArrayBags:
             known = np.maximum(entities, 0)
@@ -74,7 +77,12 @@ class Multi(Kind):
         return read
 
     def width(self, feature: FeatureInfo, dataset: Dataset) -> int:
-        return max(1, int(np.diff(dataset.feature(feature.side, f"{feature.name}.offsets")).max(initial=1)))
+        return max(1, int(np.diff(_offsets(feature, dataset)).max(initial=1)))
+
+
+def _offsets(feature: FeatureInfo, dataset: Dataset) -> Array:
+    """The offsets (entities + 1,) of the entities' values."""
+    return dataset.array(f"features/{feature.side}/{feature.name}.offsets")
 
 
 def parts_of(values: "ibis.Table") -> "ibis.Table":

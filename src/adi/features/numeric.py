@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from adi.data.arrays import Array
+from adi.data.coding import NUMBERS, Codes, Coding, RecodedArray
 from adi.data.dataset import Dataset
 from adi.data.manifest import FIRST_VALUE_ROW, NULL_ROW, FeatureInfo
 from adi.errors import AdiError
@@ -37,17 +38,18 @@ class Buckets(Encoding):
         return {"edges": self.edges}
 
     def encode_table(self, rows: "ibis.Table", order_by: Sequence[str] = ()) -> Batches:
+        """Stream the columns of `rows`, the numbers in `value` included, with the int32 column `code`."""
         for batch in stream(rows, order_by):
-            codes = self._encode(batch.pop("value")).astype(np.int32)
-            yield {**batch, "code": codes}
+            yield {**batch, "code": self.encode(batch["value"]).astype(np.int32)}
 
-    def encode_column(self, values: pa.Array) -> Array:
-        return self._encode(values.to_numpy(zero_copy_only=False))
+    def encode_column(self, values: pa.Array | pa.ChunkedArray) -> Array:
+        return self.encode(values.to_numpy(zero_copy_only=False))
 
     def encode_value(self, value: str) -> int:
-        return int(self._encode(np.array([float(value)]))[0])
+        return int(self.encode(np.array([float(value)]))[0])
 
-    def _encode(self, numbers: Array) -> Array:
+    def encode(self, numbers: Array) -> Array:
+        """Codes of numbers of any shape."""
         numbers = np.asarray(numbers, dtype=np.float64)
         codes = np.searchsorted(np.asarray(self.edges), numbers, side="right") + FIRST_VALUE_ROW
         return np.where(np.isfinite(numbers), codes, NULL_ROW)
@@ -55,6 +57,8 @@ class Buckets(Encoding):
 
 class Numeric(Kind):
     """The code of a number's bucket, from quantiles or logarithmic steps of the column."""
+
+    keeps_numbers = True
 
     def check(self, feature: NumericFeature, column_type: str, source: str, *, by_domain: bool) -> None:
         if not is_number(column_type):
@@ -77,8 +81,18 @@ class Numeric(Kind):
 
         return int(values.filter(_.value.isnan() | _.value.isinf()).count().to_pyarrow().as_py())
 
-    def encoding(self, feature: FeatureInfo, dataset: Dataset) -> Buckets:
+    def encoding(self, feature: FeatureInfo, coding: Coding) -> Buckets:
         return Buckets(feature.edges or ())
+
+    def recoded(self, feature: FeatureInfo, encoding: Encoding, dataset: Dataset, name: str) -> Codes:
+        if not isinstance(encoding, Buckets):
+            raise TypeError(f"numbers become codes by their buckets, not by {encoding}")
+        if not (dataset.folder / f"{name}{NUMBERS}.npy").exists():
+            raise AdiError(
+                f"{dataset.folder}: feature '{feature.name}' has other buckets than in the run, and its numbers are "
+                f"not stored ({name}{NUMBERS}.npy is missing): an older adi prepared the data. Prepare it again."
+            )
+        return RecodedArray(dataset.array(f"{name}{NUMBERS}"), encoding.encode)
 
 
 def is_number(column_type: str) -> bool:

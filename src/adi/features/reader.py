@@ -32,6 +32,7 @@ class FeatureReader:
         stored = manifest.side("user", "item")
         self._readers = {feature.name: KINDS[feature.kind].reader(feature, dataset) for feature in stored}
         self.lookback = lookback(self.user_features)
+        self.domain_codes = dataset.domain_codes
 
     def user_bags(self, queries: Queries) -> FeatureArrays:
         """Bags of every user and context feature, then of the domain indicator."""
@@ -42,12 +43,12 @@ class FeatureReader:
             else self._readers[feature.name](queries.users, queries.domains, histories)
             for feature in self.user_features
         }
-        return bags | {DOMAIN: as_bags(queries.domains)}
+        return bags | {DOMAIN: as_bags(self.domain_codes[queries.domains])}
 
     def item_bags(self, items: Array, domains: Array) -> FeatureArrays:
         """Bags of every item feature of `items` (N,) in `domains` (N,), then of the domain indicator."""
         bags = {feature.name: self._readers[feature.name](items, domains, None) for feature in self.item_features}
-        return bags | {DOMAIN: as_bags(domains)}
+        return bags | {DOMAIN: as_bags(self.domain_codes[domains])}
 
 
 def context_codes(dataset: Dataset, values: Mapping[str, str]) -> dict[str, Array]:
@@ -66,7 +67,7 @@ def context_codes(dataset: Dataset, values: Mapping[str, str]) -> dict[str, Arra
     for name, feature in features.items():
         value = values.get(name)
         try:  # an empty text is a missing value in the log, too
-            code = KINDS[feature.kind].encoding(feature, dataset).encode_value(value) if value else NULL_ROW
+            code = KINDS[feature.kind].encoding(feature, dataset.coding).encode_value(value) if value else NULL_ROW
         except ValueError:
             raise AdiError(f"context '{name}': '{value}' is not a number.") from None
         codes[name] = np.array([code])

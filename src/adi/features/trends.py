@@ -24,6 +24,12 @@ def num_trend_features(num_half_lives: int) -> int:
     return 2 * num_half_lives + 1
 
 
+def item_shares(counts: Counts) -> tuple[Array, Array]:
+    """Smoothed shares of each item in the decayed clicks of the domain, and of all domains, both (g, m, K)."""
+    domain_total, overall_total = counts.domain_total[:, None], counts.overall_total[:, None]
+    return _shares(counts.in_domain, counts.overall, domain_total, overall_total, counts.num_items)
+
+
 def is_active(counts: Counts) -> Array:
     """Whether each item is not quiet at each moment (g, m)."""
     active: Array = counts.overall[:, :, -1] >= LEAST_COUNT  # no half-life counts more than the longest, the last
@@ -60,9 +66,16 @@ def _features(
     in_domain: Array, overall: Array, domain_total: Array, overall_total: Array, age: Array, num_items: int
 ) -> Array:
     """Features of n pairs of moment and item (n, T), from the attributes of `Counts` for each pair."""
-    overall = (overall + ITEM_SMOOTHING) / (overall_total + ITEM_SMOOTHING * num_items)  # (n, K)
-    in_domain = (in_domain + DOMAIN_SMOOTHING * overall) / (domain_total + DOMAIN_SMOOTHING)
-    logs = np.log(np.concatenate([in_domain, overall], axis=1) * num_items)
+    shares = np.concatenate(_shares(in_domain, overall, domain_total, overall_total, num_items), axis=1)
     ages = np.where(age < 0, -SCALE, np.log1p(np.maximum(age, 0.0))).astype(np.float32)
-    features: Array = np.concatenate([logs, ages[:, None]], axis=1).astype(np.float32) / np.float32(SCALE)
+    features: Array = np.concatenate([np.log(shares * num_items), ages[:, None]], axis=1).astype(np.float32)
+    features /= SCALE
     return features
+
+
+def _shares(
+    in_domain: Array, overall: Array, domain_total: Array, overall_total: Array, num_items: int
+) -> tuple[Array, Array]:
+    """Smoothed shares in the domain and overall, from counts and totals of shapes that fit each other."""
+    overall = (overall + ITEM_SMOOTHING) / (overall_total + ITEM_SMOOTHING * num_items)
+    return (in_domain + DOMAIN_SMOOTHING * overall) / (domain_total + DOMAIN_SMOOTHING), overall

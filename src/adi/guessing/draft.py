@@ -11,6 +11,7 @@ import yaml
 
 from adi.errors import ArgumentError
 from adi.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
+from adi.guessing.half_lives import half_lives
 from adi.guessing.profiles import Column, TableProfile, counted, plain, read_profile, shares
 from adi.guessing.roles import MOST_DOMAINS, Key, Roles, find_key, find_roles, noun_of
 from adi.preparation.tables import TableFiles, quoted
@@ -112,7 +113,7 @@ class _Writer:
                 f"  {'' if used else '# '}context:  # columns of the log; remove what is not known before the click"
             )
             lines += [f"    {row}" for row in rows]
-        lines += ["", *self._corpus(), *self._split()]
+        lines += ["", *self._corpus(), *self._trend(), *self._split()]
         return "\n".join(lines) + "\n"
 
     def _domains(self) -> list[str]:
@@ -186,6 +187,20 @@ class _Writer:
                 settings = f"{{path: {scalar(table.path)}, item: {scalar(item)}, domain: {scalar(domain)}}}"
                 lines.append(f"# corpus: {settings}  # if it lists all items of a domain; else those seen in training")
         return lines
+
+    def _trend(self) -> list[str]:
+        """A comment with counters of clicks by time, whose half-lives suit the log."""
+        time = self.roles.time
+        if time is None or time.form != "time":
+            return []
+        lives = half_lives(time.low, time.high, self.roles.log.rows)
+        if not lives:
+            return []
+        middle = lives[len(lives) // 2 : len(lives) // 2 + 2]
+        return [
+            "# If what is popular changes within the log, counters of clicks make models know what is clicked now.",
+            f"# trend: {{half_lives: {scalar(lives)}, delay: 1m, co_clicks: {{half_lives: {scalar(middle)}}}}}",
+        ]
 
     def _split(self) -> list[str]:
         if self.roles.time is None:

@@ -14,7 +14,7 @@ from adi.index.searchers import InvertedFile, faiss_threads, item_locations
 from adi.index.tuning import tune
 from adi.index.vector_index import VectorIndex, read_mapped
 from adi.index.vectors import Advance, blocks, checked_queries
-from adi.schema import Strict
+from adi.strict import Strict
 
 FP16_MAX = 65504.0
 

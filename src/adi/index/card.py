@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from adi.errors import AdiError
-from adi.schema import Strict, describe
+from adi.strict import Strict, describe
 
 FORMAT = 2
 """Incremented whenever the layout of an index changes; an index of another format is refused."""

@@ -13,7 +13,7 @@ from adi.errors import AdiError
 from adi.models.model import FittedModel
 from adi.models.profiles import Scope, binarise, fit_by_scope, profiles, with_popularity
 from adi.models.scorer import Score
-from adi.schema import Strict
+from adi.strict import Strict
 
 
 class EaseSettings(Strict):

@@ -10,7 +10,7 @@ from adi.models.model import FittedModel
 from adi.models.profiles import Scope, fit_by_scope, profiles, with_popularity
 from adi.models.scorer import Score
 from adi.models.similarity import cosine_similarity
-from adi.schema import Strict
+from adi.strict import Strict
 
 
 class ItemKnnSettings(Strict):

@@ -16,13 +16,14 @@ MOMENTS_AT_ONCE = 16
 
 @torch.no_grad()
 def scores_with_trends(
-    model: TwoTower, domain: int, items: Array, vectors: Tensor, users: Tensor, queries: Queries
+    model: TwoTower, domain: int, items: Array, vectors: Tensor, users: Tensor, queries: Queries, *, code: int
 ) -> Tensor:
     """Score `items` (m,), ascending, for queries of one domain (n, m).
 
     Args:
         vectors: of the items, without what changes with time (m, dim).
         users: vectors of the queries (n, dim + W), or (n, interests, dim + W).
+        code: the position of the domain among those of the model.
 
     Raises `AdiError` for queries without clicks by time.
     """
@@ -37,7 +38,7 @@ def scores_with_trends(
     for first in range(0, len(moments), MOMENTS_AT_ONCE):
         chunk = moments[first : first + MOMENTS_AT_ONCE]
         features = torch.from_numpy(trend_features(queries.clicks.counts(domain, items, chunk)))  # (g, m, T)
-        coordinates = model.trend_coordinates(features.to(device), domain).cpu()  # (g, m, W)
+        coordinates = model.trend_coordinates(features.to(device), code).cpu()  # (g, m, W)
         for number in range(len(chunk)):
             rows = torch.from_numpy(order[cuts[first + number] : cuts[first + number + 1]])
             scores[rows] = model.scores(users[rows], torch.cat([vectors, coordinates[number]], dim=1))
@@ -45,7 +46,7 @@ def scores_with_trends(
         inside = np.flatnonzero((moment >= 0) & (moment < len(chunk)))
         row, column = torch.from_numpy(pair_rows[inside]), torch.from_numpy(pair_columns[inside])
         shares, of_pairs = pairs[torch.from_numpy(inside)], features[torch.from_numpy(moment[inside]), column]
-        added = model.co_click_scores(shares.to(device), of_pairs.to(device), domain)
+        added = model.co_click_scores(shares.to(device), of_pairs.to(device), code)
         scores[row, column] += added.cpu()
     return scores
 

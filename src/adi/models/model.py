@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from adi.data.dataset import Dataset
 from adi.losses import Loss, sampled_softmax
 from adi.models.encoders import ENCODERS, EncoderFactory
 from adi.models.scorer import Scorer
 from adi.models.settings import TOWER_SEARCH, TowerSettings
-from adi.models.similarity import item_neighbours
+from adi.models.similarity import item_neighbours, smoothed_feature
 from adi.models.tower import Backbone, Feature
 from adi.models.two_tower import SharedTowers, TwoTower
 from adi.nn.embedding import Neighbours
 from adi.nn.embedding_sets import EmbeddingSets
-from adi.schema import Strict
+from adi.strict import Strict
 
 Search = Mapping[str, Mapping[str, Any]]
 """The default search space of `adi tune`: the values of each setting, in the form of `adi.tuning.space`."""
@@ -110,14 +110,28 @@ class TrainedModel:
 
         Raises `AdiError` for settings that need a feature which the dataset does not have.
         """
-        manifest = dataset.manifest
         neighbours = None
         if settings.neighbours:
             neighbours = item_neighbours(dataset, settings.neighbours, by_domain=self.towers.tables_by_domain)
+        return self._build(dataset, settings, neighbours)
+
+    def rebuild(self, dataset: Dataset, settings: Any, weights: Mapping[str, Tensor]) -> TwoTower:
+        """Build the network with saved weights, for a dataset in the coding of the training data."""
+        neighbours = None
+        if settings.neighbours:  # of the right shape: those of the training are among the weights
+            saved = weights["tables.neighbours"], weights["tables.neighbour_weights"]
+            table = smoothed_feature(dataset, settings.neighbours).name
+            neighbours = Neighbours(table, torch.zeros_like(saved[0]), saved[1])
+        towers = self._build(dataset, settings, neighbours)
+        towers.load_state_dict(weights)
+        return towers
+
+    def _build(self, dataset: Dataset, settings: Any, neighbours: Neighbours | None) -> TwoTower:
+        manifest = dataset.manifest
         return self.build_towers(
             manifest.side("user", "context"),
             manifest.side("item"),
-            len(dataset.domains),
+            len(dataset.coding.domains),
             settings,
             neighbours,
             trend_sizes=manifest.trend.sizes if manifest.trend else None,

@@ -10,7 +10,7 @@ from adi.durations import Duration
 from adi.models.counters import click_shares, position_of, tensor
 from adi.models.model import FittedModel
 from adi.models.scorer import Score, Scorer
-from adi.schema import Strict
+from adi.strict import Strict
 
 
 class PopularitySettings(Strict):

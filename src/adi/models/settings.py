@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
-from adi.schema import Strict
+from adi.strict import Strict
 
 
 class TowerSettings(Strict):

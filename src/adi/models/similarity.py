@@ -6,6 +6,7 @@ import torch
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
+from adi.data.manifest import FeatureInfo
 from adi.errors import AdiError
 from adi.models.profiles import binarise
 from adi.nn.embedding import Neighbours
@@ -55,12 +56,7 @@ def item_neighbours(dataset: Dataset, count: int, *, by_domain: bool = False) ->
 
     Raises `AdiError` if the schema has no item feature of kind id.
     """
-    feature = next((feature for feature in dataset.manifest.side("item") if feature.kind == "id"), None)
-    if feature is None:
-        raise AdiError(
-            f"neighbours {count}: smoothing needs an item feature of kind id, and {dataset.folder} has none. "
-            "Add one to the schema, or set neighbours to 0."
-        )
+    feature = smoothed_feature(dataset, count)
     users, items, domains = dataset.targets("train", dataset.rows("train"))
     codes = dataset.feature("item", feature.name)[items]
     parts = [domains == domain for domain in range(len(dataset.domains))] if by_domain else [slice(None)]
@@ -70,6 +66,17 @@ def item_neighbours(dataset: Dataset, count: int, *, by_domain: bool = False) ->
     rows = np.concatenate([rows + copy * feature.rows for copy, (rows, _) in enumerate(nearest)])
     weights = np.concatenate([weights for _, weights in nearest])
     return Neighbours(feature.name, torch.from_numpy(rows), torch.from_numpy(weights))
+
+
+def smoothed_feature(dataset: Dataset, count: int) -> FeatureInfo:
+    """The item feature of kind id, whose table `count` neighbours smooth. Raises `AdiError` if there is none."""
+    for feature in dataset.manifest.side("item"):
+        if feature.kind == "id":
+            return feature
+    raise AdiError(
+        f"neighbours {count}: smoothing needs an item feature of kind id, and {dataset.folder} has none. "
+        "Add one to the schema, or set neighbours to 0."
+    )
 
 
 def _nearest(users: Array, codes: Array, *, shape: tuple[int, int], count: int) -> tuple[Array, Array]:

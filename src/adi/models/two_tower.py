@@ -1,6 +1,5 @@
 """Two towers over shared embeddings: a vector of a user in a domain, and of an item in a domain (ADI eq. 5)."""
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ from adi.nn.domain_parameter import DomainParameter
 from adi.nn.embedding import EmbeddingTables, Neighbours
 from adi.nn.interest_adaptation import FeatureWeighting
 from adi.nn.trends import CoClickScore, TrendTower
-
-CENTER = int(os.environ.get("CENTER", "1"))
 
 
 class WeightedFeatures(NamedTuple):
@@ -106,7 +103,8 @@ class Trends(nn.Module):
         num_features = num_trend_features(num_half_lives)
         self.items = TrendTower(num_features, num_domains)
         self.co_clicks = CoClickScore(2 * num_co_click_lives, num_features, num_domains)
-        start = torch.zeros(self.items.width)
+        start = torch.ones(self.items.width)
+        start[:num_features] = 0.0
         start[: 2 * num_half_lives] = SCALE / (2 * num_half_lives)  # all together: the logarithm of an average share
         self.weights = nn.Parameter(start)
 
@@ -200,8 +198,8 @@ class SharedTowers(TwoTower):
         """Turn the output of the user tower into user vectors."""
         if self.trends is not None:
             taste, weights = output.tensor_split([self.num_sets * self.width], dim=-1)
-            if CENTER:
-                taste = self.centering(taste, offsets)  # type: ignore[misc]
+            if self.centering is not None:
+                taste = self.centering(taste, offsets)
             return torch.cat([self._finish(taste) / self.num_sets, weights + self.trends.weights], dim=-1)
         vectors = self._finish(output) / self.num_sets
         return vectors if self.prior is None else functional.pad(vectors, (0, 1), value=1.0)

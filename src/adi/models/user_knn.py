@@ -12,7 +12,7 @@ from adi.data.queries import Queries
 from adi.models.model import FittedModel
 from adi.models.profiles import Scope, binarise, fit_by_scope, profiles, with_popularity
 from adi.models.scorer import Score
-from adi.schema import Strict
+from adi.strict import Strict
 
 SIMILARITIES_AT_ONCE = 1 << 23
 """Similarities between queries and users that are in memory at a time."""

@@ -26,7 +26,7 @@ class VectorScorer:
     def __init__(self, model: TwoTower, dataset: Dataset) -> None:
         self.model, self.corpora = model, dataset.corpora
         self.reader = FeatureReader(dataset)
-        self.num_domains = len(dataset.domains)
+        self.domain_codes, self.num_domains = dataset.domain_codes, len(dataset.coding.domains)
 
     @torch.no_grad()
     def item_vectors(self, domain: int, items: Array) -> Tensor:
@@ -61,10 +61,12 @@ class VectorScorer:
         def score(queries: Queries) -> Tensor:
             users = self.user_vectors(domain, queries)
             if self.model.has_trends:
-                return scores_with_trends(self.model, domain, items, vectors, users, queries)
+                code = int(self.domain_codes[domain])
+                return scores_with_trends(self.model, domain, items, vectors, users, queries, code=code)
             return self.model.scores(users, vectors)
 
         return score
 
     def _offsets(self, domain: int, count: int) -> tuple[int, ...]:
-        return tuple(0 if d <= domain else count for d in range(self.num_domains + 1))
+        code = self.domain_codes[domain]
+        return tuple(0 if d <= code else count for d in range(self.num_domains + 1))

@@ -15,7 +15,8 @@ from adi.preparation.feature_table import FeatureTable, features_of
 from adi.preparation.logs import open_logs
 from adi.preparation.memory import TableInMemory
 from adi.preparation.tables import RawTable, TableFiles
-from adi.schema import Schema, describe, load_schema
+from adi.schema import Schema, load_schema
+from adi.strict import describe
 
 AnySchema = str | Path | Mapping[str, Any] | Schema
 """The path of a schema file or of its folder, what the file holds, or that as an object."""

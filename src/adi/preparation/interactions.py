@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ibis import _
 
 from adi.data.arrays import ROWS_PER_BATCH, write_columns
+from adi.data.coding import NUMBERS
 from adi.errors import AdiError
 from adi.features.encoding import Encoding
 from adi.features.kinds import KINDS
@@ -46,14 +47,21 @@ def write_rows(
     feature, by name.
 
     The arrays are user, item, domain, time if the log is `timed`, and context_<name>; those of interactions also
-    `held_out` (1 for a validation row), those of the test `before`, the length of the row's history. `advance` is
-    called with the number of rows of each batch.
+    `held_out` (1 for a validation row), those of the test `before`, the length of the row's history. The numbers of a
+    numeric context feature are written beside its codes. `advance` is called with the number of rows of each batch.
     """
     dtypes: dict[str, npt.DTypeLike] = {"user": np.int32, "item": np.int32, "domain": np.int16}
     if timed:
         dtypes["time"] = np.int64 if rows.schema()["time"].is_integer() else np.float64
     encoders = {context_column(name): encoding.encode_column for name, encoding in context.items()}
     dtypes |= {context_column(name): np.int32 for name in context}
+    numbers = {
+        f"{context_column(name)}{NUMBERS}": rows[context_column(name)]
+        for name, encoding in context.items()
+        if encoding.takes_numbers
+    }
+    rows = rows.mutate(**numbers)
+    dtypes |= dict.fromkeys(numbers, np.float64)
 
     visible = rows.filter(_.part != TEST).mutate(held_out=(_.part == VALIDATION).cast("int8"))
     counts = np.zeros(num_users + 1, dtype=np.int64)

@@ -9,6 +9,7 @@ trends/{all,known}/*.npy         clicks by time for counters, see `adi.preparati
 candidates/*.npy                 the items that each test row is ranked among, where the split gives them
 corpus/*.npy                     the items of each domain, with their training counts
 features/{user,item}/*.npy       the codes of each feature, see `adi.features`
+**/*.number.npy                  the numbers behind the codes of numeric features
 held_out_ids/*.npy               the ids that have a code of their own only once validation rows count as training rows
 attributes/**/*.parquet          the items' own columns, see `adi.preparation.attributes`
 vocabulary/*.parquet             value, count and code of each feature's values
@@ -31,6 +32,7 @@ from ibis import _
 from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import fingerprint
+from adi.data.coding import NUMBERS
 from adi.data.folder import new_folder
 from adi.data.manifest import FORMAT, DomainCounts, FeatureInfo, Manifest, RowCounts, TrendInfo
 from adi.errors import ArgumentError
@@ -58,6 +60,9 @@ from adi.schema import Corpus, Schema, TimeSplit
 
 CORPUS, CANDIDATES = "corpus.path", "split.candidates"
 """The keys of the schema that name tables of pairs."""
+
+NOT_MODELLED = ("attributes/*", f"*{NUMBERS}.npy")
+"""Files that no model sees: the fingerprint leaves them out."""
 
 
 def prepare(
@@ -95,7 +100,7 @@ def prepare(
             inputs = open_inputs(connection, source, tables or {})
             manifest = _Preparation(connection, source.schema, inputs, source.folder, building, say).run()
         say("checksum", 0, 1)
-        manifest = manifest.model_copy(update={"fingerprint": fingerprint(building, leave_out="attributes")})
+        manifest = manifest.model_copy(update={"fingerprint": fingerprint(building, leave_out=NOT_MODELLED)})
         (building / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
         (building / "schema.yaml").write_bytes(source.text)
         say("checksum", 1, 1)

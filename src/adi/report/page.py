@@ -71,7 +71,7 @@ def render(runs: Sequence[Run], *, baseline: str | None = None) -> str:
         self_training(groups, figures),
         sections.provenance(groups),
     )
-    title = text(f"Recall in {len(runs[0].info.domains)} domains")
+    title = text(f"Recall in {len(runs[0].domains)} domains")
     return document(title, sections.lead(groups, k=k), Html("".join(body)), figures.specifications)
 
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from adi.data.folder import replace_text
 from adi.errors import AdiError
 from adi.reproduce.cells import Cell, CellRecord
-from adi.schema import describe
+from adi.strict import describe
 
 
 class GridFolder:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from adi.errors import AdiError
 from adi.models.catalog import model_of
 from adi.reproduce.datasets import DATASETS
-from adi.schema import Strict, describe
+from adi.strict import Strict, describe
 from adi.training.settings import RunSettings, settings_for
 
 

@@ -54,18 +54,28 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(path: Path, *, bid: str | None = None, model: "str | Model | None" = None) -> Engine:
+def open_engine(
+    path: Path,
+    *,
+    bid: str | None = None,
+    model: "str | Model | None" = None,
+    prepared: str | Path | None = None,
+) -> Engine:
     """Open a run or a bundle; raises `AdiError` as opening either does, and for arguments that a bundle does not take.
 
     Imports are lazy, as each needs packages that the other does without: a server of bundles runs without torch.
     """
     if (path / "bundle.json").exists():
-        for parameter, value in (("bid", bid), ("model", model)):
+        for parameter, value, own in (
+            ("bid", bid, "bid"),
+            ("model", model, "model"),
+            ("prepared", prepared, "data"),
+        ):
             if value is not None:
-                raise ArgumentError(parameter, f"{path} is a bundle, which brings its own {parameter}. Leave it out.")
+                raise ArgumentError(parameter, f"{path} is a bundle, which brings its own {own}. Leave it out.")
         from adi.bundle.engine import BundleEngine
 
         return BundleEngine(path)
     from adi.training.engine import RunEngine
 
-    return RunEngine(path, bid=bid, model=model)
+    return RunEngine(path, bid=bid, model=model, prepared=prepared)

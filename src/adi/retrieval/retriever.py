@@ -35,10 +35,19 @@ class Retriever:
         path: the folder of a complete run, or of a bundle.
         bid: for a run, the items' attribute that holds their bids; a bundle has those it was exported with.
         model: for a run whose model is not one of adi's own: the model, or its import path "package.module:NAME".
+        prepared: for a run, another prepared dataset than its own, such as today's; a bundle has the one it was
+            exported with.
     """
 
-    def __init__(self, path: str | Path, *, bid: str | None = None, model: "str | Model | None" = None) -> None:
-        self.engine = open_engine(Path(path), bid=bid, model=model)
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        bid: str | None = None,
+        model: "str | Model | None" = None,
+        prepared: str | Path | None = None,
+    ) -> None:
+        self.engine = open_engine(Path(path), bid=bid, model=model, prepared=prepared)
         self.dataset = self.engine.dataset
         self.filters = FilterCache(self.engine)
 
@@ -153,12 +162,14 @@ class Retriever:
         """Answer a batch of n requests that share the arguments of `Request.batch_key`."""
         domain = self.domain_number(shared.domain)
         corpus = self.engine.items(domain)
-        histories = self._histories(batch)
+        histories, clicks = self._histories(batch), self.dataset.clicks("frozen")
         queries = Queries(
             np.asarray([request.user for request in batch]),
             np.full(len(batch), domain),
             histories,
             {name: np.concatenate([request.context[name] for request in batch]) for name in batch[0].context},
+            None if clicks is None else np.full(len(batch), clicks.end),
+            clicks,
         )
         allowed = None
         if shared.filter is not None:

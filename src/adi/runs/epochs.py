@@ -8,7 +8,7 @@ from adi.data.folder import replace_text
 from adi.errors import AdiError
 from adi.runs.metrics import Measures
 from adi.runs.record import Record
-from adi.schema import describe
+from adi.strict import describe
 
 FILE = "log.jsonl"
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
@@ -44,7 +45,7 @@ class RunGroup:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        return self.runs[0].info.domains
+        return self.runs[0].domains
 
     @property
     def measures(self) -> set[str]:
@@ -68,14 +69,18 @@ class RunGroup:
 
 
 def group_runs(runs: Sequence[Run]) -> list[RunGroup]:
-    """Group runs by model and configuration, in the order in which they are given.
+    """Group runs by model, configuration and training data, in the order in which they are given.
 
     Where a model has several configurations, the settings that differ are part of the label:
-    ``adi-se (optimizer.lr=0.002)``.
+    ``adi-se (optimizer.lr=0.002)``; and so is the training data, where it differs: ``adi-se (data=monday)``.
     """
     grouped: dict[tuple[str, tuple[tuple[str, str], ...]], list[Run]] = {}
+    data_names = _data_names(runs)
     for run in runs:
-        grouped.setdefault((run.info.model, tuple(flat_settings(run).items())), []).append(run)
+        configuration = flat_settings(run)
+        if run.info.parameters is not None:  # a model without weights is fitted to the data of the evaluation
+            configuration["data"] = data_names[run.info.fingerprint]
+        grouped.setdefault((run.info.model, tuple(configuration.items())), []).append(run)
     configurations: dict[str, list[dict[str, str]]] = {}
     for model, settings in grouped:
         configurations.setdefault(model, []).append(dict(settings))
@@ -104,6 +109,12 @@ def _flatten(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", str(value)
+
+
+def _data_names(runs: Sequence[Run]) -> dict[str, str]:
+    """A name for the training data of each fingerprint: that of its folder, or the fingerprint if two have one name."""
+    names = {run.info.fingerprint: Path(run.info.prepared).name for run in runs}
+    return names if len(set(names.values())) == len(names) else {fingerprint: fingerprint[:8] for fingerprint in names}
 
 
 def _label(model: str, settings: dict[str, str], configurations: Sequence[dict[str, str]]) -> str:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from adi.data.folder import replace_text
 from adi.errors import AdiError
 from adi.runs.record import Record
-from adi.schema import describe
+from adi.strict import describe
 
 FORMAT = 1
 """Version of the layout of a run's folder; runs of another version are refused."""

@@ -7,6 +7,7 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import ConfigDict, Field
 
+from adi.data.coding import Unknown
 from adi.data.folder import replace_text
 from adi.frames import html_of
 from adi.runs.record import Record
@@ -49,6 +50,10 @@ class Metrics(Record):
     `known` says what queries knew: ``frozen``, the rows of training and validation alone, or ``live``, the rows of the
     test before their moment, too. Where the data has trends, all the above is live, and `frozen` and `live` have the
     measures of both.
+
+    `fingerprint` is that of the dataset; None in the files of an older adi, which evaluated runs on their own data
+    only. `prepared` is the path of the dataset, relative to the run's folder, and `unknown` counts the values that the
+    run does not know, if it was not evaluated on its own data.
     """
 
     model: str | None = None
@@ -60,6 +65,9 @@ class Metrics(Record):
     mean: Measures
     breakdown: dict[str, dict[str, tuple[QueryGroup, ...]]] = Field(default_factory=dict)
     ranks: str | None = None
+    fingerprint: str | None = None
+    prepared: str | None = None
+    unknown: tuple[Unknown, ...] = ()
     known: Literal["frozen", "live"] = "frozen"
     frozen: Measured | None = None
     live: Measured | None = None

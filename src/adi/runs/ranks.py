@@ -83,7 +83,7 @@ def read_ranks(run: Run) -> dict[str, QueryRanks]:
     table = pq.read_table(pa.BufferReader(content))
     by = [name for name in table.column_names if name not in COLUMNS]
     ranks = {}
-    for domain in run.info.domains:
+    for domain in run.domains:
         part = table.filter(pc.equal(table["domain"], domain))
         row, user, rank = (part[name].to_numpy() for name in COLUMNS[1:])
         ranks[domain] = QueryRanks(row, user, rank, {name: part[name].to_numpy() for name in by})

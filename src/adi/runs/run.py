@@ -27,7 +27,7 @@ from adi.runs.epochs import Epoch, read_epochs
 from adi.runs.info import RunInfo, read_info
 from adi.runs.metrics import FILE as METRICS
 from adi.runs.metrics import Metrics
-from adi.schema import describe
+from adi.strict import describe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +41,32 @@ class Run:
 
     @property
     def prepared(self) -> Path:
-        """The path of the prepared dataset."""
-        return prepared_of(self.folder, self.info)
+        """The path of the dataset on which the run was evaluated."""
+        return Path(os.path.normpath(self.folder / (self.metrics.prepared or self.info.prepared)))
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the dataset on which the run was evaluated."""
+        return self.metrics.fingerprint or self.info.fingerprint
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains in which the run was evaluated: of other data than the run's, perhaps not all of the run's."""
+        return tuple(domain for domain in self.info.domains if domain in self.metrics.domains)
 
     def open_dataset(self) -> Dataset:
-        """Open the prepared dataset. Raises `AdiError` as `open_dataset_of` does."""
-        return open_dataset_of(self.folder, self.info)
+        """Open the dataset on which the run was evaluated. Raises `AdiError` if it is missing or has changed since."""
+        dataset = Dataset(self.prepared, all_rows=self.info.refit)
+        if dataset.manifest.fingerprint != self.fingerprint:
+            raise AdiError(
+                f"{self.folder}: {self.prepared} has changed since the evaluation (fingerprint {self.fingerprint} "
+                f"then, {dataset.manifest.fingerprint} now). Evaluate the run again."
+            )
+        return dataset
 
 
 def prepared_of(folder: Path, info: RunInfo) -> Path:
-    """The path of the prepared dataset of a run."""
+    """The path of the dataset that a run was trained on."""
     return Path(os.path.normpath(folder / info.prepared))
 
 
@@ -64,7 +80,8 @@ def open_dataset_of(folder: Path, info: RunInfo) -> Dataset:
     if dataset.manifest.fingerprint != info.fingerprint:
         raise AdiError(
             f"{folder}: {prepared} has changed since the training (fingerprint {info.fingerprint} then, "
-            f"{dataset.manifest.fingerprint} now). Train the run again."
+            f"{dataset.manifest.fingerprint} now). Train the run again, or name the data that it is to read: "
+            f"--prepared {prepared}."
         )
     return dataset
 
@@ -72,7 +89,8 @@ def open_dataset_of(folder: Path, info: RunInfo) -> Dataset:
 def read_run(folder: Path) -> Run:
     """Read an evaluated run. Raises `AdiError` naming the missing or malformed file and the command that writes it."""
     info, metrics = read_info(folder), read_metrics(folder)
-    if missing := [domain for domain in info.domains if domain not in metrics.domains]:
+    needed = info.domains if metrics.prepared is None else ()  # other data may lack a domain of the run
+    if missing := [domain for domain in needed if domain not in metrics.domains]:
         raise AdiError(
             f"{folder / METRICS}: domains: '{missing[0]}' of run.json is missing "
             f"({', '.join(metrics.domains)}). Run 'adi evaluate {folder}' again."
@@ -111,14 +129,15 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
             if actual[name] != expected[name]:
                 raise AdiError(
                     f"{run.folder}: {name}: {actual[name]}, but in {runs[0].folder}: {expected[name]}. These runs "
-                    "cannot be compared: compare them separately, or train and evaluate both on one prepared dataset."
+                    "cannot be compared: compare them separately, or evaluate both on one prepared dataset "
+                    "(adi evaluate RUN --prepared FOLDER)."
                 )
     return runs
 
 
 def _test_of(run: Run) -> dict[str, str]:
     """The test of a run as text by name; it must be the same for all compared runs."""
-    metrics, domains = run.metrics, run.info.domains
+    metrics, domains = run.metrics, run.domains
     counts = {
         name: ", ".join(f"{metrics.domains[domain].get(name)} in {domain}" for domain in domains)
         for name in ("queries", "corpus")
@@ -128,5 +147,5 @@ def _test_of(run: Run) -> dict[str, str]:
         "against": metrics.against,
         "domains": ", ".join(domains),
         **counts,
-        "fingerprint of the data and its split": run.info.fingerprint,
+        "fingerprint of the data and its split": run.fingerprint,
     }

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from adi.data.folder import replace_text
 from adi.errors import AdiError
 from adi.runs.record import Record
-from adi.schema import describe
+from adi.strict import describe
 
 FILE = "self_training.json"
 

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from adi.errors import suggestion
-from adi.schema import Strict, read_yaml
+from adi.strict import Strict, read_yaml
 
 Assignment = Literal["hash", "header", "none"]
 """The ways to choose the arm of a request: the hash of the user's id, the header, or none (the control, for nobody)."""

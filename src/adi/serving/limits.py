@@ -12,9 +12,9 @@ from fastapi.security import HTTPBearer
 from pydantic import Field
 from starlette.requests import HTTPConnection
 
-from adi.schema import Strict
 from adi.serving.metrics import Metrics
 from adi.serving.problems import BODY_TOO_LARGE, BUSY, TOO_SLOW, UNAUTHORIZED, ProblemError
+from adi.strict import Strict
 from adi.thread_budget import THREAD_BUDGET
 from adi.timing import stopwatch
 

@@ -58,7 +58,7 @@ def attributes_of(dataset: Dataset, domain: int, items: Sequence[str]) -> dict[s
 def context_features(dataset: Dataset) -> list[dict[str, Any]]:
     """The context features of a dataset, with the first values of those that have a vocabulary."""
     features = dataset.manifest.side("context")
-    encodings = {feature.name: KINDS[feature.kind].encoding(feature, dataset) for feature in features}
+    encodings = {feature.name: KINDS[feature.kind].encoding(feature, dataset.coding) for feature in features}
     return [
         {"name": name, "number": encoding.takes_numbers, "values": encoding.first_values(MAX_VALUES)}
         for name, encoding in encodings.items()

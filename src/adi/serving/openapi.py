@@ -5,7 +5,6 @@ from typing import Any, Literal
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from adi.schema import Strict
 from adi.serving.problems import SCHEMA_REF, Problem
 from adi.serving.requests import (
     ARM_HEADER,
@@ -15,6 +14,7 @@ from adi.serving.requests import (
     RetrieveBatchRequest,
     RetrieveRequest,
 )
+from adi.strict import Strict
 
 GUIDE = (
     "The top-K of each domain, from one bundle, or in an experiment from the bundle of the user's arm. A request that "

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from adi.schema import Strict
+from adi.strict import Strict
 
 PROBLEM_JSON = "application/problem+json"
 

@@ -8,8 +8,8 @@ from typing import Annotated, TypeVar
 from pydantic import Field, ValidationError, WithJsonSchema, field_validator
 
 from adi.data.bids import MOST_WEIGHT
-from adi.schema import Strict
 from adi.serving.problems import validation_problem
+from adi.strict import Strict
 from adi.timing import lap
 
 MAX_ITEMS = 1000

@@ -7,7 +7,7 @@ from pydantic.config import JsonValue
 
 from adi.bundle.manifest import Parity
 from adi.index.card import IndexCard
-from adi.schema import Strict
+from adi.strict import Strict
 
 
 def _example(**values: JsonValue) -> ConfigDict:

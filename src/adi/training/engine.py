@@ -19,7 +19,7 @@ from adi.training.fitted import open_run
 
 
 class RunEngine:
-    """Answers from a run of any model (`adi.retrieval.engine.Engine`).
+    """Answers from a run of any model (`adi.retrieval.engine.Engine`), on its own data or on other data.
 
     The first request in a domain prepares the scores of its corpus (the item vectors, for a two-tower model), which
     stay in memory.
@@ -27,10 +27,18 @@ class RunEngine:
     Args:
         bid: the items' attribute that holds their bids, for requests with a bid weight.
         model: the run's model, if it is not one of adi's own (`adi.training.fitted.open_run`).
+        prepared: another dataset than the run's, whose users, items and histories are used.
     """
 
-    def __init__(self, run: Path, *, bid: str | None = None, model: str | Model | None = None) -> None:
-        self.info, self.dataset, self.scorer = open_run(run, model)
+    def __init__(
+        self,
+        run: Path,
+        *,
+        bid: str | None = None,
+        model: str | Model | None = None,
+        prepared: str | Path | None = None,
+    ) -> None:
+        self.info, self.dataset, self.scorer = open_run(run, model, prepared=prepared)
         self.version, self.bid = str(run), bid
         if bid is not None:
             self.dataset.attributes(0, [bid])  # raises for an attribute that does not exist
@@ -40,7 +48,11 @@ class RunEngine:
 
     def about(self) -> dict[str, Any]:
         """See `Engine.about`."""
-        return {"model": self.info.model, "created": self.info.created, "fingerprint": self.info.fingerprint}
+        return {
+            "model": self.info.model,
+            "created": self.info.created,
+            "fingerprint": self.dataset.manifest.fingerprint,
+        }
 
     def items(self, domain: int) -> Array:
         """See `Engine.items`."""
@@ -67,6 +79,7 @@ class RunEngine:
         bid_weight: float = 0.0,
     ) -> list[Hits]:
         """See `Engine.search`."""
+        queries = self.dataset.at_end(queries)
         bid_part = bid_weight * self.log_bids(domain) if bid_weight else None
         if domain not in self._scores:
             self._scores[domain] = self.scorer.against(domain, self.items(domain))

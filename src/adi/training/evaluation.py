@@ -1,5 +1,6 @@
 """The evaluation of a run on the test rows, written into its folder."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from adi.data.dataset import Known
 from adi.errors import ArgumentError
 from adi.evaluation.evaluate import Against, evaluate
 from adi.evaluation.ranking import Rankings
+from adi.features.unknown import unknown_values
 from adi.machine import tune_allocator
 from adi.metrics import Metric, metrics_by_name
 from adi.models.interest import interests
@@ -26,9 +28,10 @@ def evaluate_run(
     causal: bool = True,
     metrics: Sequence[Metric] = (),
     model: str | Model | None = None,
+    prepared: str | Path | None = None,
     progress: bool | Report = True,
 ) -> Metrics:
-    """Evaluate a complete run on its dataset's test rows, into ``<run>/ranks.parquet`` and ``<run>/metrics.json``.
+    """Evaluate a complete run on test rows, into ``<run>/ranks.parquet`` and ``<run>/metrics.json``.
 
     Where the data has trends, the test is done twice: frozen, when queries know the rows of training and validation
     alone, and live, when they know those of the test before their moment, too (`adi.runs.metrics.Metrics`).
@@ -43,6 +46,7 @@ def evaluate_run(
         causal: queries see what the user did earlier; False: all that the training part holds of the user.
         metrics: of your own, beside recall, NDCG and MRR.
         model: the model, where it is not one of adi's own.
+        prepared: another dataset than the run's, on whose test rows it is evaluated (`adi.training.fitted.open_run`).
         progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
     Returns what ``metrics.json`` holds.
@@ -52,7 +56,7 @@ def evaluate_run(
         raise ArgumentError("ks", f"{list(ks)}; give one or more list lengths of at least 1.")
     metrics_by_name(metrics)  # fails before any work
     tune_allocator()
-    info, dataset, scorer = open_run(folder, model)
+    info, dataset, scorer = open_run(folder, model, prepared=prepared)
     ranked: dict[str, Rankings] = {}
     with reporting(progress) as report:
         report("evaluating", 0, len(dataset.domains))
@@ -83,7 +87,15 @@ def evaluate_run(
                 name: Measured(domains=m.domains, mean=m.mean) for name, m in (("frozen", frozen), ("live", measured))
             }
             measured = measured.model_copy(update=both)
-    measured = measured.model_copy(update={"model": info.model, "ranks": write_ranks(folder, ranked)})
+    other = None if prepared is None else os.path.relpath(dataset.folder.resolve(), folder.resolve())
+    measured = measured.model_copy(
+        update={
+            "model": info.model,
+            "ranks": write_ranks(folder, ranked),
+            "prepared": other,
+            "unknown": unknown_values(dataset),
+        }
+    )
     if weights := interests(scorer, dataset, causal=causal):
         sides = {str(side): ByFeature.of(one.features, one.weights, dataset.domains) for side, one in weights.items()}
         write_by_feature(folder / INTEREST, sides)

@@ -7,50 +7,59 @@ from safetensors.torch import load_file
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
+from adi.features.recoding import check_domains, open_recoded
 from adi.models.model import FittedModel, Model, TrainedModel
 from adi.models.scorer import Scorer, ScorerByDomain
 from adi.models.source import model_of_run
 from adi.models.vectors import VectorScorer
+from adi.runs.coding import read_coding
 from adi.runs.info import RunInfo, read_info, weights_file
 from adi.runs.run import open_dataset_of
 from adi.training.settings import settings_for
 
 
 class FittedRun(NamedTuple):
-    """A complete run: the content of ``run.json``, the dataset it was trained on, and its scorer."""
+    """A complete run: the content of ``run.json``, the dataset on which it is opened, and its scorer."""
 
     info: RunInfo
     dataset: Dataset
     scorer: ScorerByDomain
 
 
-def open_run(folder: Path, model: str | Model | None = None) -> FittedRun:
-    """Open a complete run.
+def open_run(folder: Path, model: str | Model | None = None, *, prepared: str | Path | None = None) -> FittedRun:
+    """Open a complete run, on the dataset it was trained on or on another.
 
     Args:
         folder: the folder of the run.
         model: a custom model, as an object or as its path ``package.module:NAME``; None for a built-in model.
+        prepared: another prepared dataset, which a trained model reads by the coding of its training data
+            (`adi.features.recoding`). A model without weights, such as item-knn, is fitted to its training rows.
 
-    Raises `AdiError` for an unfinished run, for a dataset that has changed since the training, and for a custom model
-    that is missing, not the run's, or changed since (`adi.models.source.model_of_run`).
+    Raises `AdiError` for an unfinished run, for a dataset that has changed since the training, for another one that
+    does not fit the run, and for a custom model that is missing, not the run's, or changed since
+    (`adi.models.source.model_of_run`).
     """
     info = read_info(folder)
     if info.status != "complete":
         raise AdiError(f"{folder}: the training did not finish. Continue with: adi train ... --out {folder} --resume")
     model = model_of_run(folder, info, model)
-    dataset = open_dataset_of(folder, info)
     settings = settings_for(model, info.config).model
+    if prepared is None:
+        dataset = open_dataset_of(folder, info)
+    elif model.trained:
+        dataset = open_recoded(prepared, read_coding(folder, info), all_rows=info.refit)
+    else:
+        dataset = Dataset(prepared, all_rows=info.refit)
+        check_domains(dataset, info.domains)
     if isinstance(model, FittedModel):
         return FittedRun(info, dataset, ScorerByDomain([model.fit(dataset, settings)] * len(dataset.domains)))
     epochs = info.kept or dict.fromkeys(info.domains, 0)
     by_domain = info.config["training"]["keep"] == "domain"
-    files = [weights_file(folder, by_domain, epochs[name]) for name in info.domains]
+    files = [weights_file(folder, by_domain, epochs[name]) for name in dataset.domains]
     scorers = {file: _vector_scorer(model, dataset, settings, file) for file in dict.fromkeys(files)}
     return FittedRun(info, dataset, ScorerByDomain([scorers[file] for file in files]))
 
 
 def _vector_scorer(model: TrainedModel, dataset: Dataset, settings: Any, weights: Path) -> Scorer:
     """Build the model with saved weights."""
-    towers = model.build(dataset, settings)
-    towers.load_state_dict(load_file(weights))
-    return VectorScorer(towers, dataset)
+    return VectorScorer(model.rebuild(dataset, settings, load_file(weights)), dataset)

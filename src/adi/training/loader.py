@@ -12,7 +12,6 @@ from adi.data.dataset import Dataset
 from adi.data.histories import Histories
 from adi.data.queries import Queries
 from adi.features.reader import FeatureReader
-from adi.features.trends import trend_features
 from adi.negatives import Candidates, DomainCorpus, NegativeSampler
 from adi.training.moments import Moments
 from adi.training.row_weights import drawn_by_weight, weighted_counts
@@ -130,12 +129,20 @@ class Loader:
             start, stop = offsets[domain], offsets[domain + 1]
             if start < stop:
                 rows_stop = start + np.count_nonzero(order[start:stop] < num_rows)
-                drawn = self.sampler.draw(domain, items[start:rows_stop], rng, pseudo=items[rows_stop:stop])
+                known = None
+                if self.moments is not None:
+                    known = self.moments.of_samples(domain, rows[start:stop], queries.part(start, stop))
+                drawn = self.sampler.draw(
+                    domain,
+                    items[start:rows_stop],
+                    rng,
+                    pseudo=items[rows_stop:stop],
+                    shares=None if known is None else known.shares,
+                )
                 cuts = known_offsets[start : stop + 1]
                 candidates[domain] = _columns(drawn, drawn.known(known_items[cuts[0] : cuts[-1]], cuts - cuts[0]))
-                if self.moments is not None:
-                    groups = self.moments.group_of[rows[start:stop]]
-                    trends[domain] = self.trends(domain, drawn, queries.part(start, stop), groups)
+                if known is not None:
+                    trends[domain] = known.trends(drawn)
                 candidate_items.append(drawn.items)
                 popularity.append(self.dataset.corpora.log_popularity(domain, drawn.items))
             item_offsets.append(item_offsets[-1] + (len(drawn.items) if start < stop else 0))
@@ -154,22 +161,6 @@ class Loader:
             item_log_popularity=torch.from_numpy(np.concatenate(popularity)),
             candidates=candidates,
             trends=trends,
-        )
-
-    def trends(self, domain: int, drawn: Candidates, queries: Queries, groups: Array) -> DomainTrends:
-        """What is known of a domain's candidates at the moments of its samples, whose `groups` (n,) ascend."""
-        assert self.moments is not None
-        assert queries.clicks is not None
-        distinct, first = np.unique(groups, return_index=True)
-        moments = self.moments.moments[distinct]
-        pairs = queries.clicks.co_clicks(queries.histories, self.moments.moments[groups])
-        offsets, columns = drawn.known(pairs.items, pairs.offsets)
-        return DomainTrends(
-            cuts=(*first.tolist(), len(groups)),
-            features=torch.from_numpy(trend_features(queries.clicks.counts(domain, drawn.items, moments))),
-            pair_offsets=torch.from_numpy(offsets),
-            pair_columns=torch.from_numpy(columns),
-            shares=torch.from_numpy(pairs.values[drawn.is_candidate(pairs.items)]),
         )
 
     def queries(self, rows: Array, domains: Array) -> Queries:

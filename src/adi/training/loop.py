@@ -26,6 +26,7 @@ from adi.training.row_weights import row_weights
 from adi.training.self_training import SelfTraining
 from adi.training.settings import TrainingSettings
 from adi.training.step import Step
+from adi.training.unknown_items import unknown_share
 
 CHECKPOINT = "checkpoint.safetensors"
 REFIT_CHECKPOINT = "checkpoint-refit.safetensors"
@@ -71,7 +72,7 @@ class Training:
             sampler=negative_sampler(dataset, in_batch=settings.in_batch, uniform=settings.uniform, weights=weights),
             causal=settings.causal,
             seed=seed,
-            unknown=settings.unknown,
+            unknown=unknown_share(settings, dataset),
             weights=weights,
         )
         self.step = Step(model, settings, loss)

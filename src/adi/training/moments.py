@@ -6,12 +6,18 @@ only clicks before itself: the counters' delay is then not the same for all its 
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from adi.batch import DomainTrends
 from adi.data.arrays import Array
-from adi.data.clicks import ClickLog
+from adi.data.clicks import ClickLog, Counts
 from adi.data.dataset import Dataset
+from adi.data.queries import Queries
+from adi.features.trends import item_shares, trend_features
+from adi.negatives import Candidates
 
 LONGEST = 1 / 8
 """The longest time that a group spans, as a share of the shortest half-life; at least twice the delay."""
@@ -37,7 +43,14 @@ class Moments:
         self.moments = np.minimum((first + last) / 2, first + clicks.info.delay)
         self.group_of = np.full(dataset.num_rows, -1, dtype=np.int32)
         self.group_of[rows[order]] = np.repeat(np.arange(len(self.moments), dtype=np.int32), np.diff(cuts))
-        self._batch_size = batch_size
+        self._clicks, self._batch_size = clicks, batch_size
+
+    def of_samples(self, domain: int, rows: Array, queries: Queries) -> "KnownAtMoments":
+        """What is known at the moments of a domain's training rows, sorted by group, and of their queries."""
+        groups = self.group_of[rows]
+        distinct, first = np.unique(groups, return_index=True)
+        cuts = (*first.tolist(), len(rows))
+        return KnownAtMoments(self._clicks, domain, self.moments[distinct], cuts, self.moments[groups], queries)
 
     def batches(self, rows: Array, num_batches: int, rng: np.random.Generator) -> Iterator[Array]:
         """Divide the rows of an epoch, in which a row may come several times, among about equally large batches.
@@ -56,6 +69,48 @@ class Moments:
         ]
         for numbers in np.array_split(rng.permutation(len(parts)), num_batches):
             yield rows[np.concatenate([parts[number] for number in numbers])] if len(numbers) else rows[:0]
+
+
+@dataclass
+class KnownAtMoments:
+    """What is known of items at the g moments of a domain's n samples.
+
+    Args:
+        cuts: the samples of moment i are ``cuts[i]:cuts[i + 1]``.
+        moment_of: the moment of each sample (n,).
+    """
+
+    clicks: ClickLog
+    domain: int
+    moments: Array
+    cuts: tuple[int, ...]
+    moment_of: Array
+    queries: Queries
+    _counts: Counts | None = None
+
+    def shares(self, items: Array) -> Array:
+        """The share of each item (m,) in the domain's clicks at these moments, weighted by their samples.
+
+        This is p(v) of the correction of negatives (`adi.negatives`): a batch holds the clicks of a few moments, at
+        which items are more or less popular than in the whole log.
+        """
+        counts = self._counts = self.clicks.counts(self.domain, items, self.moments)
+        weights = np.diff(self.cuts) / self.cuts[-1]
+        shares: Array = weights @ item_shares(counts)[0].mean(axis=2, dtype=np.float64)
+        return shares
+
+    def trends(self, drawn: Candidates) -> DomainTrends:
+        """What the model sees of the candidates, for which `shares` was called."""
+        assert self._counts is not None
+        pairs = self.clicks.co_clicks(self.queries.histories, self.moment_of)
+        offsets, columns = drawn.known(pairs.items, pairs.offsets)
+        return DomainTrends(
+            cuts=self.cuts,
+            features=torch.from_numpy(trend_features(self._counts)),
+            pair_offsets=torch.from_numpy(offsets),
+            pair_columns=torch.from_numpy(columns),
+            shares=torch.from_numpy(pairs.values[drawn.is_candidate(pairs.items)]),
+        )
 
 
 def group_cuts(times: Array, span: float) -> Array:

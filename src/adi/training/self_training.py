@@ -172,6 +172,11 @@ def check_self_training(model: TwoTower, dataset: Dataset) -> None:
             f"self_training: pseudo-positives come from other domains, and {dataset.folder} has only one, "
             f"'{dataset.domains[0]}'. Train without it."
         )
+    if model.has_trends:
+        raise AdiError(
+            f"self_training: {dataset.folder} has trends, and pseudo-positives are not chosen by what is known at a "
+            "moment. Train without self-training, or prepare the data without trend."
+        )
     features = dataset.manifest.side("user", "context", "item")
     if not (model.knows_domain or any(feature.by_domain or feature.same_domain for feature in features)):
         raise AdiError(

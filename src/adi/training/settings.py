@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from adi.durations import Duration
 from adi.errors import AdiError, suggestion
 from adi.models.model import Model, TrainedModel
-from adi.schema import Strict, describe
+from adi.strict import Strict, describe
 
 
 class TrainingSettings(Strict):
@@ -18,6 +18,9 @@ class TrainingSettings(Strict):
     corpus, or all of it if it has no more. `causal` histories contain only rows earlier than the sample; otherwise, in
     training, they contain all other training rows of the user. At most `validation_rows` rows of each domain are used
     for validation.
+
+    `unknown_items` is the share of known item ids, in histories and of candidates, that a batch takes for unknown, so
+    that items without training rows get a trained embedding; by default .1 where the data has trends, else 0.
 
     With `row_half_life`, older training rows count less, by half for each half-life of age: an epoch has as many rows
     as without, drawn by weight. It is a duration such as "12h", or a number where the log's time is a number.
@@ -47,7 +50,7 @@ class TrainingSettings(Strict):
     in_batch: bool = True
     uniform: int = Field(1000, ge=0)
     causal: bool = True
-    unknown: float = Field(0.0, ge=0.0, lt=1.0)
+    unknown_items: float | None = Field(None, ge=0.0, lt=1.0)
     row_half_life: Duration | None = None
     k: int = Field(50, ge=1)
     keep: Literal["mean", "domain"] = "mean"

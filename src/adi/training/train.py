@@ -15,6 +15,7 @@ from adi.models.catalog import model_of
 from adi.models.model import FittedModel, Model, TrainedModel
 from adi.models.source import source_of
 from adi.models.two_tower import TwoTower
+from adi.runs.coding import write_coding
 from adi.runs.info import RunInfo, read_info, write_info
 from adi.training.device import device_named
 from adi.training.loop import CHECKPOINT, REFIT_CHECKPOINT, Observer, Training
@@ -69,6 +70,7 @@ def train(
         towers = _built(kind, dataset, chosen, seed).to(weights_device)
         folder.mkdir(parents=True, exist_ok=True)
         write_info(folder, info)
+        write_coding(folder, dataset, refit=refit)
         assert chosen.training is not None
         with epochs(progress and observer is None) as shown:
             watching = observer or shown

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from adi.durations import Duration
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.models.model import Model
-from adi.schema import Strict, describe
+from adi.strict import Strict, describe
 from adi.training.settings import TRAINING_SEARCH, RunSettings, as_config, settings_for
 
 Config = dict[str, Any]

@@ -20,7 +20,7 @@ from adi.data.folder import replace_text
 from adi.errors import AdiError
 from adi.frames import html_of
 from adi.runs.info import ModelSource
-from adi.schema import Strict, describe
+from adi.strict import Strict, describe
 from adi.tuning.objective import Objective, Recalls, value_of
 from adi.tuning.space import Config, Space, as_mapping, changed, sections
 

@@ -1,0 +1,149 @@
+"""Every trained model on a log with trends: its scores follow the moment, and training learns to use it."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from adi.data.dataset import Dataset
+from adi.errors import AdiError
+from adi.evaluation.evaluate import evaluate
+from adi.models.catalog import MODELS
+from adi.models.model import TrainedModel
+from adi.models.vectors import VectorScorer
+from adi.training.evaluation import evaluate_run
+from adi.training.fitted import open_run
+from adi.training.loader import Loader, negative_sampler
+from adi.training.settings import settings_for
+from adi.training.step import Step, batch_loss
+from adi.training.train import train
+
+TRAINED = [name for name, model in MODELS.items() if isinstance(model, TrainedModel)]
+SMALL = {"embedding_dim": 8, "dim": 8, "networks": [8], "neighbours": 0}
+
+
+def settings_of(name):
+    changes = {
+        key: value for key, value in SMALL.items() if name != "lightgcn" or key not in ("networks", "neighbours")
+    }
+    return settings_for(MODELS[name], changes)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_batch_is_scored_as_the_evaluator_scores_its_rows(trending, name):
+    """The loss of a batch with all items as negatives is that of the evaluator's scores at the samples' moments."""
+    settings = settings_of(name)
+    torch.manual_seed(0)
+    model = MODELS[name].build(trending, settings.model)
+    for parameter in model.parameters():  # weights of trends start at the same value for all
+        with torch.no_grad():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    sampler = negative_sampler(trending, in_batch=False, uniform=1000)
+    loader = Loader(trending, batch_size=64, sampler=sampler)
+    rows, rng = next(iter(loader.draws(0)))
+    batch = loader.batch(rows, rng)
+    model.eval()
+    with torch.no_grad():
+        trained = float(batch_loss(model, batch, MODELS[name].loss)) * batch.size
+    if "mind" in name or settings.model.embedding_sets > 1:
+        return  # the loss of several interests or sets is not that of one score
+    scorer, total = VectorScorer(model, trending), 0.0
+    assert loader.moments is not None
+    for domain in (0, 1):
+        of_domain = np.sort(rows[trending.targets("train", rows)[2] == domain])
+        items, known = trending.corpora.retrievable(domain), trending.known_positives
+        queries = trending.queries("train", of_domain)
+        moments = loader.moments.moments[loader.moments.group_of[of_domain]]
+        scores = scorer.against(domain, items)(queries.at(moments)) / model.temperature
+        users, targets, domains = trending.targets("train", of_domain)
+        positives, offsets = known(users, domains)
+        target_scores = scores[torch.arange(len(targets)), torch.from_numpy(np.searchsorted(items, targets))]
+        scores[np.repeat(np.arange(len(users)), np.diff(offsets)), np.searchsorted(items, positives)] = -torch.inf
+        scores[torch.arange(len(targets)), torch.from_numpy(np.searchsorted(items, targets))] = target_scores
+        total += float((scores.logsumexp(dim=1) - target_scores).sum())
+    assert trained == pytest.approx(total, rel=1e-4)
+
+
+def test_training_learns_what_is_clicked_now(trending, tmp_path):
+    """Counters make recall on test hours, whose hot items differ from those of training."""
+    changes = {**SMALL, "epochs": 12, "batch_size": 128, "lr": 0.01, "refit": False}
+    train(trending.folder, "dnn", tmp_path / "dnn", settings=changes, progress=False)
+    measured = evaluate_run(tmp_path / "dnn", ks=(3,), progress=False)
+    train(trending.folder, "popularity", tmp_path / "popularity", progress=False)
+    popular = evaluate_run(tmp_path / "popularity", ks=(3,), progress=False)
+    assert measured.known == "live"
+    assert measured.live.mean["recall@3"] > 2 * popular.live.mean["recall@3"]
+    assert measured.live.mean["recall@3"] > measured.frozen.mean["recall@3"]
+    written = json.loads((tmp_path / "dnn" / "metrics.json").read_text())
+    assert written["domains"] == written["live"]["domains"] != written["frozen"]["domains"]
+
+
+def test_counters_are_baselines(trending, tmp_path):
+    recalls = {}
+    for name, changes in (("popularity", {}), ("popularity", {"half_life": 600}), ("co-clicks", {"half_life": 600})):
+        run = tmp_path / f"{name}{len(changes)}"
+        train(trending.folder, name, run, settings=changes, progress=False)
+        recalls[run.name] = evaluate_run(run, ks=(3,), progress=False).live.mean["recall@3"]
+    assert recalls["popularity1"] > 2 * recalls["popularity0"]
+    assert recalls["co-clicks1"] > 2 * recalls["popularity0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("popularity", {"half_life": 601}, "not one of the half-lives .*600, 3600"),
+        ("popularity", {"half_life": "10m"}, "whose time is a number"),
+        ("co-clicks", {"co_click_half_life": 7}, r"not one of the half-lives .*1800"),
+    ],
+)
+def test_half_lives_are_those_of_the_schema(trending, tmp_path, name, changes, message):
+    with pytest.raises(AdiError, match=message):
+        train(trending.folder, name, tmp_path / "run", settings=changes, progress=False)
+
+
+@pytest.mark.parametrize(("name", "changes"), [("popularity", {"half_life": "1h"}), ("co-clicks", {})])
+def test_counters_need_a_log_with_trends(dataset, tmp_path, name, changes):
+    with pytest.raises(AdiError, match=r"needs clicks by time.*Give the schema a trend"):
+        train(dataset.folder, name, tmp_path / "run", settings=changes, progress=False)
+
+
+def test_self_training_is_refused(trending, tmp_path):
+    with pytest.raises(AdiError, match=r"self_training: .* has trends"):
+        train(trending.folder, "dnn", tmp_path / "run", settings={"self_training": True}, progress=False)
+
+
+def test_items_without_training_rows_have_a_trained_embedding(trending):
+    """Some item ids of every batch, in histories and among candidates, are taken for unknown."""
+    sampler = negative_sampler(trending, in_batch=False, uniform=1000)
+    loader = Loader(trending, batch_size=512, sampler=sampler, unknown=0.5)
+    batch = next(iter(loader.epoch(0)))
+    for values in (batch.item["item_id"].values, batch.user["history"].values):
+        share = float((values == 1).float().mean())
+        assert 0.3 < share < 0.7
+    known = next(iter(Loader(trending, batch_size=512, sampler=sampler).epoch(0)))
+    assert not (known.item["item_id"].values == 1).any()
+
+
+def test_a_run_with_trends_resumes_and_reopens(trending, tmp_path):
+    changes = {**SMALL, "epochs": 2, "batch_size": 256}
+    train(trending.folder, "adi-se", tmp_path / "run", settings=changes, progress=False)
+    again = tmp_path / "again"
+    train(trending.folder, "adi-se", again, settings=changes, progress=False)
+    measured = [
+        evaluate(open_run(folder).scorer, Dataset(trending.folder), known="live", ks=(3,)).mean["recall@3"]
+        for folder in (tmp_path / "run", again)
+    ]
+    assert measured[0] == measured[1]
+
+
+def test_a_step_changes_the_weights_of_trends(trending):
+    settings = settings_of("adi-se")
+    model = MODELS["adi-se"].build(trending, settings.model)
+    sampler = negative_sampler(trending, in_batch=True, uniform=5)
+    batch = next(iter(Loader(trending, batch_size=256, sampler=sampler).epoch(0)))
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    Step(model, settings.training, MODELS["adi-se"].loss)(batch)
+    changed = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+    assert {"trends.weights", "trends.items.output.weight", "trends.co_clicks.weight"} <= changed
+    assert any(name.startswith("user_tower.weights.") for name in changed)
