@@ -62,6 +62,8 @@ class LiveClicks:
         self.half_lives = np.asarray(info.half_lives, dtype=np.float64)
         self.known = -np.inf
         """Clicks before this moment are counted."""
+        self.newest = -np.inf
+        """The time of the newest click, counted or not."""
         self.items = np.empty(0, dtype=np.int64)
         """The items whose counts are in memory (n,), ascending."""
         self._counts = np.empty((0, num_domains + 1, len(self.half_lives)))  # of the items, by domain and overall
@@ -96,7 +98,9 @@ class LiveClicks:
     def add(self, clicks: Iterable[Click]) -> None:
         """Add clicks, which are counted from the moment on that is `delay` later than each."""
         with self._lock:
+            before = len(self._pending)
             self._pending.extend(clicks)
+            self.newest = max([self.newest, *(click.time for click in self._pending[before:])])
 
     def counts(self, domain: int, items: Array, moments: Array) -> Counts:
         """The counts of `items` (m,), ascending, in a domain at `moments` (g,), ascending; see `ClickLog.counts`.
@@ -145,6 +149,7 @@ class LiveClicks:
         """Read the counters that `save` wrote."""
         with np.load(path, allow_pickle=False) as arrays, self._lock:
             self.known, self.items = float(arrays["known"]), arrays["items"]
+            self.newest = max(self.newest, self.known - 1)
             self._counts, self._totals = arrays["counts"], arrays["totals"]
             self._first[arrays["clicked"]] = arrays["first"]
             if self._followers is not None:
