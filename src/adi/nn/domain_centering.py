@@ -23,7 +23,7 @@ class DomainCentering(nn.Module):
         momentum: weight of a batch in the running mean.
 
     Shapes:
-        x (R, dim), D + 1 offsets -> (R, dim)
+        x (R, dim), or (R, interests, dim), D + 1 offsets -> the same shape
     """
 
     mean: Tensor
@@ -41,7 +41,7 @@ class DomainCentering(nn.Module):
             if not self.training:
                 centred.append(part - self.mean[domain])
                 continue
-            mean = part.mean(dim=0)
+            mean = part.flatten(0, -2).mean(dim=0)  # also over the interests of a multi-interest tower
             with torch.no_grad():
                 self.mean[domain].lerp_(mean, self.momentum)
             centred.append(part - mean)
