@@ -164,10 +164,14 @@ class HalfLives(Strict):
 
 
 class CoClicks(HalfLives):
-    """What is clicked after what: co-clicks of the `last` items of a history, in the `window` newest of each item."""
+    """What is clicked after what: co-clicks of the `last` items of a history, in the `window` newest of each item.
+
+    Items with less than `least_share` of these do not count.
+    """
 
     last: int = Field(6, ge=1, le=50)
-    window: int = Field(200, ge=1, le=10_000)
+    window: int = Field(500, ge=1, le=100_000)
+    least_share: float = Field(0.002, ge=0.0, lt=1.0)
 
 
 class Trend(HalfLives):

@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 from adi.data import co_clicks, decayed_sums
 from adi.data.dataset import Dataset
 from adi.data.histories import Histories
+from adi.errors import AdiError
 from adi.preparation.prepare import prepare
 
-HALF_LIVES, CO_HALF_LIVES, DELAY, LAST, WINDOW = (3.0, 20.0), (5.0, 40.0), 2.0, 3, 6
+HALF_LIVES, CO_HALF_LIVES, DELAY, LAST, WINDOW, LEAST_SHARE = (3.0, 20.0), (5.0, 40.0), 2.0, 3, 6, 0.05
 
 logs = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(0, 1), st.integers(0, 25)), min_size=12, max_size=40
 )
 
 
-def prepared(clicks, folder, *, split=None, last=LAST):
+def prepared(clicks, folder, *, split=None, trend=None):
     """The dataset of clicks (user, item, domain, time), most of them before the moment 1000 of the split."""
     both_domains = [(9, item, domain, time) for domain in (0, 1) for item, time in ((0, 0), (1, 1001))]
     users, items, domains, times = zip(*clicks, *both_domains, strict=True)
@@ -35,10 +36,11 @@ def prepared(clicks, folder, *, split=None, last=LAST):
         "trend": {
             "half_lives": HALF_LIVES,
             "delay": DELAY,
-            "co_clicks": {"half_lives": CO_HALF_LIVES, "last": last, "window": WINDOW},
+            "co_clicks": {"half_lives": CO_HALF_LIVES, "last": LAST, "window": WINDOW, "least_share": LEAST_SHARE},
         },
-        "split": split or {"kind": "time", "at": 1000},
+        "split": split or {"kind": "time", "at": 1000, "validation": 0.0},
     }
+    schema["trend"] |= trend or {}
     prepare(schema, folder, tables={"interactions": table}, progress=False)
     rows = [(f"u{u}", f"i{i}", d, t) for u, i, d, t in (*clicks, *both_domains)]
     return Dataset(folder), rows
@@ -123,7 +125,7 @@ def test_co_clicks_are_shares_of_the_newest_followers(clicks, histories, moment,
             by_life = [twin.shares(source, moment, half_life) for half_life in CO_HALF_LIVES]
             for item in by_life[0]:
                 shares = np.array([shares[item] for shares in by_life])
-                if shares.max() >= co_clicks.LEAST_SHARE:
+                if shares.max() >= LEAST_SHARE:
                     part = slice(0, num_lives) if age == 0 else slice(num_lives, None)
                     expected[item][part] += shares * co_clicks.AGE_FACTOR ** max(age - 1, 0)
         found = slice(pairs.offsets[query], pairs.offsets[query + 1])
@@ -166,3 +168,53 @@ def test_sums_are_the_same_whatever_the_blocks_they_are_written_in(tmp_path):
         written.append(decayed_sums.read_decayed_sums(folder, "item", times, half_lives).sums)
     for sums in written[1:]:
         np.testing.assert_allclose(sums, written[0], rtol=1e-5)
+
+
+def test_live_histories_hold_every_earlier_row_of_the_user(tmp_path):
+    """Rows of the test, too, strictly before the moment; frozen histories hold those of training and validation."""
+    clicks = [(1, 0, 0, 10), (1, 1, 0, 1005), (1, 2, 1, 1005), (1, 3, 0, 1009), (2, 4, 0, 1001), (3, 1, 1, 5)]
+    dataset, _ = prepared([*clicks, *[(u, u % 5, u % 2, u) for u in range(10, 20)]], tmp_path / "prepared")
+    rows = dataset.rows("test")
+    users, items, _ = dataset.targets("test", rows)
+    live, frozen = (dataset.queries("test", rows, known=known) for known in ("live", "frozen"))
+    expected = {"i1": ["i0"], "i2": ["i0"], "i3": ["i0", "i1", "i2"]}
+    for row, (user, item) in enumerate(zip(users, items, strict=True)):
+        if dataset.users.key(int(user)) != "u1":
+            continue
+        histories = []
+        for queries in (live, frozen):
+            start, stop = queries.histories.offsets[row : row + 2]
+            histories.append([dataset.items.key(int(number)) for number in queries.histories.items[start:stop]])
+        assert histories == [expected[dataset.items.key(int(item))], ["i0"]]
+    assert live.moments.tolist() == dataset.times("test")[rows].tolist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"half_lives": []}, "at least 1"),
+        ({"half_lives": [3, 3]}, "half-lives are distinct"),
+        ({"half_lives": ["3x"]}, "not a duration"),
+        ({"half_lives": [0]}, "above 0"),
+        ({"half_lives": ["3h"]}, "whose time is a number"),
+        ({"delay": None}, "delay"),
+        ({"co_clicks": {"half_lives": [3], "window": 0}}, "window"),
+        ({"co_clicks": {}}, "half_lives"),
+    ],
+)
+def test_trends_that_cannot_be_counted(changes, message, tmp_path):
+    with pytest.raises(AdiError, match=message):
+        prepared([(u, u % 5, u % 2, u) for u in range(20)], tmp_path / "prepared", trend=changes)
+    assert not (tmp_path / "prepared").exists()
+
+
+def test_a_log_without_time_has_no_trends(tmp_path):
+    schema = {
+        "domains": {"column": "d"},
+        "interactions": {"user": "u", "item": "i"},
+        "features": {"user": [{"name": "uid", "kind": "id"}], "item": [{"name": "iid", "kind": "id"}]},
+        "trend": {"half_lives": [1], "delay": 1},
+    }
+    table = pa.table({"u": ["a", "b"], "i": ["x", "y"], "d": ["s", "s"]})
+    with pytest.raises(AdiError, match=r"trend: counters need interactions\.time"):
+        prepare(schema, tmp_path / "prepared", tables={"interactions": table}, progress=False)

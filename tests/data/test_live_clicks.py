@@ -24,7 +24,9 @@ logs = st.lists(
 
 
 INFO = TrendInfo(
-    half_lives=HALF_LIVES, delay=DELAY, co_clicks=CoClickInfo(half_lives=CO_HALF_LIVES, last=LAST, window=WINDOW)
+    half_lives=HALF_LIVES,
+    delay=DELAY,
+    co_clicks=CoClickInfo(half_lives=CO_HALF_LIVES, last=LAST, window=WINDOW, least_share=0.01),
 )
 NUM_ITEMS, NUM_DOMAINS = 5, 2
 

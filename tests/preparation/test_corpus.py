@@ -30,6 +30,18 @@ class TestCorpus:
             "read": 8, "kept": 5, "set_aside": {"no key": 2, "domain not in the log": 1},
         }  # fmt: skip
 
+    def test_every_item_of_the_data_in_every_domain(self, workspace):
+        """Also an item that the log has in another domain only, and one that only a feature table has."""
+        workspace.table("items", [{"item": "never", "price": 1.0}], key="item")
+        workspace.add("item", name="price", kind="numeric", table="items")
+        workspace.schema["corpus"] = "all"
+        manifest = workspace.prepare()
+        size = manifest.items
+        assert "never" in [row["key"] for row in workspace.rows("entities/item")]
+        assert {part.corpus for part in manifest.by_domain.values()} == {size}
+        assert workspace["corpus/item"] == list(range(size)) * len(manifest.domains)
+        assert all(workspace["corpus/eligible"])
+
     def test_validation_rows_are_seen_and_not_counted(self, workspace, log):
         more = [{"user": "cy", "item": item, "domain": "a", "time": time} for time, item in enumerate(("y", "v", "u"))]
         workspace.write("log.jsonl", [*log, *more])

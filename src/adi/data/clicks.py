@@ -56,7 +56,9 @@ class ClickLog:
         if info.co_clicks is not None:
             keys, followers = read_array(folder / "pair_key.npy"), read_array(folder / "pair_item.npy")
             half_lives = np.asarray(info.co_clicks.half_lives, dtype=np.float64)
-            self.followers = CoClicks(keys, followers, self.times, half_lives, info.co_clicks.window)
+            self.followers = CoClicks(
+                keys, followers, self.times, half_lives, info.co_clicks.window, info.co_clicks.least_share
+            )
 
     @property
     def end(self) -> float:

@@ -17,10 +17,6 @@ AGE_FACTOR = 0.8
 SMOOTHING = 3.0
 """Clicks added to the followers of an item, so that a few of them are no large share."""
 
-LEAST_SHARE = 0.01
-"""The least share of an item among the followers of another at which it counts: small shares say little, and most
-followers have one."""
-
 
 @dataclass(frozen=True)
 class Pairs:
@@ -46,11 +42,14 @@ class CoClicks:
         times: of the clicks by rank.
         half_lives: (K,).
         window: how many of the newest followers of an item count.
+        least_share: items with a smaller share among the followers of another do not count; most followers have one.
     """
 
-    def __init__(self, keys: Array, followers: Array, times: Array, half_lives: Array, window: int) -> None:
+    def __init__(
+        self, keys: Array, followers: Array, times: Array, half_lives: Array, window: int, least_share: float
+    ) -> None:
         self.keys, self.followers, self.times = keys, followers, times
-        self.half_lives, self.window = half_lives, window
+        self.half_lives, self.window, self.least_share = half_lives, window, least_share
 
     def at(self, recent: Array, ranks: Array, moments: Array, num_items: int) -> Pairs:
         """Shares of co-clicks of n queries.
@@ -105,7 +104,7 @@ class CoClicks:
     def _shares(self, sources: Array, ranks: Array, moments: Array, num_items: int) -> tuple[Array, Array, Array]:
         """The followers of each of s sources at its moment: offsets (s + 1,), items (T,) and their shares (T, K).
 
-        Followers whose shares are all below `LEAST_SHARE` are left out.
+        Followers whose shares are all below `least_share` are left out.
         """
         end = np.searchsorted(self.keys, key_of(sources, ranks))
         begin = np.maximum(np.searchsorted(self.keys, key_of(sources, np.zeros_like(sources))), end - self.window)
@@ -117,7 +116,7 @@ class CoClicks:
         source, items = np.divmod(cells, num_items)
         totals = np.stack([np.bincount(source, column, len(sources)) for column in sums.T], axis=1)
         shares = sums / (totals[source] + SMOOTHING)
-        kept = shares.max(axis=1, initial=0.0) >= LEAST_SHARE
+        kept = shares.max(axis=1, initial=0.0) >= self.least_share
         return np.searchsorted(source[kept], np.arange(len(sources) + 1)), items[kept], shares[kept]
 
 

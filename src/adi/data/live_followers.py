@@ -20,7 +20,7 @@ class LiveFollowers:
     """The followers in the window of each item, as `adi.data.co_clicks.CoClicks` reads them from a log on disk.
 
     Args:
-        info: half-lives and window.
+        info: half-lives, window and least share.
     """
 
     def __init__(self, info: CoClickInfo) -> None:
@@ -71,7 +71,8 @@ class LiveFollowers:
         )
         ranks = np.arange(len(items))
         keys = key_of(np.repeat(sources, [len(self._of[source][0]) for source in sources]), ranks)
-        followers = CoClicks(keys, items.astype(np.int64), times, self.half_lives, self.info.window)
+        window, least_share = self.info.window, self.info.least_share
+        followers = CoClicks(keys, items.astype(np.int64), times, self.half_lives, window, least_share)
         num_queries = len(recent)
         return followers.at(recent, np.full(num_queries, len(items)), np.full(num_queries, known), num_items)
 

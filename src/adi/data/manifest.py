@@ -50,11 +50,15 @@ class FeatureInfo(Record):
 
 
 class CoClickInfo(Record):
-    """Co-clicks: of the `last` items of a history, from the `window` newest followers of each; times as in the log."""
+    """Co-clicks: of the `last` items of a history, from the `window` newest followers of each; times as in the log.
+
+    An item counts if its share among the followers is at least `least_share`.
+    """
 
     half_lives: tuple[float, ...]
     last: int
     window: int
+    least_share: float
 
 
 class TrendInfo(Record):

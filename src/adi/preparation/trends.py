@@ -23,14 +23,12 @@ def trend_info(trend: Trend, time: TimeKind) -> TrendInfo:
     def lives(counts: HalfLives, name: str) -> tuple[float, ...]:
         return tuple(sorted(in_log_time(life, time, name=f"{name}.half_lives") for life in counts.half_lives))
 
-    co_clicks = trend.co_clicks
-    return TrendInfo(
-        half_lives=lives(trend, "trend"),
-        delay=in_log_time(trend.delay, time, name="trend.delay"),
-        co_clicks=None
-        if co_clicks is None
-        else CoClickInfo(half_lives=lives(co_clicks, "trend.co_clicks"), last=co_clicks.last, window=co_clicks.window),
-    )
+    counted = None
+    if trend.co_clicks is not None:
+        options = trend.co_clicks.model_dump(exclude={"half_lives"})
+        counted = CoClickInfo(half_lives=lives(trend.co_clicks, "trend.co_clicks"), **options)
+    delay = in_log_time(trend.delay, time, name="trend.delay")
+    return TrendInfo(half_lives=lives(trend, "trend"), delay=delay, co_clicks=counted)
 
 
 def write_trends(

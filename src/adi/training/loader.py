@@ -62,6 +62,8 @@ class Loader:
         self.dataset, self.batch_size, self.sampler = dataset, batch_size, sampler
         self.causal, self.seed, self.unknown, self.weights = causal, seed, unknown, weights
         self.reader = FeatureReader(dataset)
+        trend = dataset.manifest.trend
+        self.lookback = max(self.reader.lookback, trend.co_clicks.last if trend and trend.co_clicks else 0)
         self.num_samples = sum(counts.train for counts in dataset.manifest.by_domain.values())
         clicks = dataset.clicks("frozen")
         self.moments = None if clicks is None else Moments(dataset, clicks, batch_size)
@@ -165,7 +167,7 @@ class Loader:
 
     def queries(self, rows: Array, domains: Array) -> Queries:
         """The queries of training rows in `domains`, which may differ from the rows' domains."""
-        queries = self.dataset.queries("train", rows, causal=self.causal, lookback=self.reader.lookback)
+        queries = self.dataset.queries("train", rows, causal=self.causal, lookback=self.lookback)
         return replace(queries, domains=domains)
 
 

@@ -2,13 +2,14 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol
 
 from torch.utils.tensorboard import SummaryWriter
 
+from adi.batch import Batch
 from adi.data.dataset import Dataset
 from adi.errors import DivergedError
 from adi.evaluation.evaluate import evaluate
@@ -21,7 +22,8 @@ from adi.runs.metrics import Metrics
 from adi.runs.self_training import write_audit
 from adi.training.best_epoch import is_over, keep_if_best, kept_epochs, save_if_kept
 from adi.training.checkpoint import Progress, Stateful, load_checkpoint, save_checkpoint
-from adi.training.loader import NO_PSEUDO, Loader, negative_sampler
+from adi.training.loader import Loader, negative_sampler
+from adi.training.prefetch import one_ahead
 from adi.training.row_weights import row_weights
 from adi.training.self_training import SelfTraining
 from adi.training.settings import TrainingSettings
@@ -123,13 +125,8 @@ class Training:
     def _epoch(self, checkpoint: Path) -> None:
         progress = self.progress
         self.model.train()
-        for rows, rng in self.loader.draws(progress.epoch, start=progress.step):
-            started = time.perf_counter()
-            pseudo = NO_PSEUDO
-            if self.self_training is not None:
-                pseudo = self.self_training.choose(rows, progress.epoch * self.steps + progress.step)
-            chosen = time.perf_counter()
-            batch = self.loader.batch(rows, rng, pseudo)
+        started = time.perf_counter()
+        for batch, num_pseudo, choosing in self._batches():
             loss = float(self.step(batch))
             if not math.isfinite(loss):
                 raise DivergedError(
@@ -139,9 +136,9 @@ class Training:
             done = time.perf_counter()
             if self.self_training is not None:
                 self.self_training.audit.add_seconds(
-                    scoring=chosen - started, training=done - chosen, pseudo=len(pseudo) / batch.size
+                    scoring=choosing, training=done - started - choosing, pseudo=num_pseudo / batch.size
                 )
-            progress.add_step(loss=loss, samples=batch.size, pseudo=len(pseudo), seconds=done - started)
+            progress.add_step(loss=loss, samples=batch.size, pseudo=num_pseudo, seconds=done - started)
             if self.observer is not None:
                 self.observer.step(
                     epoch=self.epochs_before + progress.epoch + 1,
@@ -152,6 +149,24 @@ class Training:
                 )
             if progress.step % self.settings.checkpoint_steps == 0:
                 self._save(checkpoint)
+            started = time.perf_counter()
+
+    def _batches(self) -> Iterator[tuple[Batch, int, float]]:
+        """The batches of the epoch from the next step on, each with its number of pseudo-positives.
+
+        The last number is the seconds it took to choose them. Without them, a batch is built while the step before
+        runs: with trends, building takes as long as a step.
+        """
+        progress, draws = self.progress, self.loader.draws(self.progress.epoch, start=self.progress.step)
+        if self.self_training is None:
+            for batch in one_ahead(lambda draw: self.loader.batch(*draw), draws):
+                yield batch, 0, 0.0
+            return
+        for rows, rng in draws:
+            started = time.perf_counter()
+            pseudo = self.self_training.choose(rows, progress.epoch * self.steps + progress.step)
+            choosing = time.perf_counter() - started
+            yield self.loader.batch(rows, rng, pseudo), len(pseudo), choosing
 
     def _save(self, checkpoint: Path) -> None:
         save_checkpoint(checkpoint, self.model, self.step.tables, self.step.dense, self.progress, self.parts)
