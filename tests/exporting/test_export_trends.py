@@ -15,8 +15,8 @@ from adi.training.fitted import open_run
 from adi.training.train import train
 
 SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 8, "embedding_std": 1.0}
-MODELS = {"dnn": {}, "mind": {"interests": 2}, "dnn-single": {}}
-NUM_ROWS = 60
+MODELS = {"dnn": {}, "mind": {"interests": 2}}
+NUM_ROWS = 30
 NONE = np.empty(0, dtype=np.int64)
 
 
