@@ -143,7 +143,7 @@ class LiveClicks:
                 "first": self._first[clicked],
             }
             followers = {} if self._followers is None else self._followers.arrays()
-        np.savez(path, **arrays, **followers)
+        np.savez(path, allow_pickle=False, **arrays, **followers)
 
     def load(self, path: Path) -> None:
         """Read the counters that `save` wrote."""

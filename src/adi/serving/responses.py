@@ -23,8 +23,9 @@ class RankedItems(Strict):
         description="Their scores: inner products plus weighted log bids. Scores of different lists do not compare."
     )
     parts: dict[str, list[float]] | None = Field(
+        None,
         description="With `explain`, of a bundle with trends: the taste, trend, co_clicks and bid of which each score "
-        "is the sum. Else null."
+        "is the sum; null without trends.",
     )
 
 
@@ -51,7 +52,7 @@ class RetrieveResponse(Strict):
             {
                 "version": "1c0218facc91",
                 "arm": "control",
-                "domains": {"search": {"items": ["4086", "4356"], "scores": [2.71, 2.64], "parts": None}},
+                "domains": {"search": {"items": ["4086", "4356"], "scores": [2.71, 2.64]}},
                 "ignored": [],
                 "without_events": False,
                 "without_trends": False,

@@ -267,7 +267,7 @@ def _result(
         "version": bundle.version,
         "arm": bundle.arm,
         "domains": {
-            top.domain: {"items": top.ids, "scores": top.scores, "parts": top.parts if explain else None}
+            top.domain: {"items": top.ids, "scores": top.scores} | ({"parts": top.parts} if explain else {})
             for top in tops
         },
         "ignored": list(dict.fromkeys(chain.from_iterable(top.ignored for top in tops))),
