@@ -22,6 +22,10 @@ class RankedItems(Strict):
     scores: list[float] = Field(
         description="Their scores: inner products plus weighted log bids. Scores of different lists do not compare."
     )
+    parts: dict[str, list[float]] | None = Field(
+        description="With `explain`, of a bundle with trends: the taste, trend, co_clicks and bid of which each score "
+        "is the sum. Else null."
+    )
 
 
 class RetrieveResult(Strict):
@@ -34,6 +38,9 @@ class RetrieveResult(Strict):
     without_events: bool = Field(
         description="True if the event store did not answer, so that the user's events since the export are missing."
     )
+    without_trends: bool = Field(
+        description="True if the counters of clicks are away, so that lists are by taste alone."
+    )
 
 
 class RetrieveResponse(Strict):
@@ -44,9 +51,10 @@ class RetrieveResponse(Strict):
             {
                 "version": "1c0218facc91",
                 "arm": "control",
-                "domains": {"search": {"items": ["4086", "4356"], "scores": [2.71, 2.64]}},
+                "domains": {"search": {"items": ["4086", "4356"], "scores": [2.71, 2.64], "parts": None}},
                 "ignored": [],
                 "without_events": False,
+                "without_trends": False,
             }
         ]
     )
