@@ -108,14 +108,20 @@ class BundleEngine:
                 "holds them.",
             )
         vectors = self.vectors(domain, queries)
-        options = {"allowed": allowed, "bids": bids, "bid_weight": bid_weight}
         if self.trends is not None and self.trends.available:
             trending = self.trends.trending[domain]
             added = self.trends.added_scores(domain, trending, queries.histories)
             lap("co_clicks")
             with THREAD_BUDGET.active():
                 return trending.active.search(
-                    vectors, k, added=added, excluded=excluded, threads=THREAD_BUDGET.share(), **options
+                    vectors,
+                    k,
+                    added=added,
+                    excluded=excluded,
+                    allowed=allowed,
+                    bids=bids,
+                    bid_weight=bid_weight,
+                    threads=THREAD_BUDGET.share(),
                 )
         vectors = vectors[:, :, : self.indexes[domain].card.dim]  # without the weights of trends
         width = k + max((len(positions) for positions in excluded), default=0)
@@ -123,8 +129,10 @@ class BundleEngine:
             scores, positions = self.indexes[domain].search(
                 vectors.reshape(-1, vectors.shape[2]),
                 width,
+                allowed=allowed,
+                bids=bids,
+                bid_weight=bid_weight,
                 threads=THREAD_BUDGET.share(),
-                **options,
             )
         by_query = len(queries), vectors.shape[1], width  # (n, interests, width)
         return [

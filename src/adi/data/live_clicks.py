@@ -143,7 +143,7 @@ class LiveClicks:
                 "first": self._first[clicked],
             }
             followers = {} if self._followers is None else self._followers.arrays()
-        np.savez(path, **arrays, **followers)
+        np.savez(path, allow_pickle=False, **arrays, **followers)
 
     def load(self, path: Path) -> None:
         """Read the counters that `save` wrote."""
@@ -153,8 +153,8 @@ class LiveClicks:
             self._counts, self._totals = arrays["counts"], arrays["totals"]
             self._first[arrays["clicked"]] = arrays["first"]
             if self._followers is not None:
-                names = ("sources", "offsets", "followers", "times")
-                self._followers.set(*(arrays[name] for name in names), self.known)
+                sources, offsets = arrays["sources"], arrays["offsets"]
+                self._followers.set(sources, offsets, arrays["followers"], arrays["times"], self.known)
 
     def _counts_at(self, domain: int, items: Array, moment: float) -> tuple[Array, ...]:
         """The arrays of `Counts` at one moment, without its dimension."""

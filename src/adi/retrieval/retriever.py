@@ -189,7 +189,7 @@ class Retriever:
         results, begin = [], 0
         for top, request in zip(hits, batch, strict=True):
             end = begin + len(top.positions)
-            parts = top.parts and {name: tuple(part.tolist()) for name, part in top.parts.items()}
+            parts = None if top.parts is None else {name: tuple(part.tolist()) for name, part in top.parts.items()}
             scores = tuple(top.scores.tolist())
             results.append(TopK(shared.domain, tuple(ids[begin:end]), scores, request.ignored, parts))
             begin = end
