@@ -14,7 +14,7 @@ LONGEST = 350
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 TENSORS = {"errors", "nn", "losses", "negatives"}
-STORED = {"errors", "frames", "durations", "strict", "schema", "data"}
+STORED = {"errors", "frames", "durations", "moments", "strict", "schema", "data"}
 DATA = STORED | {"features"}
 BATCH = DATA | {"batch"}
 TABLES = DATA | {"preparation", "progress"}
@@ -22,6 +22,7 @@ SERVED = DATA | {"timing", "thread_budget", "filters", "index", "bundle"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "durations": {"errors"},
+    "moments": {"errors"},
     "machine": {"errors"},
     "timing": set(),
     "thread_budget": {"machine"},
@@ -30,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "frames": set(),
     "runs": STORED | {"frames", "runs"},
     "strict": {"errors"},
-    "schema": {"errors", "durations", "strict"},
+    "schema": {"errors", "durations", "moments", "strict"},
     "batch": DATA,
     "filters": {"errors", "filters"},
     "data": STORED,
@@ -58,8 +59,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "retrieval.engine": STORED | {"index", "bundle", "models", "training"},
     "serving": SERVED | {"retrieval", "serving"},
     "report": STORED | {"metrics", "runs", "evaluation", "comparison", "report"},
+    "backtesting": TABLES
+    | {"durations", "metrics", "runs", "models", "evaluation", "training", "report", "grid", "backtesting"},
+    "grid": STORED | {"progress", "runs", "models", "training", "grid"},
     "reproduce": TABLES
-    | {"runs", "marketplace", "sources", "models", "evaluation", "comparison", "training", "report", "reproduce"},
+    | {"runs", "marketplace", "sources", "models", "evaluation", "comparison", "training", "report"}
+    | {"grid", "reproduce"},
 }
 """What each part, or the named module of a part, may import of the others. The package itself and `cli` may import
 all; `cli` is for nobody else to import. A part that is not listed belongs in this table before it is written."""

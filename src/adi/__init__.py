@@ -9,6 +9,7 @@ The steps of the command line as functions:
     adi.tune           the settings of a model, on the validation rows
     adi.evaluate       the metrics of a run on the held-out part
     adi.compare        evaluated runs, domain by domain, with intervals
+    adi.backtest       models on a log with time, window by window
     adi.write_report   evaluated runs as one HTML page
     adi.export         a run as a bundle, which is served
     adi.retrieve_all   the top-K of many users, to a file
@@ -34,6 +35,7 @@ from adi.errors import AdiError
 
 if TYPE_CHECKING:
     from adi import losses, metrics, nn
+    from adi.backtesting.backtest import backtest
     from adi.comparison.compare import compare
     from adi.data.dataset import Dataset
     from adi.exporting.export import export
@@ -63,6 +65,7 @@ _HOMES = {
     "Retriever": "adi.retrieval.retriever:Retriever",
     "TowerSettings": "adi.models.settings:TowerSettings",
     "TrainedModel": "adi.models.model:TrainedModel",
+    "backtest": "adi.backtesting.backtest:backtest",
     "compare": "adi.comparison.compare:compare",
     "convert": "adi.sources.catalog:convert",
     "evaluate": "adi.training.evaluation:evaluate_run",
@@ -91,6 +94,7 @@ __all__ = [
     "TowerSettings",
     "TrainedModel",
     "__version__",
+    "backtest",
     "compare",
     "convert",
     "evaluate",

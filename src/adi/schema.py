@@ -4,7 +4,6 @@ Paths are relative to the folder of the schema file. Every class refuses unknown
 error and not a default.
 """
 
-from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from adi.durations import Duration
 from adi.errors import AdiError, suggestion
+from adi.moments import Moment, to_log_time
 from adi.strict import Strict, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -199,11 +199,25 @@ class LastSplit(HeldOut):
 
 
 class TimeSplit(HeldOut):
-    """Test rows: all at or after `at`, a value of the type of the time column."""
+    """Test rows: all at or after `at`, and before `until` if it is given; values of the type of the time column.
+
+    Rows at or after `until` are set aside, as if the log ended there.
+    """
 
     kind: Literal["time"]
-    at: int | float | datetime | date
+    at: Moment
+    until: Moment | None = None
     validation_by: Literal["users", "time"] = "time"
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> "TimeSplit":
+        if self.until is None:
+            return self
+        if isinstance(self.at, int | float) != isinstance(self.until, int | float):
+            raise ValueError(f"at ({self.at}) and until ({self.until}) are both numbers, or both dates or times")
+        if not to_log_time(self.at) < to_log_time(self.until):
+            raise ValueError(f"until ({self.until}) is to be later than at ({self.at})")
+        return self
 
 
 class RandomSplit(HeldOut):

@@ -5,14 +5,15 @@ import json
 import pytest
 
 from adi.errors import AdiError
+from adi.grid import run
 from adi.marketplace.simulation import Marketplace
-from adi.reproduce import cells, datasets, grid
+from adi.reproduce import datasets, grid, lines
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     monkeypatch.setattr(datasets, "SMALL", Marketplace(users=150, items=80, interactions=1500))
-    monkeypatch.setattr(cells, "QUICK", {"epochs": 1, "batch_size": 512, "embedding_dim": 8, "dim": 8, "uniform": 20})
+    monkeypatch.setattr(lines, "QUICK", {"epochs": 1, "batch_size": 512, "embedding_dim": 8, "dim": 8, "uniform": 20})
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +51,11 @@ def test_a_failed_cell_ends_in_1_and_an_interruption_in_130(adi, out, monkeypatc
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(grid, "train", stop)
+    monkeypatch.setattr(run, "train", stop)
     done = adi(*words("item-knn", out))
     assert done.returncode == 130
     assert f"{out}: not finished; the same command goes on." in done.stderr
-    monkeypatch.setattr(grid, "train", diverge)
+    monkeypatch.setattr(run, "train", diverge)
     done = adi(*words("item-knn", out))
     assert done.returncode == 1
     *lines, first, second = done.stderr.splitlines()

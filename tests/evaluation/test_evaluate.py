@@ -166,6 +166,20 @@ def test_at_most_some_rows_of_each_domain(dataset, monkeypatch, popularity, most
         assert [rows[0], rows[2]] == [0, all_rows["search"]["queries"] - 1]
 
 
+def test_rows_between_two_moments_and_the_others_are_all_rows(dataset, popularity):
+    times = dataset.times("test")
+    cuts = (times.min(), np.median(times), times.max() + 1)
+    parts = [evaluate(popularity, dataset, ks=[2], between=(cuts[n], cuts[n + 1])) for n in range(2)]
+    whole = evaluate(popularity, dataset, ks=[2])
+    for domain, measures in whole.domains.items():
+        queries = [part.domains[domain]["queries"] for part in parts]
+        recalls = [part.domains[domain]["recall@2"] or 0 for part in parts]
+        assert sum(queries) == measures["queries"]
+        assert np.dot(queries, recalls) / sum(queries) == pytest.approx(measures["recall@2"])
+    first = sum(part["queries"] for part in parts[0].domains.values())
+    assert first == np.count_nonzero(times < cuts[1]) > 0
+
+
 def test_the_history_of_the_queries_is_recorded(dataset, popularity):
     earlier, every = (evaluate(popularity, dataset, ks=(1, 3), causal=causal) for causal in (True, False))
     assert (earlier.history, every.history) == ("earlier", "all others")

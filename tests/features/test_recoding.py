@@ -48,7 +48,11 @@ def listed(dataset: Dataset, bags: Callable[[FeatureReader, int], Any]) -> Bags:
     return by_feature
 
 
-@pytest.mark.parametrize("changes", [(renumber,), (without_kiosk,), (without_kiosk, renumber)], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [(renumber,), (without_kiosk,), (without_kiosk, renumber)],
+    ids=["renumbered", "without a domain", "both"],
+)
 def test_values_have_the_codes_of_the_coding(
     dataset: Dataset, later: Callable[..., Path], changes: tuple[Change, ...]
 ) -> None:

@@ -201,6 +201,42 @@ def test_no_training_rows_in_a_domain(workspace, log):
     assert workspace.left_behind() == []
 
 
+def test_rows_at_or_after_until_are_set_aside_and_counted(workspace, log):
+    workspace.schema["split"] = {"kind": "time", "at": 20, "until": 30, "validation": 0}
+    manifest = workspace.prepare()
+    late = [row["time"] for row in log if row["time"] >= 30]
+    assert (len(late), manifest.rows.kept, manifest.rows.set_aside) == (2, 10, {"at or after split.until": 2})
+    assert sorted(workspace["test/time"]) == [20, 20, 20]
+    assert sorted(row["time"] for row in workspace.rows("set_aside")) == sorted(late)
+    assert max(workspace["timeline/time"]) == 20
+
+
+def test_a_fault_of_a_row_is_named_before_its_time(workspace, log):
+    workspace.write("log.jsonl", [*log, {"user": "ann", "item": None, "domain": "a", "time": 99}])
+    workspace.schema["split"] = {"kind": "time", "at": 20, "until": 99, "validation": 0}
+    assert workspace.prepare().rows.set_aside == {"no item": 1}
+
+
+def test_a_log_that_ends_before_until_is_whole(workspace):
+    workspace.schema["split"] = {"kind": "time", "at": 20, "until": 41, "validation": 0}
+    assert workspace.prepare().rows.set_aside == {}
+
+
+@pytest.mark.parametrize(
+    ("at", "until", "message"),
+    [
+        (20, 20, r"split\.time: until \(20\) is to be later than at \(20\)"),
+        (20, "2017-10-04", r"split\.time: at \(20\) and until \(2017-10-04.*\) are both numbers, or both dates"),
+        ("2017-10-04", "2017-10-05", r"split\.at: 2017-10-04.* does not fit .*BIGINT"),
+    ],
+)
+def test_an_end_that_does_not_fit(workspace, at, until, message):
+    workspace.schema["split"] = {"kind": "time", "at": at, "until": until}
+    with pytest.raises(AdiError, match=message):
+        workspace.prepare()
+    assert workspace.left_behind() == []
+
+
 @pytest.mark.parametrize(
     ("at", "time", "message"),
     [

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from adi.grid import run
+from adi.grid.cells import Cell, CellRecord
 from adi.marketplace.simulation import Marketplace
-from adi.reproduce import cells, datasets, grid
-from adi.reproduce.cells import Cell, CellRecord
+from adi.reproduce import datasets, grid, lines
 
 MARKET = Marketplace(users=150, items=80, interactions=1500)
 SETTINGS = {"epochs": 2, "batch_size": 256, "embedding_dim": 8, "dim": 8, "uniform": 20}
@@ -62,7 +63,7 @@ def tiny() -> Iterator[pytest.MonkeyPatch]:
     """Makes a quick look take seconds. Other patches of a test by this monkeypatch end with the test, too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "SMALL", MARKET)
-        patch.setattr(cells, "QUICK", SETTINGS)
+        patch.setattr(lines, "QUICK", SETTINGS)
         yield patch
 
 
@@ -72,7 +73,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("grid")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "SMALL", MARKET)
-        patch.setattr(cells, "QUICK", SETTINGS)
+        patch.setattr(lines, "QUICK", SETTINGS)
         for name in ("table6", "figure5"):
             grid.reproduce(name, out, Recorder(), datasets=["marketplace"], quick=True)
     return out / "quick"
@@ -97,7 +98,7 @@ def pretended(finished: Path, tiny: pytest.MonkeyPatch) -> None:
         (folder / "origin.json").write_text(provenance.model_dump_json())
 
     tiny.setattr(grid, "make_dataset", make)
-    tiny.setattr(grid, "train", lambda prepared, model, out, **_: out.mkdir(parents=True))
+    tiny.setattr(run, "train", lambda prepared, model, out, **_: out.mkdir(parents=True))
     tiny.setattr(grid, "evaluate_run", lambda run, **_: {})
     tiny.setattr(grid, "check_interest", lambda *_: None)
     tiny.setattr(grid, "write_outputs", lambda folder, version, *, quick: folder.root / "report.html")

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from adi.errors import AdiError
-from adi.reproduce import cells, datasets, grid
-from adi.reproduce.folder import GridFolder
+from adi.grid import run
+from adi.grid.cells import Cell
+from adi.grid.folder import GridFolder
+from adi.grid.versions import Version, manifests_in
+from adi.reproduce import datasets, grid, lines
 from adi.reproduce.grid import reproduce
 from adi.reproduce.outputs import write_outputs
-from adi.reproduce.versions import Version, manifests_in
+from adi.reproduce.requests import requested
 
 HERE: Mapping[str, Any] = {"datasets": ["marketplace"], "quick": True}
 
@@ -110,9 +113,9 @@ def test_a_cell_that_was_cut_off_before_its_evaluation_is_only_evaluated(copied:
     assert 1000 < after.seconds < 1500
 
 
-def figure_5() -> list[cells.Cell]:
-    lines = cells.lines_of(grid.TABLES["figure5"], "marketplace", seeds=1, quick=True)
-    return [cell for line in lines for cell in line.cells]
+def figure_5() -> list[Cell]:
+    rows = lines.lines_of(grid.TABLES["figure5"], "marketplace", seeds=1, quick=True)
+    return [cell for line in rows for cell in line.cells]
 
 
 def test_a_training_that_was_cut_off_at_once_starts_anew(pretended, observer, tiny, tmp_path: Path) -> None:
@@ -126,7 +129,7 @@ def test_a_training_that_was_cut_off_at_once_starts_anew(pretended, observer, ti
         assert not resume
 
     for train in (stop, start):
-        tiny.setattr(grid, "train", train)
+        tiny.setattr(run, "train", train)
         if train is stop:
             with pytest.raises(KeyboardInterrupt):
                 reproduce("figure5", tmp_path, observer(), **HERE)
@@ -142,7 +145,7 @@ def test_a_failed_cell_is_recorded_and_the_grid_goes_on(copied: Path, observer, 
     for key in (gone, failing):
         shutil.rmtree(copied / "quick" / "runs" / "marketplace" / key)
         (copied / "quick" / "cells" / "marketplace" / f"{key}.json").unlink()
-    trained = grid.train
+    trained = run.train
 
     def diverge(prepared: Path, model: str, out: Path, *, settings: Any, **more: Any) -> Any:
         if settings["model"]["fusion"] == "network-mul":
@@ -151,7 +154,7 @@ def test_a_failed_cell_is_recorded_and_the_grid_goes_on(copied: Path, observer, 
 
     first, second, third = observer(), observer(), observer()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grid, "train", diverge)
+        patch.setattr(run, "train", diverge)
         done = reproduce("table6", copied, first, **HERE)
     assert done.failed == {f"marketplace/{failing}": reason}
     assert first.done == [(gone, "done"), (failing, "failed")]
@@ -171,7 +174,7 @@ def test_a_fault_of_the_machine_is_none_of_the_cell(pretended, observer, tiny, t
         raise AdiError("model.safetensors: cannot be written") from OSError("No space left on device")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grid, "train", full)
+        patch.setattr(run, "train", full)
         with pytest.raises(AdiError, match="cannot be written"):
             reproduce("table6", tmp_path, observer(), **HERE)
     again = observer()
@@ -182,7 +185,7 @@ def test_a_fault_of_the_machine_is_none_of_the_cell(pretended, observer, tiny, t
 def test_what_is_of_another_version_is_not_shown(copied: Path, tiny) -> None:
     folder = GridFolder(copied / "quick")
     version = Version(grid.this_code(), manifests_in(folder))
-    tiny.setattr(cells, "QUICK", cells.QUICK | {"lr": 0.002})
+    tiny.setattr(lines, "QUICK", lines.QUICK | {"lr": 0.002})
     page = write_outputs(folder, version, quick=True).read_text()
     assert "Not run: SUM, Network-Mul, CONCAT." in page
     assert (copied / "quick" / "table6.csv").read_text().count("\n") == 1
@@ -191,7 +194,7 @@ def test_what_is_of_another_version_is_not_shown(copied: Path, tiny) -> None:
 def test_two_at_once_are_refused(tiny, observer, tmp_path: Path) -> None:
     with (
         GridFolder(tmp_path / "quick").locked(),
-        pytest.raises(AdiError, match="another adi reproduce is at work here"),
+        pytest.raises(AdiError, match="another adi process is at work here"),
     ):
         reproduce("table6", tmp_path, observer(), **HERE)
     assert list((tmp_path / "quick").iterdir()) == [tmp_path / "quick" / ".lock"]
@@ -236,7 +239,7 @@ def test_all_leaves_out_the_tables_that_have_none_of_the_data_sets(pretended, ob
     seen = observer()
     reproduce("all", tmp_path, seen, only=["mmoe"], **HERE)
     assert {cell.dataset for cell in seen.cells} == {"marketplace"}
-    assert GridFolder(tmp_path / "quick").requested() == {"table2": {"marketplace": 1}, "figure3": {"marketplace": 1}}
+    assert requested(GridFolder(tmp_path / "quick")) == {"table2": {"marketplace": 1}, "figure3": {"marketplace": 1}}
 
 
 def test_every_cell_is_trained_on_the_device(pretended, observer, tiny, tmp_path: Path) -> None:
@@ -247,7 +250,7 @@ def test_every_cell_is_trained_on_the_device(pretended, observer, tiny, tmp_path
         seen.append((model, device))
 
     tiny.setattr(grid, "device_named", lambda name: None)  # the machine may have no GPU
-    tiny.setattr(grid, "train", train)
+    tiny.setattr(run, "train", train)
     reproduce("table2", tmp_path, observer(), only=["dnn", "mmoe"], device="cuda:1", **HERE)
     assert seen == [("dnn", "cuda:1"), ("mmoe", "cuda:1")]
 
@@ -258,4 +261,17 @@ def test_more_seeds_add_to_those_that_are_done(pretended, observer, tiny, tmp_pa
         seen = observer()
         reproduce("table6", tmp_path, seen, datasets=["marketplace"], seeds=seeds)
         assert [int(key[-1]) for key in seen.trained] == trained
-    assert GridFolder(tmp_path).requested() == {"table6": {"marketplace": 3}}
+    assert requested(GridFolder(tmp_path)) == {"table6": {"marketplace": 3}}
+
+
+def test_two_at_a_time_have_the_same_results(copied: Path, observer, tiny, finished: Path) -> None:
+    tiny.setattr(grid, "write_outputs", lambda folder, version, *, quick: folder.root)
+    for place in ("runs", "cells"):
+        shutil.rmtree(copied / "quick" / place)
+    recorder = observer(one_by_one=False)
+    assert reproduce("table6", copied, recorder, datasets=["marketplace"], quick=True, jobs=2).failed == {}
+    assert sorted(recorder.done) == sorted((cell.key, "done") for cell in recorder.cells)
+    assert {epoch for _, epoch in recorder.epochs} == {1, 2}
+    for cell in recorder.cells:
+        here, there = (GridFolder(root).run(cell) for root in (copied / "quick", finished))
+        assert (here / "metrics.json").read_bytes() == (there / "metrics.json").read_bytes()

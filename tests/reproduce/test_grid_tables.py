@@ -4,8 +4,8 @@ import pytest
 
 from adi.errors import AdiError
 from adi.models.catalog import MODELS
-from adi.reproduce.cells import lines_of
 from adi.reproduce.datasets import DATASETS, MARKETPLACE
+from adi.reproduce.lines import lines_of
 from adi.reproduce.tables import TABLES, tables_named
 from adi.sources.catalog import SOURCES
 from adi.training.settings import settings_for

@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from adi.data.manifest import Manifest, read_manifest
+from adi.grid.provenance import read_provenance
 from adi.reproduce import datasets
-from adi.reproduce.datasets import make_dataset, provenance_of, read_provenance
+from adi.reproduce.datasets import make_dataset, provenance_of
 
 USERS, ITEMS, TURNS = 60, 16, 12
 MIDNIGHT, HOUR = 1_506_902_400_000, 3_600_000  # before 2 October 2017, and an hour, in milliseconds

@@ -108,10 +108,9 @@ class BundleEngine:
                 "holds them.",
             )
         vectors = self.vectors(domain, queries)
-        trends = self.trends
-        if trends is not None and trends.available:
-            trending = trends.trending[domain]
-            added = trends.added_scores(domain, trending, queries.histories)
+        if self.trends is not None and self.trends.available:
+            trending = self.trends.trending[domain]
+            added = self.trends.added_scores(domain, trending, queries.histories)
             lap("co_clicks")
             with THREAD_BUDGET.active():
                 return trending.active.search(

@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from adi.cli import bundle, compare, data, reproduce, runs, serve, tune
+from adi.cli import backtest, bundle, compare, data, reproduce, runs, serve, tune
 from adi.cli.command import Command
 from adi.errors import AdiError
 from adi.machine import yield_cores
@@ -42,6 +42,7 @@ app.command(cls=Command)(runs.train)
 app.command(cls=Command)(tune.tune)
 app.command(cls=Command)(runs.evaluate)
 app.command(cls=Command)(compare.compare)
+app.command(cls=Command)(backtest.backtest)
 app.command(cls=Command)(bundle.export)
 app.command(cls=Command)(bundle.retrieve)
 app.command(cls=Command)(bundle.retrieve_all)

@@ -153,9 +153,8 @@ class LiveClicks:
             self._counts, self._totals = arrays["counts"], arrays["totals"]
             self._first[arrays["clicked"]] = arrays["first"]
             if self._followers is not None:
-                self._followers.set(
-                    arrays["sources"], arrays["offsets"], arrays["followers"], arrays["times"], self.known
-                )
+                sources, offsets = arrays["sources"], arrays["offsets"]
+                self._followers.set(sources, offsets, arrays["followers"], arrays["times"], self.known)
 
     def _counts_at(self, domain: int, items: Array, moment: float) -> tuple[Array, ...]:
         """The arrays of `Counts` at one moment, without its dimension."""

@@ -28,6 +28,7 @@ def evaluate(
     metrics: Sequence[Metric] = (),
     causal: bool = True,
     known: Known = "frozen",
+    between: tuple[float, float] | None = None,
     rows_per_domain: int | None = None,
     done: Callable[[str, Rankings], None] | None = None,
 ) -> Metrics:
@@ -42,6 +43,7 @@ def evaluate(
             published results.
         known: what queries know: ``frozen``, the rows of training and validation; ``live``, also those of the test
             before the query's moment, in histories and counters.
+        between: only the rows from the first of two moments on and before the second, in the unit of the log's time.
         rows_per_domain: the largest number of rows of each domain, evenly spread over the users; None: all rows.
         done: called with each domain's name and rankings when they are complete.
 
@@ -55,6 +57,9 @@ def evaluate(
     if against not in get_args(Against):
         raise ArgumentError("against", f"'{against}' is not one of {', '.join(get_args(Against))}.")
     rows = dataset.rows(part)
+    if between is not None:
+        times = dataset.times(part)[rows]
+        rows = rows[(between[0] <= times) & (times < between[1])]
     domains_of_rows = dataset.targets(part, rows)[2]
     lengths, all_metrics = tuple(sorted(set(ks))), tuple(metrics_by_name(metrics).values())
     by_domain: dict[str, Measures] = {}

@@ -1,7 +1,7 @@
 """The input of a preparation: a schema in any form, and the tables that it names, in files or in memory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from adi.preparation.feature_table import FeatureTable, features_of
 from adi.preparation.logs import open_logs
 from adi.preparation.memory import TableInMemory
 from adi.preparation.tables import RawTable, TableFiles
-from adi.schema import Schema, load_schema
+from adi.schema import LastSplit, Schema, TimeSplit, load_schema
 from adi.strict import describe
 
 AnySchema = str | Path | Mapping[str, Any] | Schema
@@ -42,9 +42,16 @@ class SchemaSource:
     folder: Path
     text: bytes
 
+    def with_split(self, split: LastSplit | TimeSplit) -> "SchemaSource":
+        """The same tables with another split."""
+        schema = self.schema.model_copy(update={"split": split})
+        return replace(self, schema=schema, text=_text_of(schema))
 
-def read_schema(schema: AnySchema) -> SchemaSource:
+
+def read_schema(schema: AnySchema | SchemaSource) -> SchemaSource:
     """Read a schema. Raises `AdiError` for a file that cannot be read and for a schema that is not valid."""
+    if isinstance(schema, SchemaSource):
+        return schema
     if isinstance(schema, str | Path):
         path = Path(schema)
         path = path / "schema.yaml" if path.is_dir() else path
@@ -54,9 +61,12 @@ def read_schema(schema: AnySchema) -> SchemaSource:
             schema = Schema.model_validate(schema)
         except ValidationError as error:
             raise ArgumentError("schema", describe(error, Schema)) from None
+    return SchemaSource(schema, "schema", Path(), _text_of(schema))
+
+
+def _text_of(schema: Schema) -> bytes:
     content = schema.model_dump(mode="json", exclude_unset=True)
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    return SchemaSource(schema, "schema", Path(), text.encode())
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
 
 
 def open_inputs(connection: Backend, source: SchemaSource, in_memory: Mapping[str, object]) -> Inputs:

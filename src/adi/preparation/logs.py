@@ -8,12 +8,17 @@ from ibis.backends.duckdb import Backend
 
 from adi.data.manifest import RowCounts
 from adi.errors import AdiError
+from adi.moments import check_moment, to_log_time
 from adi.preparation.cleaning import Log, open_log, read_log
 from adi.preparation.tables import RawTable, TableFiles
 from adi.schema import FilesSplit, Schema, TimeSplit
 
 LOGS = ("log", "test_log")
 """The tables of the working database that hold the log, and the file of test rows if there is one, as text."""
+
+
+LATE = "at or after split.until"
+"""The reason for which rows are set aside that are as late as the end of a split by time, or later."""
 
 
 def open_logs(connection: Backend, schema: Schema, table: RawTable, folder: Path) -> list[Log]:
@@ -31,11 +36,11 @@ def open_logs(connection: Backend, schema: Schema, table: RawTable, folder: Path
                 f"{logs[1].table}, column '{column}': not the same kind of time as in the log "
                 f"({logs[0].table}: {logs[0].time}, here {logs[1].time}). Write both alike."
             )
-    if isinstance(split, TimeSplit) and isinstance(split.at, int | float) != (logs[0].time == "number"):
-        raise AdiError(
-            f"split.at: {split.at} does not fit {logs[0].table}, column '{column}': {logs[0].columns[str(column)]}. "
-            f"Give a {'number' if logs[0].time == 'number' else 'date or a time, such as 2017-10-04T12:00:00'}."
-        )
+    if isinstance(split, TimeSplit):
+        described = f"{logs[0].table}, column '{column}': {logs[0].columns[str(column)]}"
+        for name, moment in (("at", split.at), ("until", split.until)):
+            if moment is not None:
+                check_moment(moment, logs[0].time, name=f"split.{name}", column=described)
     return logs
 
 
@@ -56,6 +61,9 @@ def read_logs(
         if tables[0].time.type() != tables[1].time.type():  # whole numbers in one, fractions in the other
             tables = [table.mutate(time=_.time.cast("float64")) for table in tables]
     rows = ibis.union(*tables) if len(tables) > 1 else tables[0]
+    if isinstance(schema.split, TimeSplit) and schema.split.until is not None:
+        is_late = rows.time >= to_log_time(schema.split.until)
+        rows = rows.mutate(reason=ibis.coalesce(rows.reason, ibis.ifelse(is_late, LATE, None)))
     aside = rows.filter(_.reason.notnull())
     aside.select("file", "file_row", "user", "item", "domain", "time", "reason").to_parquet(out / "set_aside.parquet")
     reasons = aside.group_by("reason").agg(rows=_.count()).order_by("reason").to_pyarrow().to_pylist()

@@ -17,16 +17,13 @@ set_aside.parquet                the rows of the log that were not used, and why
 manifest.json, schema.yaml
 """
 
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-import duckdb
 import ibis
 from ibis import _
 from ibis.backends.duckdb import Backend
@@ -35,7 +32,6 @@ from adi.data.arrays import fingerprint
 from adi.data.coding import NUMBERS
 from adi.data.folder import new_folder
 from adi.data.manifest import FORMAT, DomainCounts, FeatureInfo, Manifest, RowCounts, TrendInfo
-from adi.errors import ArgumentError
 from adi.features.encoding import Encoding
 from adi.features.kind import feature_info
 from adi.preparation.attributes import write_attributes
@@ -47,10 +43,11 @@ from adi.preparation.corpus import (
     write_candidates,
     write_corpus,
 )
+from adi.preparation.database import working_database
 from adi.preparation.encoding import TableColumns, encode_features
 from adi.preparation.entities import SIDES, Entities, in_numbers, number_entities
 from adi.preparation.feature_table import count_rows
-from adi.preparation.inputs import AnySchema, Inputs, open_inputs, read_schema
+from adi.preparation.inputs import AnySchema, Inputs, SchemaSource, open_inputs, read_schema
 from adi.preparation.interactions import fit_context, write_rows
 from adi.preparation.logs import LOGS, read_logs
 from adi.preparation.splitting import TEST, assign_parts, count_by_domain
@@ -66,7 +63,7 @@ NOT_MODELLED = ("attributes/*", f"*{NUMBERS}.npy")
 
 
 def prepare(
-    schema: AnySchema,
+    schema: AnySchema | SchemaSource,
     out: str | Path,
     *,
     tables: Mapping[str, object] | None = None,
@@ -96,7 +93,7 @@ def prepare(
     """
     source = read_schema(schema)
     with reporting(progress) as say, new_folder(Path(out)) as building:
-        with _working_database(building, memory) as connection:
+        with working_database(building, memory) as connection:
             inputs = open_inputs(connection, source, tables or {})
             manifest = _Preparation(connection, source.schema, inputs, source.folder, building, say).run()
         say("checksum", 0, 1)
@@ -105,35 +102,6 @@ def prepare(
         (building / "schema.yaml").write_bytes(source.text)
         say("checksum", 1, 1)
     return manifest
-
-
-@contextmanager
-def _working_database(folder: Path, memory: str) -> Iterator[Backend]:
-    """A database in memory; what does not fit goes into the unfinished folder, and is gone before it is complete.
-
-    One on disk would pack each table as if it were to stay: for the log that took longer than to read it.
-    """
-    working = folder / "working"
-    working.mkdir()
-    try:
-        connection = ibis.duckdb.connect(memory_limit=memory, temp_directory=str(working / "spill"))
-    except duckdb.ParserException as error:
-        raise ArgumentError(
-            "memory", f"'{memory}' is no size ({error}). Give a number and its unit, such as 2GB."
-        ) from None
-    try:
-        yield connection
-    except duckdb.OutOfMemoryException as error:
-        raise ArgumentError(
-            "memory", f"{memory} do not suffice, or the disk is full. Give more memory, or free some disk. ({error})"
-        ) from error
-    except RuntimeError as error:
-        if str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        connection.disconnect()
-        shutil.rmtree(working)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The split of the log: the part of each row, the length of its history, and the counts of each domain."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import ibis
 import numpy as np
@@ -13,6 +12,7 @@ from adi.data.arrays import Array, arrow_numbers
 from adi.data.manifest import DomainCounts
 from adi.errors import AdiError
 from adi.features.md5 import md5_number_lower
+from adi.moments import to_log_time
 from adi.preparation.cleaning import TimeKind
 from adi.schema import LastSplit, RandomSplit, Split, TimeSplit
 
@@ -31,7 +31,7 @@ def assign_parts(connection: Backend, rows: ibis.Table, split: Split, time: Time
     Validation rows are the last training rows of drawn users, or by time the newest training rows of the log: the share
     `split.validation`, and rows as old as the oldest of them.
     """
-    marked = rows.mutate(in_test=_in_test(rows, split, time)).drop("given_test")
+    marked = rows.mutate(in_test=_in_test(rows, split)).drop("given_test")
     connection.create_table("ordered", marked.order_by("user", "time", "row"))  # the one sort of the log
     ordered = connection.table("ordered")
     num_last = int(isinstance(split, LastSplit))  # how many of the newest rows of a (user, domain) are test rows
@@ -133,7 +133,7 @@ def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], so
     )
     by_index = {row.pop("domain"): row for row in counted.to_pyarrow().to_pylist()}
     result = {name: DomainCounts(corpus=0, **by_index[index]) for index, name in enumerate(domains)}
-    shown = split.model_dump(exclude={"validation", "validation_by"})
+    shown = split.model_dump(exclude={"validation", "validation_by"}, exclude_none=True)
     for name, counts in result.items():
         if counts.train == 0 and counts.validation:
             raise AdiError(
@@ -155,10 +155,10 @@ def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], so
     return result
 
 
-def _in_test(rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Value:
+def _in_test(rows: ibis.Table, split: Split) -> ibis.Value:
     """Whether a row is a test row whichever other rows its user has."""
     if isinstance(split, TimeSplit):
-        return rows.time >= _moment(split.at, time)
+        return rows.time >= to_log_time(split.at)
     if isinstance(split, RandomSplit):
         return _chosen(rows.row, split.share, salt=f"-{split.seed}")
     return rows.given_test
@@ -167,12 +167,3 @@ def _in_test(rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Value:
 def _chosen(number: ibis.Value, share: float, salt: str = "") -> ibis.Value:
     """Whether a number belongs to a pseudo-random `share`, the same on every machine."""
     return md5_number_lower(number.cast("string") + salt).cast("float64") < share * 2.0**64
-
-
-def _moment(at: object, time: TimeKind) -> float | int:
-    """The split's moment in the unit of the time column: microseconds since 1970 for dates and timestamps."""
-    if isinstance(at, int | float):
-        return at
-    moment = at if isinstance(at, datetime) else datetime.fromisoformat(str(at))
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

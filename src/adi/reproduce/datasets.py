@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict
 
 from adi.data.arrays import fingerprint
 from adi.data.folder import new_folder
 from adi.errors import ArgumentError
+from adi.grid.provenance import Provenance, write_provenance
 from adi.marketplace.simulation import Marketplace, simulate
 from adi.preparation.prepare import prepare
 from adi.sources.catalog import convert
@@ -72,19 +72,6 @@ SMALL = Marketplace(users=800, items=300, interactions=12_000)
 """The marketplace of a full reproduction, and of a quick look."""
 
 
-class Provenance(BaseModel):
-    """The origin of a data set: digests of its files (or of the simulation) and of the code, and the split.
-
-    The split is None where the source's own schema has it.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    source: str
-    code: str
-    split: dict[str, Any] | None = None
-
-
 def check_sources(parts: Iterable[tuple[str, str]], data: Path | None) -> None:
     """Raises `ArgumentError` where the source of a data set of (table, data set) has no folder in `data`."""
     for table, name in parts:
@@ -109,12 +96,6 @@ def provenance_of(name: str, data: Path | None, *, quick: bool, code: str) -> Pr
     return Provenance(source=source, code=code, split=None if dataset.split is None else dict(dataset.split))
 
 
-def read_provenance(folder: Path) -> Provenance | None:
-    """The provenance of the data set in a folder; None where there is none."""
-    path = folder / "origin.json"
-    return Provenance.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
 def make_dataset(
     name: str, data: Path | None, folder: Path, provenance: Provenance, *, quick: bool, say: Callable[[str], None]
 ) -> None:
@@ -133,7 +114,7 @@ def make_dataset(
         say(f"preparing {name}")
         prepare(tables, building / "prepared", progress=False)
         shutil.rmtree(tables)
-        (building / "origin.json").write_text(provenance.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_provenance(building, provenance)
 
 
 def _split_by(split: Mapping[str, Any], schema: Path) -> None:

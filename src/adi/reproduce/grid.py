@@ -1,34 +1,23 @@
 """The grid behind the paper's tables: plans its cells, runs them one by one or in parallel, and writes the outputs."""
 
-import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from adi.errors import AdiError, ArgumentError
-from adi.reproduce.cells import Cell, CellObserver, CellRecord, distinct_cells, lines_of, only_models
+from adi.errors import ArgumentError
+from adi.grid.cells import Cell, GridObserver
+from adi.grid.folder import GridFolder
+from adi.grid.run import run_cells
+from adi.grid.versions import Version, clear_stale, manifests_in, this_code
 from adi.reproduce.datasets import check_sources, make_dataset, provenance_of
-from adi.reproduce.folder import GridFolder
 from adi.reproduce.interest import check_interest
+from adi.reproduce.lines import distinct_cells, lines_of, only_models
 from adi.reproduce.outputs import write_outputs
-from adi.reproduce.parallel import run_in_parallel
+from adi.reproduce.requests import add_requests
 from adi.reproduce.tables import TABLES, datasets_of, tables_named
-from adi.reproduce.versions import Version, clear_stale, manifests_in, this_code
-from adi.runs.info import read_info
+from adi.runs.metrics import Metrics
 from adi.training.device import device_named
 from adi.training.evaluation import evaluate_run
-from adi.training.loop import Observer
-from adi.training.train import train
-
-
-class GridObserver(CellObserver, Protocol):
-    """Follows the progress of a grid and of its cells."""
-
-    def stage(self, text: str) -> None: ...
-    def planned(self, *, cells: Sequence[Cell], left: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +46,7 @@ def reproduce(
 
     Args:
         table: a name of `adi.reproduce.tables.TABLES`, or "all".
-        out: the folder of the grid (`adi.reproduce.folder`): new, or that of an earlier call, of which finished cells
+        out: the folder of the grid (`adi.grid.folder`): new, or that of an earlier call, of which finished cells
             are kept and interrupted ones go on.
         observer: follows the progress.
         data: a folder with the published files of each public data set in a folder of its name, as for `adi dataset`.
@@ -94,8 +83,8 @@ def reproduce(
     folder = GridFolder(Path(out, "quick") if quick else Path(out))
     with folder.locked():
         version = _prepare(folder, cells, observer, data=data, quick=quick, redo=redo)
-        folder.add_requests(parts, seeds)
-        failed = _run_all(folder, version, cells, observer, jobs=jobs, device=device)
+        add_requests(folder, parts, seeds)
+        failed = run_cells(folder, version, cells, observer, evaluate=_evaluate, jobs=jobs, device=device)
         for (name, _), lines in parts.items():
             if TABLES[name].kind == "interest":
                 for cell in distinct_cells(lines):
@@ -121,60 +110,5 @@ def _prepare(
     return Version(code, manifests_in(folder))
 
 
-def _run_all(
-    folder: GridFolder, version: Version, cells: Sequence[Cell], observer: GridObserver, *, jobs: int, device: str
-) -> dict[str, str]:
-    """Run the cells that are not finished; returns the errors of those that failed, now or earlier."""
-    records = {cell: folder.record(cell) for cell in cells}
-    left = [cell for cell, record in records.items() if record is None or record.status == "started"]
-    observer.planned(cells=cells, left=len(left))
-    run = partial(run_cell, folder, version, device=device)
-    if jobs == 1:
-        records |= {cell: run(cell, observer) for cell in left}
-    else:
-        records |= run_in_parallel(run, left, observer, jobs=jobs)
-    return {
-        f"{cell.dataset}/{cell.key}": record.reason or ""
-        for cell, record in records.items()
-        if record is not None and record.status == "failed"
-    }
-
-
-def run_cell(folder: GridFolder, version: Version, cell: Cell, observer: CellObserver, *, device: str) -> CellRecord:
-    """Train a cell, from where an earlier attempt stopped, evaluate it, and write its record."""
-    record = folder.record(cell) or version.record(cell)
-    folder.write_record(cell, record)
-    started, metrics = time.perf_counter(), None
-    try:
-        _train(folder, cell, observer.training(cell), device)
-        observer.evaluating(cell)
-        metrics = evaluate_run(folder.run(cell), progress=False)
-        record = record.model_copy(update={"status": "done"})
-    except AdiError as error:
-        if error.__cause__ is not None:  # a fault of the machine, such as a full disk, rather than of the cell
-            raise
-        record = record.model_copy(update={"status": "failed", "reason": str(error)})
-    finally:
-        record = record.model_copy(update={"seconds": record.seconds + time.perf_counter() - started})
-        folder.write_record(cell, record)
-    observer.finished(cell, record, metrics)
-    return record
-
-
-def _train(folder: GridFolder, cell: Cell, observer: Observer, device: str) -> None:
-    run, prepared = folder.run(cell), folder.prepared(cell.dataset)
-    resume = (run / "run.json").exists()
-    if resume and read_info(run).status == "complete":
-        return
-    if not resume and run.exists():
-        shutil.rmtree(run)  # interrupted before it had any content
-    train(
-        prepared,
-        cell.model,
-        run,
-        settings=cell.config,
-        seed=cell.seed,
-        resume=resume,
-        device=device,
-        observer=observer,
-    )
+def _evaluate(run: Path, cell: Cell) -> Metrics:
+    return evaluate_run(run, progress=False)

@@ -7,12 +7,12 @@ import numpy as np
 from scipy.stats import rankdata
 
 from adi.evaluation.ablation import recall_falls
+from adi.grid.cells import Cell
+from adi.grid.folder import GridFolder
 from adi.models.interest import interests
 from adi.report.charts import Specification, heat_map
 from adi.report.elements import UNDEFINED, Figures, Html, folded, grid, mean_spread, note, table, text
 from adi.report.interest import SIDES
-from adi.reproduce.cells import Cell
-from adi.reproduce.folder import GridFolder
 from adi.reproduce.results import Results
 from adi.reproduce.sections import dataset_heading, heading, remarks
 from adi.runs.by_feature import FALLS, INTEREST, ByFeature, read_by_feature, write_by_feature

@@ -7,18 +7,20 @@ from typing import Any
 
 from adi.data.folder import replace_file
 from adi.data.manifest import Manifest
+from adi.grid.cells import Cell, CellRecord
+from adi.grid.folder import GridFolder
+from adi.grid.versions import Version, duration
 from adi.report.charts import Specification
 from adi.report.elements import UNDEFINED, Figures, Html, count, folded, mean_spread, note, table, text
 from adi.report.page import document
 from adi.reproduce import charts, sections
-from adi.reproduce.cells import Cell, CellRecord, Line, distinct_cells, lines_of
-from adi.reproduce.folder import GridFolder
 from adi.reproduce.interest import checked_sides, heat_maps, interest
+from adi.reproduce.lines import Line, distinct_cells, lines_of
 from adi.reproduce.orderings import Ordering, orderings_of
+from adi.reproduce.requests import requested
 from adi.reproduce.results import Results, results_of, write_csv
 from adi.reproduce.tables import TABLES
 from adi.reproduce.tuned import read_tuned
-from adi.reproduce.versions import Version, duration
 
 Records = Sequence[tuple[Cell, CellRecord]]
 """The cells of a report's tables that were started, and their records."""
@@ -38,13 +40,13 @@ QUICK_LOOK = (
 
 def write_outputs(folder: GridFolder, version: Version, *, quick: bool) -> Path:
     """Write all tables ever requested in a folder, as far as this version has results; returns the report's path."""
-    requested = folder.requested()
+    requests = requested(folder)
     results: dict[str, list[Results]] = {}
     lines: list[Line] = []
     for name, grid_table in TABLES.items():
         for dataset in grid_table.datasets:
-            if dataset in requested.get(name, {}):
-                table_lines = lines_of(grid_table, dataset, seeds=requested[name][dataset], quick=quick)
+            if dataset in requests.get(name, {}):
+                table_lines = lines_of(grid_table, dataset, seeds=requests[name][dataset], quick=quick)
                 results.setdefault(name, []).append(results_of(grid_table, dataset, table_lines, folder, version))
                 lines += table_lines
     for name, parts in results.items():

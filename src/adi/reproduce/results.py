@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adi.reproduce.cells import Line
-from adi.reproduce.folder import GridFolder
+from adi.grid.folder import GridFolder
+from adi.grid.versions import Version
+from adi.reproduce.lines import Line
 from adi.reproduce.tables import Row, Table
-from adi.reproduce.versions import Version
 from adi.runs.by_feature import FALLS, INTEREST, read_by_feature
 from adi.runs.groups import RunGroup
 from adi.runs.run import Run, read_run

@@ -1,7 +1,7 @@
 """The tables and figures of the paper as grids of models, settings and data sets.
 
 A row is a model with settings on top of those tuned for the data set (`adi.reproduce.tuned`). Rows of two tables with
-equal settings are trained once (`adi.reproduce.cells`).
+equal settings are trained once (`adi.reproduce.lines`).
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,68 +1,18 @@
-"""Cells of a grid: one training of a model with its settings, on a data set, with a seed. Tables share equal cells."""
+"""Lines of tables: the cells of each row of a table on a data set. Tables share equal cells."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
-
-from pydantic import BaseModel, ConfigDict
+from dataclasses import dataclass
+from typing import Any
 
 from adi.errors import ArgumentError, suggestion
+from adi.grid.cells import Cell
 from adi.models.catalog import model_of
 from adi.reproduce.tables import Row, Table
 from adi.reproduce.tuned import read_tuned, tuned_settings
-from adi.runs.metrics import Metrics
-from adi.training.loop import Observer
 from adi.training.settings import as_config
 
 QUICK = {"epochs": 1}
 """Settings of every trained model in a quick look."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A training and its evaluation.
-
-    `name` is the model's, followed by the settings that differ from those tuned for the data set; `config` has all.
-    """
-
-    dataset: str
-    name: str
-    seed: int
-    model: str
-    config: Mapping[str, Any] = field(compare=False)
-
-    @property
-    def key(self) -> str:
-        """The cell's file name, unique among the cells of its data set."""
-        return f"{self.name}-{self.seed}"
-
-
-class CellRecord(BaseModel):
-    """The version and state of a cell.
-
-    `reason` is the error of a failed cell; `seconds` is the time it took, interrupted attempts included.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    code: str
-    torch: str
-    fingerprint: str
-    config: dict[str, Any]
-    status: Literal["started", "done", "failed"] = "started"
-    reason: str | None = None
-    seconds: float = 0.0
-
-
-class CellObserver(Protocol):
-    """Follows the progress of cells."""
-
-    def training(self, cell: Cell) -> Observer:
-        """Called when a cell's training starts; returns the observer of the training."""
-        ...
-
-    def evaluating(self, cell: Cell) -> None: ...
-    def finished(self, cell: Cell, record: CellRecord, metrics: Metrics | None) -> None: ...
 
 
 @dataclass(frozen=True)

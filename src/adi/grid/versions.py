@@ -1,7 +1,7 @@
 """Versions of code, data and settings: results of different versions are never shown together.
 
 The record of each cell has a digest of the code that makes results, the release of torch, the fingerprint of the
-prepared data set, and all settings. Each prepared data set has its provenance.
+prepared data set and its schema, and all settings. Each prepared data set has its provenance.
 """
 
 import shutil
@@ -16,14 +16,15 @@ from typing import Any
 import adi
 from adi.data.manifest import Manifest, read_manifest
 from adi.errors import AdiError
+from adi.grid.cells import Cell, CellRecord
+from adi.grid.folder import GridFolder
+from adi.grid.provenance import Provenance, read_provenance
 from adi.models.source import code_without_comments
-from adi.reproduce.cells import Cell, CellRecord
-from adi.reproduce.datasets import Provenance, read_provenance
-from adi.reproduce.folder import GridFolder
 
 EXCLUDED = frozenset(
-    {"__init__", "cli", "comparison", "extensions", "frames", "guessing", "progress", "report", "reproduce", "tuning"}
-    | {"bundle", "exporting", "filters", "index", "retrieval", "serving", "thread_budget", "timing"}
+    {"__init__", "backtesting", "bundle", "cli", "comparison", "exporting", "extensions", "filters", "frames", "grid"}
+    | {"guessing", "index", "progress", "report", "reproduce", "retrieval", "serving", "thread_budget", "timing"}
+    | {"tuning"}
 )
 """Parts of the package that make no results: they call, show, compare, serve or search for what others compute, or
 draft a schema. Any other part counts."""
@@ -61,6 +62,7 @@ class Version:
             code=self.code,
             torch=version("torch"),
             fingerprint=self.manifests[cell.dataset].fingerprint,
+            schema_sha256=self.manifests[cell.dataset].schema_sha256,
             config=dict(cell.config),
         )
 
@@ -73,6 +75,8 @@ class Version:
             return f"from torch {earlier.torch}, now {now.torch}"
         if earlier.fingerprint != now.fingerprint:
             return "from other data"
+        if earlier.schema_sha256 != now.schema_sha256:  # which says, say, if an item may be retrieved again
+            return "from data of another schema"
         if earlier.config != now.config:
             return f"from other settings ({', '.join(_differing(earlier.config, now.config))})"
         return None
@@ -123,6 +127,8 @@ def clear_stale(
 def _other_provenance(earlier: Provenance | None, now: Provenance) -> str | None:
     if earlier is None or earlier == now:
         return None
+    if earlier.schema_digest != now.schema_digest:
+        return "made by another schema"
     if earlier.source != now.source:
         return "made from other files"
     return "with another split" if earlier.split != now.split else "made by other code of adi"

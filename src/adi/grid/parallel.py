@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from adi.errors import AdiError
-from adi.reproduce.cells import Cell, CellObserver, CellRecord
+from adi.grid.cells import Cell, CellObserver, CellRecord
 from adi.runs.metrics import Metrics
 from adi.training.loop import Observer
 

@@ -3,14 +3,11 @@
 OUT/data/DATASET                  the prepared data set, and its provenance
 OUT/runs/DATASET/CELL             a cell's run, as `adi train` and `adi evaluate` write it
 OUT/cells/DATASET/CELL.json       a cell's record: its version and state
-OUT/asked.json                    the requested tables, their data sets and numbers of seeds
-OUT/TABLE.csv, OUT/TABLE-DATASET.png, OUT/report.html
 """
 
 import fcntl
-import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +15,7 @@ from pydantic import ValidationError
 
 from adi.data.folder import replace_text
 from adi.errors import AdiError
-from adi.reproduce.cells import Cell, CellRecord
+from adi.grid.cells import Cell, CellRecord
 from adi.strict import describe
 
 
@@ -37,7 +34,7 @@ class GridFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise AdiError(
-                    f"{self.root}: another adi reproduce is at work here. Wait for it, or choose another --out."
+                    f"{self.root}: another adi process is at work here. Wait for it, or choose another --out."
                 ) from None
             yield
 
@@ -74,17 +71,3 @@ class GridFolder:
         if self.run(cell).exists():
             shutil.rmtree(self.run(cell))
         self._record(cell).unlink(missing_ok=True)
-
-    def requested(self) -> dict[str, dict[str, int]]:
-        """The largest number of seeds requested by any call so far, by table and data set."""
-        path = self.root / "asked.json"
-        seeds: dict[str, dict[str, int]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return seeds
-
-    def add_requests(self, parts: Iterable[tuple[str, str]], seeds: int) -> None:
-        """Add requests for (table, data set)."""
-        requested = self.requested()
-        for table, dataset in parts:
-            by_dataset = requested.setdefault(table, {})
-            by_dataset[dataset] = max(seeds, by_dataset.get(dataset, 0))
-        replace_text(self.root / "asked.json", json.dumps(requested, indent=1))

@@ -3,8 +3,8 @@
 import pytest
 
 from adi.errors import AdiError
-from adi.reproduce import cells
-from adi.reproduce.cells import distinct_cells, lines_of, only_models
+from adi.reproduce import lines
+from adi.reproduce.lines import distinct_cells, lines_of, only_models
 from adi.reproduce.tables import TABLES, Row, Table
 from adi.reproduce.tuned import Tuned, read_tuned, tuned_settings
 
@@ -27,7 +27,7 @@ def test_a_row_with_default_settings_is_the_plain_cell() -> None:
 
 def test_what_differs_from_the_tuned_settings_names_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     tuned = Tuned(two_tower={"dim": 32}, models={"adi-se": {"fusion": "sum"}})
-    monkeypatch.setattr(cells, "read_tuned", lambda dataset: tuned)
+    monkeypatch.setattr(lines, "read_tuned", lambda dataset: tuned)
     assert keys("table6") == {
         "SUM": ["adi-se-0"],
         "Network-Mul": ["adi-se,fusion=network-mul-0"],

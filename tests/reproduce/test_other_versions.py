@@ -1,4 +1,4 @@
-"""Versions: a digest that only code that makes results changes, and cells of other versions, which are refused."""
+"""Data sets and cells of another version, which are refused, or removed and run again."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from adi.errors import AdiError
+from adi.grid.cells import Cell
+from adi.grid.folder import GridFolder
 from adi.marketplace.simulation import Marketplace
-from adi.reproduce import cells, datasets, grid
-from adi.reproduce.folder import GridFolder
+from adi.reproduce import datasets, grid, lines
 from adi.reproduce.grid import reproduce
-from adi.reproduce.versions import EXCLUDED, code_digest
 
 HERE: Mapping[str, Any] = {"datasets": ["marketplace"], "quick": True, "only": ["adi-va"]}
 
@@ -33,32 +33,14 @@ CHANGES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
         "data/marketplace: with another split",
     ),
     "settings": (
-        lambda patch: patch.setattr(cells, "QUICK", cells.QUICK | {"epochs": 3, "lr": 0.002}),
+        lambda patch: patch.setattr(lines, "QUICK", lines.QUICK | {"epochs": 3, "lr": 0.002}),
         r"adi-va-0: from other settings \(epochs 2, now 3, lr 0\.001, now 0\.002\)",
     ),
     "torch": (
-        lambda patch: patch.setattr("adi.reproduce.versions.version", lambda _: "9.9"),
+        lambda patch: patch.setattr("adi.grid.versions.version", lambda _: "9.9"),
         r"adi-va-0: from torch .*, now 9\.9",
     ),
 }
-
-
-SOURCE = '''"""A module."""
-
-LIMIT = 3
-
-
-class Thing:
-    """A thing."""
-
-    size: int = 1
-    """How large."""
-
-    def grow(self, by: int) -> int:
-        """Grow it."""
-        # because
-        return self.size + by
-'''
 
 
 def files_in(folder: Path) -> dict[Path, int]:
@@ -85,9 +67,9 @@ def test_another_version_is_refused_or_removed(pretended, observer, tiny, tmp_pa
     check(tmp_path, observer, words)
 
 
-def only_cell() -> cells.Cell:
-    lines = cells.lines_of(grid.TABLES["figure5"], "marketplace", seeds=1, quick=True)
-    return next(cell for line in lines for cell in line.cells if cell.model == "adi-va")
+def only_cell() -> Cell:
+    rows = lines.lines_of(grid.TABLES["figure5"], "marketplace", seeds=1, quick=True)
+    return next(cell for line in rows for cell in line.cells if cell.model == "adi-va")
 
 
 def test_cells_of_other_data_are_refused(pretended, observer, tmp_path: Path) -> None:
@@ -116,8 +98,8 @@ def test_of_many_cells_the_first_is_named_and_the_others_counted(pretended, obse
         reproduce("table6", tmp_path, observer(), datasets=["marketplace"], quick=True)
 
 
-def table_6() -> tuple[cells.Line, ...]:
-    return cells.lines_of(grid.TABLES["table6"], "marketplace", seeds=1, quick=True)
+def table_6() -> tuple[lines.Line, ...]:
+    return lines.lines_of(grid.TABLES["table6"], "marketplace", seeds=1, quick=True)
 
 
 def test_data_that_was_removed_is_prepared_again_under_the_same_cells(pretended, observer, tmp_path: Path) -> None:
@@ -134,61 +116,3 @@ def test_a_record_that_cannot_be_read_is_named(pretended, observer, tmp_path: Pa
     path.write_text('{"status": "finished"}')
     with pytest.raises(AdiError, match=r"adi-va-0\.json: not a record that this adi wrote: (?s:.*)status"):
         reproduce("figure5", tmp_path, observer(), **HERE)
-
-
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
-    for name in ("losses", "models/thing", "cli/main", "guessing/draft", "report/page", "__init__"):
-        path = tmp_path / f"{name}.py"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(SOURCE)
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("A thing.", "Another thing."),
-        ("A module.", "Another module."),
-        ("How large.", "How wide."),
-        ("# because", "# for a better reason"),
-        ("(self, by: int)", "(\n        self, by: int\n    )"),
-        ('    """Grow it."""\n', ""),
-    ],
-)
-def test_words_and_layout_do_not_count(package: Path, before: str, after: str) -> None:
-    digest = code_digest(package)
-    assert before in SOURCE
-    (package / "models" / "thing.py").write_text(SOURCE.replace(before, after))
-    assert code_digest(package) == digest
-
-
-@pytest.mark.parametrize(("before", "after"), [("= 3", "= 4"), ("+ by", "- by"), ("Thing", "Item"), ("by: int", "by")])
-def test_code_counts(package: Path, before: str, after: str) -> None:
-    digest = code_digest(package)
-    (package / "models" / "thing.py").write_text(SOURCE.replace(before, after))
-    assert code_digest(package) != digest
-
-
-@pytest.mark.parametrize("name", ["cli/main", "guessing/draft", "report/page", "__init__"])
-def test_parts_that_make_no_results_do_not_count(package: Path, name: str) -> None:
-    digest = code_digest(package)
-    (package / f"{name}.py").write_text("LIMIT = 4\n")
-    assert code_digest(package) == digest
-
-
-def test_a_new_part_counts(package: Path) -> None:
-    digest = code_digest(package)
-    (package / "novelty.py").write_text("LIMIT = 4\n")
-    assert code_digest(package) != digest
-
-
-def test_moving_code_between_files_counts(package: Path) -> None:
-    digest = code_digest(package)
-    (package / "models" / "thing.py").rename(package / "models" / "think.py")
-    assert code_digest(package) != digest
-
-
-def test_excluded_parts_exist() -> None:
-    source = Path(__file__).parents[2] / "src" / "adi"
-    assert {path.stem for path in source.iterdir()} >= EXCLUDED
