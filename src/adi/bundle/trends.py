@@ -88,10 +88,7 @@ class Trends:
     def added_scores(self, domain: int, trending: Trending, histories: Histories) -> list[AddedScores]:
         """Return the scores of co-clicks with the last items of n histories, for items of a domain."""
         pairs = self.clicks.co_clicks(histories)
-        corpus = self._items[domain]
-        wanted = pairs.items.astype(corpus.dtype)
-        positions = np.minimum(np.searchsorted(corpus, wanted), len(corpus) - 1)
-        inside = corpus[positions] == wanted
+        positions, inside = _positions_in(self._items[domain], pairs.items)
         if not inside.any():
             return [NONE_ADDED] * len(histories)
         positions = positions[inside]
@@ -104,14 +101,14 @@ class Trends:
 
     def _trending(self, domain: int, moment: float) -> Trending:
         corpus, graphs = self._items[domain], self._graphs[domain]
-        items = self.clicks.items
-        items = items[np.isin(items, corpus, assume_unique=True)]
+        held = self.clicks.items
+        positions, inside = _positions_in(corpus, held)
+        items = held[inside]
         counts = self.clicks.counts(domain, items, np.array([moment]))
         (features,), (quiet,) = trend_features(counts), quiet_features(counts)
         active = is_active(counts)[0]
-        items, features = items[active], features[active]
+        positions, features = positions[inside][active], features[active]
         coordinates = graphs.coordinates(np.concatenate([features, quiet[None]]))
-        positions = np.searchsorted(corpus, items.astype(corpus.dtype))
         return Trending(
             ActiveItems(self._indexes[domain], positions, coordinates[:-1], coordinates[-1]), features, quiet
         )
@@ -123,6 +120,13 @@ class Trends:
             return ()
         items: list[int] = self._dataset.histories(np.array([number])).last(FOLLOWING).items.tolist()
         return items
+
+
+def _positions_in(corpus: Array, items: Array) -> tuple[Array, Array]:
+    """The positions of items (n,) in an ascending corpus, and which of them are in it."""
+    items = items.astype(corpus.dtype)  # else the search would convert the whole corpus to the other type
+    positions = np.minimum(np.searchsorted(corpus, items), len(corpus) - 1)
+    return positions, corpus[positions] == items
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:
