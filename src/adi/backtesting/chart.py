@@ -1,7 +1,6 @@
 """The chart of a backtest: a measure by window, a panel for each domain and their mean."""
 
 from pathlib import Path
-from typing import Any
 
 import altair as alt
 import vl_convert
@@ -49,8 +48,8 @@ def chart_of(result: Backtest) -> Specification:
         .properties(**PANEL)
     )
     facet = alt.Facet("panel:N", title=None, sort=list(panels))
-    chart: dict[str, Any] = lines.facet(facet=facet, columns=COLUMNS).resolve_scale(y="independent").to_dict()
-    return chart
+    specification: Specification = lines.facet(facet=facet, columns=COLUMNS).resolve_scale(y="independent").to_dict()
+    return specification
 
 
 def write_chart(path: Path, result: Backtest) -> None:

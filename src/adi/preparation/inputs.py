@@ -15,7 +15,7 @@ from adi.preparation.feature_table import FeatureTable, features_of
 from adi.preparation.logs import open_logs
 from adi.preparation.memory import TableInMemory
 from adi.preparation.tables import RawTable, TableFiles
-from adi.schema import LastSplit, Schema, TimeSplit, load_schema
+from adi.schema import Schema, Split, load_schema
 from adi.strict import describe
 
 AnySchema = str | Path | Mapping[str, Any] | Schema
@@ -42,7 +42,7 @@ class SchemaSource:
     folder: Path
     text: bytes
 
-    def with_split(self, split: LastSplit | TimeSplit) -> "SchemaSource":
+    def with_split(self, split: Split) -> "SchemaSource":
         """The same tables with another split."""
         schema = self.schema.model_copy(update={"split": split})
         return replace(self, schema=schema, text=_text_of(schema))
