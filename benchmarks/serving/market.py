@@ -23,6 +23,7 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.errors import ArgumentError
 from adi.exporting.export import export
+from adi.features.trends import LEAST_COUNT
 from adi.index.build import IndexSettings
 from adi.preparation.prepare import prepare
 from adi.strict import Strict
@@ -39,11 +40,15 @@ TEST_ROWS = 3000
 
 
 class MarketSize(Strict):
-    """The items of each domain, the domains, and the dimension of the items' vectors."""
+    """The items of each domain, the domains, the dimension of the items' vectors, and the items that are clicked now.
+
+    With `active` above 0 the model has trends, and about that many items are active at the end of the log.
+    """
 
     items: int = Field(2_240_000, ge=1000)
     domains: int = Field(3, ge=1, le=1000)
     dim: int = Field(64, ge=2)
+    active: int = Field(0, ge=0)
     seed: int = 0
 
     @property
@@ -132,6 +137,11 @@ def _write_tables(
         "corpus": {"path": "eligible.parquet", "item": "item", "domain": "domain"},
         "split": {"kind": "time", "at": size.items, "validation": 0},
     }
+    if size.active:
+        # The log has a click at each unit of time, on an item of its own; each is heard for the logarithm below.
+        longest = size.active / -np.log2(LEAST_COUNT)
+        lives = [float(longest / 2**halvings) for halvings in (6, 5, 4, 3, 1, 0)]
+        schema["trend"] = {"half_lives": lives, "delay": 1, "co_clicks": {"half_lives": lives[-2:]}}
     (folder / "schema.yaml").write_text(yaml.safe_dump(schema, sort_keys=False), encoding="utf-8")
 
 

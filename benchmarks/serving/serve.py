@@ -47,6 +47,9 @@ def serve(
     items: Annotated[int, typer.Option(min=1000, help="Items in each domain.")] = 2_240_000,
     domains: Annotated[int, typer.Option(min=1, help="Domains.")] = 3,
     dim: Annotated[int, typer.Option(min=2, help="Dimension of the vectors.")] = 64,
+    active: Annotated[
+        int, typer.Option(min=0, help="Items that are clicked now, of a model with trends; 0: a model without.")
+    ] = 0,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Items of each request.")] = 500,
     rounds: Rounds = 5,
     calls: Annotated[int, typer.Option(min=1, help="Requests in each round.")] = 256,
@@ -56,7 +59,7 @@ def serve(
 
     Example: [bold]python -m benchmarks serve --folder market --items 200000[/]
     """
-    size = MarketSize(items=items, domains=domains, dim=dim)
+    size = MarketSize(items=items, domains=domains, dim=dim, active=active)
     bundle = market_bundle(folder, size, IndexSettings(k=k, exact_below=min(100_000, items)))
     engine = BundleEngine(bundle)
     sample = _sample(engine, max(RECALL_USERS, calls * rounds), k)
@@ -64,17 +67,21 @@ def serve(
     with serving(bundle, workers=2) as server, server.connect() as client, faiss_threads(1):
         announce("sending one request after the other")
         positions = [_served_positions(client, engine, domain, sample) for domain in range(domains)]
-        recall_by_way[SERVED] = [recall(*pair) for pair in zip(positions, exact, strict=True)]
+        if not active:  # else lists are not those of the index alone; the export has compared them with the model's
+            recall_by_way[SERVED] = [recall(*pair) for pair in zip(positions, exact, strict=True)]
         times = _times(client, peers, sample, rounds, calls)
         announce("sending as many requests as the server can take")
         rates = _rates(server, peers[FAISS], sample, rounds)
         resident_mb = server.resident_mb()
+    if engine.trends is not None:
+        active = len(engine.trends.trending[0].active.positions)
     vectors_mb = 2 * dim * items * domains / 1e6
     summary: Row = {
         "ready_s": round(server.start_seconds, 2),
         "resident_mb": resident_mb,
         "vectors_mb": round(vectors_mb),
         "resident_by_vectors": None if resident_mb is None else round(resident_mb / vectors_mb, 2),
+        "active": active,
         "rate_few_by_alone": round(rates[FEW] / rates[FAISS], 3),
         "rate_many_by_alone": round(rates[MANY] / rates[FAISS], 3),
         "rate_bodies_by_alone": round(rates[BODIES] / rates[FAISS], 3),
@@ -127,7 +134,8 @@ def _sample(engine: BundleEngine, count: int, k: int) -> Sample:
     vectors = []
     for domain in range(len(dataset.domains)):
         queries = dataset.latest(users, np.full(count, domain), {})
-        vectors.append(engine.vectors(domain, queries).reshape(count, -1))  # (n, 1, dim) -> (n, dim)
+        dim = engine.indexes[domain].card.dim  # without the weights of trends
+        vectors.append(engine.vectors(domain, queries)[:, 0, :dim])  # (n, 1, dim) -> (n, dim)
     return Sample(dataset.users.keys_of(users), dataset.domains, vectors, k)
 
 

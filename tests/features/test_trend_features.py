@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from adi.data.clicks import Counts
-from adi.features.trends import DOMAIN_SMOOTHING, ITEM_SMOOTHING, SCALE, item_shares, num_trend_features, trend_features
+from adi.features.trends import (
+    DOMAIN_SMOOTHING,
+    ITEM_SMOOTHING,
+    LEAST_COUNT,
+    SCALE,
+    is_active,
+    item_shares,
+    num_trend_features,
+    quiet_features,
+    trend_features,
+)
 
 
 def counts(in_domain, overall, age, *, num_items=4):
@@ -45,3 +55,14 @@ def test_a_domain_with_few_clicks_follows_all_domains():
 def test_a_log_without_any_click_yet():
     features = trend_features(counts([0.0, 0.0], [0.0, 0.0], [-1.0, -1.0], num_items=2))
     np.testing.assert_allclose(features[0], [[0.0, 0.0, -1.0]] * 2, atol=1e-6)
+
+
+def test_all_quiet_items_have_the_features_of_one_that_was_never_clicked():
+    overall = [0.0, 0.9 * LEAST_COUNT, 1.0, LEAST_COUNT]
+    some = counts([0.0, 0.5 * LEAST_COUNT, 1.0, 0.0], overall, [-1.0, 900.0, 7.0, 900.0])
+    (features,), (quiet,) = trend_features(some), quiet_features(some)
+    assert is_active(some).tolist() == [[False, False, True, True]]
+    np.testing.assert_array_equal(features[:2], [quiet, quiet])
+    assert quiet[-1] == -1
+    assert (features[2:] != quiet).all()
+    assert features[3, -1] > 0

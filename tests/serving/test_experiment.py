@@ -170,6 +170,7 @@ def lists(bundles: tuple[Path, Path]) -> Callable[..., dict[str, Any]]:
             },
             "ignored": [],
             "without_events": False,
+            "without_trends": False,
         }
 
     return result
@@ -316,7 +317,8 @@ def test_the_openapi_document_has_arm_version_and_header(server) -> None:
     document = server.ask("/openapi.json").body
     schemas = document["components"]["schemas"]
     assert set(schemas["RetrieveResponse"]["required"]) == {"results"}
-    assert set(schemas["RetrieveResult"]["required"]) == {"version", "arm", "domains", "ignored", "without_events"}
+    required = {"version", "arm", "domains", "ignored", "without_events", "without_trends"}
+    assert set(schemas["RetrieveResult"]["required"]) == required
     with_header = {
         (path, method)
         for path, methods in document["paths"].items()

@@ -134,6 +134,7 @@ def test_events_count_from_the_next_request_on(serving, bundles) -> None:
             "domains": {"search": ranked(top)},
             "ignored": list(top.ignored),
             "without_events": False,
+            "without_trends": False,
         }
     assert "pen" not in result["domains"]["search"]["items"]
     (result,) = server.ask("/v1/retrieve", {"user": "ana", "history": ["mug"], "domains": ["feed"]}).body["results"]

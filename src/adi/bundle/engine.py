@@ -8,6 +8,7 @@ import numpy as np
 
 from adi.bundle.manifest import DATA, read_bundle_info
 from adi.bundle.provenance import read_provenance
+from adi.bundle.trends import Trends
 from adi.bundle.user_tower import UserTower
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
@@ -48,6 +49,15 @@ class BundleEngine:
                     f"{bundle}: domain '{name}' has {len(items)} items, its index {len(index)} and the manifest "
                     f"{domain.items}: parts of different bundles. Export the bundle again."
                 )
+
+        infos = [domain.trends for domain in domains if domain.trends is not None]
+        trend = self.dataset.manifest.trend
+        self.trends = (
+            Trends(bundle, self.dataset, trend, self.indexes, self._items, infos)
+            if infos and trend is not None
+            else None
+        )
+        """The live counters; None for a model without trends."""
 
     def about(self) -> dict[str, Any]:
         """See `Engine.about`: the manifest without its files and counts of unknown values, the indexes' measurements,
@@ -98,6 +108,22 @@ class BundleEngine:
                 "holds them.",
             )
         vectors = self.vectors(domain, queries)
+        if self.trends is not None and self.trends.available:
+            trending = self.trends.trending[domain]
+            added = self.trends.added_scores(domain, trending, queries.histories)
+            lap("co_clicks")
+            with THREAD_BUDGET.active():
+                return trending.active.search(
+                    vectors,
+                    k,
+                    added=added,
+                    excluded=excluded,
+                    allowed=allowed,
+                    bids=bids,
+                    bid_weight=bid_weight,
+                    threads=THREAD_BUDGET.share(),
+                )
+        vectors = vectors[:, :, : self.indexes[domain].card.dim]  # without the weights of trends
         width = k + max((len(positions) for positions in excluded), default=0)
         with THREAD_BUDGET.active():
             scores, positions = self.indexes[domain].search(

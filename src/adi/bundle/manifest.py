@@ -18,6 +18,8 @@ FORMAT = 1
 
 MANIFEST = "bundle.json"
 DATA = "data"
+COUNTERS = "counters.npz"
+"""The counters of clicks at the end of the log, of a bundle with trends (`adi.data.live_clicks.LiveClicks.save`)."""
 
 
 class FileInfo(Strict):
@@ -67,8 +69,16 @@ class BidsInfo(Strict):
     recalls: tuple[float, ...]
 
 
+class TrendsInfo(Strict):
+    """The graphs of a domain's trends: of the coordinates of items, and of the scores of co-clicks, where counted."""
+
+    items: str
+    co_clicks: str | None = None
+
+
 class DomainInfo(Strict):
-    """A domain of a bundle: the number of items that can be retrieved, its user tower, index and bids, and checks."""
+    """A domain of a bundle: the number of items that can be retrieved, its user tower, index, bids and trends, and
+    checks."""
 
     items: int
     kind: Literal["exact", "ivf"]
@@ -76,6 +86,7 @@ class DomainInfo(Strict):
     index: str
     parity: Parity
     bids: BidsInfo | None = None
+    trends: TrendsInfo | None = None
 
 
 class BundleInfo(Strict):

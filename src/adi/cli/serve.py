@@ -26,6 +26,10 @@ def serve(
             show_default="in memory",
         ),
     ] = None,
+    clicks: Annotated[
+        Path | None,
+        typer.Option(help="Folder of Parquet files with clicks, watched for new ones, for bundles with trends."),
+    ] = None,
     exposures: Annotated[
         Path | None, typer.Option(help="Folder for a log of the served lists, in Parquet files.", show_default="no log")
     ] = None,
@@ -50,6 +54,7 @@ def serve(
         port=port,
         watch=watch,
         events=events,
+        clicks=clicks,
         exposures=exposures,
         workers=workers,
         waiting=waiting,

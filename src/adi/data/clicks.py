@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from adi.data.arrays import Array, read_array
-from adi.data.co_clicks import CoClicks, Pairs
+from adi.data.co_clicks import CoClicks, Pairs, no_pairs
 from adi.data.decayed_sums import read_decayed_sums
 from adi.data.histories import Histories
 from adi.data.manifest import TrendInfo
@@ -52,11 +52,11 @@ class ClickLog:
         self._item_of, self._domain_of = read_array(folder / "click_item.npy"), read_array(folder / "click_domain.npy")
         self._items = read_decayed_sums(folder, "item", self.times, self.half_lives)
         self._domains = read_decayed_sums(folder, "domain", self.times, self.half_lives)
-        self._co_clicks: CoClicks | None = None
+        self.followers: CoClicks | None = None
         if info.co_clicks is not None:
             keys, followers = read_array(folder / "pair_key.npy"), read_array(folder / "pair_item.npy")
             half_lives = np.asarray(info.co_clicks.half_lives, dtype=np.float64)
-            self._co_clicks = CoClicks(
+            self.followers = CoClicks(
                 keys, followers, self.times, half_lives, info.co_clicks.window, info.co_clicks.least_share
             )
 
@@ -77,10 +77,14 @@ class ClickLog:
         known, ranks = self.known_at(moments)
         in_domain, overall = (self._counts(number, items, known, ranks) for number in (domain, self.num_domains))
         totals = [self._domains.at(np.full(len(known), d), ranks, known) for d in (domain, self.num_domains)]
-        oldest, clicked = self._items.oldest(self.num_domains * self.num_items + items)
+        oldest, clicked = self.first(items)
         age = (known[:, None] - oldest) / self.half_lives.min()
         age = np.where(clicked & (age > 0), age, -1.0)
         return Counts(in_domain, overall, totals[0], totals[1], age, self.num_items)
+
+    def first(self, items: Array) -> tuple[Array, Array]:
+        """The time of the first click of items (m,), and whether they have one (m,)."""
+        return self._items.oldest(self.num_domains * self.num_items + items)
 
     def _counts(self, domain: int, items: Array, known: Array, ranks: Array) -> Array:
         """The counts of items in a domain, or in all where `domain` is their number (g, m, K).
@@ -109,8 +113,7 @@ class ClickLog:
 
     def co_clicks(self, histories: Histories, moments: Array) -> Pairs:
         """The co-clicks of n histories, each at its own moment; none if they are not counted. See `CoClicks.at`."""
-        if self._co_clicks is None or self.info.co_clicks is None:
-            none = np.empty(0, dtype=np.int64)
-            return Pairs(none, np.empty((0, 0), dtype=np.float32), np.zeros(len(moments) + 1, dtype=np.int64))
+        if self.followers is None or self.info.co_clicks is None:
+            return no_pairs(len(moments))
         known, ranks = self.known_at(moments)
-        return self._co_clicks.at(histories.recent(self.info.co_clicks.last), ranks, known, self.num_items)
+        return self.followers.at(histories.recent(self.info.co_clicks.last), ranks, known, self.num_items)

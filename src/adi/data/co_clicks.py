@@ -27,6 +27,12 @@ class Pairs:
     offsets: Array
 
 
+def no_pairs(num_queries: int) -> Pairs:
+    """The pairs of queries of which none has any."""
+    none = np.empty(0, dtype=np.int64)
+    return Pairs(none, np.empty((0, 0), dtype=np.float32), np.zeros(num_queries + 1, dtype=np.int64))
+
+
 class CoClicks:
     """The followers of items at any moment.
 
@@ -70,6 +76,18 @@ class CoClicks:
         cells, sums = sums_by_cell(np.repeat(query, np.diff(offsets)) * num_items + source_items[entries], values)
         rows, items = np.divmod(cells, num_items)
         return Pairs(items, sums.astype(np.float32), np.searchsorted(rows, np.arange(num_queries + 1)))
+
+    def newest(self, rank: int) -> tuple[Array, Array, Array, Array]:
+        """The followers in the window of every source before a rank.
+
+        Returns the sources (s,), offsets (s + 1,) that separate their followers, and items and times of these (T,),
+        those of a source ascending by time.
+        """
+        sources = np.unique(self.keys >> RANK_BITS)
+        end = np.searchsorted(self.keys, key_of(sources, np.full_like(sources, rank)))
+        begin = np.maximum(np.searchsorted(self.keys, key_of(sources, np.zeros_like(sources))), end - self.window)
+        positions, offsets = ranges(begin, end)
+        return sources, offsets, self.followers[positions], self.times[self.keys[positions] & ((1 << RANK_BITS) - 1)]
 
     def _distinct(self, recent: Array, ranks: Array) -> tuple[Array, Array, Array]:
         """Distinct (item, rank) of all histories: the items (s,), a query that has each (s,), and the numbers (n, L).

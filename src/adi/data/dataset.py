@@ -142,12 +142,13 @@ class Dataset:
         return Queries(users, domains, histories, context, moments, self.clicks(known))
 
     def clicks(self, known: Known) -> ClickLog | None:
-        """The clicks by time, for counters; None if the schema asks for no trends.
+        """The clicks by time, for counters; None if the schema asks for no trends, and in a bundle, which has counters
+        of its own.
 
         Where all test rows are later than the others, ``frozen`` counters stop at the first of them.
         """
         manifest = self.manifest
-        if manifest.trend is None:
+        if manifest.trend is None or not (self.folder / "trends").is_dir():
             return None
         if known not in self._clicks:
             folder, until = self.folder / "trends" / "all", None

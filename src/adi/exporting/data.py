@@ -11,7 +11,7 @@ from adi.data.coding import NUMBERS, Codes
 from adi.data.dataset import Dataset
 from adi.data.manifest import FILE as MANIFEST
 
-NOT_SERVED = ("test", "candidates", "set_aside.parquet")
+NOT_SERVED = ("test", "candidates", "set_aside.parquet", "timeline", "trends")
 """Parts of a prepared dataset that a bundle does not need."""
 
 

@@ -11,8 +11,9 @@ from adi.data.arrays import Array
 from adi.data.bids import MOST_WEIGHT
 from adi.data.queries import Queries
 from adi.errors import AdiError
-from adi.exporting.graph import PaddedTower, export_graph
+from adi.exporting.graph import PaddedTower, export_tower
 from adi.exporting.packing import PackedTables, padding_of
+from adi.exporting.trends import write_trends
 from adi.features.reader import FeatureReader
 from adi.index.bids import Bids
 from adi.index.build import IndexSettings, build_index
@@ -54,6 +55,7 @@ class DomainExport:
         self.queries, self.settings = queries, settings
         self.expected = scorer.user_vectors(domain, queries)  # (n, dim), or (n, interests, dim)
         self.items = scorer.item_vectors(domain, scorer.corpora.retrievable(domain))  # (m, dim)
+        self.tastes = self.expected[..., : self.items.shape[1]]  # without the weights of trends
         self.k = min(settings.k, len(self.items))
 
     def write(self, tables: PackedTables, log_bids: Array | None) -> DomainInfo:
@@ -65,6 +67,7 @@ class DomainExport:
         users = UserTower(self.bundle, tower).vectors(self.reader.user_bags(self.queries))  # (n, interests, dim)
         difference = self._checked_difference(users)
         place = f"indexes/{self.domain}"
+        users = users[:, :, : self.items.shape[1]]  # without the weights of trends, which the index does not have
         vectors = users.reshape(-1, users.shape[2])
         index = build_index(self.bundle / place, self.items.numpy(), vectors, self.settings)
         recall = self._recall(index, users, np.arange(len(users)))
@@ -80,6 +83,7 @@ class DomainExport:
             index=place,
             parity=Parity(queries=len(users), k=self.k, vectors=difference, recall=recall),
             bids=None if log_bids is None else self._write_bids(index, users, log_bids),
+            trends=write_trends(self.bundle, self.scorer, self.domain) if self.scorer.model.has_trends else None,
         )
 
     def _write_tower(self, tables: PackedTables) -> TowerInfo:
@@ -89,7 +93,7 @@ class DomainExport:
         file, first = tables.write(model, domain.first)
         padding = padding_of(self.reader.user_features, first, tables.dataset)
         tower = TowerInfo(tables=file, graph=f"towers/{self.domain}.onnx", slots=padding)
-        export_graph(PaddedTower(domain, padding), model.tables.embedding_dim, self.bundle / tower.graph)
+        export_tower(PaddedTower(domain, padding), model.tables.embedding_dim, self.bundle / tower.graph)
         return tower
 
     def _checked_difference(self, users: Array) -> float:
@@ -123,7 +127,7 @@ class DomainExport:
     def _weights(self, logs: Array) -> tuple[float, ...]:
         """Return `WEIGHTS` as bid weights, by the standard deviation over items of scores and of log bids."""
         rows = evenly_spaced(len(self.queries), min(WEIGHTED_QUERIES, max(1, SCORES_AT_ONCE // len(self.items))))
-        scores = self.scorer.model.scores(self.expected[torch.from_numpy(rows)], self.items)
+        scores = self.scorer.model.scores(self.tastes[torch.from_numpy(rows)], self.items)
         spreads = float(scores.std(dim=1, correction=0).mean()), float(logs.std(dtype=np.float64))
         balanced = spreads[0] / spreads[1] if min(spreads) else 1.0
         return tuple(min(share * balanced, MOST_WEIGHT) for share in WEIGHTS)
@@ -147,7 +151,7 @@ class DomainExport:
         none, hits = np.empty(0, dtype=np.int64), 0
         for first in range(0, len(rows), block):
             part = rows[first : first + block]
-            scores = self.scorer.model.scores(self.expected[torch.from_numpy(part)], self.items)  # (block, m)
+            scores = self.scorer.model.scores(self.tastes[torch.from_numpy(part)], self.items)  # (block, m)
             if bids is not None:
                 scores += weight * torch.from_numpy(bids.logs)
             kth = scores.topk(self.k, dim=1).values[:, -1:]

@@ -11,17 +11,19 @@ import numpy as np
 from pydantic import ValidationError
 
 from adi.bundle.engine import BundleEngine
-from adi.bundle.manifest import DATA, FORMAT, MANIFEST, BundleInfo, files_in, version_of
+from adi.bundle.manifest import COUNTERS, DATA, FORMAT, MANIFEST, BundleInfo, files_in, version_of
 from adi.bundle.provenance import write_provenance
 from adi.data.bids import log_bids
 from adi.data.dataset import Dataset
 from adi.data.folder import new_folder, replace_text
+from adi.data.live_clicks import LiveClicks
 from adi.data.manifest import NULL_ROW
 from adi.data.queries import Queries
 from adi.errors import AdiError, ArgumentError
 from adi.exporting.data import write_data
 from adi.exporting.domain import DomainExport, evenly_spaced
 from adi.exporting.packing import PackedTables
+from adi.exporting.trends import TRENDS_QUERIES, check_trends
 from adi.features.reader import FeatureReader
 from adi.features.unknown import unknown_values
 from adi.index.build import IndexSettings
@@ -108,6 +110,9 @@ def export(
             except AdiError as error:
                 raise AdiError(f"domain '{name}': {error}") from None
         report("exporting domains", len(scorers), len(scorers))
+        clicks = dataset.clicks("frozen") if scorers[0].model.has_trends else None
+        if clicks is not None:
+            LiveClicks.of_log(clicks).save(bundle / COUNTERS)
         files = files_in(bundle)
         manifest = BundleInfo(
             format=FORMAT,
@@ -123,7 +128,10 @@ def export(
             files=files,
         )
         replace_text(bundle / MANIFEST, manifest.model_dump_json(indent=1))
-        BundleEngine(bundle)  # raises for a bundle that cannot be opened
+        engine = BundleEngine(bundle)  # raises for a bundle that cannot be opened
+        if clicks is not None:
+            for domain, scorer in enumerate(scorers):
+                check_trends(engine, scorer, domain, _sample_queries(dataset, domain, TRENDS_QUERIES), clicks, settings)
     return manifest
 
 

@@ -1,8 +1,8 @@
-"""The user tower of a domain as an ONNX graph, from padded rows of the embedding tables to user vectors."""
+"""ONNX graphs of a domain: its user tower, from padded rows of the embedding tables to user vectors, and its trends."""
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -49,24 +49,60 @@ class PaddedTower(nn.Module):
         return column
 
 
-def export_graph(tower: PaddedTower, embedding_dim: int, path: Path) -> None:
-    """Write a tower as a graph: inputs `rows` and `given`, output `vectors`, for any number of queries."""
+class ItemTrends(nn.Module):
+    """A domain's coordinates of items: trend features (count, T) -> (count, W)."""
+
+    def __init__(self, domain: OneDomain) -> None:
+        super().__init__()
+        assert domain.towers.trends is not None
+        self.tower, self.number = domain.towers.trends.items, domain.number
+
+    def forward(self, features: Tensor) -> Tensor:
+        coordinates: Tensor = self.tower(features, self.number)
+        return coordinates
+
+
+class CoClickTrends(nn.Module):
+    """A domain's scores of co-clicks: shares (count, C), trend features (count, T) -> (count,)."""
+
+    def __init__(self, domain: OneDomain) -> None:
+        super().__init__()
+        assert domain.towers.trends is not None
+        self.score, self.number = domain.towers.trends.co_clicks, domain.number
+
+    def forward(self, shares: Tensor, features: Tensor) -> Tensor:
+        scores: Tensor = self.score(shares, features, self.number)
+        return scores
+
+
+def export_tower(tower: PaddedTower, embedding_dim: int, path: Path) -> None:
+    """Write a user tower as a graph: inputs `rows` and `given`, output `vectors`, for any number of queries."""
     slots = sum(tower.widths)
-    example = torch.zeros(4, slots, embedding_dim), torch.ones(4, slots)
-    queries = torch.export.Dim("queries", min=1)
+    inputs = {"rows": torch.zeros(4, slots, embedding_dim), "given": torch.ones(4, slots)}
+    export_graph(tower, inputs, "vectors", path)
+
+
+def export_graph(module: nn.Module, inputs: Mapping[str, Tensor], output: str, path: Path) -> None:
+    """Write a module as a graph with inputs and an output of the given names, of any length of the first axis.
+
+    Args:
+        inputs: an example of each input, in the order of the module's.
+    """
+    count = torch.export.Dim("count", min=1)
+    path.parent.mkdir(exist_ok=True)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # else it names packages that are not needed
     with warnings.catch_warnings():
         # Raised within torch 2.13's exporter, about torch's own classes.
-        warnings.filterwarnings("ignore", r"# The axis name: queries will not be used", UserWarning)
+        warnings.filterwarnings("ignore", r"# The axis name: count will not be used", UserWarning)
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
         program = torch.onnx.export(
-            tower.eval(),
-            example,
+            module.eval(),
+            tuple(inputs.values()),
             dynamo=True,
             verbose=False,
-            dynamic_shapes={"rows": {0: queries}, "given": {0: queries}},
-            input_names=["rows", "given"],
-            output_names=["vectors"],
+            dynamic_shapes={name: {0: count} for name in inputs},
+            input_names=list(inputs),
+            output_names=[output],
         )
     assert program is not None
     for node in program.model.graph:  # torch notes the lines of code, with the path of this installation

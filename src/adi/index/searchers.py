@@ -38,6 +38,10 @@ class Searcher(Protocol):
         """Score all items at `positions` (p,), in any order, and return the top k of them; k ≤ p."""
         ...
 
+    def vectors_at(self, positions: Array) -> Array:
+        """Return the vectors of the items at `positions` (p,) -> (p, dim) float32."""
+        ...
+
 
 class ExactSearcher:
     """Scores every item; for domains of few items, with float32 vectors."""
@@ -57,9 +61,13 @@ class ExactSearcher:
 
     def top_among(self, queries: Array, k: int, positions: Array) -> tuple[Array, Array]:
         """See `Searcher.top_among`."""
-        vectors = self.vectors[positions]  # (p, dim)
-        scores, rows = faiss.knn(queries, vectors, k, faiss.METRIC_INNER_PRODUCT)
+        scores, rows = faiss.knn(queries, self.vectors_at(positions), k, faiss.METRIC_INNER_PRODUCT)
         return scores, positions[rows]
+
+    def vectors_at(self, positions: Array) -> Array:
+        """See `Searcher.vectors_at`."""
+        vectors: Array = self.vectors[positions]
+        return vectors
 
 
 class InvertedFile:
@@ -131,13 +139,22 @@ class InvertedFile:
 
     def top_among(self, queries: Array, k: int, positions: Array) -> tuple[Array, Array]:
         """See `Searcher.top_among`; exact up to the rounding of fp16."""
-        locations = self._locations[positions]
-        codes = self._codes[self._starts[locations >> 32] + (locations & 0xFFFFFFFF) * self.index.code_size]
+        codes = self._codes_at(positions)
         flat = faiss.IndexScalarQuantizer(self.index.d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
         flat.is_trained = True
         flat.add_sa_codes(codes.view(np.uint8).reshape(len(codes), -1))
         scores, rows = flat.search(queries, k)
         return scores, positions[rows]
+
+    def vectors_at(self, positions: Array) -> Array:
+        """See `Searcher.vectors_at`."""
+        return self._codes_at(positions).view(np.float16).reshape(len(positions), self.index.d).astype(np.float32)
+
+    def _codes_at(self, positions: Array) -> Array:
+        """Return the fp16 codes of items (p,), each one value of `code_size` bytes."""
+        locations = self._locations[positions]
+        codes: Array = self._codes[self._starts[locations >> 32] + (locations & 0xFFFFFFFF) * self.index.code_size]
+        return codes
 
 
 def item_locations(index: faiss.IndexIVFScalarQuantizer) -> Array:

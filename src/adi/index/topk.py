@@ -1,5 +1,6 @@
 """The top k of a search: positions among a domain's items, with scores."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,14 @@ from adi.data.arrays import Array
 
 @dataclass(frozen=True)
 class Hits:
-    """The items found for one query, best first: positions among the domain's items (n,) and scores (n,), n ≤ k."""
+    """The items found for one query, best first: positions among the domain's items (n,) and scores (n,), n ≤ k.
+
+    With trends, a score is the sum of `parts`, (n,) each: ``taste``, ``trend``, ``co_clicks`` and ``bid``.
+    """
 
     positions: Array
     scores: Array
+    parts: Mapping[str, Array] | None = None
 
 
 def merge_interests(scores: Array, positions: Array, excluded: Array, k: int) -> Hits:

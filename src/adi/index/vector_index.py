@@ -107,6 +107,10 @@ class VectorIndex:
                     scores[:, :width], positions[:, :width] = self._top(queries, width, available, allowed)
         return scores, positions
 
+    def vectors(self, positions: Array) -> Array:
+        """Return the vectors of the items at `positions` (p,), as they are searched (p, dim) float32."""
+        return self._searcher.vectors_at(positions)
+
     def _top(self, queries: Array, k: int, available: int, allowed: AllowedItems | None) -> tuple[Array, Array]:
         """Return the top `k`, equal scores by position.
 

@@ -23,7 +23,7 @@ class DomainCentering(nn.Module):
         momentum: weight of a batch in the running mean.
 
     Shapes:
-        x (R, dim), D + 1 offsets -> (R, dim)
+        x (R, dim), or (R, interests, dim), D + 1 offsets -> the same shape
     """
 
     mean: Tensor
@@ -36,12 +36,12 @@ class DomainCentering(nn.Module):
     def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
         centred = []
         for domain, part in enumerate(split_by_domain(x, offsets)):
-            if not len(part):
+            if part.shape[0] == 0:  # len() would fix the number of rows in an exported graph
                 continue
             if not self.training:
                 centred.append(part - self.mean[domain])
                 continue
-            mean = part.mean(dim=0)
+            mean = part.flatten(0, -2).mean(dim=0)  # also over the interests of a multi-interest tower
             with torch.no_grad():
                 self.mean[domain].lerp_(mean, self.momentum)
             centred.append(part - mean)

@@ -57,12 +57,17 @@ class Retrieved:
 
 @dataclass(frozen=True, repr=False)
 class TopK:
-    """The result of a request: item `ids` and their `scores`, best first. `ignored` lists unknown item ids it gave."""
+    """The result of a request: item `ids` and their `scores`, best first. `ignored` lists unknown item ids it gave.
+
+    From a bundle with trends, `parts` divides each score into ``taste``, ``trend``, ``co_clicks`` and ``bid``; it is
+    None while the counters are away, and scores are then by taste alone.
+    """
 
     domain: str
     ids: tuple[str, ...]
     scores: tuple[float, ...]
     ignored: tuple[str, ...] = ()
+    parts: Mapping[str, tuple[float, ...]] | None = None
 
     @property
     def items(self) -> tuple[Retrieved, ...]:

@@ -162,12 +162,14 @@ class Retriever:
         """Answer a batch of n requests that share the arguments of `Request.batch_key`."""
         domain = self.domain_number(shared.domain)
         corpus = self.engine.items(domain)
-        histories = self._histories(batch)
+        histories, clicks = self._histories(batch), self.dataset.clicks("frozen")
         queries = Queries(
             np.asarray([request.user for request in batch]),
             np.full(len(batch), domain),
             histories,
             {name: np.concatenate([request.context[name] for request in batch]) for name in batch[0].context},
+            None if clicks is None else np.full(len(batch), clicks.end),
+            clicks,
         )
         allowed = None
         if shared.filter is not None:
@@ -187,7 +189,9 @@ class Retriever:
         results, begin = [], 0
         for top, request in zip(hits, batch, strict=True):
             end = begin + len(top.positions)
-            results.append(TopK(shared.domain, tuple(ids[begin:end]), tuple(top.scores.tolist()), request.ignored))
+            parts = None if top.parts is None else {name: tuple(part.tolist()) for name, part in top.parts.items()}
+            scores = tuple(top.scores.tolist())
+            results.append(TopK(shared.domain, tuple(ids[begin:end]), scores, request.ignored, parts))
             begin = end
         lap("output")
         return results

@@ -14,6 +14,7 @@ from adi.serving.limits import Limits, LoadLimiter
 from adi.serving.metrics import Metrics
 from adi.serving.openapi import GUIDE, TAGS, complete_openapi
 from adi.serving.problems import PROBLEM_JSON, Failure, ProblemError, validation_problem
+from adi.serving.refresher import Refresher
 from adi.serving.routes import guarded_router, open_router
 from adi.serving.service import Service
 
@@ -27,7 +28,7 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with service.exposures or nullcontext():
+        with service.exposures or nullcontext(), Refresher(service, service.report):
             yield
             limiter.pool.shutdown(wait=True)  # requests at work are answered first
 

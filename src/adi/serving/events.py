@@ -5,15 +5,31 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from adi.errors import ArgumentError
 
 MAX_KEPT = 200
 """Events kept for each user; histories look no further back."""
 
+MOST_CLICKS = 1_000_000
+"""Clicks of all users that are kept for counters; older ones are dropped."""
+
+CLICKS_AT_ONCE = 10_000
+"""Clicks that one call of `EventStore.clicks` returns at most."""
+
 Event = tuple[str, str]
 """An item and the domain of the interaction."""
+
+
+class StoredClick(NamedTuple):
+    """A click that counters are to count: ids, and the time in the unit of the log. `position` is that in its store."""
+
+    position: str
+    user: str
+    item: str
+    domain: str
+    time: float
 
 
 class EventStoreError(Exception):
@@ -23,15 +39,19 @@ class EventStoreError(Exception):
 class EventStore(Protocol):
     """A store of each user's latest events, safe to use from several threads.
 
-    Both methods raise `EventStoreError` if the store does not answer.
+    All methods raise `EventStoreError` if the store does not answer.
     """
 
-    def add(self, user: str, events: Sequence[Event]) -> None:
-        """Append events, oldest first, to a user's."""
+    def add(self, user: str, events: Sequence[Event], times: Sequence[float] | None = None) -> None:
+        """Append events, oldest first, to a user's; with `times`, also to the clicks of all users."""
         ...
 
     def of(self, users: Sequence[str]) -> list[list[Event]]:
         """The latest events of each user, oldest first."""
+        ...
+
+    def clicks(self, after: str | None) -> list[StoredClick]:
+        """The next clicks of all users after a position, in the order in which they came; from the first if None."""
         ...
 
 
@@ -50,11 +70,15 @@ class SqliteEventStore:
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS event (number INTEGER PRIMARY KEY, user TEXT, item TEXT, domain TEXT)"
             )
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS click "
+                "(number INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT, item TEXT, domain TEXT, time REAL)"
+            )
             self._db.execute("CREATE INDEX IF NOT EXISTS of_user ON event (user, number)")
         except sqlite3.Error as error:
             raise ArgumentError("events", f"{path}: cannot keep events ({error}). Give another file.") from None
 
-    def add(self, user: str, events: Sequence[Event]) -> None:
+    def add(self, user: str, events: Sequence[Event], times: Sequence[float] | None = None) -> None:
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO event (user, item, domain) VALUES (?, ?, ?)", [(user, *event) for event in events]
@@ -64,6 +88,14 @@ class SqliteEventStore:
                 "(SELECT number FROM event WHERE user = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
                 (user, user, MAX_KEPT),
             )
+            if times is not None:
+                self._db.executemany(
+                    "INSERT INTO click (user, item, domain, time) VALUES (?, ?, ?, ?)",
+                    [(user, *event, time) for event, time in zip(events, times, strict=True)],
+                )
+                self._db.execute(
+                    "DELETE FROM click WHERE number <= (SELECT max(number) FROM click) - ?", (MOST_CLICKS,)
+                )
 
     def of(self, users: Sequence[str]) -> list[list[Event]]:
         events: dict[str, list[Event]] = {user: [] for user in users}
@@ -76,6 +108,15 @@ class SqliteEventStore:
             except sqlite3.Error as error:
                 raise EventStoreError(f"SQLite: {error}") from None
         return [events[user] for user in users]
+
+    def clicks(self, after: str | None) -> list[StoredClick]:
+        select = "SELECT number, user, item, domain, time FROM click WHERE number > ? ORDER BY number LIMIT ?"
+        with self._lock:
+            try:
+                rows = self._db.execute(select, (int(after or 0), CLICKS_AT_ONCE)).fetchall()
+            except sqlite3.Error as error:
+                raise EventStoreError(f"SQLite: {error}") from None
+        return [StoredClick(str(number), *values) for number, *values in rows]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

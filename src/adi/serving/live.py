@@ -1,26 +1,41 @@
 """Bundles at work: opened, warmed up and described."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import read_bundle_info
+from adi.bundle.trends import Trends
+from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.retrieval.retriever import Retriever
+from adi.serving.click_feed import ClickFeed
 from adi.serving.experiment import Experiment
 from adi.serving.lookups import attribute_names, context_features
+
+FeedOf = Callable[[Dataset, Trends, str | None], ClickFeed]
+"""Makes the feed of a bundle's counters, from its data, its counters and its arm."""
 
 
 @dataclass(frozen=True)
 class LiveBundle:
-    """An opened bundle, and its arm in an experiment."""
+    """An opened bundle, its arm in an experiment, and the feed of its counters if it has trends."""
 
     path: Path
     created: str
     retriever: Retriever
     arm: str | None = None
+    feed: ClickFeed | None = None
+
+    @property
+    def trends(self) -> Trends | None:
+        """The counters of the bundle; None without trends."""
+        engine = self.retriever.engine
+        return engine.trends if isinstance(engine, BundleEngine) else None
 
     @property
     def version(self) -> str:
@@ -48,26 +63,32 @@ class LiveBundle:
         }
 
 
-def open_bundle(path: Path, *, verify: bool = False, arm: str | None = None) -> LiveBundle:
+def open_bundle(
+    path: Path, *, verify: bool = False, arm: str | None = None, feed_of: FeedOf | None = None
+) -> LiveBundle:
     """Open a bundle and answer a request in each domain, so that its files are mapped and its code has run.
 
-    With `verify` every byte is compared with the manifest. Raises `AdiError` for a bundle that is incomplete or cannot
-    answer.
+    `feed_of` makes the feed of its counters, which then count all clicks so far. With `verify` every byte is compared
+    with the manifest. Raises `AdiError` for a bundle that is incomplete or cannot answer.
     """
     info = read_bundle_info(path, verify=verify)
     bundle = LiveBundle(path, info.created, Retriever(path), arm)
+    if feed_of is not None and bundle.trends is not None:
+        feed = feed_of(bundle.retriever.dataset, bundle.trends, arm)
+        feed.refresh()
+        bundle = replace(bundle, feed=feed)
     for domain in bundle.domains:
         bundle.retriever.retrieve(domain, history=[], k=1)
     _ = bundle.description  # computed now rather than in a request
     return bundle
 
 
-def open_arms(experiment: Experiment) -> dict[str | None, LiveBundle]:
+def open_arms(experiment: Experiment, feed_of: FeedOf | None = None) -> dict[str | None, LiveBundle]:
     """Open the bundle of each arm; raises `AdiError` as `open_bundle` does, and for bundles with different domains."""
     bundles: dict[str | None, LiveBundle] = {}
     for name, arm in experiment.arms.items():
         try:
-            bundles[name] = open_bundle(arm.bundle, arm=name)
+            bundles[name] = open_bundle(arm.bundle, arm=name, feed_of=feed_of)
         except AdiError as error:
             raise AdiError(f"experiment {experiment.name}, arm '{name}': {error}") from None
     for bundle, other in permutations(bundles.values(), 2):

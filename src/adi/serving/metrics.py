@@ -35,6 +35,17 @@ class Metrics:
         )
         for request in ("add", "read"):
             self.events_unavailable.labels(request)  # 0 from the start, so that the first failure is an increase
+        self.lists_without_trends = counter(
+            "adi_lists_without_trends", "Lists of bundles with trends that were answered without them."
+        )
+        self.clicks = counter("adi_clicks", "Clicks that the counters of an arm took in.", ["arm"])
+        self.clicks_ignored = counter(
+            "adi_clicks_ignored",
+            "Clicks that the counters of an arm ignored: from the future, a duplicate, before the end of the bundle's "
+            "log (old), or of an item or domain that it lacks (unknown).",
+            ["arm", "reason"],
+        )
+        self.trends_age = gauge("adi_trends_age_seconds", "Seconds since an arm's counters had all clicks.", ["arm"])
         self.exposures_written = counter("adi_exposures_written", "Exposures written to a file.")
         self.exposures_dropped = counter("adi_exposures_dropped", "Exposures dropped for lack of room.")
         self.exposures_failed = counter("adi_exposures_failed", "Files of exposures that could not be written.")

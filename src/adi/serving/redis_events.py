@@ -13,10 +13,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from adi.errors import ArgumentError
-from adi.serving.events import MAX_KEPT, Event, EventStoreError
+from adi.serving.events import CLICKS_AT_ONCE, MAX_KEPT, MOST_CLICKS, Event, EventStoreError, StoredClick
 
 PREFIX = "adi:events:"
 """Start of the keys. A key ends with the user's id and holds a list of events, each as JSON: [item, domain]."""
+
+CLICKS = "adi:clicks"
+"""Key of the stream of all users' clicks, each in the field `click` as JSON: [user, item, domain, time]."""
 
 KEPT_SECONDS = 30 * 24 * 3600
 """Lifetime of a list after its latest event: by then bundles have the events, and Redis keeps them in memory."""
@@ -55,7 +58,7 @@ class RedisEventStore:
         self._next_try: float | None = None  # while the server does not answer: when to try it again
         self._refusal = ""  # the latest refusal, which is reported once
 
-    def add(self, user: str, events: Sequence[Event]) -> None:
+    def add(self, user: str, events: Sequence[Event], times: Sequence[float] | None = None) -> None:
         key = f"{PREFIX}{user}"
 
         def write() -> None:
@@ -63,6 +66,9 @@ class RedisEventStore:
                 transaction.rpush(key, *map(orjson.dumps, events))
                 transaction.ltrim(key, -MAX_KEPT, -1)
                 transaction.expire(key, KEPT_SECONDS)
+                for (item, domain), time in zip(events, times or (), strict=times is not None):
+                    click = orjson.dumps((user, item, domain, time))
+                    transaction.xadd(CLICKS, {"click": click}, maxlen=MOST_CLICKS, approximate=True)
                 transaction.execute()
 
         self._send(write)
@@ -75,6 +81,14 @@ class RedisEventStore:
                 return cast("list[list[bytes]]", pipeline.execute())
 
         return [[(item, domain) for item, domain in map(orjson.loads, events)] for events in self._send(read)]
+
+    def clicks(self, after: str | None) -> list[StoredClick]:
+        first = "-" if after is None else f"({after}"
+        entries = self._send(lambda: self._client.xrange(CLICKS, min=first, count=CLICKS_AT_ONCE))
+        return [
+            StoredClick(position.decode(), *orjson.loads(fields[b"click"]))
+            for position, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", entries)
+        ]
 
     def close(self) -> None:
         self._client.close()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError, WithJsonSchema, field_validator
@@ -61,6 +62,9 @@ class RetrieveRequest(Strict):
         allow_inf_nan=False,
         description="Items are ranked by score + `bid_weight` · log bid in the domain; needs a bundle with bids.",
     )
+    explain: bool = Field(
+        False, description="Whether to divide each score into taste, trend, co-clicks and bid; of a bundle with trends."
+    )
     preview: bool = Field(False, description="Marks a list that no user will see: it is not logged as an exposure.")
 
     @field_validator("context", mode="before")
@@ -85,6 +89,11 @@ class UserEvent(Strict):
 
     item: Id = Field(description="The item's id; the item may be newer than the bundle.")
     domain: Id = Field(description="A domain of the live bundle.")
+    time: datetime | float | None = Field(
+        None,
+        description="When it happened, for counters of what is clicked now: ISO 8601, in UTC unless it has an offset, "
+        "or a number where the time of the bundle's log is one. By default now.",
+    )
 
 
 class EventsRequest(Strict):

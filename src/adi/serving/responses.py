@@ -22,6 +22,11 @@ class RankedItems(Strict):
     scores: list[float] = Field(
         description="Their scores: inner products plus weighted log bids. Scores of different lists do not compare."
     )
+    parts: dict[str, list[float]] | None = Field(
+        None,
+        description="With `explain`, of a bundle with trends: the taste, trend, co_clicks and bid of which each score "
+        "is the sum; null without trends.",
+    )
 
 
 class RetrieveResult(Strict):
@@ -33,6 +38,9 @@ class RetrieveResult(Strict):
     ignored: list[str] = Field(description="Item ids of `history` and `exclude` that the bundle does not know.")
     without_events: bool = Field(
         description="True if the event store did not answer, so that the user's events since the export are missing."
+    )
+    without_trends: bool = Field(
+        description="True if the counters of clicks are away, so that lists are by taste alone."
     )
 
 
@@ -47,6 +55,7 @@ class RetrieveResponse(Strict):
                 "domains": {"search": {"items": ["4086", "4356"], "scores": [2.71, 2.64]}},
                 "ignored": [],
                 "without_events": False,
+                "without_trends": False,
             }
         ]
     )

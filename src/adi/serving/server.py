@@ -26,6 +26,7 @@ def serve(
     port: int = 8000,
     watch: str | Path | None = None,
     events: str | Path | None = None,
+    clicks: str | Path | None = None,
     exposures: str | Path | None = None,
     workers: int = 2,
     waiting: int = 64,
@@ -40,6 +41,8 @@ def serve(
         port: 0 for any free port.
         watch: a folder of bundles, of which the newest goes live (`adi.serving.watch`).
         events: where to keep users' events: a file or the URL of a Redis server; in memory by default.
+        clicks: a folder of Parquet files with clicks, which is watched for new ones; for the counters of bundles with
+            trends, beside users' events.
         exposures: a folder for a log of the served lists (`adi.serving.exposures`); no log by default.
         workers, waiting, timeout, token: see `adi.serving.limits.Limits`.
         report: called with a message when the server listens, and about swaps and failures.
@@ -49,7 +52,16 @@ def serve(
     limits = _limits(workers=workers, waiting=waiting, timeout=timeout, token=token)
     store, metrics, source = _event_store(events, report), Metrics(), Path(bundle)
     log = None if exposures is None else ExposureLog(Path(exposures), metrics, report)
-    service = Service(load_experiment(source) if source.is_file() else source, metrics, store, log)
+    service = Service(
+        load_experiment(source) if source.is_file() else source,
+        metrics,
+        store,
+        log,
+        clicks=None if clicks is None else Path(clicks),
+        report=report,
+    )
+    if clicks is not None and all(live.feed is None for live in service.bundles.values()):
+        raise ArgumentError("clicks", f"{bundle} has no trends, so clicks are not counted. Leave this out.")
     watcher = None if watch is None else Watcher(service, Path(watch), report)
     config = uvicorn.Config(
         create_app(service, limits),

@@ -1,19 +1,25 @@
 """The service behind the routes: answers from the live bundle, or from several bundles in an experiment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from adi.bundle.trends import Trends
+from adi.data.dataset import Dataset
 from adi.errors import AdiError, suggestion
 from adi.retrieval.request import Request, TopK
+from adi.schema import load_schema
+from adi.serving.click_feed import ClickFeed, ClickSource, Clock, StoreClicks
+from adi.serving.click_files import ClickFiles
 from adi.serving.events import Event, EventStore, EventStoreError, SqliteEventStore
 from adi.serving.experiment import Experiment, assignment_of
 from adi.serving.exposures import ExposureLog, exposures_of
 from adi.serving.live import LiveBundle, open_arms, open_bundle
 from adi.serving.metrics import Metrics
 from adi.serving.problems import CANNOT_ANSWER, INVALID_EVENT, NO_EVENT_STORE, UNKNOWN_ARM, ProblemError
-from adi.serving.requests import ARM_HEADER, EventsRequest, RetrieveCall, RetrieveRequest
+from adi.serving.requests import ARM_HEADER, EventsRequest, RetrieveCall, RetrieveRequest, UserEvent
 from adi.timing import lap, stopwatch
 
 Result = dict[str, Any] | ProblemError | AdiError
@@ -30,6 +36,9 @@ class Service:
         source: a bundle, or an experiment between bundles with the same domains.
         events: the store of users' events since the export; in memory by default.
         exposures: the log of served lists, if any.
+        clicks: a folder of Parquet files with clicks for the counters of bundles with trends.
+        clock: the time now in the unit of the log, for these counters; by default `adi.serving.click_feed.clock_of`.
+        report: called with messages about these counters.
     """
 
     def __init__(
@@ -38,11 +47,18 @@ class Service:
         metrics: Metrics,
         events: EventStore | None = None,
         exposures: ExposureLog | None = None,
+        *,
+        clicks: Path | None = None,
+        clock: Clock | None = None,
+        report: Callable[[str], None] = lambda message: None,
     ) -> None:
+        self._clicks, self._clock, self.report = clicks, clock, report
         self.metrics, self.events, self.exposures = metrics, events or SqliteEventStore(), exposures
         self.experiment = source if isinstance(source, Experiment) else None
         self.bundles: Mapping[str | None, LiveBundle] = (
-            open_arms(source) if isinstance(source, Experiment) else {None: open_bundle(source)}
+            open_arms(source, self._feed_of)
+            if isinstance(source, Experiment)
+            else {None: open_bundle(source, feed_of=self._feed_of)}
         )
         """The bundle of each arm; without an experiment one, under None."""
         metrics.set_live({arm: bundle.version for arm, bundle in self.bundles.items()})
@@ -62,13 +78,26 @@ class Service:
         Raises `AdiError`, and the live bundle stays, for a bundle that is incomplete (with `verify` in any byte), that
         cannot answer or that lacks a domain of the live one.
         """
-        bundle = open_bundle(path, verify=verify)
+        bundle = open_bundle(path, verify=verify, feed_of=self._feed_of)
         if missing := [domain for domain in self.bundle().domains if domain not in bundle.domains]:
             raise AdiError(
                 f"{path}: lacks domain '{missing[0]}', which is being served. Serve this bundle with another server."
             )
         self.bundles = {None: bundle}
         self.metrics.set_live({None: bundle.version})
+
+    def refresh_trends(self) -> None:
+        """Count new clicks in every bundle with trends."""
+        for bundle in self.bundles.values():
+            if bundle.feed is not None:
+                bundle.feed.refresh()
+
+    def _feed_of(self, dataset: Dataset, trends: Trends, arm: str | None) -> ClickFeed:
+        """The feed of a bundle's counters."""
+        sources: list[ClickSource] = [StoreClicks(self.events)]
+        if self._clicks is not None:
+            sources.append(ClickFiles(self._clicks, load_schema(dataset.folder), self.report))
+        return ClickFeed(dataset, trends, sources, self.metrics, arm, clock=self._clock, report=self.report)
 
     def arm_of(self, user: str | None, header: str | None = None) -> str | None:
         """The arm that answers: the header's, else the user's, else the control; None without an experiment.
@@ -125,8 +154,11 @@ class Service:
             if event.domain not in domains:
                 detail = f"events.{number}.domain: '{event.domain}' is not one of {', '.join(domains)}."
                 raise ProblemError(INVALID_EVENT, detail + suggestion(event.domain, domains))
+        feed, times = self.bundle().feed, None
+        if feed is not None:
+            times = [_time_of(event, number, feed) for number, event in enumerate(request.events)]
         try:
-            self.events.add(request.user, [(event.item, event.domain) for event in request.events])
+            self.events.add(request.user, [(event.item, event.domain) for event in request.events], times)
         except EventStoreError:
             self.metrics.events_unavailable.labels("add").inc()
             raise _no_store("Send the events again.") from None
@@ -179,9 +211,12 @@ class Service:
                     errors[number] = answer
                 else:
                     tops[number][domain] = answer
+                    if bundle.trends is not None and answer.parts is None:
+                        self.metrics.lists_without_trends.inc()
                     self.metrics.observe_retrieval(bundle.arm, domain, stages)
         return [
-            errors.get(n) or _result(bundle, [tops[n][domain] for domain in domains], events.get(n, ()))
+            errors.get(n)
+            or _result(bundle, [tops[n][domain] for domain in domains], events.get(n, ()), explain=requests[n].explain)
             for n, domains in enumerate(domains_of)
         ]
 
@@ -206,14 +241,38 @@ class Service:
         )
 
 
-def _result(bundle: LiveBundle, tops: Sequence[TopK], events: Sequence[Event] | None) -> dict[str, Any]:
+def _time_of(event: UserEvent, number: int, feed: ClickFeed) -> float:
+    """The time of an event in the unit of the log. Raises `ProblemError` for one of another kind than the log's."""
+    time, place = event.time, f"events.{number}.time"
+    if feed.dataset.manifest.time == "timestamp":
+        if isinstance(time, float):
+            raise ProblemError(
+                INVALID_EVENT, f"{place}: {time:g} is a number. Give a time in ISO 8601, or leave it out."
+            )
+        return feed.clock() if time is None else (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e6
+    if not isinstance(time, float):
+        raise ProblemError(
+            INVALID_EVENT,
+            f"{place}: {'missing' if time is None else time}. The time of the bundle's log is a number: give one on "
+            "the same scale, by which clicks are counted.",
+        )
+    return time
+
+
+def _result(
+    bundle: LiveBundle, tops: Sequence[TopK], events: Sequence[Event] | None, *, explain: bool
+) -> dict[str, Any]:
     """The content of a `RetrieveResult`."""
     return {
         "version": bundle.version,
         "arm": bundle.arm,
-        "domains": {top.domain: {"items": top.ids, "scores": top.scores} for top in tops},
+        "domains": {
+            top.domain: {"items": top.ids, "scores": top.scores} | ({"parts": top.parts} if explain else {})
+            for top in tops
+        },
         "ignored": list(dict.fromkeys(chain.from_iterable(top.ignored for top in tops))),
         "without_events": events is None,
+        "without_trends": bundle.trends is not None and any(top.parts is None for top in tops),
     }
 
 

@@ -1,0 +1,135 @@
+"""Trends of a bundle: live counters, and the items of each domain that are clicked now."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+
+from adi.bundle.manifest import COUNTERS, TrendsInfo
+from adi.data.arrays import Array
+from adi.data.co_clicks import FOLLOWING
+from adi.data.dataset import Dataset
+from adi.data.histories import Histories
+from adi.data.live_clicks import LiveClicks
+from adi.data.manifest import TrendInfo
+from adi.features.trends import is_active, quiet_features, trend_features
+from adi.index.active_items import ActiveItems, AddedScores
+from adi.index.vector_index import VectorIndex
+
+NONE_ADDED = AddedScores(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+
+
+class TrendGraphs:
+    """The networks of a domain's trends, as ONNX graphs."""
+
+    def __init__(self, bundle: Path, info: TrendsInfo) -> None:
+        self._items = _session(bundle / info.items)
+        self._co_clicks = None if info.co_clicks is None else _session(bundle / info.co_clicks)
+
+    def coordinates(self, features: Array) -> Array:
+        """Return the coordinates of items (m, W) from their trend features (m, T)."""
+        (coordinates,) = self._items.run(None, {"features": features})
+        return np.asarray(coordinates)
+
+    def co_click_scores(self, shares: Array, features: Array) -> Array:
+        """Return the scores of pairs (P,), P > 0, from shares of co-clicks (P, C) and features of the items (P, T)."""
+        assert self._co_clicks is not None
+        (scores,) = self._co_clicks.run(None, {"shares": shares, "features": features})
+        return np.asarray(scores)
+
+
+class Trending(NamedTuple):
+    """The items of a domain at one moment: those clicked now with their features (p, T), and the quiet ones' (T,)."""
+
+    active: ActiveItems
+    features: Array
+    quiet: Array
+
+
+class Trends:
+    """The counters of a bundle, and what they said of each domain's items at the latest refresh.
+
+    They begin as they were at the end of the bundle's log. Feed `clicks` and call `refresh`, from one thread; requests
+    are answered by any number of threads.
+
+    Args:
+        indexes, items: of each domain.
+        infos: of each domain.
+    """
+
+    def __init__(
+        self,
+        bundle: Path,
+        dataset: Dataset,
+        trend: TrendInfo,
+        indexes: Sequence[VectorIndex],
+        items: Sequence[Array],
+        infos: Sequence[TrendsInfo],
+    ) -> None:
+        self._dataset, self._indexes, self._items = dataset, indexes, items
+        self._graphs = [TrendGraphs(bundle, info) for info in infos]
+        self.clicks = LiveClicks(trend, dataset.manifest.items, len(indexes), self._last_items)
+        self.clicks.load(bundle / COUNTERS)
+        self.start = self.clicks.known
+        """The end of the bundle's log: clicks before this moment are counted from the start."""
+        self.available = True
+        """Whether the counters are complete; lists come without trends while they are not."""
+        self.refresh(self.start + trend.delay)
+
+    def refresh(self, moment: float) -> None:
+        """Count the clicks known at a moment, or at that of the last refresh if it is later."""
+        moment = max(moment, self.clicks.known + self.clicks.info.delay)
+        self.clicks.advance(moment)
+        self.trending = [self._trending(domain, moment) for domain in range(len(self._indexes))]
+
+    def added_scores(self, domain: int, trending: Trending, histories: Histories) -> list[AddedScores]:
+        """Return the scores of co-clicks with the last items of n histories, for items of a domain."""
+        pairs = self.clicks.co_clicks(histories)
+        positions, inside = _positions_in(self._items[domain], pairs.items)
+        if not inside.any():
+            return [NONE_ADDED] * len(histories)
+        positions = positions[inside]
+        features = np.tile(trending.quiet, (len(positions), 1))
+        is_active, rows = trending.active.rows(positions)
+        features[is_active] = trending.features[rows]
+        scores = self._graphs[domain].co_click_scores(pairs.values[inside], features)
+        cuts = np.concatenate([[0], np.cumsum(inside)])[pairs.offsets]
+        return [AddedScores(positions[begin:end], scores[begin:end]) for begin, end in pairwise(cuts)]
+
+    def _trending(self, domain: int, moment: float) -> Trending:
+        corpus, graphs = self._items[domain], self._graphs[domain]
+        held = self.clicks.items
+        positions, inside = _positions_in(corpus, held)
+        items = held[inside]
+        counts = self.clicks.counts(domain, items, np.array([moment]))
+        (features,), (quiet,) = trend_features(counts), quiet_features(counts)
+        active = is_active(counts)[0]
+        positions, features = positions[inside][active], features[active]
+        coordinates = graphs.coordinates(np.concatenate([features, quiet[None]]))
+        return Trending(
+            ActiveItems(self._indexes[domain], positions, coordinates[:-1], coordinates[-1]), features, quiet
+        )
+
+    def _last_items(self, user: str) -> Sequence[int]:
+        """The last items of a user in the bundle's log, oldest first."""
+        number = self._dataset.users.find(user)
+        if number is None:
+            return ()
+        items: list[int] = self._dataset.histories(np.array([number])).last(FOLLOWING).items.tolist()
+        return items
+
+
+def _positions_in(corpus: Array, items: Array) -> tuple[Array, Array]:
+    """The positions of items (n,) in an ascending corpus, and which of them are in it."""
+    items = items.astype(corpus.dtype)  # else the search would convert the whole corpus to the other type
+    positions = np.minimum(np.searchsorted(corpus, items), len(corpus) - 1)
+    return positions, corpus[positions] == items
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

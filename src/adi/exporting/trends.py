@@ -1,0 +1,84 @@
+"""Trends in a bundle: the graphs of a domain, and the comparison of its lists with the model's."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from adi.bundle.engine import BundleEngine
+from adi.bundle.manifest import TrendsInfo
+from adi.bundle.trends import TrendGraphs
+from adi.data.clicks import ClickLog
+from adi.data.queries import Queries
+from adi.errors import AdiError
+from adi.exporting.graph import CoClickTrends, ItemTrends, export_graph
+from adi.index.build import IndexSettings
+from adi.models.vectors import VectorScorer
+
+TRENDS_QUERIES = 256
+"""The number of queries of each domain whose lists with trends are compared with the model's."""
+
+TOLERANCE = 1e-4
+"""The largest difference of a coordinate or score from the model's, as a share of the largest."""
+
+SCORES_AT_ONCE = 1 << 26
+
+
+def write_trends(bundle: Path, scorer: VectorScorer, domain: int) -> TrendsInfo:
+    """Write the graphs of a domain's trends. Raises `AdiError` where one of them does not answer as the model does."""
+    part = scorer.model.of_one_domain(int(scorer.domain_codes[domain]))
+    trends = part.towers.trends
+    assert trends is not None
+    num_features, num_shares = trends.items.hidden.shared.in_features, trends.co_clicks.weight.shape[1]
+    rng = torch.Generator().manual_seed(domain)
+    features, shares = torch.randn(64, num_features, generator=rng), torch.rand(64, num_shares, generator=rng)
+    info = TrendsInfo(
+        items=f"trends/items-{domain}.onnx", co_clicks=f"trends/co_clicks-{domain}.onnx" if num_shares else None
+    )
+    export_graph(ItemTrends(part), {"features": features}, "coordinates", bundle / info.items)
+    if info.co_clicks is not None:
+        inputs = {"shares": shares, "features": features}
+        export_graph(CoClickTrends(part), inputs, "scores", bundle / info.co_clicks)
+    graphs = TrendGraphs(bundle, info)
+    with torch.no_grad():
+        pairs = [(graphs.coordinates(features.numpy()), trends.items(features, part.number))]
+        if info.co_clicks is not None:
+            scores = graphs.co_click_scores(shares.numpy(), features.numpy())
+            pairs.append((scores, trends.co_clicks(shares, features, part.number)))
+    for exported, expected in pairs:
+        difference = float(np.abs(exported - expected.numpy()).max() / expected.abs().max())
+        if not difference <= TOLERANCE:
+            raise AdiError(
+                f"the exported trends differ from the model by {difference:.2g} of the largest number, and "
+                f"{TOLERANCE:g} is allowed. Nothing was published; this is a bug in adi, please report it."
+            )
+    return info
+
+
+def check_trends(
+    engine: BundleEngine, scorer: VectorScorer, domain: int, queries: Queries, clicks: ClickLog, settings: IndexSettings
+) -> None:
+    """Compare the lists of a bundle at the end of the log with the model's.
+
+    Raises `AdiError` if the bundle finds less than the target of the model's top k.
+    """
+    items = scorer.corpora.retrievable(domain)
+    score, k, hits = scorer.against(domain, items), min(settings.k, len(items)), 0
+    queries = replace(queries, moments=np.full(len(queries), clicks.end), clicks=clicks)
+    block, none = max(1, SCORES_AT_ONCE // len(items)), np.empty(0, dtype=np.int64)
+    for first in range(0, len(queries), block):
+        part = queries.part(first, first + block)
+        scores = score(part)
+        kth = scores.topk(k, dim=1).values[:, -1:]
+        lowest = kth - TOLERANCE * kth.abs().clamp(min=1.0)
+        found = engine.search(domain, part, k, excluded=[none] * len(part))
+        for exact, least, top in zip(scores, lowest, found, strict=True):
+            hits += int((exact[torch.from_numpy(top.positions)] >= least).sum())
+    recall = hits / (len(queries) * k)
+    if not recall >= settings.target:
+        raise AdiError(
+            f"domain '{engine.dataset.domains[domain]}': with trends the bundle finds {recall:.4f} of the model's own "
+            f"top {k}, and the target is {settings.target}. Lower the target, or set exact_below above {len(items)} "
+            "for an exact index. Nothing was published."
+        )

@@ -1,0 +1,166 @@
+"""Clicks as they come, against the clicks of a log on disk: the numbers are those of the evaluator."""
+
+from itertools import count
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adi.data import live_clicks, live_followers
+from adi.data.clicks import ClickLog
+from adi.data.histories import Histories
+from adi.data.live_clicks import Click, LiveClicks
+from adi.data.manifest import CoClickInfo, TrendInfo
+from adi.preparation.trends import write_trends
+
+HALF_LIVES, CO_HALF_LIVES, DELAY, LAST, WINDOW = (3.0, 20.0), (5.0, 40.0), 2.0, 3, 6
+
+logs = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(0, 1), st.integers(0, 25)), min_size=12, max_size=40
+)
+
+
+INFO = TrendInfo(
+    half_lives=HALF_LIVES,
+    delay=DELAY,
+    co_clicks=CoClickInfo(half_lives=CO_HALF_LIVES, last=LAST, window=WINDOW, least_share=0.01),
+)
+NUM_ITEMS, NUM_DOMAINS = 5, 2
+
+
+@pytest.fixture(scope="module")
+def log_of(tmp_path_factory):
+    """A function that writes clicks as `adi prepare` does and opens them."""
+    connection, numbers = ibis.duckdb.connect(), count()
+
+    def write(clicks, until=None):
+        rows = [
+            {"user": int(click.user[1:]), "item": click.item, "domain": click.domain, "time": click.time, "row": row}
+            for row, click in enumerate(clicks)
+        ]
+        folder = tmp_path_factory.mktemp("logs") / "trends"
+        name = f"rows{next(numbers)}"
+        connection.con.register(name, pa.Table.from_pylist(rows))
+        write_trends(connection, connection.table(name), INFO, NUM_ITEMS, NUM_DOMAINS, folder)
+        return ClickLog(folder, INFO, NUM_ITEMS, NUM_DOMAINS, until)
+
+    yield write
+    connection.disconnect()
+
+
+def clicks_of(rows):
+    """Rows (user, item, domain, time) as clicks, in the order of time."""
+    return [Click(f"u{u}", i, d, float(t)) for u, i, d, t in sorted(rows, key=lambda row: row[3])]
+
+
+def live():
+    return LiveClicks(INFO, NUM_ITEMS, NUM_DOMAINS)
+
+
+def histories_of(lists):
+    items = np.array([item for history in lists for item in history], dtype=np.int64)
+    return Histories(items, np.zeros_like(items), np.cumsum([0, *map(len, lists)]))
+
+
+def assert_same(counters, log, moment, lists=((0, 1, 0), (), (1,))):
+    items, at = np.arange(NUM_ITEMS), np.array([moment])
+    for domain in range(NUM_DOMAINS):
+        counts, expected = counters.counts(domain, items, at), log.counts(domain, items, at)
+        for name in ("in_domain", "overall", "domain_total", "overall_total", "age"):
+            np.testing.assert_allclose(getattr(counts, name), getattr(expected, name), rtol=1e-5, atol=2e-6)
+        assert counts.num_items == expected.num_items
+    moments = np.full(len(lists), moment)
+    pairs, expected = (clicks.co_clicks(histories_of(lists), moments) for clicks in (counters, log))
+    np.testing.assert_array_equal(pairs.items, expected.items)
+    np.testing.assert_array_equal(pairs.offsets, expected.offsets)
+    np.testing.assert_allclose(pairs.values, expected.values, rtol=1e-4)
+
+
+@settings(max_examples=15)
+@given(rows=logs, moments=st.lists(st.integers(0, 40), min_size=1, max_size=5).map(sorted))
+def test_counts_are_those_of_a_log_with_the_same_clicks(rows, moments, log_of):
+    clicks, counters = clicks_of(rows), live()
+    log = log_of(clicks)
+    counters.add(clicks)
+    for moment in moments:
+        assert_same(counters, log, moment)
+
+
+@settings(max_examples=15)
+@given(rows=logs, order=st.randoms(use_true_random=False))
+def test_clicks_may_come_in_any_order_before_they_are_known(rows, order, log_of):
+    clicks = clicks_of((*row[:3], number) for number, row in enumerate(rows))
+    log, counters = log_of(clicks), live()
+    arrivals = sorted((click.time + order.uniform(0, DELAY), click) for click in clicks)
+    for moment in range(0, 60, 3):
+        counters.add(click for arrival, click in arrivals if moment - 3 < arrival <= moment)
+        assert_same(counters, log, moment)
+
+
+def test_counts_are_exact_however_late_a_click_comes():
+    late, punctual = (LiveClicks(INFO, num_items=3, num_domains=2) for _ in range(2))
+    clicks = [Click("u", 0, 0, 1.0), Click("v", 2, 1, 4.0), Click("u", 0, 1, 6.0)]
+    punctual.add(clicks)
+    late.add(clicks[1:])
+    late.advance(30.0)
+    late.add(clicks[:1])
+    counts, expected = (counters.counts(0, np.arange(3), np.array([31.0])) for counters in (late, punctual))
+    assert expected.in_domain[0, 0, 1] == pytest.approx(2 ** (-(31 - DELAY - 1) / 20))
+    for name in ("in_domain", "overall", "domain_total", "overall_total", "age"):
+        np.testing.assert_allclose(getattr(counts, name), getattr(expected, name), rtol=1e-6)
+
+
+@settings(max_examples=10)
+@given(rows=logs, cut=st.integers(5, 20))
+def test_counters_go_on_from_the_end_of_a_log(rows, cut, log_of, tmp_path_factory):
+    path, clicks = tmp_path_factory.mktemp("counters") / "counters.npz", clicks_of(rows)
+    log = log_of(clicks, until=cut)
+    ended = LiveClicks.of_log(log)
+    ended.save(path)
+    earlier, later = ([click for click in clicks if (click.time < ended.known) == early] for early in (True, False))
+
+    def last_items(user):
+        return [click.item for click in earlier if click.user == user]
+
+    counters = LiveClicks(INFO, NUM_ITEMS, NUM_DOMAINS, last_items)
+    counters.load(path)
+    assert counters.known <= cut
+    counters.add(later)
+    log.until = None
+    for moment in (30, 31, 60):
+        assert_same(counters, log, moment)
+
+
+def test_items_whose_counts_decayed_to_nothing_are_dropped():
+    counters = LiveClicks(INFO, num_items=1000, num_domains=2)
+    for number in range(1000):
+        counters.add([Click("u", number, 0, 10.0 * number)])
+        counters.advance(10.0 * number + 5)
+    in_memory = 20.0 * -np.log2(live_clicks.FORGOTTEN) / 10
+    assert len(counters.items) == pytest.approx(in_memory, abs=2)
+    followers_in_memory = live_followers.FORGOTTEN_AFTER * max(CO_HALF_LIVES) / 10
+    assert len(counters._followers._of) <= followers_in_memory + 2 * max(CO_HALF_LIVES) / 10
+    # The oldest click is remembered as the first, for the age.
+    (age,) = counters.counts(0, np.array([0]), np.array([10_000.0])).age[0]
+    assert age == pytest.approx((10_000 - DELAY) / 3)
+
+
+def test_the_users_who_clicked_latest_are_remembered(monkeypatch):
+    monkeypatch.setattr(live_clicks, "MOST_USERS", 2)
+    counters = LiveClicks(INFO, num_items=9, num_domains=1)
+    counters.add(
+        Click(user, item, 0, float(time)) for time, (user, item) in enumerate(zip("abca", range(4), strict=True))
+    )
+    counters.advance(100.0)
+    assert list(counters._last) == ["c", "a"]
+    assert len(counters.co_clicks(histories_of([[0]])).items) == 0  # a's first click was forgotten with a
+
+
+def test_a_moment_before_an_earlier_one_is_refused():
+    counters = LiveClicks(INFO, num_items=2, num_domains=1)
+    counters.advance(50.0)
+    with pytest.raises(ValueError, match=r"moment 49.0: the clicks before 50.0 are counted already"):
+        counters.counts(0, np.arange(2), np.array([49.0]))

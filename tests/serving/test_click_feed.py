@@ -1,0 +1,192 @@
+"""Live counters over HTTP: lists follow the clicks, as the evaluator's do, and say so where counters are away."""
+
+from contextlib import closing
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from adi.exporting.export import export
+from adi.serving import click_feed
+from adi.serving.app import create_app
+from adi.serving.click_feed import ClickFeed
+from adi.serving.events import EventStoreError, SqliteEventStore
+from adi.serving.metrics import Metrics
+from adi.serving.redis_events import RedisEventStore
+from adi.serving.service import Service
+from adi.training.fitted import open_run
+from adi.training.train import train
+
+SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 64, "embedding_std": 1.0}
+NUM_ROWS = 40
+
+
+@pytest.fixture(scope="module")
+def run(trending, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "run"
+    train(trending.folder, "dnn", folder, settings=SMALL)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(run):
+    export(run, run.parent / "bundle")
+    return run.parent / "bundle"
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def live(bundle, clock):
+    return Service(bundle, Metrics(), clock=clock)
+
+
+def click(item="i3", domain="big", time=40_000.0, user="u1"):
+    return {"user": user, "events": [{"item": item, "domain": domain, "time": time}]}
+
+
+def ignored(service, reason):
+    return service.metrics.clicks_ignored.labels("", reason)._value.get()
+
+
+def test_the_events_of_a_log_give_the_lists_of_the_evaluator(run, live, clock, listen):
+    server = listen(create_app(live), live)
+    _, dataset, scorer = open_run(run)
+    users, items, domains = dataset.targets("test", dataset.rows("test"))
+    times = dataset.times("test")
+    score = [scorer.against(domain, dataset.corpora.retrievable(domain)) for domain in range(2)]
+    for row in np.argsort(times, kind="stable")[:NUM_ROWS]:
+        clock.now, domain, user = float(times[row]), int(domains[row]), dataset.users.key(int(users[row]))
+        name, event = dataset.domains[domain], {"item": dataset.items.key(int(items[row])), "time": clock.now}
+        live.refresh_trends()
+        if clock.now < live.bundle().trends.start + dataset.manifest.trend.delay:  # not all of the log is known yet
+            server.ask("/v1/events", click(**event, domain=name, user=user))
+            continue
+        (scores,) = score[domain](dataset.queries("test", np.array([row]), known="live"))
+        reply = server.ask("/v1/retrieve", {"user": user, "domains": [name], "k": 24, "explain": True}).body
+        (result,) = reply["results"]
+        served = result["domains"][name]
+        numbers = [dataset.items.find(item) for item in served["items"]]
+        assert sorted(numbers) == list(range(24))
+        np.testing.assert_allclose(served["scores"], scores[numbers], rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(np.sum([*served["parts"].values()], axis=0), served["scores"], rtol=1e-3, atol=1e-3)
+        assert not result["without_trends"]
+        assert server.ask("/v1/events", click(**event, domain=name, user=user)).status == 204
+
+
+def test_clicks_that_cannot_be_counted_are_ignored_and_said(bundle, clock):
+    reports = []
+    service = Service(bundle, Metrics(), clock=clock, report=reports.append)
+    service.bundle().feed._ahead = 60.0
+    clock.now = 41_000.0
+    events = [click(), click(), click(item="newer than the bundle"), click(time=41_061.0), click(time=100.0)]
+    for event in events:
+        service.events.add(
+            event["user"],
+            [(event["events"][0]["item"], event["events"][0]["domain"])],
+            [event["events"][0]["time"]],
+        )
+    service.refresh_trends()
+    assert [ignored(service, reason) for reason in ("duplicate", "unknown", "future", "old")] == [1, 1, 1, 1]
+    assert service.metrics.clicks.labels("")._value.get() == 1
+    assert reports == ["Counters ignored clicks: 1 duplicate, 1 unknown, 1 future."]
+
+
+@pytest.mark.parametrize("time", [None, "2026-01-02T03:04:05Z"])
+def test_an_event_needs_a_time_of_the_kind_of_the_log(live, listen, time):
+    server = listen(create_app(live), live)
+    reply = server.ask("/v1/events", click(time=time))
+    assert reply.status == 422
+    assert reply.body["detail"].startswith("events.0.time: ")
+    assert "The time of the bundle's log is a number" in reply.body["detail"]
+
+
+def test_without_counters_lists_say_that_they_have_no_trends(bundle, clock, listen, monkeypatch):
+    class Away(SqliteEventStore):
+        away = False
+
+        def clicks(self, after):
+            if self.away:
+                raise EventStoreError("away")
+            return super().clicks(after)
+
+    reports = []
+    service = Service(bundle, Metrics(), store := Away(), clock=clock, report=reports.append)
+    server, request = (
+        listen(create_app(service), service),
+        {"history": ["i1"], "k": 3, "domains": ["big"], "explain": True},
+    )
+
+    def result():
+        return server.ask("/v1/retrieve", request).body["results"][0]
+
+    assert not result()["without_trends"]
+    store.away = True
+    service.refresh_trends()
+    assert not result()["without_trends"]  # for a while
+    monkeypatch.setattr(click_feed, "GRACE", -1.0)
+    service.refresh_trends()
+    assert result()["without_trends"]
+    assert result()["domains"]["big"]["parts"] is None
+    assert service.metrics.lists_without_trends._value.get() == 2
+    monkeypatch.undo()
+    store.away = False
+    service.refresh_trends()
+    assert not result()["without_trends"]
+    assert "Lists come without trends." in reports
+    assert reports[-1] == "Lists have trends again."
+
+
+def test_clicks_are_read_from_files(bundle, clock, tmp_path):
+    reports = []
+    service = Service(bundle, Metrics(), clock=clock, clicks=tmp_path, report=reports.append)
+    clock.now = 41_000.0
+    table = pa.table({"user": ["u1", "u2"], "item": ["i3", "i4"], "domain": ["big", "small"], "time": [40_000, 40_001]})
+    pq.write_table(table, tmp_path / "1.parquet")
+    (tmp_path / "2.parquet").write_bytes(b"no parquet")
+    service.refresh_trends()
+    service.refresh_trends()
+    assert service.metrics.clicks.labels("")._value.get() == 2
+    assert len(reports) == 1
+    assert "2.parquet: left out" in reports[0]
+
+
+@pytest.fixture(params=["file", "redis"])
+def opened(request, tmp_path):
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_server").url
+        return lambda: RedisEventStore(url)
+    return lambda: SqliteEventStore(tmp_path / "events.db")
+
+
+def test_after_a_restart_the_clicks_since_the_export_are_counted_again(bundle, clock, opened):
+    clock.now = 41_000.0
+    counts = []
+    for restarted in (False, True):
+        with closing(opened()) as store:
+            if not restarted:
+                store.add("u1", [("i3", "big"), ("i4", "small")], [40_000.0, 40_010.0])
+            trends = Service(bundle, Metrics(), store, clock=clock).bundle().trends
+            counts.append(trends.clicks.counts(0, np.arange(24), np.array([clock.now])).overall)
+    np.testing.assert_array_equal(*counts)
+    assert counts[0].max() > 0.1
+
+
+def test_the_feed_of_a_log_of_numbers_has_all_clicks_at_once(bundle):
+    service = Service(bundle, Metrics())
+    feed = service.bundle().feed
+    assert isinstance(feed, ClickFeed)
+    service.events.add("u1", [("i3", "big")], [50_000.0])
+    feed.refresh()
+    assert feed.trends.clicks.known == 50_001.0
