@@ -94,7 +94,7 @@ def test_a_wrong_config_is_named(adi, tmp_path: Path, content: str | None, messa
 
 
 def test_a_fitted_model_has_no_training(adi) -> None:
-    assert shown(adi, "popularity") == {"model": {}}
+    assert shown(adi, "popularity") == {"model": {"half_life": None}}
     done = adi("train", "anywhere", "--model", "popularity", "--show-config", "--set", "epochs=3")
     assert "setting 'epochs' belongs to training, and popularity is fitted without training." in done.stderr
 

@@ -154,6 +154,7 @@ def write(folder, manifest, log, tests, candidates=None):
         (folder / part).mkdir()
         for column, name in enumerate(("user", "item", "domain", extra)):
             np.save(folder / part / f"{name}.npy", np.array([row[column] for row in rows], dtype=np.int32))
+        np.save(folder / part / "time.npy", np.arange(len(rows)))
     counts = np.bincount([row[0] for row in log], minlength=MAX_USERS)
     np.save(folder / "interactions" / "user_offsets.npy", np.concatenate([[0], np.cumsum(counts)]))
     if candidates is not None:

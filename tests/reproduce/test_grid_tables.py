@@ -27,7 +27,8 @@ def test_the_settings_of_every_cell_are_valid(table, dataset, quick) -> None:
 
 
 def test_table_2_runs_every_model_of_the_catalog() -> None:
-    assert {row.model for row in TABLES["table2"].rows} == set(MODELS)
+    needs_trends = {"co-clicks"}  # which no data set of the tables has
+    assert {row.model for row in TABLES["table2"].rows} == set(MODELS) - needs_trends
 
 
 def test_every_data_set_is_known_and_its_domains_are_counted() -> None:

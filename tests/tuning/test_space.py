@@ -10,7 +10,7 @@ from adi.models.catalog import MODELS
 from adi.training.settings import as_config, settings_for
 from adi.tuning.space import Choices, Range, as_mapping, changed, search_space, sections
 
-TUNABLE = [name for name, model in MODELS.items() if model.settings.model_fields]
+TUNABLE = [name for name, model in MODELS.items() if model.search]
 
 
 def space_of(model: str, given: Any = None, **settings: Any) -> dict[str, Range | Choices]:
@@ -116,6 +116,7 @@ def test_a_value_is_checked_beside_the_base_settings() -> None:
         space_of("dnn", {"uniform": {"low": 0, "high": 9}}, in_batch=False)
 
 
-def test_popularity_has_nothing_to_tune() -> None:
-    with pytest.raises(AdiError, match="popularity has nothing to tune"):
+def test_popularity_has_no_default_space() -> None:
+    """Its half-life is one of the data's."""
+    with pytest.raises(AdiError, match="popularity has no default search space"):
         space_of("popularity")
