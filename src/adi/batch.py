@@ -90,7 +90,7 @@ class DomainCandidates:
 
 @dataclass(frozen=True)
 class DomainTrends:
-    """What is known at the moments of one domain's samples, which are sorted by moment.
+    """Trend features and co-clicks at the moments of one domain's samples, which are sorted by moment.
 
     Attributes:
         cuts: g + 1 row numbers: samples ``cuts[i]:cuts[i + 1]`` of the domain have moment i.

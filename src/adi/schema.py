@@ -164,7 +164,7 @@ class HalfLives(Strict):
 
 
 class CoClicks(HalfLives):
-    """What is clicked after what: co-clicks of the `last` items of a history, in the `window` newest of each item.
+    """Co-clicks of the `last` items of a history: the `window` newest clicks that followed each of these items.
 
     Items with less than `least_share` of these do not count.
     """
@@ -175,7 +175,7 @@ class CoClicks(HalfLives):
 
 
 class Trend(HalfLives):
-    """What is clicked now: counters of each item's clicks by time, which are known after `delay`."""
+    """Counters of each item's clicks by time, which know a click after `delay`."""
 
     delay: Duration
     co_clicks: CoClicks | None = None

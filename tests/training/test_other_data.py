@@ -26,6 +26,9 @@ RUNS: dict[str, dict[str, Any]] = {
     "dnn": {},
 }
 
+WITHOUT_PRIOR = [name for name, settings in RUNS.items() if settings]
+"""Runs whose scores depend on nothing but the query and the item: a popularity prior counts the rows of the data."""
+
 
 @pytest.fixture(scope="module", params=RUNS)
 def run(prepared: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
@@ -64,10 +67,9 @@ def test_a_copy_of_the_data_gives_the_same_ranks(run: Path, prepared: Path, tmp_
     assert own == copy.model_copy(update={"prepared": None, "unknown": ()})
 
 
+@pytest.mark.parametrize("run", WITHOUT_PRIOR, indirect=True)
 def test_scores_depend_on_ids_alone(run: Path, later: Callable[..., Path]) -> None:
     """Whatever else is in the data, and however it is numbered: users, items, domains, values and buckets."""
-    if run.name == "dnn":
-        pytest.skip("its popularity prior counts the rows of the data")
     own = open_run(run)
     users, items = ["bo b", "eve", "joe", "zoë"], ["pen", "ink", "mug", "été", "cap"]
     for changes, domains in (((renumber,), ("search", "feed", "kiosk")), ((without_kiosk,), ("search", "feed"))):
@@ -79,9 +81,8 @@ def test_scores_depend_on_ids_alone(run: Path, later: Callable[..., Path]) -> No
             np.testing.assert_allclose(scores(other, users, items, domain), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("run", WITHOUT_PRIOR, indirect=True)
 def test_items_that_the_run_does_not_know_score_by_their_features(run: Path, later: Callable[..., Path]) -> None:
-    if run.name == "dnn":
-        pytest.skip("its popularity prior counts the rows of the data")
     opened = open_run(run, prepared=later(renumber))
     one, same, known = scores(opened, ["eve"], ["aa", "bb", "pen"], "feed")[0]
     assert one == pytest.approx(same, abs=1e-6)  # two new items with the same features

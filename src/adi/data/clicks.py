@@ -14,7 +14,7 @@ from adi.data.manifest import TrendInfo
 
 @dataclass(frozen=True)
 class Counts:
-    """What counters know of m items in one domain at g moments, for K half-lives.
+    """Decayed counts of m items in one domain at g moments, for K half-lives.
 
     Attributes:
         in_domain: decayed clicks of each item in the domain (g, m, K).
@@ -34,7 +34,7 @@ class Counts:
 
 
 class ClickLog:
-    """What counters know at any moment: the clicks strictly before the moment less the delay.
+    """Counts and co-clicks at any moment, from the clicks strictly before the moment less the delay.
 
     Args:
         folder: the arrays that `adi.preparation.trends` wrote.

@@ -25,7 +25,7 @@ from adi.errors import AdiError, suggestion
 Part = Literal["train", "validation", "test"]
 
 Known = Literal["frozen", "live"]
-"""What a query knows: ``frozen``, the rows of training and validation alone; ``live``, all rows before its moment."""
+"""The rows that a query knows: ``frozen``, of training and validation alone; ``live``, all rows before its moment."""
 
 
 class Dataset:

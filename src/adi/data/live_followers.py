@@ -37,7 +37,7 @@ class LiveFollowers:
         self._sweep(known)
 
     def arrays(self) -> dict[str, Array]:
-        """What `set` takes over, by name."""
+        """The arguments of `set` without `known`, by name."""
         items, times = (
             np.concatenate([pair[number] for pair in self._of.values()]) if self._of else np.empty(0)
             for number in (0, 1)

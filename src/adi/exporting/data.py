@@ -28,7 +28,7 @@ def write_data(dataset: Dataset, out: Path) -> None:
 
 
 def _not_served(dataset: Dataset) -> Callable[[str, list[str]], list[str]]:
-    """What to leave out of the copy of a prepared dataset. After a refit, and by a run's coding, no id is held out."""
+    """Names to leave out of the copy of a prepared dataset. After a refit, and by a run's coding, no id is held out."""
     left_out = {*NOT_SERVED, "held_out_ids"} if dataset.all_rows or dataset.is_recoded else {*NOT_SERVED}
 
     def ignored(folder: str, names: list[str]) -> list[str]:

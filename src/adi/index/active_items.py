@@ -79,7 +79,7 @@ class ActiveItems:
         return hits
 
     def rows(self, positions: Array) -> tuple[Array, Array]:
-        """Which of some positions are active, and the rows of those among the active items."""
+        """A mask of the active ones among some positions, and the rows of those among the active items."""
         active = self.is_active[positions]
         return active, np.searchsorted(self.positions, positions[active])
 

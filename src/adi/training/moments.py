@@ -46,7 +46,7 @@ class Moments:
         self._clicks, self._batch_size = clicks, batch_size
 
     def of_samples(self, domain: int, rows: Array, queries: Queries) -> "KnownAtMoments":
-        """What is known at the moments of a domain's training rows, sorted by group, and of their queries."""
+        """The counters at the moments of a domain's training rows, which are sorted by group, and of their queries."""
         groups = self.group_of[rows]
         distinct, first = np.unique(groups, return_index=True)
         cuts = (*first.tolist(), len(rows))
@@ -73,7 +73,7 @@ class Moments:
 
 @dataclass
 class KnownAtMoments:
-    """What is known of items at the g moments of a domain's n samples.
+    """The counters of items at the g moments of a domain's n samples.
 
     Args:
         cuts: the samples of moment i are ``cuts[i]:cuts[i + 1]``.
@@ -100,7 +100,7 @@ class KnownAtMoments:
         return shares
 
     def trends(self, drawn: Candidates) -> DomainTrends:
-        """What the model sees of the candidates, for which `shares` was called."""
+        """Trend features and co-clicks of the candidates, for which `shares` was called."""
         assert self._counts is not None
         pairs = self.clicks.co_clicks(self.queries.histories, self.moment_of)
         offsets, columns = drawn.known(pairs.items, pairs.offsets)
