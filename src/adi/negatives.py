@@ -31,12 +31,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from adi.columns import columns_of
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 NO_ITEMS: Ints = np.empty(0, dtype=np.int64)
-_MAX_TABLE_RATIO = 8
-"""A lookup table over all item indices is faster than binary search, unless it is this many times longer than the items
-that are looked up."""
 
 
 @dataclass(frozen=True)
@@ -64,26 +63,9 @@ class Candidates:
             items: known positives of each sample's user in this domain, as item indices, one sample after the other.
             offsets: (n + 1,) the position at which each sample's items begin; the last is ``len(items)``.
         """
-        columns = self._columns(items)
+        columns = columns_of(items, self.items)
         hits = np.flatnonzero(columns >= 0)
         return np.searchsorted(hits, offsets), columns[hits]
-
-    def is_candidate(self, items: Ints) -> NDArray[np.bool_]:
-        """Whether each item is among the candidates."""
-        return self._columns(items) >= 0
-
-    def _columns(self, items: Ints) -> Ints:
-        """The column of each item, -1 for an item that is not a candidate."""
-        if not len(items) or not len(self.items):
-            return np.full(len(items), -1)
-        largest = max(items.max(), self.items[-1])
-        if largest < _MAX_TABLE_RATIO * len(items):
-            column_of = np.full(largest + 1, -1)
-            column_of[self.items] = np.arange(len(self.items))
-            columns: Ints = column_of.take(items)
-            return columns
-        columns = np.searchsorted(self.items, items)
-        return np.where(self.items.take(columns, mode="clip") == items, columns, -1)
 
 
 @dataclass(frozen=True)

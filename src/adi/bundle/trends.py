@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 
 from adi.bundle.manifest import COUNTERS, TrendsInfo
+from adi.columns import columns_of
 from adi.data.arrays import Array
 from adi.data.co_clicks import FOLLOWING
 from adi.data.dataset import Dataset
@@ -87,22 +88,21 @@ class Trends:
 
     def added_scores(self, domain: int, trending: Trending, histories: Histories) -> list[AddedScores]:
         """Return the scores of co-clicks with the last items of n histories, for items of a domain."""
-        pairs = self.clicks.co_clicks(histories)
-        positions, inside = _positions_in(self._items[domain], pairs.items)
-        if not inside.any():
+        pairs = self.clicks.co_clicks(histories, None, self._items[domain])
+        positions = pairs.columns
+        if not len(positions):
             return [NONE_ADDED] * len(histories)
-        positions = positions[inside]
         features = np.tile(trending.quiet, (len(positions), 1))
         is_active, rows = trending.active.rows(positions)
         features[is_active] = trending.features[rows]
-        scores = self._graphs[domain].co_click_scores(pairs.values[inside], features)
-        cuts = np.concatenate([[0], np.cumsum(inside)])[pairs.offsets]
-        return [AddedScores(positions[begin:end], scores[begin:end]) for begin, end in pairwise(cuts)]
+        scores = self._graphs[domain].co_click_scores(pairs.values, features)
+        return [AddedScores(positions[begin:end], scores[begin:end]) for begin, end in pairwise(pairs.offsets)]
 
     def _trending(self, domain: int, moment: float) -> Trending:
         corpus, graphs = self._items[domain], self._graphs[domain]
         held = self.clicks.items
-        positions, inside = _positions_in(corpus, held)
+        positions = columns_of(held, corpus)
+        inside = positions >= 0
         items = held[inside]
         counts = self.clicks.counts(domain, items, np.array([moment]))
         (features,), (quiet,) = trend_features(counts), quiet_features(counts)
@@ -120,13 +120,6 @@ class Trends:
             return ()
         items: list[int] = self._dataset.histories(np.array([number])).last(FOLLOWING).items.tolist()
         return items
-
-
-def _positions_in(corpus: Array, items: Array) -> tuple[Array, Array]:
-    """The positions of items (n,) in an ascending corpus, and which of them are in it."""
-    items = items.astype(corpus.dtype)  # else the search would convert the whole corpus to the other type
-    positions = np.minimum(np.searchsorted(corpus, items), len(corpus) - 1)
-    return positions, corpus[positions] == items
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:

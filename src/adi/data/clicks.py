@@ -54,10 +54,14 @@ class ClickLog:
         self._domains = read_decayed_sums(folder, "domain", self.times, self.half_lives)
         self.followers: CoClicks | None = None
         if info.co_clicks is not None:
-            keys, followers = read_array(folder / "pair_key.npy"), read_array(folder / "pair_item.npy")
             half_lives = np.asarray(info.co_clicks.half_lives, dtype=np.float64)
             self.followers = CoClicks(
-                keys, followers, self.times, half_lives, info.co_clicks.window, info.co_clicks.least_share
+                totals=read_decayed_sums(folder, "source", self.times, half_lives),
+                followers=read_array(folder / "follower_item.npy"),
+                counts=read_array(folder / "follower_sum.npy").reshape(-1, len(half_lives)),
+                next_ranks=read_array(folder / "follower_next.npy"),
+                window=info.co_clicks.window,
+                least_share=info.co_clicks.least_share,
             )
 
     @property
@@ -111,9 +115,12 @@ class ClickLog:
             np.add.at(counts[number], columns[inside], np.exp2(-ages).astype(np.float32))
         return counts
 
-    def co_clicks(self, histories: Histories, moments: Array) -> Pairs:
-        """The co-clicks of n histories, each at its own moment; none if they are not counted. See `CoClicks.at`."""
+    def co_clicks(self, histories: Histories, moments: Array, items: Array) -> Pairs:
+        """The co-clicks of n histories, each at its own moment, with `items` (m,), ascending. See `CoClicks.at`.
+
+        There are none if they are not counted.
+        """
         if self.followers is None or self.info.co_clicks is None:
             return no_pairs(len(moments))
         known, ranks = self.known_at(moments)
-        return self.followers.at(histories.recent(self.info.co_clicks.last), ranks, known, self.num_items)
+        return self.followers.at(histories.recent(self.info.co_clicks.last), ranks, known, items)

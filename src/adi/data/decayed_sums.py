@@ -65,23 +65,14 @@ def write_decayed_sums(
     folder: Path, name: str, blocks: Iterable[Array], length: int, times: Array, half_lives: Array
 ) -> None:
     """Write the arrays ``<name>_key.npy`` and ``<name>_sum.npy`` from keys in ascending order, a block at a time."""
-    num_sums = len(half_lives)
     with (
         ArrayWriter(folder / f"{name}_key.npy", length, np.int64) as keys,
-        ArrayWriter(folder / f"{name}_sum.npy", length * num_sums, np.float32) as sums,
+        ArrayWriter(folder / f"{name}_sum.npy", length * len(half_lives), np.float32) as sums,
     ):
-        last_key, last_sums = np.int64(-1), np.zeros(num_sums)
+        running = RunningSums(half_lives)
         for block in blocks:
-            seconds = times[block & ((1 << RANK_BITS) - 1)]
-            continued = block[0] >> RANK_BITS == last_key >> RANK_BITS and last_key >= 0
-            summed = _running_sums(block >> RANK_BITS, seconds, half_lives)
-            if continued:
-                same = slice(0, int(np.searchsorted(block, (block[0] >> RANK_BITS) + 1 << RANK_BITS)))
-                ages = (seconds[same] - times[last_key & ((1 << RANK_BITS) - 1)])[:, None] / half_lives
-                summed[same] += last_sums * np.exp2(-ages)
             keys.append(block)
-            sums.append(summed.ravel())
-            last_key, last_sums = block[-1], summed[-1]
+            sums.append(running.add(block >> RANK_BITS, times[block & ((1 << RANK_BITS) - 1)]).ravel())
 
 
 def read_decayed_sums(folder: Path, name: str, times: Array, half_lives: Array) -> DecayedSums:
@@ -90,11 +81,30 @@ def read_decayed_sums(folder: Path, name: str, times: Array, half_lives: Array) 
     return DecayedSums(read_array(folder / f"{name}_key.npy"), sums, times, half_lives)
 
 
-def _running_sums(segments: Array, times: Array, half_lives: Array) -> Array:
-    """The decayed count of each click's segment up to and including the click (n, K).
+class RunningSums:
+    """The decayed count of each click's segment at the click, itself included, from blocks of clicks.
 
-    Doubles the number of clicks that each sum covers until it covers the longest segment.
+    Clicks come sorted by segment and time; a segment may go on in the next block.
+
+    Args:
+        half_lives: (K,).
     """
+
+    def __init__(self, half_lives: Array) -> None:
+        self.half_lives = half_lives
+        self._segment, self._time, self._sums = -1, 0.0, np.zeros(len(half_lives))  # of the last click
+
+    def add(self, segments: Array, times: Array) -> Array:
+        """The sums of the next b clicks, b > 0, of `segments` (b,), at `times` (b,): (b, K)."""
+        sums = _sums_of_block(segments, times, self.half_lives)
+        same = slice(0, int(np.searchsorted(segments, self._segment, side="right")))
+        sums[same] += self._sums * np.exp2(-(times[same] - self._time)[:, None] / self.half_lives)
+        self._segment, self._time, self._sums = int(segments[-1]), float(times[-1]), sums[-1].copy()
+        return sums
+
+
+def _sums_of_block(segments: Array, times: Array, half_lives: Array) -> Array:
+    """The sums (b, K) of a block alone: doubles how many clicks each sum covers until it covers the longest segment."""
     first = np.flatnonzero(np.diff(segments, prepend=segments[0] - 1))
     position = np.arange(len(segments)) - np.repeat(first, np.diff(first, append=len(segments)))
     sums = np.ones((len(segments), len(half_lives)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from adi.data.arrays import Array
 from adi.data.clicks import ClickLog, Counts
-from adi.data.co_clicks import FOLLOWING, Pairs, no_pairs
+from adi.data.co_clicks import FOLLOWING, Pairs, Windows, no_pairs
 from adi.data.histories import Histories
 from adi.data.live_followers import LiveFollowers
 from adi.data.manifest import TrendInfo
@@ -92,7 +92,7 @@ class LiveClicks:
         first, clicked = log.first(every_item)
         clicks._first = np.where(clicked & (first < known), first, np.inf)
         if clicks._followers is not None and log.followers is not None:
-            clicks._followers.set(*log.followers.newest(int(rank)), clicks.known)
+            clicks._followers.set(log.followers.windows(int(rank)), clicks.known)
         return clicks
 
     def add(self, clicks: Iterable[Click]) -> None:
@@ -112,8 +112,8 @@ class LiveClicks:
         in_domain, overall, domain_total, overall_total, age = (np.stack(part) for part in zip(*parts, strict=True))
         return Counts(in_domain, overall, domain_total, overall_total, age, self.num_items)
 
-    def co_clicks(self, histories: Histories, moments: Array | None = None) -> Pairs:
-        """The co-clicks of n histories with the clicks counted so far; see `ClickLog.co_clicks`.
+    def co_clicks(self, histories: Histories, moments: Array | None, items: Array) -> Pairs:
+        """The co-clicks of n histories with `items` (m,), of the clicks counted so far; see `ClickLog.co_clicks`.
 
         With `moments` (n,), all clicks known at the latest of them are counted first; raises `ValueError` for a moment
         before one of an earlier call.
@@ -123,7 +123,7 @@ class LiveClicks:
                 self._advance(float(moments.max()))
             if self._followers is None:
                 return no_pairs(len(histories))
-            return self._followers.at(histories, self.known, self.num_items)
+            return self._followers.at(histories, self.known, items)
 
     def advance(self, moment: float) -> None:
         """Count the clicks that are known at a moment. Raises `ValueError` for one before that of an earlier call."""
@@ -142,8 +142,8 @@ class LiveClicks:
                 "clicked": clicked,
                 "first": self._first[clicked],
             }
-            followers = {} if self._followers is None else self._followers.arrays()
-        np.savez(path, allow_pickle=False, **arrays, **followers)
+            followers = {} if self._followers is None else self._followers.windows()._asdict()
+        np.savez(path, allow_pickle=False, **arrays, **{f"followers_{name}": part for name, part in followers.items()})
 
     def load(self, path: Path) -> None:
         """Read the counters that `save` wrote."""
@@ -153,8 +153,8 @@ class LiveClicks:
             self._counts, self._totals = arrays["counts"], arrays["totals"]
             self._first[arrays["clicked"]] = arrays["first"]
             if self._followers is not None:
-                sources, offsets = arrays["sources"], arrays["offsets"]
-                self._followers.set(sources, offsets, arrays["followers"], arrays["times"], self.known)
+                windows = Windows(*(arrays[f"followers_{name}"] for name in Windows._fields))
+                self._followers.set(windows, self.known)
 
     def _counts_at(self, domain: int, items: Array, moment: float) -> tuple[Array, ...]:
         """The arrays of `Counts` at one moment, without its dimension."""

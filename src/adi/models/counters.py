@@ -12,7 +12,6 @@ from adi.data.dataset import Dataset
 from adi.data.queries import Queries
 from adi.durations import Duration, in_log_time
 from adi.errors import AdiError
-from adi.models.live_scores import pairs_among
 
 
 def position_of(half_life: Duration, dataset: Dataset, half_lives: Sequence[float], *, name: str) -> int:
@@ -49,10 +48,10 @@ def click_shares(queries: Queries, domain: int, items: Array, life: int) -> Arra
 def co_click_shares(queries: Queries, items: Array, life: int) -> Array:
     """Each item's share of the decayed co-clicks of a query's last items, summed over these (n, m)."""
     clicks, moments = known(queries)
-    pairs, rows, columns = pairs_among(items, clicks.co_clicks(queries.histories, moments))
-    num_lives = pairs.shape[1] // 2
+    pairs = clicks.co_clicks(queries.histories, moments, items)
+    num_lives = pairs.values.shape[1] // 2
     shares = np.zeros((len(queries), len(items)), dtype=np.float32)
-    shares[rows, columns] = (pairs[:, life] + pairs[:, num_lives + life]).numpy()
+    shares[pairs.rows, pairs.columns] = pairs.values[:, life] + pairs.values[:, num_lives + life]
     return shares
 
 

@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 
 from adi.data.arrays import Array
-from adi.data.co_clicks import Pairs
 from adi.data.queries import Queries
 from adi.errors import AdiError
 from adi.features.trends import trend_features
@@ -33,7 +32,8 @@ def scores_with_trends(
     moments, moment_of = np.unique(queries.moments, return_inverse=True)
     order = np.argsort(moment_of, kind="stable")
     cuts = np.searchsorted(moment_of[order], np.arange(len(moments) + 1))
-    pairs, pair_rows, pair_columns = pairs_among(items, queries.clicks.co_clicks(queries.histories, queries.moments))
+    pairs = queries.clicks.co_clicks(queries.histories, queries.moments, items)
+    pair_rows, pair_shares = pairs.rows, torch.from_numpy(pairs.values)
     scores = torch.empty(len(queries), len(items))
     for first in range(0, len(moments), MOMENTS_AT_ONCE):
         chunk = moments[first : first + MOMENTS_AT_ONCE]
@@ -44,16 +44,8 @@ def scores_with_trends(
             scores[rows] = model.scores(users[rows], torch.cat([vectors, coordinates[number]], dim=1))
         moment = moment_of[pair_rows] - first
         inside = np.flatnonzero((moment >= 0) & (moment < len(chunk)))
-        row, column = torch.from_numpy(pair_rows[inside]), torch.from_numpy(pair_columns[inside])
-        shares, of_pairs = pairs[torch.from_numpy(inside)], features[torch.from_numpy(moment[inside]), column]
+        row, column = torch.from_numpy(pair_rows[inside]), torch.from_numpy(pairs.columns[inside])
+        shares, of_pairs = pair_shares[torch.from_numpy(inside)], features[torch.from_numpy(moment[inside]), column]
         added = model.co_click_scores(shares.to(device), of_pairs.to(device), code)
         scores[row, column] += added.cpu()
     return scores
-
-
-def pairs_among(items: Array, pairs: Pairs) -> tuple[Tensor, Array, Array]:
-    """The pairs whose item is among `items` (m,): their shares (P, C), queries (P,) and columns (P,)."""
-    columns = np.minimum(np.searchsorted(items, pairs.items), len(items) - 1)
-    inside = items[columns] == pairs.items
-    rows = np.repeat(np.arange(len(pairs.offsets) - 1), np.diff(pairs.offsets))
-    return torch.from_numpy(pairs.values[inside]), rows[inside], columns[inside]

@@ -8,8 +8,8 @@ import numpy as np
 from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import ROWS_PER_BATCH, Array, ArrayWriter, read_array
-from adi.data.co_clicks import FOLLOWING
-from adi.data.decayed_sums import RANK_BITS, write_decayed_sums
+from adi.data.co_clicks import FOLLOWING, NEVER
+from adi.data.decayed_sums import RANK_BITS, RunningSums, write_decayed_sums
 from adi.data.manifest import CoClickInfo, TrendInfo
 from adi.durations import in_log_time
 from adi.preparation.cleaning import TimeKind
@@ -40,8 +40,10 @@ def write_trends(
     click_{item,domain}.npy their items and domains
     item_{key,sum}.npy      decayed sums (`adi.data.decayed_sums`) of items, for each domain and then for all together
     domain_{key,sum}.npy    decayed sums of domains, and then of all together
-    pair_{key,item}.npy     each click again for every one of its user's last clicks: that one's item and the click's
-                            rank as key, and the click's item
+    source_{key,sum}.npy    each click again for every one of its user's last clicks: decayed sums of their items
+    follower_{item,sum,next}.npy
+                            the click's item, and its decayed sum and next rank after the same source
+                            (`adi.data.co_clicks`)
 
     All sorting is the engine's, within its memory; the rest passes block by block.
     """
@@ -73,23 +75,53 @@ def write_trends(
         )
         write_decayed_sums(out, name, column(f"{keys} ORDER BY key"), 2 * length, times, half_lives)
     if info.co_clicks is not None:
-        _write_pairs(database, out, column)
+        _write_followers(database, out, column, times, info.co_clicks)
     database.execute("DROP TABLE clicks")
 
 
-def _write_pairs(database: Connection, out: Path, column: Callable[[str], Iterator[Array]]) -> None:
+def _write_followers(
+    database: Connection, out: Path, column: Callable[[str], Iterator[Array]], times: Array, info: CoClickInfo
+) -> None:
     """Write each click of the table `clicks` as follower of its user's last clicks."""
     pairs = " UNION ALL ".join(
         f"SELECT lag(item, {back}) OVER (PARTITION BY user ORDER BY rank) AS source, rank, item, {back} AS back "
         "FROM clicks"
         for back in range(1, FOLLOWING + 1)
     )
-    database.execute(f"CREATE TABLE pairs AS SELECT * FROM ({pairs}) WHERE source IS NOT NULL")
-    num_pairs = int(database.sql("SELECT count(*) FROM pairs").fetchall()[0][0])
-    key, order = f"source::BIGINT * {1 << RANK_BITS} + rank", "ORDER BY source, rank, back"
-    _write(out / "pair_key.npy", column(f"SELECT {key} FROM pairs {order}"), num_pairs, np.int64)
-    _write(out / "pair_item.npy", column(f"SELECT item FROM pairs {order}"), num_pairs, np.int32)
-    database.execute("DROP TABLE pairs")
+    database.execute(
+        "CREATE TABLE followers AS SELECT source, rank, item, row_number() OVER (ORDER BY source, rank, back) - 1 AS "
+        f"position FROM ({pairs}) WHERE source IS NOT NULL"
+    )
+    length = int(database.sql("SELECT count(*) FROM followers").fetchall()[0][0])
+    half_lives = np.asarray(info.half_lives, dtype=np.float64)
+    keys = column(f"SELECT source::BIGINT * {1 << RANK_BITS} + rank FROM followers ORDER BY position")
+    write_decayed_sums(out, "source", keys, length, times, half_lives)
+    _write(out / "follower_item.npy", column("SELECT item FROM followers ORDER BY position"), length, np.int32)
+    next_rank = f"coalesce(lead(rank) OVER (PARTITION BY source, item ORDER BY position), {NEVER})"
+    ranks = column(f"SELECT ({next_rank})::UINTEGER FROM followers ORDER BY position")
+    _write(out / "follower_next.npy", ranks, length, np.uint32)
+    _write_follower_sums(database, out / "follower_sum.npy", length, times, half_lives, info.window)
+    database.execute("DROP TABLE followers")
+
+
+def _write_follower_sums(
+    database: Connection, path: Path, length: int, times: Array, half_lives: Array, window: int
+) -> None:
+    """Write the decayed sums of the table `followers` by source and item; one that has left the window begins anew."""
+    pair = "OVER (PARTITION BY source, item ORDER BY position)"
+    ordered = database.execute(
+        f"SELECT position, rank, coalesce(position - lag(position) {pair} > {window}, true) AS begins FROM followers "
+        "ORDER BY source, item, position"
+    )
+    sums = np.lib.format.open_memmap(path, "w+", np.float32, (length * len(half_lives),))
+    by_position, running, number = sums.reshape(length, len(half_lives)), RunningSums(half_lives), 0
+    for batch in ordered.fetch_record_batch(ROWS_PER_BATCH):
+        if batch.num_rows:
+            position, rank, begins = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
+            segments = number + np.cumsum(begins)
+            by_position[position] = running.add(segments, times[rank])
+            number = int(segments[-1])
+    sums.flush()
 
 
 def _write(path: Path, blocks: Iterator[Array], length: int, dtype: type) -> None:

@@ -102,14 +102,13 @@ class KnownAtMoments:
     def trends(self, drawn: Candidates) -> DomainTrends:
         """Trend features and co-clicks of the candidates, for which `shares` was called."""
         assert self._counts is not None
-        pairs = self.clicks.co_clicks(self.queries.histories, self.moment_of)
-        offsets, columns = drawn.known(pairs.items, pairs.offsets)
+        pairs = self.clicks.co_clicks(self.queries.histories, self.moment_of, drawn.items)
         return DomainTrends(
             cuts=self.cuts,
             features=torch.from_numpy(trend_features(self._counts)),
-            pair_offsets=torch.from_numpy(offsets),
-            pair_columns=torch.from_numpy(columns),
-            shares=torch.from_numpy(pairs.values[drawn.is_candidate(pairs.items)]),
+            pair_offsets=torch.from_numpy(pairs.offsets),
+            pair_columns=torch.from_numpy(pairs.columns),
+            shares=torch.from_numpy(pairs.values),
         )
 
 
