@@ -1,6 +1,7 @@
 """The fused loss against the plain one, against torch's cross entropy, and against numbers worked out by hand."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from adi.losses import sampled_softmax, sampled_softmax_plain
+from adi.losses import TrendScores, sampled_softmax, sampled_softmax_plain
 from adi.negatives import DomainCorpus, NegativeSampler
 
 LOSSES = [sampled_softmax, sampled_softmax_plain]
@@ -21,15 +22,19 @@ def csr(known: list[list[int]]) -> tuple[Tensor, Tensor]:
     return offsets, torch.tensor([column for columns in known for column in columns], dtype=torch.int64)
 
 
-def with_pairs(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The same problem with scores of single pairs, among them some that are masked and some of positives."""
+def with_trends(arguments: dict[str, Any], cuts: tuple[int, ...], width: int = 3) -> dict[str, Any]:
+    """The same problem at several moments, with scores of pairs, among them some masked and some of positives."""
     generator = torch.Generator().manual_seed(1)
     n, m = len(arguments["query"]), len(arguments["candidates"])
     chosen = [[column for column in range(m) if torch.rand((), generator=generator) < 0.4] for _ in range(n)]
     chosen[0] = sorted({*chosen[0], int(arguments["positive"][0])})
     offsets, columns = csr(chosen)
-    scores = torch.randn(len(columns), dtype=torch.float64, generator=generator)
-    return {**arguments, "pairs": (offsets, columns, scores)}
+    weights, coordinates, scores = (
+        torch.randn(shape, dtype=torch.float64, generator=generator)
+        for shape in ((n, width), (len(cuts) - 1, m, width), (len(columns),))
+    )
+    trends = TrendScores(cuts, coordinates, offsets, columns, scores)
+    return {**arguments, "query": torch.cat([arguments["query"], weights], dim=1), "trends": trends}
 
 
 def problem(n: int = 7, m: int = 11, *, embedding_dim: int = 5, known: bool = True, seed: int = 0) -> dict[str, Any]:
@@ -56,10 +61,11 @@ def value_and_gradients(loss: Any, arguments: dict[str, Any], scale: float = 1.0
     names = ["query", "candidates", "temperature"]
     leaves = {name: arguments[name].clone().requires_grad_() for name in names}
     differentiated = list(leaves.values())
-    if "pairs" in arguments:
-        offsets, columns, scores = arguments["pairs"]
-        differentiated.append(scores.clone().requires_grad_())
-        leaves["pairs"] = (offsets, columns, differentiated[-1])
+    if "trends" in arguments:
+        trends = arguments["trends"]
+        changing = {name: getattr(trends, name).clone().requires_grad_() for name in ("coordinates", "pair_scores")}
+        differentiated += changing.values()
+        leaves["trends"] = replace(trends, **changing)
     value = loss(**{**arguments, **leaves}, **options)
     return [value.detach(), *torch.autograd.grad(value * scale, differentiated)]
 
@@ -73,24 +79,41 @@ def test_fused_is_plain_in_value_and_gradient(n: int, m: int, rows: int, known: 
     torch.testing.assert_close(fused, value_and_gradients(sampled_softmax_plain, arguments, scale=-1.7))
 
 
+@pytest.mark.parametrize("cuts", [(0, 7), (0, 2, 5, 7), (0, 1, 2, 6, 7)])
 @pytest.mark.parametrize("rows", [1, 3, 100])
-def test_fused_is_plain_with_scores_of_single_pairs(rows: int) -> None:
-    arguments = with_pairs(problem())
+def test_fused_is_plain_with_trends(rows: int, cuts: tuple[int, ...]) -> None:
+    arguments = with_trends(problem(), cuts)
     fused = value_and_gradients(sampled_softmax, arguments, chunk_logits=rows * 11)
     torch.testing.assert_close(fused, value_and_gradients(sampled_softmax_plain, arguments))
     assert not torch.isclose(fused[0], sampled_softmax(**problem()))
 
 
 @both
+def test_a_coordinate_at_a_moment_is_one_more_column_of_a_vector(loss: Any) -> None:
+    """Samples of two moments have the loss of two calls, each with the items' coordinates of its moment."""
+    arguments = with_trends(problem(known=False), (0, 3, 7))
+    trends = replace(arguments["trends"], pair_scores=torch.zeros_like(arguments["trends"].pair_scores))
+    losses = []
+    for moment, part in enumerate((slice(0, 3), slice(3, 7))):
+        rows = {name: arguments[name][part] for name in ("query", "positive", "positive_log_q")}
+        corpus = torch.cat([arguments["candidates"], trends.coordinates[moment]], dim=1)
+        losses.append(loss(**{**arguments, **rows, "candidates": corpus, "trends": None}))
+    torch.testing.assert_close(loss(**{**arguments, "trends": trends}), sum(losses))
+
+
+@both
 def test_scores_of_single_pairs_are_part_of_the_score(loss: Any) -> None:
     """Adding a number to every pair of a row changes nothing; adding it to the positive alone is worth that much."""
     arguments = problem(known=False) | {"log_q": torch.zeros(11), "positive_log_q": torch.zeros(7)}
-    everywhere = csr([list(range(11))] * 7)
-    same = loss(**arguments, pairs=(*everywhere, torch.full((77,), 0.6, dtype=torch.float64)))
-    torch.testing.assert_close(same, loss(**arguments))
-    far = torch.full((7,), 300.0, dtype=torch.float64)
-    alone = loss(**arguments, pairs=(*csr([[int(column)] for column in arguments["positive"]]), far))
-    assert float(alone) < 1e-6
+    nothing = torch.zeros(1, 11, 0, dtype=torch.float64)
+
+    def loss_with(pairs: list[list[int]], score: float) -> Tensor:
+        offsets, columns = csr(pairs)
+        scores = torch.full((len(columns),), score, dtype=torch.float64)
+        return loss(**arguments, trends=TrendScores((0, 7), nothing, offsets, columns, scores))
+
+    torch.testing.assert_close(loss_with([list(range(11))] * 7, 0.6), loss(**arguments))
+    assert float(loss_with([[int(column)] for column in arguments["positive"]], 300.0)) < 1e-6
 
 
 @both

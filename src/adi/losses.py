@@ -6,6 +6,9 @@ the logits at a time; the second is the readable definition, and a test compares
 Shapes: `n` samples and `m` candidates of one domain, `E` embedding_dim, `P` known pairs.
 """
 
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -17,16 +20,43 @@ Known = tuple[Tensor, Tensor]
 ``columns[offsets[i]:offsets[i + 1]]``. `offsets` (n + 1,) is on the CPU, so that a chunk of rows finds its pairs
 without waiting for a GPU; `columns` (P,) is on the device of the logits."""
 
-Pairs = tuple[Tensor, Tensor, Tensor]
-"""Scores that are added to single pairs of a row and a candidate, as (offsets, columns, scores): those of row i are at
-``offsets[i]:offsets[i + 1]``, each column once. `offsets` (n + 1,) is on the CPU; `columns` and `scores` (P,) are on
-the device of the logits."""
+
+@dataclass(frozen=True)
+class TrendScores:
+    """What the scores of one domain's samples, sorted by moment, have in addition at their moments.
+
+    The last W columns of a sample's query are its weights of an item's W coordinates at the moment. Single pairs of a
+    sample and a candidate have a score of their own, which is added.
+
+    Attributes:
+        cuts: g + 1 row numbers: samples ``cuts[i]:cuts[i + 1]`` have moment i.
+        coordinates: of the candidates at each moment (g, m, W).
+        pair_offsets: the pairs of sample i are ``pair_offsets[i]:pair_offsets[i + 1]`` (n + 1,), on the CPU.
+        pair_columns: the candidate of each pair, each once for a sample (P,).
+        pair_scores: (P,).
+    """
+
+    cuts: tuple[int, ...]
+    coordinates: Tensor
+    pair_offsets: Tensor
+    pair_columns: Tensor
+    pair_scores: Tensor
+
+    @property
+    def moments(self) -> Tensor:
+        """The moment of each sample (n,)."""
+        return torch.repeat_interleave(torch.tensor(self.cuts).diff()).to(self.coordinates.device)
+
+    @property
+    def pair_rows(self) -> Tensor:
+        """The sample of each pair (P,)."""
+        return torch.repeat_interleave(self.pair_offsets.diff()).to(self.pair_columns.device, non_blocking=True)
 
 
 class Loss(Protocol):
     """A loss of n samples of one domain against its m candidates, with the arguments of `sampled_softmax`.
 
-    It is called with `pairs` only if the schema asks for trends with co-clicks.
+    It is called with `trends` only if the schema asks for trends.
 
     Returns the sum over the samples as a 0-d tensor with gradients.
     """
@@ -40,7 +70,7 @@ class Loss(Protocol):
         log_q: Tensor,
         positive_log_q: Tensor,
         known: Known | None = None,
-        pairs: Pairs | None = None,
+        trends: TrendScores | None = None,
         temperature: float | Tensor,
     ) -> Tensor: ...
 
@@ -53,16 +83,17 @@ def sampled_softmax_plain(
     log_q: Tensor,
     positive_log_q: Tensor,
     known: Known | None = None,
-    pairs: Pairs | None = None,
+    trends: TrendScores | None = None,
     temperature: float | Tensor,
 ) -> Tensor:
     """`sampled_softmax` with all (n, m) logits in memory, differentiated by autograd."""
     _check_shapes(query, candidates, positive, log_q, positive_log_q, known)
-    scores = query @ candidates.T / temperature  # (n, m)
-    if pairs is not None:
-        offsets, columns, added = pairs
-        rows = torch.repeat_interleave(offsets.diff()).to(columns.device)  # (P,)
-        scores = scores.index_put((rows, columns), added / temperature, accumulate=True)
+    scores = query[:, : candidates.shape[1]] @ candidates.T  # (n, m)
+    if trends is not None:
+        weights = query[:, candidates.shape[1] :]  # (n, W)
+        scores = scores + torch.einsum("nw,nmw->nm", weights, trends.coordinates[trends.moments])
+        scores = scores.index_put((trends.pair_rows, trends.pair_columns), trends.pair_scores, accumulate=True)
+    scores = scores / temperature
     positive_logit = scores.gather(1, positive[:, None]) - positive_log_q[:, None]  # (n, 1)
     logits = scores - log_q  # (n, m)
     if known is not None:
@@ -81,7 +112,7 @@ def sampled_softmax(
     log_q: Tensor,
     positive_log_q: Tensor,
     known: Known | None = None,
-    pairs: Pairs | None = None,
+    trends: TrendScores | None = None,
     temperature: float | Tensor,
     chunk_logits: int = 1 << 20,
 ) -> Tensor:
@@ -98,6 +129,8 @@ def sampled_softmax(
     to the sampler and applies to that probability at any scale of the score. If the correction were divided by the
     temperature, too, it would favour or penalise popular items by the power 1/temperature of the bias that it removes.
 
+    With `trends`, ``<weights_i, coordinates_v at the moment of i>`` is added to a score, and that of a single pair.
+
     The pairs in `known` are masked: an item that the user is known to like must not serve as a negative (an accidental
     hit). A row's own positive may be among them and is never masked. A row without negatives has loss and gradient 0.
 
@@ -105,14 +138,14 @@ def sampled_softmax(
     instead of a multiple of n m. Not differentiable twice.
 
     Args:
-        query: (n, E) user vectors, fp32 or fp64. Call the loss outside autocast: half precision is too coarse for
-            logits.
+        query: (n, E) user vectors, fp32 or fp64; (n, E + W) with trends. Call the loss outside autocast: half precision
+            is too coarse for logits.
         candidates: (m, E) item vectors, each item once.
         positive: (n,) int64, the column of each row's positive.
         log_q: (m,) natural log of the probability that the column is a negative of a row; +inf if it never is.
         positive_log_q: (n,) the same for each row's positive, finite.
         known: (offsets, columns) of the pairs to mask, see `Known`.
-        pairs: (offsets, columns, scores): scores that are added to those of single pairs, see `Pairs`.
+        trends: what is added at the moment of each sample, see `TrendScores`.
         temperature: positive, in the units of the score; a learned 0-d tensor gets its gradient.
         chunk_logits: approximate number of logits per chunk, for which two buffers of this size are allocated. The
             default (8 MiB in fp32) suits a CPU's cache; a GPU benefits from more.
@@ -134,12 +167,13 @@ def sampled_softmax(
         query,
         candidates,
         temperature,
-        None if pairs is None else pairs[2],
+        None if trends is None else trends.coordinates,
+        None if trends is None else trends.pair_scores,
         positive,
         log_q,
         positive_log_q,
         known,
-        None if pairs is None else pairs[:2],
+        trends,
         chunk_logits,
         torch.is_grad_enabled(),
     )
@@ -155,29 +189,27 @@ class _ChunkedSoftmax(torch.autograd.Function):
         query: Tensor,
         candidates: Tensor,
         temperature: float | Tensor,
+        coordinates: Tensor | None,
         pair_scores: Tensor | None,
         positive: Tensor,
         log_q: Tensor,
         positive_log_q: Tensor,
         known: Known | None,
-        pair_columns: tuple[Tensor, Tensor] | None,
+        trends: TrendScores | None,
         chunk_logits: int,
         with_gradient: bool,
     ) -> Tensor:
-        n, m = len(query), len(candidates)
+        n, (m, dim) = len(query), candidates.shape
         chunk = max(1, min(n, chunk_logits // max(1, m)))
-        scaled = query / temperature  # (n, E)
+        scaled = query[:, :dim] / temperature  # (n, E)
         positive_logit = ((scaled * candidates[positive]).sum(dim=1) - positive_log_q)[:, None]  # (n, 1)
-        added = added_gradient = None
-        if pair_scores is not None and pair_columns is not None:
-            pair_offsets, added_columns = pair_columns
-            added_rows = torch.repeat_interleave(pair_offsets.diff()).to(added_columns.device)  # (P,)
-            added, added_gradient = pair_scores / temperature, torch.empty_like(pair_scores)
-            of_positive = torch.nonzero(added_columns == positive[added_rows])[:, 0]
-            positive_logit[added_rows[of_positive], 0] += added[of_positive]
+        added = None
+        if trends is not None and coordinates is not None and pair_scores is not None:
+            added = _AddedTrends(trends, query[:, dim:], coordinates, pair_scores, temperature)
+            positive_logit += added.of_positives(positive)[:, None]
         positive, bias = positive[:, None], -log_q.to(query.dtype)  # (n, 1), (m,)
         loss = torch.empty_like(positive_logit)  # (n, 1)
-        query_gradient, candidates_gradient = torch.empty_like(query), torch.zeros_like(candidates)
+        query_gradient, candidates_gradient = torch.empty_like(scaled), torch.zeros_like(candidates)
         buffers = query.new_empty(2, chunk, m)  # shared by all chunks: allocating fresh pages costs more than the math
         if known is not None:
             offsets, columns = known
@@ -187,8 +219,7 @@ class _ChunkedSoftmax(torch.autograd.Function):
             used = buffers[:, : part.stop - start]  # (2, chunk, m)
             logits = torch.addmm(bias, scaled[part], candidates.T, out=used[0])  # (chunk, m)
             if added is not None:
-                span = slice(int(pair_offsets[start]), int(pair_offsets[part.stop]))
-                logits[added_rows[span] - start, added_columns[span]] += added[span]
+                added.add(logits, part)
             if known is not None:
                 pairs = slice(int(offsets[start]), int(offsets[part.stop]))
                 logits[rows[pairs] - start, columns[pairs]] = -torch.inf
@@ -202,15 +233,22 @@ class _ChunkedSoftmax(torch.autograd.Function):
                 share.scatter_(1, positive[part], share.gather(1, positive[part]) - 1)  # gradient of the logits
                 torch.mm(share, candidates, out=query_gradient[part])
                 candidates_gradient.addmm_(share.T, scaled[part])
-                if added_gradient is not None:
-                    added_gradient[span] = share[added_rows[span] - start, added_columns[span]] / temperature
+                if added is not None:
+                    added.backward(share, part)
         if with_gradient:
+            coordinates_gradient = pairs_gradient = None
+            if added is not None:
+                query_gradient = torch.cat([query_gradient, added.weights_gradient], dim=1)
+                coordinates_gradient, pairs_gradient = added.coordinates_gradient, added.pairs_gradient / temperature
             query_gradient /= temperature
-            learned = ctx.needs_input_grad[2]  # scores depend on query / temperature, hence by the chain rule:
-            temperature_gradient = -(query * query_gradient).sum() / temperature if learned else None
-            if temperature_gradient is not None and pair_scores is not None and added_gradient is not None:
-                temperature_gradient -= (pair_scores * added_gradient).sum() / temperature
-            ctx.save_for_backward(query_gradient, candidates_gradient, temperature_gradient, added_gradient)
+            temperature_gradient = None
+            if ctx.needs_input_grad[2]:  # scores depend on (query, pair scores) / temperature, hence by the chain rule:
+                temperature_gradient = -(query * query_gradient).sum() / temperature
+                if pair_scores is not None and pairs_gradient is not None:
+                    temperature_gradient -= (pair_scores * pairs_gradient).sum() / temperature
+            ctx.save_for_backward(
+                query_gradient, candidates_gradient, temperature_gradient, coordinates_gradient, pairs_gradient
+            )
         return loss.sum()
 
     @staticmethod
@@ -218,6 +256,64 @@ class _ChunkedSoftmax(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         gradients = (None if saved is None else saved * gradient for saved in ctx.saved_tensors)
         return *gradients, None, None, None, None, None, None, None
+
+
+class _AddedTrends:
+    """The part of the logits that comes from trends, and its gradients, by chunks of rows.
+
+    `weights_gradient` (n, W) and `pairs_gradient` (P,) are those of the logits, not yet divided by the temperature.
+    """
+
+    def __init__(
+        self,
+        trends: TrendScores,
+        weights: Tensor,
+        coordinates: Tensor,
+        pair_scores: Tensor,
+        temperature: float | Tensor,
+    ) -> None:
+        self.trends, self.coordinates = trends, coordinates
+        self.weights, self.pair_scores = weights / temperature, pair_scores / temperature  # (n, W), (P,)
+        self.pair_rows = trends.pair_rows
+        self.weights_gradient, self.pairs_gradient = torch.empty_like(self.weights), torch.empty_like(pair_scores)
+        self.coordinates_gradient = torch.zeros_like(coordinates)
+
+    def of_positives(self, positive: Tensor) -> Tensor:
+        """The part of the logits of each row's positive (n,)."""
+        logits = (self.weights * self.coordinates[self.trends.moments, positive]).sum(dim=1)
+        of_positive = torch.nonzero(self.trends.pair_columns == positive[self.pair_rows])[:, 0]
+        return logits.index_put((self.pair_rows[of_positive],), self.pair_scores[of_positive], accumulate=True)
+
+    def add(self, logits: Tensor, part: slice) -> None:
+        """Add to the logits of a chunk of rows."""
+        for moment, rows in self._moments(part):
+            logits[rows.start - part.start : rows.stop - part.start].addmm_(
+                self.weights[rows], self.coordinates[moment].T
+            )
+        pairs, at = self._pairs(part)
+        logits[at] += self.pair_scores[pairs]
+
+    def backward(self, gradient: Tensor, part: slice) -> None:
+        """Derive the gradients from that of the logits of a chunk of rows."""
+        for moment, rows in self._moments(part):
+            of_moment = gradient[rows.start - part.start : rows.stop - part.start]
+            torch.mm(of_moment, self.coordinates[moment], out=self.weights_gradient[rows])
+            self.coordinates_gradient[moment].addmm_(of_moment.T, self.weights[rows])
+        pairs, at = self._pairs(part)
+        self.pairs_gradient[pairs] = gradient[at]
+
+    def _moments(self, part: slice) -> Iterator[tuple[int, slice]]:
+        """The moments of a chunk of rows, and the rows of the chunk that have each."""
+        cuts = self.trends.cuts
+        moment = bisect_right(cuts, part.start) - 1
+        while moment < len(cuts) - 1 and cuts[moment] < part.stop:
+            yield moment, slice(max(cuts[moment], part.start), min(cuts[moment + 1], part.stop))
+            moment += 1
+
+    def _pairs(self, part: slice) -> tuple[slice, tuple[Tensor, Tensor]]:
+        """The pairs of a chunk of rows, and their positions in its logits."""
+        pairs = slice(int(self.trends.pair_offsets[part.start]), int(self.trends.pair_offsets[part.stop]))
+        return pairs, (self.pair_rows[pairs] - part.start, self.trends.pair_columns[pairs])
 
 
 def _check_shapes(

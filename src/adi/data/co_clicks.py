@@ -174,7 +174,7 @@ class CoClicks:
 def followers_of(source: Array, columns: Array, counts: Array, totals: Array, least_share: float) -> Followers:
     """The shares of followers with counts (T, K), of source (T,), ascending, among s sources with totals (s, K)."""
     shares = counts / (totals + np.float32(SMOOTHING))[source]
-    kept = np.flatnonzero(shares.max(axis=1, initial=0.0) >= least_share)
+    kept = np.flatnonzero(np.maximum.reduce(list(shares.T)) >= least_share)
     offsets = np.searchsorted(source[kept], np.arange(len(totals) + 1))
     return Followers(offsets, columns[kept], shares[kept])
 

@@ -1,15 +1,11 @@
 """One training step: the loss of a batch, its gradients, and the update of the weights."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
-
 import torch
 from torch import Tensor
 
 from adi.batch import Batch, DomainCandidates, DomainTrends
 from adi.errors import AdiError
-from adi.losses import Loss, Pairs
+from adi.losses import Loss, TrendScores
 from adi.models.two_tower import TwoTower
 from adi.nn.domain_parameter import split_by_domain
 from adi.training.averaging import WeightAverage
@@ -55,57 +51,38 @@ def batch_loss(model: TwoTower, batch: Batch, loss: Loss) -> Tensor:
     samples, corpora = split_by_domain(users, batch.user_offsets), split_by_domain(items, batch.item_offsets)
     losses = []
     for domain, candidates in batch.candidates.items():
-        block = Block(samples[domain], corpora[domain], candidates)
-        blocks = by_moment(model, domain, block, batch.trends[domain]) if domain in batch.trends else [block]
-        losses += [block_loss(model, block, loss) for block in blocks]
+        trends = trend_scores(model, domain, batch.trends[domain]) if domain in batch.trends else None
+        losses.append(domain_loss(model, samples[domain], corpora[domain], candidates, trends, loss))
     return torch.stack(losses).sum() / batch.size
 
 
-@dataclass(frozen=True)
-class Block:
-    """Samples of one domain that have the same item vectors.
-
-    Attributes:
-        users: (n, dim).
-        corpus: (m, dim).
-        candidates: the columns of the samples' logits.
-        pairs: scores of single pairs, if there are any.
-    """
-
-    users: Tensor
-    corpus: Tensor
-    candidates: DomainCandidates
-    pairs: Pairs | None = None
-
-
-def by_moment(model: TwoTower, domain: int, block: Block, trends: DomainTrends) -> Iterator[Block]:
-    """Split a domain's samples by moment; each block has the items' coordinates and the co-clicks of its moment."""
-    coordinates = model.trend_coordinates(trends.features, domain)  # (g, m, W)
+def trend_scores(model: TwoTower, domain: int, trends: DomainTrends) -> TrendScores:
+    """The coordinates and the scores of co-clicks of a domain's candidates, at the moments of its samples."""
     moment = torch.repeat_interleave(torch.tensor(trends.cuts).diff())  # (n,)
-    moment_of_pair = torch.repeat_interleave(moment, trends.pair_offsets.diff()).to(coordinates.device)  # (P,)
-    scores = model.co_click_scores(trends.shares, trends.features[moment_of_pair, trends.pair_columns], domain)
-    sizes = [stop - start for start, stop in pairwise(trends.cuts)]
-    pair_cuts = trends.pair_offsets[list(trends.cuts)].tolist()
-    pair_sizes = [stop - start for start, stop in pairwise(pair_cuts)]
-    parts = zip(
-        block.users.split_with_sizes(sizes), coordinates.unbind(), scores.split_with_sizes(pair_sizes), strict=True
+    moment_of_pair = torch.repeat_interleave(moment, trends.pair_offsets.diff()).to(trends.features.device)  # (P,)
+    features = trends.features[moment_of_pair, trends.pair_columns]
+    return TrendScores(
+        cuts=trends.cuts,
+        coordinates=model.trend_coordinates(trends.features, domain),
+        pair_offsets=trends.pair_offsets,
+        pair_columns=trends.pair_columns,
+        pair_scores=model.co_click_scores(trends.shares, features, domain),
     )
-    for number, (users, of_moment, pair_scores) in enumerate(parts):
-        start, stop = trends.cuts[number], trends.cuts[number + 1]
-        offsets = trends.pair_offsets[start : stop + 1] - pair_cuts[number]
-        columns = trends.pair_columns[pair_cuts[number] : pair_cuts[number + 1]]
-        yield Block(
-            users,
-            torch.cat([block.corpus, of_moment], dim=1),
-            block.candidates.part(start, stop),
-            (offsets, columns, pair_scores),
-        )
 
 
-def block_loss(model: TwoTower, block: Block, loss: Loss) -> Tensor:
-    """The summed loss of a block's samples, the mean of the embedding sets."""
-    candidates = block.candidates
-    queries = model.queries(block.users, block.corpus[candidates.positive])  # (n, dim)
+def domain_loss(
+    model: TwoTower,
+    users: Tensor,
+    corpus: Tensor,
+    candidates: DomainCandidates,
+    trends: TrendScores | None,
+    loss: Loss,
+) -> Tensor:
+    """The loss of one domain's samples (n, dim) against its candidates (m, dim): a sum, the mean of embedding sets."""
+    positives = corpus[candidates.positive]  # (n, dim)
+    if trends is not None:
+        positives = torch.cat([positives, trends.coordinates[trends.moments, candidates.positive]], dim=1)
+    queries = model.queries(users, positives)  # (n, dim)
     set_losses = [
         loss(
             set_queries,
@@ -115,9 +92,9 @@ def block_loss(model: TwoTower, block: Block, loss: Loss) -> Tensor:
             positive_log_q=candidates.positive_log_q,
             known=candidates.known,
             temperature=model.temperature,
-            **({} if block.pairs is None else {"pairs": block.pairs}),
+            **({} if trends is None else {"trends": trends}),
         )
-        for set_queries, set_corpus in model.by_set(queries, block.corpus)
+        for set_queries, set_corpus in model.by_set(queries, corpus)
     ]
     _check_loss(set_losses[0])
     return torch.stack(set_losses).mean()
