@@ -141,8 +141,8 @@ def test_an_interrupted_walk_goes_on(log: Path, walked: Backtest, tmp_path: Path
     ("schema", "walk", "words"),
     [
         ({"repeats": True}, {}, "window-1: made by another schema"),
-        ({}, {"windows": 1}, "window-1: with another split"),
-        ({}, {"until": 29}, "window-1: with another split"),
+        ({}, {"windows": 1}, "window-1: with other keys in its schema"),
+        ({}, {"until": 29}, "window-1: with other keys in its schema"),
         ({}, {"settings": {"half_life": 5}}, None),
     ],
 )

@@ -94,7 +94,7 @@ def pretended(finished: Path, tiny: pytest.MonkeyPatch) -> None:
         shutil.copytree(finished / "data" / name, folder)
         path = folder / "prepared" / "manifest.json"
         manifest = json.loads(path.read_text())
-        path.write_text(json.dumps(manifest | {"fingerprint": f"{provenance.source} {provenance.split}"}))
+        path.write_text(json.dumps(manifest | {"fingerprint": f"{provenance.source} {provenance.changes}"}))
         (folder / "origin.json").write_text(provenance.model_dump_json())
 
     tiny.setattr(grid, "make_dataset", make)

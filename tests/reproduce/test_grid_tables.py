@@ -93,5 +93,7 @@ def test_two_tower_models_of_a_data_set_have_one_size() -> None:
 def test_names() -> None:
     assert tables_named("all") == tuple(TABLES.values())
     assert tables_named("figure5") == (TABLES["figure5"],)
-    with pytest.raises(AdiError, match=r"table: 'table4' is not one of table2, .*figure5, all\. Did you mean 'table"):
+    with pytest.raises(
+        AdiError, match=r"table: 'table4' is not one of table2, .*figure5, live, all\. Did you mean 'table"
+    ):
         tables_named("table4")

@@ -28,9 +28,11 @@ CHANGES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     ),
     "split": (
         lambda patch: patch.setitem(
-            datasets.DATASETS, "marketplace", replace(datasets.DATASETS["marketplace"], split={"kind": "last"})
+            datasets.DATASETS,
+            "marketplace",
+            replace(datasets.DATASETS["marketplace"], changes={"split": {"kind": "last"}}),
         ),
-        "data/marketplace: with another split",
+        "data/marketplace: with other keys in its schema",
     ),
     "settings": (
         lambda patch: patch.setattr(lines, "QUICK", lines.QUICK | {"epochs": 3, "lr": 0.002}),

@@ -59,9 +59,17 @@ def test_a_split_by_time_is_at_the_given_hour(data: Path, tmp_path: Path) -> Non
     assert times["interactions"].max() < times["test"].min()
 
 
+def test_a_live_data_set_counts_clicks(data: Path, tmp_path: Path) -> None:
+    manifest = made("globo-news-live", data, tmp_path / "live")
+    assert manifest.trend is not None
+    assert manifest.trend.delay == 30_000_000  # microseconds
+    assert {one.corpus for one in manifest.by_domain.values()} == {manifest.items}
+    assert sum(one.test for one in manifest.by_domain.values()) == 4 * USERS
+
+
 def test_another_split_is_another_provenance(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = provenance_of("globo-news-random", data, quick=False, code="c0de")
-    other = datasets.GridDataset("globo-news", 4, "", split={"kind": "random", "share": 0.2})
+    other = datasets.GridDataset("globo-news", 4, "", changes={"split": {"kind": "random", "share": 0.2}})
     monkeypatch.setitem(datasets.DATASETS, "globo-news-random", other)
     assert provenance_of("globo-news-random", data, quick=False, code="c0de") != before
-    assert provenance_of("globo-news", data, quick=False, code="c0de").split is None
+    assert provenance_of("globo-news", data, quick=False, code="c0de").changes is None

@@ -48,7 +48,7 @@ def provenances_of(
         window.key: Provenance(
             source=digest.hexdigest(),
             code=code,
-            split=split_at(source, windows, window).model_dump(mode="json") | {"tested until": text_of(window.stop)},
+            changes={"split": split_at(source, windows, window).model_dump(mode="json"), "until": text_of(window.stop)},
             schema_digest=schema,
         )
         for window in windows

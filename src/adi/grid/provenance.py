@@ -9,17 +9,17 @@ FILE = "origin.json"
 
 
 class Provenance(BaseModel):
-    """The origin of a data set: digests of its files (or of the simulation) and of the code, and the split.
+    """The origin of a data set: digests of its files (or of the simulation) and of the code, and changes of its schema.
 
-    The split is None where the source's own schema has it. `schema_digest` is that of a schema which is not among the
-    files.
+    `changes` are keys that replace those of the source's own schema. `schema_digest` is that of a schema which is not
+    among the files.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)  # those of an older adi are of other code, and say so
 
     source: str
     code: str
-    split: dict[str, Any] | None = None
+    changes: dict[str, Any] | None = None
     schema_digest: str | None = None
 
 

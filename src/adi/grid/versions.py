@@ -131,7 +131,7 @@ def _other_provenance(earlier: Provenance | None, now: Provenance) -> str | None
         return "made by another schema"
     if earlier.source != now.source:
         return "made from other files"
-    return "with another split" if earlier.split != now.split else "made by other code of adi"
+    return "with other keys in its schema" if earlier.changes != now.changes else "made by other code of adi"
 
 
 def _other_version(folder: GridFolder, current: Version, cell: Cell) -> str | None:

@@ -23,16 +23,30 @@ MARKETPLACE = "marketplace"
 
 @dataclass(frozen=True)
 class GridDataset:
-    """A source, split into training and test by its own schema or by another `split`.
+    """A source, prepared by its own schema or by one with `changes`: keys of the schema and their values.
 
-    `domains` is the number of domains; `about` describes the test. Settings are tuned by source.
+    `domains` is the number of domains; `about` describes the test. `settings` names the file of tuned settings, by
+    default that of the source.
     """
 
     source: str
     domains: int
     about: str
-    split: Mapping[str, Any] | None = None
+    changes: Mapping[str, Any] | None = None
+    settings: str | None = None
 
+
+BY_TIME = {"kind": "time", "at": "2017-10-04T15:00:00"}
+AT_RANDOM = {"kind": "random", "share": 0.15, "validation": 0.5}
+TRENDS = {
+    "corpus": "all",
+    "trend": {
+        "half_lives": ["3m", "10m", "30m", "90m", "4h", "12h"],
+        "delay": "30s",
+        "co_clicks": {"half_lives": ["30m", "4h", "1d"], "window": 1000, "least_share": 0.001},
+    },
+}
+"""Clicks by time on Globo's news, chosen on validation rows of the test by time."""
 
 DATASETS = {
     "globo-news": GridDataset(
@@ -45,14 +59,36 @@ DATASETS = {
         4,
         "The same clicks. The test is a random 15 % of them, which resemble the training clicks more than last clicks "
         "do. Some training clicks are later than test clicks.",
-        split={"kind": "random", "share": 0.15, "validation": 0.5},
+        changes={"split": AT_RANDOM},
     ),
     "globo-news-time": GridDataset(
         "globo-news",
         4,
         "The same clicks. The test is the 15 % from 15:00 of the third and last day on; queries see only what happened "
         "before. An item without an earlier click in the domain is not in its corpus, so every model misses it.",
-        split={"kind": "time", "at": "2017-10-04T15:00:00"},
+        changes={"split": BY_TIME},
+    ),
+    "globo-news-live": GridDataset(
+        "globo-news",
+        4,
+        "The test by time, live: each query knows the clicks before it, by all users, and every item can be retrieved "
+        "in every domain. Weights are those of 15:00.",
+        changes={"split": BY_TIME, **TRENDS},
+        settings="globo-news-live",
+    ),
+    "globo-news-last-live": GridDataset(
+        "globo-news",
+        4,
+        "The last clicks, live: each query knows the clicks before it.",
+        changes=TRENDS,
+        settings="globo-news-last-live",
+    ),
+    "globo-news-random-live": GridDataset(
+        "globo-news",
+        4,
+        "The clicks at random, live: each query knows the clicks before it.",
+        changes={"split": AT_RANDOM, **TRENDS},
+        settings="globo-news-last-live",
     ),
     "complete-journey": GridDataset(
         "complete-journey", 3, "Purchases of groceries. The test is the last four weeks, ranked over the whole corpus."
@@ -93,7 +129,7 @@ def provenance_of(name: str, data: Path | None, *, quick: bool, code: str) -> Pr
         source = blake2b(repr(_marketplace(quick)).encode(), digest_size=16).hexdigest()
     else:
         source = fingerprint(_published(dataset, data))
-    return Provenance(source=source, code=code, split=None if dataset.split is None else dict(dataset.split))
+    return Provenance(source=source, code=code, changes=None if dataset.changes is None else dict(dataset.changes))
 
 
 def make_dataset(
@@ -109,17 +145,17 @@ def make_dataset(
         else:
             say(f"converting {name}")
             convert(dataset.source, _published(dataset, data), tables)
-        if dataset.split is not None:
-            _split_by(dataset.split, tables / "schema.yaml")
+        if dataset.changes is not None:
+            _change(tables / "schema.yaml", dataset.changes)
         say(f"preparing {name}")
         prepare(tables, building / "prepared", progress=False)
         shutil.rmtree(tables)
         write_provenance(building, provenance)
 
 
-def _split_by(split: Mapping[str, Any], schema: Path) -> None:
+def _change(schema: Path, changes: Mapping[str, Any]) -> None:
     content = yaml.safe_load(schema.read_text(encoding="utf-8"))
-    schema.write_text(yaml.safe_dump({**content, "split": dict(split)}, sort_keys=False), encoding="utf-8")
+    schema.write_text(yaml.safe_dump({**content, **changes}, sort_keys=False), encoding="utf-8")
 
 
 def _marketplace(quick: bool) -> Marketplace:

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adi.grid.folder import GridFolder
@@ -13,7 +13,7 @@ from adi.runs.by_feature import FALLS, INTEREST, read_by_feature
 from adi.runs.groups import RunGroup
 from adi.runs.run import Run, read_run
 
-COLUMNS = ("dataset", "model", "label", "seed", "domain", "measure", "value")
+COLUMNS = ("dataset", "model", "label", "seed", "known", "domain", "measure", "value")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,29 @@ class Results:
     def name(self) -> str:
         return f"{self.table.name}-{self.dataset}"
 
+    @property
+    def frozen(self) -> "Results | None":
+        """The same runs with the measures of the frozen test, where the data set has trends; else None."""
+        if not any(run.metrics.frozen for _, group in self.finished for run in group.runs):
+            return None
+        outcomes = [
+            outcome if outcome.group is None else replace(outcome, group=_frozen(outcome.group))
+            for outcome in self.outcomes
+        ]
+        return replace(self, outcomes=tuple(outcomes))
+
+
+def _frozen(group: RunGroup) -> RunGroup:
+    runs = []
+    for run in group.runs:
+        frozen = run.metrics.frozen
+        assert frozen is not None
+        metrics = run.metrics.model_copy(
+            update={"known": "frozen", "domains": frozen.domains, "mean": frozen.mean, "breakdown": {}}
+        )
+        runs.append(replace(run, metrics=metrics))
+    return replace(group, runs=tuple(runs))
+
 
 def results_of(table: Table, dataset: str, lines: Iterable[Line], folder: GridFolder, version: Version) -> Results:
     """The results of a table on a data set in the given version; cells of other versions are left out."""
@@ -67,21 +90,25 @@ def write_csv(path: Path, results: Sequence[Results]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows(line for result in results for line in _csv_lines(result))
+        for result in results:
+            writer.writerows(_csv_lines(result))
+            if result.frozen is not None:
+                writer.writerows(_csv_lines(result.frozen))
 
 
 def _csv_lines(results: Results) -> Iterator[tuple[object, ...]]:
     for row, group in results.finished:
         for run in group.runs:
+            metrics = run.metrics
             measures = [
                 (domain, measure, value)
-                for domain, values in (*run.metrics.domains.items(), ("mean", run.metrics.mean))
+                for domain, values in (*metrics.domains.items(), ("mean", metrics.mean))
                 for measure, value in values.items()
             ]
             if results.table.kind == "interest":
                 measures += _by_feature(run)
             for domain, measure, value in measures:
-                yield results.dataset, run.info.model, row.label, run.info.seed, domain, measure, value
+                yield results.dataset, run.info.model, row.label, run.info.seed, metrics.known, domain, measure, value
 
 
 def _by_feature(run: Run) -> Iterator[tuple[str, str, float | None]]:

@@ -36,6 +36,8 @@ def methods(results: Sequence[Results], orderings: Orderings, figures: Figures) 
     parts = [heading(results)]
     for result in results:
         parts += [dataset_heading(result), side_by_side(result), remarks(result)]
+        if result.frozen is not None:
+            parts.append(side_by_side(result.frozen, test="frozen"))
         if result.finished:
             dots = [
                 figures.add(charts.dots(result, domain=domain), about=f"{result.name}, {domain or 'mean'}: each method")
@@ -94,8 +96,11 @@ def remarks(results: Results) -> str:
     return "".join(note(sentence) for sentence in (" ".join(sentences), *failed) if sentence)
 
 
-def side_by_side(results: Results) -> Html:
-    """Our mean ± spread by domain and on average, the number of parameters, and the paper's numbers."""
+def side_by_side(results: Results, *, test: str = "") -> Html:
+    """Our mean ± spread by domain and on average, the number of parameters, and the paper's numbers.
+
+    `test` names the test where the data set has several.
+    """
     shown, published, columns = results.table, results.table.published, (*results.domains, None)
     cells_by_column = [
         bold_highest([group.measure(shown.measure, domain=domain) for _, group in results.finished])
@@ -113,11 +118,12 @@ def side_by_side(results: Results) -> Html:
         paper = paper_cells.get(outcome.row.method, empty)
         rows.append([text(label), *cells_by_label.get(label, missing), parameters, *paper])
     head = ["Method", *results.domains, "Mean", "Parameters"]
-    spans = [("", 1), (f"{display_name(shown.measure)} here, {results.dataset}", len(columns)), ("", 1)]
+    title = " ".join([results.dataset, test]).strip()
+    spans = [("", 1), (f"{display_name(shown.measure)} here, {title}", len(columns)), ("", 1)]
     if published is not None:
         head += [*published.domains, "Mean"]
         spans.append((f"The paper's {published.measure}, {published.data}", len(published.domains) + 1))
-    return table(head, rows, caption=f"{shown.title}, {results.dataset}", kind="numbers dense", spans=spans)
+    return table(head, rows, caption=f"{shown.title}, {title}", kind="numbers dense", spans=spans)
 
 
 def _published_cells(published: Published) -> dict[str | None, tuple[Html, ...]]:

@@ -1,4 +1,4 @@
-"""Tuned settings of each data set's models, in ``settings/<its source>.yaml`` beside this module.
+"""Tuned settings of each data set's models, in ``settings/NAME.yaml`` beside this module, by default for its source.
 
 two_tower     of every two-tower model, so that all have the same size
 models        of single models in addition or instead, by name
@@ -28,8 +28,9 @@ class Tuned(Strict):
 
 
 def read_tuned(dataset: str) -> Tuned:
-    """Read the settings tuned for a data set's source. Raises `AdiError` for a file of another form."""
-    path = files("adi.reproduce") / "settings" / f"{DATASETS[dataset].source}.yaml"
+    """Read the settings tuned for a data set. Raises `AdiError` for a file of another form."""
+    name = DATASETS[dataset].settings or DATASETS[dataset].source
+    path = files("adi.reproduce") / "settings" / f"{name}.yaml"
     try:
         tuned = Tuned.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
