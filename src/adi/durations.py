@@ -39,6 +39,19 @@ def duration_text(length: float) -> str:
     return f"{max(round(length / MICROSECONDS[unit], 1), 0.1):.1f}".removesuffix(".0") + unit
 
 
+def log_time_text(length: float, time: Literal["timestamp", "number"] | None) -> str:
+    """A length in the unit of a log's time as text: for timestamps a duration that `microseconds` reads back exactly.
+
+    Example:
+        >>> log_time_text(5_400_000_000, "timestamp"), log_time_text(5_400.0, "number")
+        ('90m', '5400')
+    """
+    if time != "timestamp":
+        return repr(float(length)).removesuffix(".0")
+    unit = next((unit for unit, size in reversed(MICROSECONDS.items()) if length % size == 0), "s")
+    return f"{length / MICROSECONDS[unit]:.6f}".rstrip("0").rstrip(".") + unit
+
+
 def _positive(duration: int | float | str) -> int | float | str:
     length = microseconds(duration) if isinstance(duration, str) else duration
     if not 0 < length < math.inf:

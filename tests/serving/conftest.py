@@ -19,6 +19,7 @@ import redis
 import uvicorn
 from fastapi import FastAPI
 
+from adi.data.dataset import Dataset
 from adi.exporting.export import export
 from adi.serving.app import create_app
 from adi.serving.events import EventStore
@@ -78,6 +79,34 @@ def bundles(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
         train(prepared, "dnn", folder / f"run-{seed}", settings=SMALL, seed=seed)
         export(folder / f"run-{seed}", folder / f"bundle-{seed}")
     return folder / "bundle-0", folder / "bundle-1"
+
+
+@pytest.fixture(scope="session")
+def trending_run(trending: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trending") / "run"
+    train(trending.folder, "dnn", folder, settings=SMALL | {"epochs": 2, "batch_size": 64})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trending_bundle(trending_run: Path) -> Path:
+    """A bundle with trends, whose log has numbers as times and ends at 32,400."""
+    export(trending_run, trending_run.parent / "bundle")
+    return trending_run.parent / "bundle"
+
+
+class SetClock:
+    """A clock that shows what it is set to, in the unit of the log."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
 
 
 @pytest.fixture(scope="session")

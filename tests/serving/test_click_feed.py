@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from adi.exporting.export import export
 from adi.serving import click_feed
 from adi.serving.app import create_app
 from adi.serving.click_feed import ClickFeed
@@ -16,40 +15,13 @@ from adi.serving.metrics import Metrics
 from adi.serving.redis_events import RedisEventStore
 from adi.serving.service import Service
 from adi.training.fitted import open_run
-from adi.training.train import train
 
-SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 64, "embedding_std": 1.0}
 NUM_ROWS = 40
 
 
-@pytest.fixture(scope="module")
-def run(trending, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run") / "run"
-    train(trending.folder, "dnn", folder, settings=SMALL)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def bundle(run):
-    export(run, run.parent / "bundle")
-    return run.parent / "bundle"
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def live(bundle, clock):
-    return Service(bundle, Metrics(), clock=clock)
+def live(trending_bundle, clock):
+    return Service(trending_bundle, Metrics(), clock=clock)
 
 
 def click(item="i3", domain="big", time=40_000.0, user="u1"):
@@ -60,9 +32,9 @@ def ignored(service, reason):
     return service.metrics.clicks_ignored.labels("", reason)._value.get()
 
 
-def test_the_events_of_a_log_give_the_lists_of_the_evaluator(run, live, clock, listen):
+def test_the_events_of_a_log_give_the_lists_of_the_evaluator(trending_run, live, clock, listen):
     server = listen(create_app(live), live)
-    _, dataset, scorer = open_run(run)
+    _, dataset, scorer = open_run(trending_run)
     users, items, domains = dataset.targets("test", dataset.rows("test"))
     times = dataset.times("test")
     score = [scorer.against(domain, dataset.corpora.retrievable(domain)) for domain in range(2)]
@@ -85,9 +57,9 @@ def test_the_events_of_a_log_give_the_lists_of_the_evaluator(run, live, clock, l
         assert server.ask("/v1/events", click(**event, domain=name, user=user)).status == 204
 
 
-def test_clicks_that_cannot_be_counted_are_ignored_and_said(bundle, clock):
+def test_clicks_that_cannot_be_counted_are_ignored_and_said(trending_bundle, clock):
     reports = []
-    service = Service(bundle, Metrics(), clock=clock, report=reports.append)
+    service = Service(trending_bundle, Metrics(), clock=clock, report=reports.append)
     service.bundle().feed._ahead = 60.0
     clock.now = 41_000.0
     events = [click(), click(), click(item="newer than the bundle"), click(time=41_061.0), click(time=100.0)]
@@ -112,7 +84,7 @@ def test_an_event_needs_a_time_of_the_kind_of_the_log(live, listen, time):
     assert "The time of the bundle's log is a number" in reply.body["detail"]
 
 
-def test_without_counters_lists_say_that_they_have_no_trends(bundle, clock, listen, monkeypatch):
+def test_without_counters_lists_say_that_they_have_no_trends(trending_bundle, clock, listen, monkeypatch):
     class Away(SqliteEventStore):
         away = False
 
@@ -122,7 +94,7 @@ def test_without_counters_lists_say_that_they_have_no_trends(bundle, clock, list
             return super().clicks(after)
 
     reports = []
-    service = Service(bundle, Metrics(), store := Away(), clock=clock, report=reports.append)
+    service = Service(trending_bundle, Metrics(), store := Away(), clock=clock, report=reports.append)
     server, request = (
         listen(create_app(service), service),
         {"history": ["i1"], "k": 3, "domains": ["big"], "explain": True},
@@ -148,9 +120,9 @@ def test_without_counters_lists_say_that_they_have_no_trends(bundle, clock, list
     assert reports[-1] == "Lists have trends again."
 
 
-def test_clicks_are_read_from_files(bundle, clock, tmp_path):
+def test_clicks_are_read_from_files(trending_bundle, clock, tmp_path):
     reports = []
-    service = Service(bundle, Metrics(), clock=clock, clicks=tmp_path, report=reports.append)
+    service = Service(trending_bundle, Metrics(), clock=clock, clicks=tmp_path, report=reports.append)
     clock.now = 41_000.0
     table = pa.table({"user": ["u1", "u2"], "item": ["i3", "i4"], "domain": ["big", "small"], "time": [40_000, 40_001]})
     pq.write_table(table, tmp_path / "1.parquet")
@@ -170,21 +142,21 @@ def opened(request, tmp_path):
     return lambda: SqliteEventStore(tmp_path / "events.db")
 
 
-def test_after_a_restart_the_clicks_since_the_export_are_counted_again(bundle, clock, opened):
+def test_after_a_restart_the_clicks_since_the_export_are_counted_again(trending_bundle, clock, opened):
     clock.now = 41_000.0
     counts = []
     for restarted in (False, True):
         with closing(opened()) as store:
             if not restarted:
                 store.add("u1", [("i3", "big"), ("i4", "small")], [40_000.0, 40_010.0])
-            trends = Service(bundle, Metrics(), store, clock=clock).bundle().trends
+            trends = Service(trending_bundle, Metrics(), store, clock=clock).bundle().trends
             counts.append(trends.clicks.counts(0, np.arange(24), np.array([clock.now])).overall)
     np.testing.assert_array_equal(*counts)
     assert counts[0].max() > 0.1
 
 
-def test_the_feed_of_a_log_of_numbers_has_all_clicks_at_once(bundle):
-    service = Service(bundle, Metrics())
+def test_the_feed_of_a_log_of_numbers_has_all_clicks_at_once(trending_bundle):
+    service = Service(trending_bundle, Metrics())
     feed = service.bundle().feed
     assert isinstance(feed, ClickFeed)
     service.events.add("u1", [("i3", "big")], [50_000.0])

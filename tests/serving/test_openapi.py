@@ -46,6 +46,7 @@ def test_it_is_valid_and_lists_the_routes_of_this_version(document) -> None:
         "/v1/bundle",
         "/v1/users",
         "/v1/items",
+        "/v1/trending",
         "/v1/users/{user}",
     }
 
@@ -64,7 +65,7 @@ def test_everything_is_described(document) -> None:
 
 def test_operations_are_named_after_what_they_do(document) -> None:
     assert {operation["operationId"] for _, operation in operations(document)} == {
-        *("retrieve", "events", "users", "items", "history", "attributes"),
+        *("retrieve", "events", "users", "items", "history", "attributes", "trending"),
         *("domains", "bundle", "health", "ready", "metrics"),
     }
 
@@ -117,6 +118,7 @@ def test_examples_match_their_schemas(document) -> None:
         (422, "/v1/users?limit=0", "/v1/users", None),
         (200, "/v1/users/ana", "/v1/users/{user}", None),
         (404, "/v1/users/nobody", "/v1/users/{user}", None),
+        (422, "/v1/trending?domain=feed", "/v1/trending", None),
         (200, "/v1/domains", None, None),
         (200, "/v1/bundle", None, None),
         (200, "/healthz", None, None),

@@ -11,6 +11,7 @@ import onnxruntime
 from adi.bundle.manifest import COUNTERS, TrendsInfo
 from adi.columns import columns_of
 from adi.data.arrays import Array
+from adi.data.clicks import Counts
 from adi.data.co_clicks import FOLLOWING
 from adi.data.dataset import Dataset
 from adi.data.histories import Histories
@@ -43,11 +44,17 @@ class TrendGraphs:
 
 
 class Trending(NamedTuple):
-    """The items of a domain at one moment: those clicked now with their features (p, T), and the quiet ones' (T,)."""
+    """The items of a domain at one moment: those clicked now with their features (p, T), and the quiet ones' (T,).
+
+    `counts` are of `items` (m,), ascending, which have all clicks in memory; clicks before `known` are counted.
+    """
 
     active: ActiveItems
     features: Array
     quiet: Array
+    items: Array
+    counts: Counts
+    known: float
 
 
 class Trends:
@@ -109,9 +116,8 @@ class Trends:
         active = is_active(counts)[0]
         positions, features = positions[inside][active], features[active]
         coordinates = graphs.coordinates(np.concatenate([features, quiet[None]]))
-        return Trending(
-            ActiveItems(self._indexes[domain], positions, coordinates[:-1], coordinates[-1]), features, quiet
-        )
+        active_items = ActiveItems(self._indexes[domain], positions, coordinates[:-1], coordinates[-1])
+        return Trending(active_items, features, quiet, items, counts, moment - self.clicks.info.delay)
 
     def _last_items(self, user: str) -> Sequence[int]:
         """The last items of a user in the bundle's log, oldest first."""

@@ -12,8 +12,18 @@ from adi.serving.batcher import Batcher
 from adi.serving.limits import LoadLimiter
 from adi.serving.lookups import attributes_of, history_of
 from adi.serving.problems import CANNOT_ANSWER, UNKNOWN_USER, ProblemError
-from adi.serving.requests import ARM_HEADER, ARM_HELP, EventsRequest, ItemsRequest, PrefixQuery, parse, parse_call
+from adi.serving.requests import (
+    ARM_HEADER,
+    ARM_HELP,
+    EventsRequest,
+    ItemsRequest,
+    PrefixQuery,
+    TrendingQuery,
+    parse,
+    parse_call,
+)
 from adi.serving.service import Service
+from adi.serving.trending import trending_of
 from adi.timing import stopwatch
 
 Arm = Annotated[str | None, Header(alias=ARM_HEADER, description=ARM_HELP)]
@@ -73,16 +83,23 @@ class Endpoints:
 
         return await self._run(read)
 
+    async def trending(self, query: Annotated[TrendingQuery, Query()], arm: Arm = None) -> Response:
+        """List the items of a domain that are clicked most now."""
+
+        def read() -> dict[str, Any]:
+            bundle = self.service.bundle(arm)
+            domain = bundle.retriever.domain_number(query.domain)
+            return trending_of(bundle.retriever.dataset, bundle.trends, domain, query.half_life, query.k)
+
+        return await self._run(read)
+
     async def attributes(self, request: Request, arm: Arm = None) -> Response:
         """Show the attributes of items in a domain, by id."""
         content = await self.limiter.read_body(request)
 
         def read() -> dict[str, Any]:
             wanted, retriever = parse(ItemsRequest, content), self.service.bundle(arm).retriever
-            try:
-                return attributes_of(retriever.dataset, retriever.domain_number(wanted.domain), wanted.items)
-            except AdiError as error:
-                raise ProblemError(CANNOT_ANSWER, str(error)) from None
+            return attributes_of(retriever.dataset, retriever.domain_number(wanted.domain), wanted.items)
 
         return await self._run(read)
 
@@ -109,8 +126,11 @@ class Endpoints:
         return _json({"status": "ready", "version": self.service.bundle().version})
 
     async def _run(self, work: Callable[[], Any]) -> Response:
-        """Run work within the limits and respond with its result."""
-        return self._respond(await self.limiter.run(work))
+        """Run work within the limits and respond with its result; an `AdiError` is the client's problem."""
+        try:
+            return self._respond(await self.limiter.run(work))
+        except AdiError as error:
+            raise ProblemError(CANNOT_ANSWER, str(error)) from None
 
     def _respond(self, content: Any) -> Response:
         """Respond with JSON; measured and counted."""

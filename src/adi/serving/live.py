@@ -16,6 +16,7 @@ from adi.retrieval.retriever import Retriever
 from adi.serving.click_feed import ClickFeed
 from adi.serving.experiment import Experiment
 from adi.serving.lookups import attribute_names, context_features
+from adi.serving.trending import half_lives_of
 
 FeedOf = Callable[[Dataset, Trends, str | None], ClickFeed]
 """Makes the feed of a bundle's counters, from its data, its counters and its arm."""
@@ -58,6 +59,7 @@ class LiveBundle:
             "arm": self.arm,
             "domains": list(self.domains),
             **self.retriever.engine.about(),
+            "half_lives": None if self.trends is None else half_lives_of(self.retriever.dataset),
             "context": context_features(self.retriever.dataset),
             "attributes": attribute_names(self.retriever.dataset),
         }

@@ -110,6 +110,16 @@ class PrefixQuery(Strict):
     limit: int = Field(20, ge=1, le=MAX_IDS, description="Ids to return at most, in the order of their UTF-8 bytes.")
 
 
+class TrendingQuery(Strict):
+    """A query for the items of a domain that are clicked most now."""
+
+    domain: Id = Field(description="A domain of the live bundle.")
+    half_life: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        None, description="A half-life of the bundle's counters, such as `30m`; by default the middle one."
+    )
+    k: int = Field(20, ge=1, le=MAX_ITEMS, description="Items to return at most.")
+
+
 class ItemsRequest(Strict):
     """A request for the attributes of items in a domain."""
 

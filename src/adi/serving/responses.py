@@ -116,6 +116,46 @@ class ItemAttributesResponse(Strict):
     unknown: list[str] = Field(description="Ids that the bundle does not know.")
 
 
+class TrendingItem(Strict):
+    """An item that is clicked now."""
+
+    item: str = Field(description="The item's id.")
+    count: float = Field(description="Its decayed clicks in the domain: a click counts half after one half-life.")
+    share: float = Field(description="Its share of the domain's decayed clicks, 0 to 1.")
+    age: float = Field(
+        description="Time since its first click in any domain: seconds, or where the time of the bundle's log is a "
+        "number, in the unit of that."
+    )
+
+
+class TrendingResponse(Strict):
+    """The items of a domain that are clicked most now."""
+
+    model_config = _example(
+        domain="search",
+        half_life="30m",
+        half_lives=["3m", "30m", "4h"],
+        moment="2026-11-28T12:00:00+00:00",
+        available=True,
+        items=[{"item": "4086", "count": 41.5, "share": 0.083, "age": 5400.0}],
+    )
+
+    domain: str = Field(description="The domain.")
+    half_life: str = Field(description="The half-life by which clicks are counted.")
+    half_lives: list[str] = Field(description="All half-lives of the bundle's counters, ascending.")
+    moment: str | float = Field(
+        description="Clicks before this moment are counted: ISO 8601, or a number where the time of the bundle's log "
+        "is one."
+    )
+    available: bool = Field(
+        description="False while clicks may be missing, since a source of clicks does not answer; lists then come "
+        "without trends."
+    )
+    items: list[TrendingItem] = Field(
+        description="Those that can be retrieved and have at least a hundredth of a click, most clicks first."
+    )
+
+
 class DomainsResponse(Strict):
     """The domains of the live bundle."""
 
@@ -170,6 +210,9 @@ class BundleResponse(Strict):
     model: str = Field(description="Name of the model.")
     fingerprint: str = Field(description="Fingerprint of the prepared dataset.")
     bid: str | None = Field(description="Item attribute with the bids; null for a bundle without bids.")
+    half_lives: list[str] | None = Field(
+        description="Half-lives of the counters of clicks, ascending; null for a bundle without trends."
+    )
     versions: dict[str, str] = Field(description="Versions of the packages that made the bundle.")
     indexes: dict[str, IndexSummary] = Field(description="Indexes by domain.")
     run: RunSummary = Field(description="The run that was exported.")

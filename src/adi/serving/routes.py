@@ -37,6 +37,7 @@ def guarded_router(api: Endpoints, token: str | None) -> APIRouter:
     post("/v1/items", api.attributes, tags=[DATA], response_model=schemas.ItemAttributesResponse, openapi_extra=ITEMS)
     get("/v1/users", api.users, tags=[DATA], response_model=schemas.UserIdsResponse, responses=lookup)
     get("/v1/items", api.items, tags=[DATA], response_model=schemas.ItemIdsResponse, responses=lookup)
+    get("/v1/trending", api.trending, tags=[DATA], response_model=schemas.TrendingResponse, responses=lookup)
     get(
         "/v1/users/{user:path}",
         api.history,

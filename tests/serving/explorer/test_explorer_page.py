@@ -163,5 +163,5 @@ def test_the_keyboard_reaches_the_result(open_window, served) -> None:
     expect(focused).to_have_attribute("aria-pressed", "true")
     window.page.get_by_role("tab", name="Retrieve").focus()
     window.page.keyboard.press("ArrowRight")
-    expect(window.page.get_by_role("tab", name="Feature weights")).to_be_focused()
-    expect(window.page.get_by_role("tabpanel", name="Feature weights")).to_be_visible()
+    expect(window.page.get_by_role("tab", name="Trending")).to_be_focused()
+    expect(window.page.get_by_role("tabpanel", name="Trending")).to_be_visible()

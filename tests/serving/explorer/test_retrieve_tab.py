@@ -108,7 +108,14 @@ def test_filter_and_context_are_sent(open_window, served, top) -> None:
     window.page.get_by_label("hour").fill("9")
     with window.page.expect_request("**/v1/retrieve") as sent:
         window.page.get_by_label("Filter").press("Enter")
-    request = {"user": "ana", "context": {"hour": "9"}, "filter": "bid >= 0.5", "k": 5, "preview": True}
+    request = {
+        "user": "ana",
+        "context": {"hour": "9"},
+        "filter": "bid >= 0.5",
+        "k": 5,
+        "explain": True,
+        "preview": True,
+    }
     assert sent.value.post_data_json == request
     expect(window.page.locator(".card").first.locator(".item")).not_to_have_count(5)
     window.answered()

@@ -7,10 +7,12 @@ import { cards, summary } from "./cards.js";
 import { byId, make } from "./elements.js";
 import { Form } from "./form.js";
 import { Highlight } from "./highlight.js";
+import { bars, legend, partsOf } from "./parts.js";
 import { pastOf } from "./past.js";
 import { retrieve } from "./retrieve.js";
 import { read, write } from "./state.js";
 import { showTab, tabs } from "./tabs.js";
+import { trending } from "./trending.js";
 import { weights } from "./weights.js";
 
 const form = new Form(() => go({ ...form.state(), arm: arm.chosen() }));
@@ -34,7 +36,8 @@ async function show() {
     arm.show(about.arms, state.arm);
     byId("token-form").hidden = true;
     byId("live").textContent = `${about.arm === null ? "" : `arm ${about.arm}: `}${about.model}, bundle ${about.version}`;
-    if (state.tab === "weights") byId("panel-weights").replaceChildren(...weights(about));
+    if (state.tab === "trending") await trending(state, about, () => own === latest);
+    else if (state.tab === "weights") byId("panel-weights").replaceChildren(...weights(about));
     else if (state.tab === "bundle") byId("panel-bundle").replaceChildren(...bundle(about));
     else await showRetrieved(state, about, () => own === latest);
   } catch (problem) {
@@ -68,17 +71,29 @@ async function showRetrieved(state, about, current) {
 
 function present(state, found) {
   const highlight = new Highlight();
+  const parts = partsOf(found.domains);
   const notes = [];
   if (found.ignored.length) notes.push(`Not in the bundle, and ignored: ${found.ignored.join(", ")}.`);
   if (found.withoutEvents) notes.push("Without what the user did since the export: the store of events does not answer.");
+  if (found.withoutTrends) notes.push("Without trends: a source of clicks does not answer, so these lists are by taste alone.");
   if (found.without) notes.push(`Without attributes: ${found.without}`);
   byId("results").replaceChildren(
     ...notes.map((text) => make("p", { class: "warning" }, text)),
     ...(found.past ? [pastOf(found, highlight)] : []),
-    cards(found, highlight));
+    ...(parts.length ? [legend(parts)] : []),
+    cards(listsOf(found.domains, parts), found.attributes, highlight, "Nothing: no item is admitted that is not left out."));
   const who = state.history === null ? `User ${state.user}` : "A new user";
   const arm = found.arm === null ? "" : `, arm ${found.arm}, bundle ${found.version}`;
   byId("status").textContent = `${who}${arm}: ${summary(found)}`;
+}
+
+// The rows of each card: the items with their scores, and of a list with trends the parts of these.
+function listsOf(domains, names) {
+  return Object.fromEntries(Object.entries(domains).map(([domain, list]) => {
+    const more = list.parts ? bars(list, names) : [];
+    return [domain, list.items.map((item, place) =>
+      ({ item, value: list.scores[place].toFixed(3), name: "score", more: more[place] ?? null }))];
+  }));
 }
 
 // For somebody who has no id at hand.
@@ -108,6 +123,7 @@ byId("token-form").addEventListener("submit", (event) => {
   byId("token").value = "";
   show();
 });
+byId("half-life").addEventListener("change", () => go({ ...read(location.hash), halfLife: byId("half-life").value }));
 arm.changed((name) => go({ ...read(location.hash), arm: name }));
 tabs((tab) => go(tab === "retrieve" ? asked : { ...asked, asked: false, tab }));
 addEventListener("hashchange", show);

@@ -1,37 +1,39 @@
-// A card for each domain: its top-K, and for each item where it stands in the other domains.
+// A card for each domain: its list of items, and for each item where it stands in the lists of the other domains.
 
 import { heard, make, shown } from "./elements.js";
 
-export function cards(found, highlight) {
-  const names = Object.keys(found.domains);
-  const ranks = Object.fromEntries(names.map((name) => [name, ranksOf(found.domains[name].items)]));
+// `lists` has rows of each domain, best first: the `item`, its `value` as text and the `name` of that value, and `more`, an
+// element to show below or null. `none` says why a list is empty.
+export function cards(lists, attributes, highlight, none) {
+  const names = Object.keys(lists);
+  const ranks = Object.fromEntries(names.map((name) => [name, ranksOf(lists[name])]));
   return make("div", { class: "cards" }, ...names.map((name, number) => {
-    const { items, scores } = found.domains[name];
-    const rows = items.map((item, place) => row({
-      item, score: scores[place], rank: place + 1, attributes: found.attributes[name][item] ?? {},
-      others: names.filter((other) => other !== name).map((other) => [other, ranks[other].get(item), names.indexOf(other)]),
+    const rows = lists[name].map((own, place) => row({
+      ...own, rank: place + 1, attributes: attributes[name]?.[own.item] ?? {},
+      others: names.filter((other) => other !== name).map((other) => [other, ranks[other].get(own.item), names.indexOf(other)]),
     }, highlight));
-    return make("section", { class: `card domain-${number % 7}`, "aria-labelledby": `card-${number}` },
-      make("h2", { id: `card-${number}` }, name),
-      rows.length ? make("ol", {}, ...rows) : make("p", { class: "note" }, "Nothing: no item is admitted that is not left out."));
+    return make("section", { class: `card domain-${number % 7}`, "aria-label": name },
+      make("h2", {}, name),
+      rows.length ? make("ol", {}, ...rows) : make("p", { class: "note" }, none));
   }));
 }
 
-const ranksOf = (items) => new Map(items.map((item, place) => [item, place + 1]));
+const ranksOf = (rows) => new Map(rows.map(({ item }, place) => [item, place + 1]));
 
-function row({ item, score, rank, attributes, others }, highlight) {
+function row({ item, value, name, more, rank, attributes, others }, highlight) {
   const button = make("button", { type: "button", class: "id" }, item);
-  const elsewhere = others.map(([name, other, number]) =>
+  const elsewhere = others.map(([domain, other, number]) =>
     make("li", { class: other ? `domain-${number % 7}` : "absent" },
-      `${name} `, other ? make("b", {}, String(other)) : make("span", { "aria-hidden": "true" }, "–"),
+      `${domain} `, other ? make("b", {}, String(other)) : make("span", { "aria-hidden": "true" }, "–"),
       other ? null : heard("not in its list")));
-  const known = Object.entries(attributes).map(([name, value]) => [name, shown(value)]).filter(([, text]) => text !== null);
+  const known = Object.entries(attributes).map(([key, own]) => [key, shown(own)]).filter(([, text]) => text !== null);
   const element = make("li", { class: "item" },
     make("span", { class: "rank" }, heard("rank "), String(rank)),
     make("div", { class: "head" }, button,
       others.length ? make("ul", { class: "elsewhere", "aria-label": "Rank in the other domains" }, ...elsewhere) : null),
-    make("span", { class: "score" }, heard("score "), score.toFixed(3)),
-    known.length ? make("dl", {}, ...known.map(([name, text]) => make("div", {}, make("dt", {}, name), make("dd", {}, text)))) : null);
+    make("span", { class: "score" }, heard(`${name} `), value),
+    more,
+    known.length ? make("dl", {}, ...known.map(([key, text]) => make("div", {}, make("dt", {}, key), make("dd", {}, text)))) : null);
   highlight.add(item, element, button);
   return element;
 }

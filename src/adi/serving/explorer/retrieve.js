@@ -2,30 +2,20 @@
 // that answered. A person looks at it and no user does: a preview is not logged as an exposure.
 
 import { ask } from "./api.js";
-
-const MOST = 1000; // items whose attributes one request may ask for
+import { attributesOf } from "./attributes.js";
 
 export async function retrieve(state) {
   const who = state.history === null ? { user: state.user || null } : { history: state.history };
-  const body = { ...who, context: state.context, filter: state.filter || null, preview: true };
+  const body = { ...who, context: state.context, filter: state.filter || null, explain: true, preview: true };
   if (state.k !== "") body.k = Number(state.k);
   if (state.bid !== "") body.bid_weight = Number(state.bid);
   const answer = await ask("v1/retrieve", body, state.arm || null);
-  const [{ version, arm, domains, ignored, without_events: withoutEvents }] = answer.results;
+  const [{ version, arm, domains, ignored, without_events: withoutEvents, without_trends: withoutTrends }] = answer.results;
   const past = state.history === null ? await pastOf(state.user, arm) : null;
-  const attributes = {};
-  let without = null;
-  await Promise.all(Object.entries(domains).map(async ([domain, { items }]) => {
-    const own = (past?.history ?? []).filter((event) => event.domain === domain).map((event) => event.item);
-    const wanted = [...new Set([...items, ...own])].slice(0, MOST);
-    try {
-      attributes[domain] = (await ask("v1/items", { domain, items: wanted }, arm)).items;
-    } catch (problem) {
-      attributes[domain] = {};
-      without = problem.message;
-    }
-  }));
-  return { version, arm, domains, ignored, withoutEvents, past, attributes, without };
+  const own = (domain) => (past?.history ?? []).filter((event) => event.domain === domain).map((event) => event.item);
+  const wanted = Object.entries(domains).map(([domain, { items }]) => [domain, [...items, ...own(domain)]]);
+  const about = await attributesOf(Object.fromEntries(wanted), arm);
+  return { version, arm, domains, ignored, withoutEvents, withoutTrends, past, ...about };
 }
 
 async function pastOf(user, arm) {

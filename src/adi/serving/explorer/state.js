@@ -1,11 +1,11 @@
 // What is shown, as the URL's fragment: a view can be shared, and Back goes to the one before.
 //
 // #retrieve?user=1&k=10&filter=bid+>+1&bid_weight=0.5&context.hour=9      #retrieve?history=3&history=99
-// #weights      #bundle?arm=new
+// #trending?half_life=30m      #weights      #bundle?arm=new
 //
 // No element has such a name as its id: the browser would go there, and take the focus along.
 
-export const TABS = ["retrieve", "weights", "bundle"];
+export const TABS = ["retrieve", "trending", "weights", "bundle"];
 
 export function read(hash) {
   const [name, query = ""] = split(hash.replace(/^#/, ""));
@@ -20,6 +20,7 @@ export function read(hash) {
     k: values.get("k") ?? "10",
     filter: values.get("filter") ?? "",
     bid: values.get("bid_weight") ?? "",
+    halfLife: values.get("half_life") ?? "",
     arm: values.get("arm") ?? "",
     context,
   };
@@ -36,6 +37,7 @@ export function write(state) {
     if (state.bid) values.set("bid_weight", state.bid);
     for (const [name, value] of Object.entries(state.context)) values.set(`context.${name}`, value);
   }
+  if (state.tab === "trending" && state.halfLife) values.set("half_life", state.halfLife);
   if (state.arm) values.set("arm", state.arm);
   const query = values.toString();
   return `#${state.tab}${query ? `?${query}` : ""}`;
