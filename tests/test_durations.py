@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from adi.durations import MICROSECONDS, Duration, duration_text, in_log_time, microseconds
+from adi.durations import MICROSECONDS, Duration, duration_text, in_log_time, log_time_text, microseconds
 from adi.errors import AdiError
 
 SECOND = 1_000_000
@@ -43,6 +43,21 @@ def test_another_text_is_refused(text: str) -> None:
 def test_a_length_as_text(seconds: float, text: str) -> None:
     assert duration_text(seconds * SECOND) == text
     assert abs(microseconds(text) - seconds * SECOND) < 0.1 * MICROSECONDS[text[-1]]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(90, "90s"), (5400, "90m"), (86400, "1d"), (90_000, "25h"), (1_209_600, "2w"), (0.5, "0.5s"), (61.25, "61.25s")],
+)
+def test_a_length_in_the_log_s_time_as_text(seconds: float, text: str) -> None:
+    assert log_time_text(seconds * SECOND, "timestamp") == text
+    assert log_time_text(seconds, "number") == f"{seconds:g}"
+
+
+@given(st.integers(1, 10**15))
+def test_the_text_of_a_length_is_exact(length: int) -> None:
+    assert microseconds(log_time_text(length, "timestamp")) == length
+    assert float(log_time_text(length / 7, "number")) == length / 7
 
 
 @pytest.mark.parametrize("given", ["3h", 3, 2.5])

@@ -128,11 +128,11 @@ def test_a_log_of_timestamps_has_seconds_and_dates(tmp_path) -> None:
     export(tmp_path / "run", tmp_path / "bundle")
     engine = BundleEngine(tmp_path / "bundle")
     assert half_lives_of(engine.dataset) == ["45s", "90m", "1d"]
-    engine.trends.refresh(9 * 3600e6 + 10.25e6)
+    engine.trends.refresh(9.5 * 3600e6 + 10.25e6)
     answer = trending_of(engine.dataset, engine.trends, 0, "1.5h")
-    assert (answer["half_life"], answer["moment"]) == ("90m", "1970-01-01T09:00:00.250000+00:00")
+    assert (answer["half_life"], answer["moment"]) == ("90m", "1970-01-01T09:30:00.250000+00:00")
     first = {}
     for row in log.to_pylist():
         first.setdefault(row["item"], row["time"])
     for each in answer["items"]:
-        assert each["age"] == pytest.approx(9 * 3600 + 0.25 - first[each["item"]])
+        assert each["age"] == pytest.approx(9.5 * 3600 + 0.25 - first[each["item"]])
