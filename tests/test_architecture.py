@@ -13,14 +13,15 @@ SOURCE, BENCHMARKS = ROOT / "src" / "adi", ROOT / "benchmarks"
 LONGEST = 350
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
-TENSORS = {"errors", "nn", "losses", "negatives"}
-STORED = {"errors", "frames", "durations", "moments", "strict", "schema", "data"}
+TENSORS = {"errors", "columns", "nn", "losses", "negatives"}
+STORED = {"errors", "columns", "frames", "durations", "moments", "strict", "schema", "data"}
 DATA = STORED | {"features"}
 BATCH = DATA | {"batch"}
 TABLES = DATA | {"preparation", "progress"}
 SERVED = DATA | {"timing", "thread_budget", "filters", "index", "bundle"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "columns": set(),
     "durations": {"errors"},
     "moments": {"errors"},
     "machine": {"errors"},

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from adi.durations import duration_text
+
 if TYPE_CHECKING:
     from adi.data.coding import Unknown
     from adi.data.manifest import Manifest
@@ -112,6 +114,23 @@ def few_validation(manifest: "Manifest") -> str | None:
     return (
         f"Few validation rows to choose the best epoch by: {named}{more}.{error} "
         "More: validation under split in the schema, 0.5 at most."
+    )
+
+
+def long_half_lives(manifest: "Manifest") -> str | None:
+    """A sentence on half-lives of trends that are longer than the log; None where there are none."""
+    trend = manifest.trend
+    if trend is None or trend.span is None:
+        return None
+    lives = trend.half_lives + (trend.co_clicks.half_lives if trend.co_clicks else ())
+    longer = sorted({life for life in lives if life > trend.span})
+    if not longer:
+        return None
+    lengths = (trend.span, *longer)
+    span, *texts = (duration_text(length) if manifest.time == "timestamp" else f"{length:g}" for length in lengths)
+    return (
+        f"Half-lives longer than the log, which spans {span}: {', '.join(texts)}. Such a count is nearly that of all "
+        "clicks so far, and what a model learns from it may not hold once the log is longer."
     )
 
 

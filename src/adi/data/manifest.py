@@ -62,11 +62,15 @@ class CoClickInfo(Record):
 
 
 class TrendInfo(Record):
-    """The counters of clicks by time, which know clicks once `delay` has passed; times are in the unit of the log."""
+    """The counters of clicks by time, which know clicks once `delay` has passed; times are in the unit of the log.
+
+    `span` is the time from the first to the last click of the log.
+    """
 
     half_lives: tuple[float, ...]
     delay: float
     co_clicks: CoClickInfo | None = None
+    span: float | None = None
 
     @property
     def sizes(self) -> tuple[int, int]:

@@ -28,7 +28,7 @@ import ibis
 from ibis import _
 from ibis.backends.duckdb import Backend
 
-from adi.data.arrays import fingerprint
+from adi.data.arrays import fingerprint, read_array
 from adi.data.coding import NUMBERS
 from adi.data.folder import new_folder
 from adi.data.manifest import FORMAT, DomainCounts, FeatureInfo, Manifest, RowCounts, TrendInfo
@@ -253,9 +253,11 @@ class _Preparation:
         info = trend_info(trend, time)
         sizes = numbers.entities["item"].size, len(numbers.by_domain)
         self.say("trends", 0, 1)
-        write_trends(self.connection, numbers.rows, info, *sizes, self.out / "trends" / "all")
+        all_clicks = self.out / "trends" / "all"
+        write_trends(self.connection, numbers.rows, info, *sizes, all_clicks)
         if not isinstance(self.schema.split, TimeSplit):
             known = numbers.rows.filter(_.part != TEST)
             write_trends(self.connection, known, info, *sizes, self.out / "trends" / "known")
         self.say("trends", 1, 1)
-        return info
+        times = read_array(all_clicks / "time.npy")
+        return info.model_copy(update={"span": float(times[-1] - times[0])})
