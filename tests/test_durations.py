@@ -49,9 +49,13 @@ def test_a_length_as_text(seconds: float, text: str) -> None:
     ("seconds", "text"),
     [(90, "90s"), (5400, "90m"), (86400, "1d"), (90_000, "25h"), (1_209_600, "2w"), (0.5, "0.5s"), (61.25, "61.25s")],
 )
-def test_a_length_in_the_log_s_time_as_text(seconds: float, text: str) -> None:
+def test_a_length_of_a_log_of_timestamps_as_text(seconds: float, text: str) -> None:
     assert log_time_text(seconds * SECOND, "timestamp") == text
-    assert log_time_text(seconds, "number") == f"{seconds:g}"
+
+
+@pytest.mark.parametrize(("length", "text"), [(3600.0, "3600"), (1_209_600, "1209600"), (2.5, "2.5")])
+def test_a_length_of_a_log_of_numbers_as_text(length: float, text: str) -> None:
+    assert log_time_text(length, "number") == text
 
 
 @given(st.integers(1, 10**15))

@@ -46,7 +46,8 @@ class TrendGraphs:
 class Trending(NamedTuple):
     """The items of a domain at one moment: those clicked now with their features (p, T), and the quiet ones' (T,).
 
-    `counts` are of `items` (m,), ascending, which have all clicks in memory; clicks before `known` are counted.
+    `counts` are those of `items` (m,), ascending: all items of the domain with counts in memory. Clicks before `known`
+    are counted.
     """
 
     active: ActiveItems
