@@ -97,19 +97,21 @@ class DomainTrends:
         features: trend features of the domain's candidates at each moment (g, m, T).
         pair_offsets: (n + 1,) on the CPU: the pairs of sample i are ``pair_offsets[i]:pair_offsets[i + 1]``.
         pair_columns: the candidate of each pair (P,).
-        shares: of co-clicks (P, C).
+        co_clicks: of each pair (P, C).
     """
 
     cuts: tuple[int, ...]
     features: Tensor
     pair_offsets: Tensor
     pair_columns: Tensor
-    shares: Tensor
+    co_clicks: Tensor
 
     def to(self, device: torch.device) -> "DomainTrends":
         """A copy on a device, except for the offsets, which stay on the CPU."""
-        features, columns, shares = (moved(part, device) for part in (self.features, self.pair_columns, self.shares))
-        return replace(self, features=features, pair_columns=columns, shares=shares)
+        features, columns, co_clicks = (
+            moved(part, device) for part in (self.features, self.pair_columns, self.co_clicks)
+        )
+        return replace(self, features=features, pair_columns=columns, co_clicks=co_clicks)
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ class Twin:
         )
 
     def shares(self, source, moment, half_life):
+        """The share and the decayed count of each follower of a source."""
         known = moment - DELAY
         followers = [
             (item, 2 ** (-(known - time) / half_life)) for item, time in self.followers[source] if time < known
@@ -79,7 +80,7 @@ class Twin:
             weights[item] = weight + (0.0 if forgotten else weights[item])
             seen[item] = number
         in_window = {item for item, number in seen.items() if number >= len(followers) - WINDOW}
-        return {item: weights[item] / (total + co_clicks.SMOOTHING) for item in in_window}
+        return {item: (weights[item] / (total + co_clicks.SMOOTHING), weights[item]) for item in in_window}
 
 
 @settings(max_examples=8)
@@ -127,19 +128,19 @@ def test_co_clicks_are_shares_of_the_newest_followers(clicks, histories, moment,
         Histories(items, np.zeros_like(items), offsets), np.full(len(histories), moment), asked
     )
     for query, history in enumerate(histories):
-        expected = defaultdict(lambda: np.zeros(2 * num_lives))
+        expected = defaultdict(lambda: np.zeros((2, num_lives + 1)))
         for age, source in enumerate(history[::-1][:LAST]):
             by_life = [twin.shares(source, moment, half_life) for half_life in CO_HALF_LIVES]
             for item in by_life[0]:
-                shares = np.array([shares[item] for shares in by_life])
+                shares = np.array([followers[item][0] for followers in by_life])
                 if shares.max() >= LEAST_SHARE:
-                    part = slice(0, num_lives) if age == 0 else slice(num_lives, None)
-                    expected[item][part] += shares * co_clicks.AGE_FACTOR ** max(age - 1, 0)
+                    values = np.append(shares, by_life[-1][item][1] / 1000)
+                    expected[item][min(age, 1)] += values * co_clicks.AGE_FACTOR ** max(age - 1, 0)
         found = slice(pairs.offsets[query], pairs.offsets[query + 1])
         found_items = asked[pairs.columns[found]]
         assert found_items.tolist() == sorted(set(expected) & set(asked))
         for item, values in zip(found_items, pairs.values[found], strict=True):
-            assert values == pytest.approx(expected[item], rel=1e-5)
+            assert values == pytest.approx(expected[item].ravel(), rel=1e-5)
 
 
 def test_frozen_counters_stop_at_the_first_test_row(tmp_path):

@@ -20,7 +20,7 @@ def test_coordinates_begin_with_the_features_and_depend_on_the_domain():
 
 def test_more_co_clicks_are_a_higher_score_at_the_start():
     torch.manual_seed(0)
-    score = CoClickScore(num_shares=2, num_features=3, num_domains=2)
+    score = CoClickScore(num_values=2, num_features=3, num_domains=2)
     with torch.no_grad():
         score.output.weight.zero_()
         score.output.bias.zero_()

@@ -36,10 +36,10 @@ class TrendGraphs:
         (coordinates,) = self._items.run(None, {"features": features})
         return np.asarray(coordinates)
 
-    def co_click_scores(self, shares: Array, features: Array) -> Array:
-        """Return the scores of pairs (P,), P > 0, from shares of co-clicks (P, C) and features of the items (P, T)."""
+    def co_click_scores(self, co_clicks: Array, features: Array) -> Array:
+        """Return the scores of pairs (P,), P > 0, from co-clicks (P, C) and features of the items (P, T)."""
         assert self._co_clicks is not None
-        (scores,) = self._co_clicks.run(None, {"shares": shares, "features": features})
+        (scores,) = self._co_clicks.run(None, {"co_clicks": co_clicks, "features": features})
         return np.asarray(scores)
 
 

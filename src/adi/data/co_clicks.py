@@ -20,6 +20,8 @@ AGE_FACTOR = 0.8
 SMOOTHING = 3.0
 """Clicks added to the followers of an item, so that a few of them are no large share."""
 
+THOUSAND = np.float32(1000.0)
+
 NEVER = np.iinfo(np.uint32).max
 """The rank of the next click on an item that is not clicked again."""
 
@@ -44,6 +46,11 @@ class Pairs:
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
 
+def num_pair_values(num_half_lives: int) -> int:
+    """The number C of values of a pair (`pairs_of`); 0 where co-clicks are not counted."""
+    return 2 * (num_half_lives + 1) if num_half_lives else 0
+
+
 def no_pairs(num_queries: int, num_values: int = 0) -> Pairs:
     """The pairs of queries of which none has any."""
     none = np.empty(0, dtype=np.int64)
@@ -53,13 +60,13 @@ def no_pairs(num_queries: int, num_values: int = 0) -> Pairs:
 class Followers(NamedTuple):
     """The followers of s sources among some items: ``offsets[i]:offsets[i + 1]`` are those of source i.
 
-    `columns` (T,) are their positions among the items, `shares` (T, K) their shares of the source's co-clicks for each
-    half-life.
+    `columns` (T,) are their positions among the items. `values` (T, K + 1) are their shares of the source's co-clicks
+    for each half-life, and their decayed count by the longest, in thousands: how much a share is worth.
     """
 
     offsets: Array
     columns: Array
-    shares: Array
+    values: Array
 
 
 class Windows(NamedTuple):
@@ -109,7 +116,7 @@ class CoClicks:
         self.window, self.least_share = window, least_share
 
     def at(self, recent: Array, ranks: Array, moments: Array, items: Array) -> Pairs:
-        """Shares of co-clicks of n queries for `items` (m,), ascending; see `pairs_of`.
+        """Co-clicks of n queries with `items` (m,), ascending; see `pairs_of`.
 
         Args:
             recent: the last items of each history, newest last, -1 where it has fewer (n, L).
@@ -172,19 +179,21 @@ class CoClicks:
 
 
 def followers_of(source: Array, columns: Array, counts: Array, totals: Array, least_share: float) -> Followers:
-    """The shares of followers with counts (T, K), of source (T,), ascending, among s sources with totals (s, K)."""
+    """Followers with counts (T, K), of source (T,), ascending, among s sources with totals (s, K).
+
+    Those whose shares are all below `least_share` are left out.
+    """
     shares = counts / (totals + np.float32(SMOOTHING))[source]
     kept = np.flatnonzero(np.maximum.reduce(list(shares.T)) >= least_share)
     offsets = np.searchsorted(source[kept], np.arange(len(totals) + 1))
-    return Followers(offsets, columns[kept], shares[kept])
+    return Followers(offsets, columns[kept], np.concatenate([shares[kept], counts[kept, -1:] / THOUSAND], axis=1))
 
 
 def pairs_of(sources: Array, followers: Followers, num_columns: int) -> Pairs:
-    """Shares of co-clicks of n queries, from the numbers of the sources in their histories, newest last (n, L).
+    """Co-clicks of n queries, from the numbers of the sources in their histories, newest last (n, L).
 
-    A number is -1 where a history is shorter. ``values[:, :K]`` is the share of an item among the followers of the
-    query's last item, for each half-life; ``values[:, K:]`` the sum for its earlier items, an older one weighing
-    `AGE_FACTOR` times less.
+    A number is -1 where a history is shorter. The first half of `values` is that of `Followers` for the query's last
+    item, the other half the sum for its earlier items, an older one weighing `AGE_FACTOR` times less.
     """
     num_queries, length = sources.shape
     query, place = np.nonzero(sources >= 0)
@@ -195,7 +204,7 @@ def pairs_of(sources: Array, followers: Followers, num_columns: int) -> Pairs:
     back = np.repeat(length - 1 - place, np.diff(cuts))[order]  # 0 for the last item
     shape, sums = (len(first) - 1, len(followers.columns)), []
     for weights in ((back == 0).astype(np.float32), (back > 0) * np.float32(AGE_FACTOR) ** (back - 1)):
-        sums.append(sparse.csr_array((weights.astype(np.float32), entries, first), shape=shape) @ followers.shares)
+        sums.append(sparse.csr_array((weights.astype(np.float32), entries, first), shape=shape) @ followers.values)
     columns = followers.columns[entries[first[:-1]]]
     return Pairs(columns, np.concatenate(sums, axis=1), offsets)
 

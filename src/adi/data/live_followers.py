@@ -9,7 +9,7 @@ import numpy as np
 
 from adi.columns import columns_of
 from adi.data.arrays import Array
-from adi.data.co_clicks import Pairs, Windows, followers_of, no_pairs, pairs_of
+from adi.data.co_clicks import Pairs, Windows, followers_of, no_pairs, num_pair_values, pairs_of
 from adi.data.histories import Histories
 from adi.data.manifest import CoClickInfo
 
@@ -138,17 +138,17 @@ class LiveFollowers:
         numbers = columns_of(recent.ravel(), np.array(sources, dtype=np.int64)).reshape(recent.shape)
         held = [self._of[source] for source in sources]
         if not held:
-            return no_pairs(len(recent), 2 * len(self.half_lives))
+            return no_pairs(len(recent), num_pair_values(len(self.half_lives)))
         source = np.repeat(np.arange(len(held)), [len(window.items) for window in held])
-        followers, times = (np.concatenate([getattr(window, name) for window in held]) for name in ("items", "times"))
-        columns = columns_of(followers, items)
+        held_items, times = (np.concatenate([getattr(window, name) for window in held]) for name in ("items", "times"))
+        columns = columns_of(held_items, items)
         among = np.flatnonzero(columns >= 0)
         ages = ((known - times[among])[:, None] / self.half_lives).astype(np.float32)
         counts = np.concatenate([window.counts for window in held])[among] * np.exp2(-ages)
         decays = np.exp2(-(known - np.array([window.time for window in held]))[:, None] / self.half_lives)
         totals = (np.array([window.totals for window in held]) * decays).astype(np.float32)
-        shares = followers_of(source[among], columns[among], counts, totals, self.info.least_share)
-        return pairs_of(numbers, shares, len(items))
+        followers = followers_of(source[among], columns[among], counts, totals, self.info.least_share)
+        return pairs_of(numbers, followers, len(items))
 
     def _sweep(self, known: float) -> None:
         """Drop the sources whose followers have decayed."""

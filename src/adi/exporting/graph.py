@@ -63,15 +63,15 @@ class ItemTrends(nn.Module):
 
 
 class CoClickTrends(nn.Module):
-    """A domain's scores of co-clicks: shares (count, C), trend features (count, T) -> (count,)."""
+    """A domain's scores of co-clicks: co-clicks (count, C), trend features (count, T) -> (count,)."""
 
     def __init__(self, domain: OneDomain) -> None:
         super().__init__()
         assert domain.towers.trends is not None
         self.score, self.number = domain.towers.trends.co_clicks, domain.number
 
-    def forward(self, shares: Tensor, features: Tensor) -> Tensor:
-        scores: Tensor = self.score(shares, features, self.number)
+    def forward(self, co_clicks: Tensor, features: Tensor) -> Tensor:
+        scores: Tensor = self.score(co_clicks, features, self.number)
         return scores
 
 

@@ -30,22 +30,22 @@ def write_trends(bundle: Path, scorer: VectorScorer, domain: int) -> TrendsInfo:
     part = scorer.model.of_one_domain(int(scorer.domain_codes[domain]))
     trends = part.towers.trends
     assert trends is not None
-    num_features, num_shares = trends.items.hidden.shared.in_features, trends.co_clicks.weight.shape[1]
+    num_features, num_values = trends.items.hidden.shared.in_features, trends.co_clicks.weight.shape[1]
     rng = torch.Generator().manual_seed(domain)
-    features, shares = torch.randn(64, num_features, generator=rng), torch.rand(64, num_shares, generator=rng)
+    features, co_clicks = torch.randn(64, num_features, generator=rng), torch.rand(64, num_values, generator=rng)
     info = TrendsInfo(
-        items=f"trends/items-{domain}.onnx", co_clicks=f"trends/co_clicks-{domain}.onnx" if num_shares else None
+        items=f"trends/items-{domain}.onnx", co_clicks=f"trends/co_clicks-{domain}.onnx" if num_values else None
     )
     export_graph(ItemTrends(part), {"features": features}, "coordinates", bundle / info.items)
     if info.co_clicks is not None:
-        inputs = {"shares": shares, "features": features}
+        inputs = {"co_clicks": co_clicks, "features": features}
         export_graph(CoClickTrends(part), inputs, "scores", bundle / info.co_clicks)
     graphs = TrendGraphs(bundle, info)
     with torch.no_grad():
         pairs = [(graphs.coordinates(features.numpy()), trends.items(features, part.number))]
         if info.co_clicks is not None:
-            scores = graphs.co_click_scores(shares.numpy(), features.numpy())
-            pairs.append((scores, trends.co_clicks(shares, features, part.number)))
+            scores = graphs.co_click_scores(co_clicks.numpy(), features.numpy())
+            pairs.append((scores, trends.co_clicks(co_clicks, features, part.number)))
     for exported, expected in pairs:
         difference = float(np.abs(exported - expected.numpy()).max() / expected.abs().max())
         if not difference <= TOLERANCE:

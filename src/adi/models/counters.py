@@ -49,9 +49,9 @@ def co_click_shares(queries: Queries, items: Array, life: int) -> Array:
     """Each item's share of the decayed co-clicks of a query's last items, summed over these (n, m)."""
     clicks, moments = known(queries)
     pairs = clicks.co_clicks(queries.histories, moments, items)
-    num_lives = pairs.values.shape[1] // 2
+    half = pairs.values.shape[1] // 2
     shares = np.zeros((len(queries), len(items)), dtype=np.float32)
-    shares[pairs.rows, pairs.columns] = pairs.values[:, life] + pairs.values[:, num_lives + life]
+    shares[pairs.rows, pairs.columns] = pairs.values[:, life] + pairs.values[:, half + life]
     return shares
 
 

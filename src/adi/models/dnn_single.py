@@ -81,8 +81,8 @@ class DnnSingle(TwoTower):
     def trend_coordinates(self, features: Tensor, domain: int) -> Tensor:
         return self._towers(domain).trend_coordinates(features, 0)
 
-    def co_click_scores(self, shares: Tensor, features: Tensor, domain: int) -> Tensor:
-        return self._towers(domain).co_click_scores(shares, features, 0)
+    def co_click_scores(self, co_clicks: Tensor, features: Tensor, domain: int) -> Tensor:
+        return self._towers(domain).co_click_scores(co_clicks, features, 0)
 
     def by_set(self, users: Tensor, items: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         return self._towers(0).by_set(users, items)

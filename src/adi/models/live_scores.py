@@ -33,7 +33,7 @@ def scores_with_trends(
     order = np.argsort(moment_of, kind="stable")
     cuts = np.searchsorted(moment_of[order], np.arange(len(moments) + 1))
     pairs = queries.clicks.co_clicks(queries.histories, queries.moments, items)
-    pair_rows, pair_shares = pairs.rows, torch.from_numpy(pairs.values)
+    pair_rows, co_clicks = pairs.rows, torch.from_numpy(pairs.values)
     scores = torch.empty(len(queries), len(items))
     for first in range(0, len(moments), MOMENTS_AT_ONCE):
         chunk = moments[first : first + MOMENTS_AT_ONCE]
@@ -45,7 +45,7 @@ def scores_with_trends(
         moment = moment_of[pair_rows] - first
         inside = np.flatnonzero((moment >= 0) & (moment < len(chunk)))
         row, column = torch.from_numpy(pair_rows[inside]), torch.from_numpy(pairs.columns[inside])
-        shares, of_pairs = pair_shares[torch.from_numpy(inside)], features[torch.from_numpy(moment[inside]), column]
-        added = model.co_click_scores(shares.to(device), of_pairs.to(device), code)
+        of_pairs = features[torch.from_numpy(moment[inside]), column]
+        added = model.co_click_scores(co_clicks[torch.from_numpy(inside)].to(device), of_pairs.to(device), code)
         scores[row, column] += added.cpu()
     return scores

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from adi.batch import FeatureBags, Offsets
+from adi.data.co_clicks import num_pair_values
 from adi.features.trends import SCALE, num_trend_features
 from adi.models.encoders import EncoderFactory
 from adi.models.settings import TowerSettings
@@ -71,8 +72,8 @@ class TwoTower(nn.Module, ABC):
         """The coordinates of items at some moments (g, m, W) from their trend features (g, m, T)."""
 
     @abstractmethod
-    def co_click_scores(self, shares: Tensor, features: Tensor, domain: int) -> Tensor:
-        """Scores to add to pairs (P,), from their shares of co-clicks (P, C) and the item's trend features (P, T)."""
+    def co_click_scores(self, co_clicks: Tensor, features: Tensor, domain: int) -> Tensor:
+        """Scores to add to pairs (P,), from their co-clicks (P, C) and the item's trend features (P, T)."""
 
     @abstractmethod
     def of_one_domain(self, domain: int) -> "OneDomain":
@@ -102,7 +103,7 @@ class Trends(nn.Module):
         super().__init__()
         num_features = num_trend_features(num_half_lives)
         self.items = TrendTower(num_features, num_domains)
-        self.co_clicks = CoClickScore(2 * num_co_click_lives, num_features, num_domains)
+        self.co_clicks = CoClickScore(num_pair_values(num_co_click_lives), num_features, num_domains)
         start = torch.ones(self.items.width)
         start[:num_features] = 0.0
         start[: 2 * num_half_lives] = SCALE / (2 * num_half_lives)  # all together: the logarithm of an average share
@@ -181,9 +182,9 @@ class SharedTowers(TwoTower):
         coordinates: Tensor = self.trends.items(features, domain)
         return coordinates
 
-    def co_click_scores(self, shares: Tensor, features: Tensor, domain: int) -> Tensor:
+    def co_click_scores(self, co_clicks: Tensor, features: Tensor, domain: int) -> Tensor:
         assert self.trends is not None
-        scores: Tensor = self.trends.co_clicks(shares, features, domain)
+        scores: Tensor = self.trends.co_clicks(co_clicks, features, domain)
         return scores
 
     def weighted_features(self, side: Literal["user", "item"]) -> WeightedFeatures | None:

@@ -55,25 +55,25 @@ class CoClickScore(nn.Module):
     """The score of an item's co-clicks with a user's last items, given what is known of the item.
 
     It is added to the pairs that have co-clicks, and 0 for all others: ``w^(d) . c + W2 relu(W1 [c, t] + b^(d))``, c
-    the logs of the shares.
+    the logs of its co-clicks.
 
     Args:
-        num_shares: C, see `adi.data.co_clicks.CoClicks.at`.
+        num_values: C, see `adi.data.co_clicks.pairs_of`.
         num_features: T.
         num_domains: D.
 
     Shapes:
-        shares (P, C), trend features (P, T), a domain -> (P,)
+        co-clicks (P, C), trend features (P, T), a domain -> (P,)
     """
 
-    def __init__(self, num_shares: int, num_features: int, num_domains: int) -> None:
+    def __init__(self, num_values: int, num_features: int, num_domains: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.full((num_domains, num_shares), 1.0 / max(num_shares, 1)))
-        self.hidden = DomainHidden(num_shares + num_features, num_domains)
+        self.weight = nn.Parameter(torch.full((num_domains, num_values), 1.0 / max(num_values, 1)))
+        self.hidden = DomainHidden(num_values + num_features, num_domains)
         self.output = nn.Linear(HIDDEN, 1)
 
-    def forward(self, shares: Tensor, features: Tensor, domain: int) -> Tensor:
-        logs = torch.log(shares + LEAST_SHARE) / 3.0 + 2.0
+    def forward(self, co_clicks: Tensor, features: Tensor, domain: int) -> Tensor:
+        logs = torch.log(co_clicks + LEAST_SHARE) / 3.0 + 2.0
         hidden = self.hidden(torch.cat([logs, features], dim=1), domain)
         scores: Tensor = self.output(hidden)[:, 0] + logs @ self.weight[domain]
         return scores

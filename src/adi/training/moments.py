@@ -108,7 +108,7 @@ class KnownAtMoments:
             features=torch.from_numpy(trend_features(self._counts)),
             pair_offsets=torch.from_numpy(pairs.offsets),
             pair_columns=torch.from_numpy(pairs.columns),
-            shares=torch.from_numpy(pairs.values),
+            co_clicks=torch.from_numpy(pairs.values),
         )
 
 

@@ -66,7 +66,7 @@ def trend_scores(model: TwoTower, domain: int, trends: DomainTrends) -> TrendSco
         coordinates=model.trend_coordinates(trends.features, domain),
         pair_offsets=trends.pair_offsets,
         pair_columns=trends.pair_columns,
-        pair_scores=model.co_click_scores(trends.shares, features, domain),
+        pair_scores=model.co_click_scores(trends.co_clicks, features, domain),
     )
 
 
