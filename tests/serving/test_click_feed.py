@@ -24,6 +24,9 @@ def live(trending_bundle, clock):
     return Service(trending_bundle, Metrics(), clock=clock)
 
 
+REASONS = ("duplicate", "unknown", "future", "old")
+
+
 def click(item="i3", domain="big", time=40_000.0, user="u1"):
     return {"user": user, "events": [{"item": item, "domain": domain, "time": time}]}
 
@@ -70,9 +73,19 @@ def test_clicks_that_cannot_be_counted_are_ignored_and_said(trending_bundle, clo
             [event["events"][0]["time"]],
         )
     service.refresh_trends()
-    assert [ignored(service, reason) for reason in ("duplicate", "unknown", "future", "old")] == [1, 1, 1, 1]
+    assert [ignored(service, reason) for reason in REASONS] == [1] * len(REASONS)
     assert service.metrics.clicks.labels("")._value.get() == 1
     assert reports == ["Counters ignored clicks: 1 duplicate, 1 unknown, 1 future."]
+
+
+def test_entries_that_are_no_clicks_are_ignored(trending_bundle, clock, redis_server):
+    with closing(RedisEventStore(redis_server.url)) as store:
+        service = Service(trending_bundle, Metrics(), clock=clock, events=store)
+        clock.now = 41_000.0
+        redis_server.client.xadd("adi:clicks", {"click": "no click"})
+        store.add("u1", [("i3", "big")], [40_000.0])
+        service.refresh_trends()
+    assert (ignored(service, "malformed"), service.metrics.clicks.labels("")._value.get()) == (1, 1)
 
 
 @pytest.mark.parametrize("time", [None, "2026-01-02T03:04:05Z"])

@@ -1,5 +1,6 @@
 """Events in Redis: shared by servers, and answers while Redis is away."""
 
+import math
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -43,6 +44,25 @@ def test_a_list_expires_after_its_latest_event(redis_server, store: RedisEventSt
     redis_server.client.expire("adi:events:ana", 5)
     store.add("ana", [("mug", "feed")])
     assert KEPT_SECONDS - 5 < redis_server.client.ttl("adi:events:ana") <= KEPT_SECONDS == 2_592_000
+
+
+def test_clicks_of_other_producers_and_entries_that_are_none(redis_server, store: RedisEventStore) -> None:
+    entries = [
+        '["ana","pen","feed",7]',
+        '["ana","pen",7]',
+        '["ana",1,"feed",7]',
+        "{",
+        '["ana","pen","feed","now"]',
+        "7",
+    ]
+    for entry in entries:
+        redis_server.client.xadd("adi:clicks", {"click": entry})
+    redis_server.client.xadd("adi:clicks", {"other": "field"})
+    good, *malformed = store.clicks(after=None)
+    assert good[1:] == ("ana", "pen", "feed", 7.0)
+    assert len(malformed) == 6
+    assert all(math.isnan(click.time) for click in malformed)
+    assert store.clicks(after=malformed[-1].position) == []
 
 
 def test_two_servers_share_events(serving, bundles, redis_server) -> None:

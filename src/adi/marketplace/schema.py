@@ -10,6 +10,10 @@ TEST_HOURS = 8
 """Hours at the end of the log that are the test where there are trends."""
 
 
+COUNTERS = {"half_lives": ["1h", "4h", "16h", "2d"], "delay": "1m", "co_clicks": {"half_lives": ["8h", "2d"]}}
+"""Clicks by time in a marketplace with trends, whose items have half-lives of 2 to 24 hours."""
+
+
 def schema_text(settings: Marketplace) -> str:
     """The schema of the tables that `adi.marketplace.simulation` writes, as YAML."""
 
@@ -50,6 +54,8 @@ def schema_text(settings: Marketplace) -> str:
         "corpus": {"path": "item_domain.parquet", "item": "item_id", "domain": "domain"},
         "split": {"kind": "last"} if settings.trends == 0 else {"kind": "time", "at": _test_start(settings)},
     }
+    if settings.trends:
+        content["trend"] = COUNTERS
     heading = (
         "# Written by adi simulate: a simulated marketplace. truth/ holds what is true in it; no feature reads it.\n"
     )

@@ -2,6 +2,7 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from math import isfinite
 from time import monotonic, time
 from typing import Protocol
 
@@ -113,7 +114,9 @@ class ClickFeed:
         latest, accepted = self.clock() + self._ahead, []
         for _, user, item_id, domain_name, moment in stored:
             item, domain = self.dataset.items.find(item_id), domains.get(domain_name)
-            if moment < self.trends.start:
+            if not isfinite(moment):
+                ignored["malformed"] += 1
+            elif moment < self.trends.start:
                 ignored["old"] += 1
             elif item is None or domain is None:
                 ignored["unknown"] += 1

@@ -22,6 +22,10 @@ Event = tuple[str, str]
 """An item and the domain of the interaction."""
 
 
+MALFORMED = float("nan")
+"""The time of an entry that is no click."""
+
+
 class StoredClick(NamedTuple):
     """A click that counters are to count: ids, and the time in the unit of the log. `position` is that in its store."""
 

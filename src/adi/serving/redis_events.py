@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from adi.errors import ArgumentError
-from adi.serving.events import CLICKS_AT_ONCE, MAX_KEPT, MOST_CLICKS, Event, EventStoreError, StoredClick
+from adi.serving.events import CLICKS_AT_ONCE, MALFORMED, MAX_KEPT, MOST_CLICKS, Event, EventStoreError, StoredClick
 
 PREFIX = "adi:events:"
 """Start of the keys. A key ends with the user's id and holds a list of events, each as JSON: [item, domain]."""
@@ -36,6 +36,8 @@ INVALID_URL = (
 )
 
 Result = TypeVar("Result")
+
+_Entry = tuple[bytes, dict[bytes, bytes]]
 
 
 class RedisEventStore:
@@ -85,10 +87,7 @@ class RedisEventStore:
     def clicks(self, after: str | None) -> list[StoredClick]:
         first = "-" if after is None else f"({after}"
         entries = self._send(lambda: self._client.xrange(CLICKS, min=first, count=CLICKS_AT_ONCE))
-        return [
-            StoredClick(position.decode(), *orjson.loads(fields[b"click"]))
-            for position, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", entries)
-        ]
+        return [_click(position.decode(), fields) for position, fields in cast("list[_Entry]", entries)]
 
     def close(self) -> None:
         self._client.close()
@@ -152,3 +151,14 @@ def _connect(url: str) -> tuple[redis.Redis, str]:
 def _reason(error: redis.RedisError) -> str:
     """The reason of an error without the command, which in a pipeline's errors contains all events."""
     return str(error).rpartition("of pipeline caused error: ")[2].rstrip(".")
+
+
+def _click(position: str, fields: dict[bytes, bytes]) -> StoredClick:
+    """The click of an entry of the stream, to which others write, too; malformed if it has another form."""
+    try:
+        user, item, domain, time = orjson.loads(fields[b"click"])
+    except (KeyError, ValueError, TypeError):
+        return StoredClick(position, "", "", "", MALFORMED)
+    if not all(isinstance(text, str) for text in (user, item, domain)) or not isinstance(time, int | float):
+        return StoredClick(position, "", "", "", MALFORMED)
+    return StoredClick(position, user, item, domain, float(time))
