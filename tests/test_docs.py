@@ -165,7 +165,7 @@ def test_a_command_in_the_text_exists_with_its_options(place: str, program: str,
 def test_the_scripts_that_pages_name_exist() -> None:
     named = {path for page in PAGES for path in re.findall(r"\bexamples/\w+\.\w+", page.read_text(encoding="utf-8"))}
     assert {path for path in named if not (ROOT / path).exists()} <= {"examples/results.sh"}  # gone, in CHANGELOG.md
-    assert "examples/counters.py" in named
+    assert "examples/where_ahead.py" in named
 
 
 def test_the_readme_is_short() -> None:

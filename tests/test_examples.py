@@ -16,36 +16,7 @@ from adi.training.evaluation import evaluate_run
 from adi.training.train import train
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-TABLE, WHERE_AHEAD, TRUE_SCORES, COUNTERS = (
-    str(EXAMPLES / f"{name}.py") for name in ("table", "where_ahead", "true_scores", "counters")
-)
-
-NEWS = """
-09:00 news third cal
-10:00 news old ann
-10:00 news old bob
-10:00 news old cal
-11:30 news new ann
-11:30 news new bob
-12:00 news new dee
-12:00 news third ann
-12:01 news late eve
-12:02 news late fay
-12:03 news late gus
-11:40 shop x hal
-11:40 shop x ida
-11:40 shop x jim
-11:40 shop x kay
-11:41 shop y hal
-11:41 shop y ida
-11:41 shop y jim
-11:50 shop z lea
-11:50 shop z mia
-11:50 shop z ned
-11:50 shop z pam
-12:05 shop y kay
-"""
-"""Time, domain, item and user of clicks; those from 12:00 on are the test."""
+TABLE, WHERE_AHEAD, TRUE_SCORES = (str(EXAMPLES / f"{name}.py") for name in ("table", "where_ahead", "true_scores"))
 
 
 def test_a_table_tells_configurations_apart(prepared, tmp_path, monkeypatch, capsys) -> None:
@@ -148,67 +119,22 @@ def test_the_recall_of_the_true_scores(tmp_path, monkeypatch, capsys) -> None:
     assert found == f"| true scores | {cells} |"
 
 
-@pytest.fixture
-def news(empty):
-    rows = [line.split() for line in NEWS.strip().splitlines()]
-    log = [{"time": f"2024-05-01T{time}:00", "domain": d, "item": item, "user": user} for time, d, item, user in rows]
-    empty.write("log.jsonl", log)
-    empty.schema["split"] = {"kind": "time", "at": "2024-05-01T12:00:00", "validation": 0.0}
-    return empty
-
-
-def counters_table(workspace, monkeypatch, capsys, *options: str, out: str = "prepared") -> list[str]:
-    workspace.prepare(out)
-    monkeypatch.setattr("sys.argv", ["counters.py", str(workspace.out), *options])
-    runpy.run_path(COUNTERS, run_name="__main__")
-    lines: list[str] = capsys.readouterr().out.splitlines()
-    return lines
-
-
-def test_counters_by_hand(news, monkeypatch, capsys) -> None:
-    """Counts of the last hour miss `late`. Live counts rank it first once two clicks on it outweigh the decayed `new`;
-    only co-clicks know that y follows x.
-    """
-    assert counters_table(news, monkeypatch, capsys, "-k", "1") == [
-        "| recall@1 | news | shop | mean |",
-        "|---|---|---|---|",
-        "| last hour, frozen | 0.400 | 0.000 | 0.200 |",
-        "| live counts | 0.600 | 0.000 | 0.300 |",
-        "| live counts and co-clicks | 0.600 | 1.000 | 0.800 |",
-    ]
-    # Almost without decay the oldest item stays first.
-    slow = counters_table(news, monkeypatch, capsys, "-k", "1", "--half-life", "6000", out="again")
-    assert slow[3] == "| live counts | 0.200 | 0.000 | 0.100 |"
-
-
-def test_only_a_split_by_time_has_frozen_counters(news, monkeypatch, capsys) -> None:
-    news.schema["split"] = {"kind": "last", "validation": 0.0}
-    rows = counters_table(news, monkeypatch, capsys)[2:]
-    assert [row.split(" | ")[0] for row in rows] == ["| live counts", "| live counts and co-clicks"]
-
-
-def test_counters_need_timestamps(workspace, monkeypatch, capsys) -> None:
-    with pytest.raises(SystemExit):
-        counters_table(workspace, monkeypatch, capsys)
-    assert "prepared: the log has no timestamps, which counters by the minute need" in capsys.readouterr().err
-
-
 def test_counters_beat_popularity_where_items_trend_and_the_truth_beats_both(tmp_path, monkeypatch, capsys) -> None:
     market, prepared = tmp_path / "market", tmp_path / "prepared"
     simulate(market, Marketplace(users=3000, items=800, interactions=45_000, seed=4, trends=0.5))
     prepare(market, prepared)
-    train(prepared, "popularity", tmp_path / "run")
-    popularity = evaluate_run(tmp_path / "run").mean["recall@50"]
+    train(prepared, "popularity", tmp_path / "all")
+    popularity = evaluate_run(tmp_path / "all").mean["recall@50"]
+    train(prepared, "popularity", tmp_path / "now", settings={"half_life": "1h"})
+    live = evaluate_run(tmp_path / "now")
+    assert live.known == "live"
+    counters = np.array([live.domains[name]["recall@50"] for name in ("search", "feed", "cart")])
 
-    monkeypatch.setattr("sys.argv", ["counters.py", str(prepared)])
-    runpy.run_path(COUNTERS, run_name="__main__")
     monkeypatch.setattr("sys.argv", ["true_scores.py", str(market), str(prepared)])
     runpy.run_path(TRUE_SCORES, run_name="__main__")
     rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
-    recall = {
-        name: np.array(cells, dtype=float) for name, *cells in rows if name in ("live counts", "taste", "true scores")
-    }
-    assert recall["live counts"][-1] > 1.3 * popularity
-    assert (recall["true scores"] > 1.3 * recall["live counts"]).all()
+    recall = {name: np.array(cells, dtype=float) for name, *cells in rows if name in ("taste", "true scores")}
+    assert counters.mean() > 1.3 * popularity
+    assert (recall["true scores"][:-1] > 1.3 * counters).all()
     assert (recall["true scores"] > 1.04 * recall["taste"]).all()
     assert recall["true scores"][1] > 1.1 * recall["taste"][1]  # feed, where items are news
