@@ -12,7 +12,9 @@ FAILED = 1
 
 
 def reproduce(
-    table: Annotated[str, typer.Argument(help="table2, table3, table6, table7, table8, figure3, figure5, live, or all.")],
+    table: Annotated[
+        str, typer.Argument(help="table2, table3, table6, table7, table8, figure3, figure5, live, or all.")
+    ],
     out: Annotated[
         Path, typer.Option("--out", help="Folder of the grid: new, or that of an earlier call, which goes on.")
     ],

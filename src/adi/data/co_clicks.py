@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from adi.columns import columns_of
+from adi.columns import LARGEST_TABLE, columns_of
 from adi.data.arrays import Array
 from adi.data.decayed_sums import RANK_BITS, DecayedSums, key_of
 from adi.data.ranges import ranges
@@ -129,7 +129,7 @@ class CoClicks:
         numbers = np.full(recent.shape, -1)
         numbers[held] = inverse
         query = query[first]
-        return pairs_of(numbers, self._followers(keys >> RANK_BITS, ranks[query], moments[query], items), len(items))
+        return pairs_of(numbers, self._followers(keys >> RANK_BITS, ranks[query], moments[query], items))
 
     def windows(self, rank: int) -> Windows:
         """The windows of all sources before a rank."""
@@ -189,7 +189,7 @@ def followers_of(source: Array, columns: Array, counts: Array, totals: Array, le
     return Followers(offsets, columns[kept], np.concatenate([shares[kept], counts[kept, -1:] / THOUSAND], axis=1))
 
 
-def pairs_of(sources: Array, followers: Followers, num_columns: int) -> Pairs:
+def pairs_of(sources: Array, followers: Followers) -> Pairs:
     """Co-clicks of n queries, from the numbers of the sources in their histories, newest last (n, L).
 
     A number is -1 where a history is shorter. The first half of `values` is that of `Followers` for the query's last
@@ -216,9 +216,13 @@ def cells(offsets: Array, columns: Array) -> tuple[Array, Array, Array]:
     first cell of each row and c (n + 1,).
     """
     num_rows, num_columns = len(offsets) - 1, int(columns.max(initial=-1)) + 1
-    terms = sparse.csr_array((np.arange(len(columns)), columns, offsets), shape=(num_rows, num_columns))
-    ordered = terms.tocsc().tocsr()  # two passes of counting, several times faster than sorting
-    order, columns = ordered.data, ordered.indices
+    if num_columns > LARGEST_TABLE * len(columns):
+        order = np.lexsort((columns, np.repeat(np.arange(num_rows), np.diff(offsets))))
+        columns = columns[order]
+    else:  # two passes of counting are several times faster, but take memory for every column
+        terms = sparse.csr_array((np.arange(len(columns)), columns, offsets), shape=(num_rows, num_columns))
+        ordered = terms.tocsc().tocsr()
+        order, columns = ordered.data, ordered.indices
     begins = np.diff(columns, prepend=-1) != 0
     begins[offsets[:-1][np.diff(offsets) > 0]] = True
     first = np.flatnonzero(begins)

@@ -148,7 +148,7 @@ class LiveFollowers:
         decays = np.exp2(-(known - np.array([window.time for window in held]))[:, None] / self.half_lives)
         totals = (np.array([window.totals for window in held]) * decays).astype(np.float32)
         followers = followers_of(source[among], columns[among], counts, totals, self.info.least_share)
-        return pairs_of(numbers, followers, len(items))
+        return pairs_of(numbers, followers)
 
     def _sweep(self, known: float) -> None:
         """Drop the sources whose followers have decayed."""
