@@ -61,6 +61,7 @@ bench: $(INSTALLED) peers ## Measure everything, beside other libraries and lowe
 	@$(BIN)/python -m benchmarks evaluate
 	@$(BIN)/python -m benchmarks prepare --rows 1000000,10000000 --folder bench/logs
 	@$(BIN)/python -m benchmarks serve --folder bench/serve
+	@$(BIN)/python -m benchmarks trends --folder bench/trends
 	@$(BIN)/python -m benchmarks swaps --folder bench/swaps
 	@$(BIN)/python -m benchmarks start --bundle bench/serve/bundle
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "loader": "loader",
     "evaluate": "evaluate",
     "serve": "serving.serve",
+    "trends": "serving.trends",
     "swaps": "serving.swaps",
     "start": "start",
 }
