@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from adi.data import co_clicks
 from adi.data.co_clicks import AGE_FACTOR, Followers, pairs_of
 
 
@@ -24,3 +25,17 @@ def test_pairs_by_hand(far: int) -> None:
         [0.25, 2, 0.125 * earlier, 3 * earlier],
     ]
     np.testing.assert_allclose(pairs.values, expected, rtol=1e-6)
+
+
+def test_many_terms_give_what_few_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    offsets = np.arange(0, 101, 5)  # 20 sources with 5 followers each
+    columns = np.concatenate([np.sort(rng.choice(30, 5, replace=False)) for _ in range(20)])
+    followers = Followers(offsets, columns, rng.random((100, 3), dtype=np.float32))
+    sources = np.where(rng.random((50, 4)) < 0.2, -1, rng.integers(0, 20, (50, 4)))
+    few = pairs_of(sources, followers)
+    monkeypatch.setattr(co_clicks, "FEW", 0)
+    many = pairs_of(sources, followers)
+    np.testing.assert_array_equal(few.columns, many.columns)
+    np.testing.assert_array_equal(few.offsets, many.offsets)
+    np.testing.assert_allclose(few.values, many.values, rtol=1e-6)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adi.index.active_items import ActiveItems, AddedScores
+from adi.index.active_items import ActiveItems, AddedScores, _best
 from adi.index.allowed import AllowedItems
 from adi.index.bids import Bids
 
@@ -125,3 +125,15 @@ def test_where_active_items_fill_the_top_the_index_is_searched_once(catalog, exa
 def test_vectors_are_those_that_the_index_was_built_of(catalog, request, kind):
     index, positions = request.getfixturevalue(kind), np.array([4, 4999, 17, 17])
     np.testing.assert_array_equal(index.vectors(positions), catalog.vectors[positions].astype(np.float32))
+
+
+@pytest.mark.parametrize("k", [1, 20, 4_999, 5_000, 6_000])
+@pytest.mark.parametrize("kind", ["distinct", "ties", "few", "sorted"])
+def test_the_best_rows_are_those_of_a_sort(k, kind):
+    scores = np.random.default_rng(0).normal(size=5_000)
+    scores = {"distinct": scores, "ties": np.round(scores), "sorted": np.sort(scores)[::-1], "few": scores}[kind]
+    if kind == "few":
+        scores[30:] = -np.inf
+    kth = np.sort(scores)[::-1][:k][-1]
+    expected = np.flatnonzero((scores >= kth) & (scores > -np.inf))
+    np.testing.assert_array_equal(_best(scores, k), expected)

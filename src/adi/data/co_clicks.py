@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from adi.columns import LARGEST_TABLE, columns_of
+from adi.columns import columns_of
 from adi.data.arrays import Array
 from adi.data.decayed_sums import RANK_BITS, DecayedSums, key_of
 from adi.data.ranges import ranges
@@ -21,6 +21,9 @@ SMOOTHING = 3.0
 """Clicks added to the followers of an item, so that a few of them are no large share."""
 
 THOUSAND = np.float32(1000.0)
+
+FEW = 1 << 14
+"""Up to this many terms, such as those of one query, sorting and adding is faster than building sparse matrices."""
 
 NEVER = np.iinfo(np.uint32).max
 """The rank of the next click on an item that is not clicked again."""
@@ -202,11 +205,18 @@ def pairs_of(sources: Array, followers: Followers) -> Pairs:
     order, first, offsets = cells(cuts[np.searchsorted(query, np.arange(num_queries + 1))], followers.columns[entries])
     entries = entries[order]
     back = np.repeat(length - 1 - place, np.diff(cuts))[order]  # 0 for the last item
-    shape, sums = (len(first) - 1, len(followers.columns)), []
-    for weights in ((back == 0).astype(np.float32), (back > 0) * np.float32(AGE_FACTOR) ** (back - 1)):
-        sums.append(sparse.csr_array((weights.astype(np.float32), entries, first), shape=shape) @ followers.values)
-    columns = followers.columns[entries[first[:-1]]]
-    return Pairs(columns, np.concatenate(sums, axis=1), offsets)
+    weights = [back == 0, (back > 0) * AGE_FACTOR ** (back - 1)]
+    sums = [_sums(weight.astype(np.float32), entries, first, followers.values) for weight in weights]
+    return Pairs(followers.columns[entries[first[:-1]]], np.concatenate(sums, axis=1), offsets)
+
+
+def _sums(weights: Array, entries: Array, first: Array, values: Array) -> Array:
+    """The sums of ``weights * values[entries]`` (T, C) over the slices between `first` (c + 1,): (c, C)."""
+    if len(entries) <= FEW:
+        few: Array = np.add.reduceat(weights[:, None] * values[entries], first[:-1], axis=0)
+        return few
+    sums: Array = sparse.csr_array((weights, entries, first), shape=(len(first) - 1, len(values))) @ values
+    return sums
 
 
 def cells(offsets: Array, columns: Array) -> tuple[Array, Array, Array]:
@@ -216,10 +226,10 @@ def cells(offsets: Array, columns: Array) -> tuple[Array, Array, Array]:
     first cell of each row and c (n + 1,).
     """
     num_rows, num_columns = len(offsets) - 1, int(columns.max(initial=-1)) + 1
-    if num_columns > LARGEST_TABLE * len(columns):
+    if len(columns) <= FEW:
         order = np.lexsort((columns, np.repeat(np.arange(num_rows), np.diff(offsets))))
         columns = columns[order]
-    else:  # two passes of counting are several times faster, but take memory for every column
+    else:  # two passes of counting are several times faster
         terms = sparse.csr_array((np.arange(len(columns)), columns, offsets), shape=(num_rows, num_columns))
         ordered = terms.tocsc().tocsr()
         order, columns = ordered.data, ordered.indices

@@ -11,6 +11,9 @@ from adi.index.bids import Bids
 from adi.index.topk import Hits
 from adi.index.vector_index import VectorIndex
 
+SAMPLED = 16
+"""Every so many scores, one is looked at to guess how high the best are, before all that are as high are compared."""
+
 SCORES_AT_ONCE = 1 << 24
 
 DEEPER = 4
@@ -205,10 +208,16 @@ class _Candidates:
 
 def _best(scores: Array, k: int) -> Array:
     """Return the rows of the `k` highest of scores (p,) above -inf, in any order, and all that equal the last."""
-    if k < len(scores):
-        kth = np.partition(scores, len(scores) - k)[len(scores) - k]
-        return np.flatnonzero((scores >= kth) & (scores > -np.inf))
-    return np.flatnonzero(scores > -np.inf)
+    if k >= len(scores):
+        return np.flatnonzero(scores > -np.inf)
+    sample = scores[::SAMPLED]
+    guess = np.partition(sample, -rank)[-rank] if (rank := 2 * k // SAMPLED + 16) < len(sample) else -np.inf
+    rows = np.flatnonzero(scores >= guess)  # about twice as many as are wanted
+    if len(rows) < k:
+        rows = np.arange(len(scores))
+    kth = np.partition(scores[rows], -k)[-k]
+    best: Array = rows[(scores[rows] >= kth) & (scores[rows] > -np.inf)]
+    return best
 
 
 def _merge(scores: Array, positions: Array, k: int) -> tuple[Array, Array]:
