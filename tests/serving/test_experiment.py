@@ -328,5 +328,5 @@ def test_the_openapi_document_has_arm_version_and_header(server) -> None:
     assert with_header == {
         ("/v1/retrieve", "post"),
         ("/v1/items", "post"),
-        *((f"/v1/{path}", "get") for path in ("domains", "bundle", "users", "items", "users/{user}")),
+        *((f"/v1/{path}", "get") for path in ("domains", "bundle", "users", "items", "users/{user}", "trending")),
     }
