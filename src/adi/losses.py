@@ -23,7 +23,7 @@ without waiting for a GPU; `columns` (P,) is on the device of the logits."""
 
 @dataclass(frozen=True)
 class TrendScores:
-    """What the scores of one domain's samples, sorted by moment, have in addition at their moments.
+    """Trend part of the scores of one domain's samples, which are sorted by moment.
 
     The last W columns of a sample's query are its weights of an item's W coordinates at the moment. Single pairs of a
     sample and a candidate have a score of their own, which is added.

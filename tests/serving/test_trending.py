@@ -1,4 +1,4 @@
-"""What is trending, over HTTP: the largest decayed counts of a domain, from the live counters."""
+"""Trending items over HTTP: the largest decayed counts of a domain, from the live counters."""
 
 import numpy as np
 import pyarrow as pa

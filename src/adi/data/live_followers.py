@@ -42,7 +42,7 @@ class Window:
 
     @property
     def distances(self) -> Array:
-        """How many clicks have followed the source from each follower's on (n,)."""
+        """Number of clicks after the source from each follower's newest click on, itself included (n,)."""
         return self.clicks - self.numbers
 
     @classmethod
