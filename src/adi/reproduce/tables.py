@@ -229,11 +229,11 @@ LIVE = Table(
     "live",
     "A live log",
     "Every model with the clicks before each query at hand: counters as models, and trends in every two-tower model. "
-    "The second table has the same models where queries know nothing of the time of the test.",
+    "The second table is of the frozen test, in which queries know no click of the test.",
     ("globo-news-live", "globo-news-last-live", "globo-news-random-live"),
     (
-        Row("clicks of the last hour, decayed", "popularity", {"half_life": "30m"}, family="baseline"),
-        Row("the same and co-clicks", "co-clicks", {"half_life": "30m"}, family="baseline"),
+        Row("clicks, halved every 30 minutes", "popularity", {"half_life": "30m"}, family="baseline"),
+        Row("the same with co-clicks", "co-clicks", {"half_life": "30m"}, family="baseline"),
         *BASELINES,
         *COMPARED,
         *ADI_VARIANTS,
