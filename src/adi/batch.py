@@ -98,6 +98,7 @@ class DomainTrends:
         pair_offsets: (n + 1,) on the CPU: the pairs of sample i are ``pair_offsets[i]:pair_offsets[i + 1]``.
         pair_columns: the candidate of each pair (P,).
         co_clicks: of each pair (P, C).
+        audiences: of the domain's candidates at each moment (g, m, K, dim); None where they are not known yet.
     """
 
     cuts: tuple[int, ...]
@@ -105,13 +106,15 @@ class DomainTrends:
     pair_offsets: Tensor
     pair_columns: Tensor
     co_clicks: Tensor
+    audiences: Tensor | None = None
 
     def to(self, device: torch.device) -> "DomainTrends":
         """A copy on a device, except for the offsets, which stay on the CPU."""
         features, columns, co_clicks = (
             moved(part, device) for part in (self.features, self.pair_columns, self.co_clicks)
         )
-        return replace(self, features=features, pair_columns=columns, co_clicks=co_clicks)
+        audiences = None if self.audiences is None else moved(self.audiences, device)
+        return replace(self, features=features, pair_columns=columns, co_clicks=co_clicks, audiences=audiences)
 
 
 @dataclass(frozen=True)

@@ -174,11 +174,16 @@ class CoClicks(HalfLives):
     least_share: float = Field(0.002, ge=0.0, lt=1.0)
 
 
+class Audience(HalfLives):
+    """The mean taste of the users who clicked an item, of whom the newest count most."""
+
+
 class Trend(HalfLives):
     """Counters of each item's clicks by time, which know a click after `delay`."""
 
     delay: Duration
     co_clicks: CoClicks | None = None
+    audience: Audience | None = None
 
 
 class HeldOut(Strict):

@@ -45,7 +45,7 @@ def log_of(tmp_path_factory):
         name = f"rows{next(numbers)}"
         connection.con.register(name, pa.Table.from_pylist(rows))
         write_trends(connection, connection.table(name), INFO, NUM_ITEMS, NUM_DOMAINS, folder)
-        return ClickLog(folder, INFO, NUM_ITEMS, NUM_DOMAINS, until)
+        return ClickLog(folder, INFO, NUM_ITEMS, NUM_DOMAINS, has_test=True, until=until)
 
     yield write
     connection.disconnect()

@@ -40,13 +40,22 @@ class ClickLog:
         folder: the arrays that `adi.preparation.trends` wrote.
         info: half-lives and delay.
         num_items, num_domains: of the dataset.
+        has_test: whether the clicks of the test are among them.
         until: later moments know what was known at this one; None: all moments are themselves.
     """
 
     def __init__(
-        self, folder: Path, info: TrendInfo, num_items: int, num_domains: int, until: float | None = None
+        self,
+        folder: Path,
+        info: TrendInfo,
+        num_items: int,
+        num_domains: int,
+        *,
+        has_test: bool,
+        until: float | None = None,
     ) -> None:
-        self.info, self.num_items, self.num_domains, self.until = info, num_items, num_domains, until
+        self.info, self.num_items, self.num_domains = info, num_items, num_domains
+        self.has_test, self.until = has_test, until
         self.half_lives = np.asarray(info.half_lives, dtype=np.float64)
         self.times = read_array(folder / "time.npy")
         self._item_of, self._domain_of = read_array(folder / "click_item.npy"), read_array(folder / "click_domain.npy")

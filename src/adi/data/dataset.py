@@ -151,13 +151,34 @@ class Dataset:
         if manifest.trend is None or not (self.folder / "trends").is_dir():
             return None
         if known not in self._clicks:
-            folder, until = self.folder / "trends" / "all", None
+            has_test, until = True, None
             if known == "frozen" and (self.folder / "trends" / "known").is_dir():
-                folder = self.folder / "trends" / "known"
+                has_test = False
             elif known == "frozen":
                 until = self._test["time"].min()
-            self._clicks[known] = ClickLog(folder, manifest.trend, manifest.items, len(self.domains), until)
+            self._clicks[known] = ClickLog(
+                self.folder / "trends" / ("all" if has_test else "known"),
+                manifest.trend,
+                manifest.items,
+                len(self.domains),
+                has_test=has_test,
+                until=until,
+            )
         return self._clicks[known]
+
+    def clickers(self, rows: Array, *, in_test: bool, last: int, with_test: bool) -> Queries:
+        """The users of clicks, of one domain, with their `last` items before the click.
+
+        `rows` count on from the log's rows to those of the test, all of which are `in_test` or none; histories hold
+        rows of the test `with_test` alone.
+        """
+        part: Part = "test" if in_test else "train"
+        rows = rows - in_test * self.num_rows
+        queries = self.queries(part, rows, lookback=last, known="live" if with_test else "frozen")
+        if not with_test:
+            begin = np.maximum(self.user_offsets[queries.users], rows - last)
+            queries = replace(queries, histories=self._histories(begin, rows, exclude=None, with_held_out=True))
+        return queries
 
     def _histories_before(self, users: Array, moments: Array, lookback: int | None) -> Histories:
         """The rows of each user before a moment, of whatever part."""

@@ -24,11 +24,12 @@ def key_of(segments: Array, ranks: Array) -> Array:
 
 
 class DecayedSums:
-    """Decayed counts by segment, for K half-lives.
+    """Decayed counts by segment, for K half-lives; or decayed sums of C values of each click.
 
     Args:
         keys: of all clicks, ascending (n,) int64, see `key_of`.
-        sums: the decayed count of each click's segment at the click, itself included (n, K) float32.
+        sums: the decayed count of each click's segment at the click, itself included (n, K) float32, or the decayed sum
+            of its clicks' values (n, K, C).
         times: of the clicks by rank, in the unit of the log.
         half_lives: (K,), in the same unit.
     """
@@ -37,7 +38,7 @@ class DecayedSums:
         self.keys, self.sums, self.times, self.half_lives = keys, sums, times, half_lives
 
     def at(self, segments: Array, ranks: Array, moments: Array) -> Array:
-        """The decayed counts of q segments (q, K) float32, each at its own moment.
+        """The decayed counts of q segments (q, K) float32, or the sums (q, K, C), each at its own moment.
 
         Args:
             segments: (q,); ascending segments are searched fastest.
@@ -47,10 +48,11 @@ class DecayedSums:
         newest = np.searchsorted(self.keys, key_of(segments, ranks)) - 1
         keys = self.keys[np.maximum(newest, 0)]
         counted = np.flatnonzero((newest >= 0) & (keys >> RANK_BITS == segments))
-        counts = np.zeros((len(segments), len(self.half_lives)), dtype=np.float32)
+        counts = np.zeros((len(segments), *self.sums.shape[1:]), dtype=np.float32)
         times = self.times[keys[counted] & ((1 << RANK_BITS) - 1)]
         ages = (moments[counted] - times)[:, None] / self.half_lives
-        counts[counted] = self.sums[newest[counted]] * np.exp2(-ages.astype(np.float32))
+        decay = np.exp2(-ages.astype(np.float32))
+        counts[counted] = self.sums[newest[counted]] * (decay if self.sums.ndim == 2 else decay[:, :, None])
         return counts
 
     def oldest(self, segments: Array) -> tuple[Array, Array]:
@@ -82,7 +84,8 @@ def read_decayed_sums(folder: Path, name: str, times: Array, half_lives: Array) 
 
 
 class RunningSums:
-    """The decayed count of each click's segment at the click, itself included, from blocks of clicks.
+    """The decayed count of each click's segment at the click, itself included, from blocks of clicks; or the decayed
+    sum of C values of each click.
 
     Clicks come sorted by segment and time; a segment may go on in the next block.
 
@@ -92,26 +95,36 @@ class RunningSums:
 
     def __init__(self, half_lives: Array) -> None:
         self.half_lives = half_lives
-        self._segment, self._time, self._sums = -1, 0.0, np.zeros(len(half_lives))  # of the last click
+        self._segment, self._time = -1, 0.0  # of the last click
+        self._sums: Array | None = None
 
-    def add(self, segments: Array, times: Array) -> Array:
-        """The sums of the next b clicks, b > 0, of `segments` (b,), at `times` (b,): (b, K)."""
-        sums = _sums_of_block(segments, times, self.half_lives)
-        same = slice(0, int(np.searchsorted(segments, self._segment, side="right")))
-        sums[same] += self._sums * np.exp2(-(times[same] - self._time)[:, None] / self.half_lives)
+    def add(self, segments: Array, times: Array, values: Array | None = None) -> Array:
+        """The sums of the next b clicks, b > 0, of `segments` (b,), at `times` (b,).
+
+        They are counts (b, K), or with the `values` of each click (b, C) sums of these (b, K, C).
+        """
+        counted = np.ones((len(segments), 1)) if values is None else values
+        sums = _sums_of_block(segments, times, self.half_lives, counted)
+        if self._sums is not None:
+            same = slice(0, int(np.searchsorted(segments, self._segment, side="right")))
+            decay = np.exp2(-(times[same] - self._time)[:, None] / self.half_lives)
+            sums[same] += self._sums * decay[:, :, None].astype(sums.dtype)
         self._segment, self._time, self._sums = int(segments[-1]), float(times[-1]), sums[-1].copy()
-        return sums
+        return sums[:, :, 0] if values is None else sums
 
 
-def _sums_of_block(segments: Array, times: Array, half_lives: Array) -> Array:
-    """The sums (b, K) of a block alone: doubles how many clicks each sum covers until it covers the longest segment."""
+def _sums_of_block(segments: Array, times: Array, half_lives: Array, values: Array) -> Array:
+    """The sums of values (b, C) of a block alone (b, K, C).
+
+    Each step doubles how many clicks a sum covers, until it covers the longest segment.
+    """
     first = np.flatnonzero(np.diff(segments, prepend=segments[0] - 1))
     position = np.arange(len(segments)) - np.repeat(first, np.diff(first, append=len(segments)))
-    sums = np.ones((len(segments), len(half_lives)))
+    sums = np.repeat(values[:, None], len(half_lives), axis=1)
     covered = 1
     while covered <= position.max():
         later = np.flatnonzero(position >= covered)
         ages = (times[later] - times[later - covered])[:, None] / half_lives
-        sums[later] += sums[later - covered] * np.exp2(-ages)
+        sums[later] += sums[later - covered] * np.exp2(-ages)[:, :, None].astype(sums.dtype)
         covered *= 2
     return sums

@@ -1,7 +1,7 @@
 """The manifest of a prepared dataset: the rows read, kept and set aside, and how each feature is encoded."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -61,21 +61,31 @@ class CoClickInfo(Record):
     least_share: float
 
 
+class TrendSizes(NamedTuple):
+    """The number of half-lives of counts, of co-clicks and of audiences; 0 of what the schema does not ask for."""
+
+    counts: int
+    co_clicks: int = 0
+    audience: int = 0
+
+
 class TrendInfo(Record):
     """The counters of clicks by time, which know clicks once `delay` has passed; times are in the unit of the log.
 
-    `span` is the time from the first to the last click of the log.
+    `audience` are the half-lives of audiences. `span` is the time from the first to the last click of the log.
     """
 
     half_lives: tuple[float, ...]
     delay: float
     co_clicks: CoClickInfo | None = None
+    audience: tuple[float, ...] = ()
     span: float | None = None
 
     @property
-    def sizes(self) -> tuple[int, int]:
-        """The number of half-lives of counts and of co-clicks."""
-        return len(self.half_lives), len(self.co_clicks.half_lives) if self.co_clicks else 0
+    def sizes(self) -> TrendSizes:
+        """The numbers of half-lives."""
+        co_clicks = self.co_clicks.half_lives if self.co_clicks else ()
+        return TrendSizes(len(self.half_lives), len(co_clicks), len(self.audience))
 
 
 class DomainCounts(Record):

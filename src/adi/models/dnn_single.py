@@ -7,6 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from adi.batch import FeatureBags, Offsets
+from adi.data.manifest import TrendSizes
 from adi.models.dnn import DNN
 from adi.models.encoders import EncoderFactory
 from adi.models.settings import TowerSettings
@@ -36,7 +37,7 @@ class DnnSingle(TwoTower):
         encoders: Mapping[str, EncoderFactory],
         settings: TowerSettings,
         neighbours: Neighbours | None = None,
-        trend_sizes: tuple[int, int] | None = None,
+        trend_sizes: TrendSizes | None = None,
     ) -> None:
         super().__init__()
         features = [*user_features, *item_features]
@@ -78,8 +79,12 @@ class DnnSingle(TwoTower):
     def has_trends(self) -> bool:
         return self._towers(0).has_trends
 
-    def trend_coordinates(self, features: Tensor, domain: int) -> Tensor:
-        return self._towers(domain).trend_coordinates(features, 0)
+    @property
+    def audience_dim(self) -> int:
+        return self._towers(0).audience_dim
+
+    def trend_coordinates(self, features: Tensor, domain: int, audiences: Tensor | None = None) -> Tensor:
+        return self._towers(domain).trend_coordinates(features, 0, audiences)
 
     def co_click_scores(self, co_clicks: Tensor, features: Tensor, domain: int) -> Tensor:
         return self._towers(domain).co_click_scores(co_clicks, features, 0)

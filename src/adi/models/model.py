@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from adi.data.dataset import Dataset
+from adi.data.manifest import TrendSizes
 from adi.losses import Loss, sampled_softmax
 from adi.models.encoders import ENCODERS, EncoderFactory
 from adi.models.scorer import Scorer
@@ -145,7 +146,7 @@ class TrainedModel:
         settings: Any,
         neighbours: Neighbours | None = None,
         *,
-        trend_sizes: tuple[int, int] | None = None,
+        trend_sizes: TrendSizes | None = None,
     ) -> TwoTower:
         """Build the network with fresh weights for any features, without a dataset."""
         settings, _ = self.adjust(settings, user_features, item_features)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from adi.batch import FeatureBags, Offsets
 from adi.data.co_clicks import num_pair_values
+from adi.data.manifest import TrendSizes
 from adi.features.trends import SCALE, num_trend_features
 from adi.models.encoders import EncoderFactory
 from adi.models.settings import TowerSettings
@@ -67,9 +68,17 @@ class TwoTower(nn.Module, ABC):
     def has_trends(self) -> bool:
         """Whether scores depend on clicks by time: the last W coordinates of a user's vector are weights of trends."""
 
+    @property
     @abstractmethod
-    def trend_coordinates(self, features: Tensor, domain: int) -> Tensor:
-        """The coordinates of items at some moments (g, m, W) from their trend features (g, m, T)."""
+    def audience_dim(self) -> int:
+        """The width of the tastes of which items' audiences are made; 0 for a model without audiences."""
+
+    @abstractmethod
+    def trend_coordinates(self, features: Tensor, domain: int, audiences: Tensor | None = None) -> Tensor:
+        """The coordinates of items at some moments (g, m, W) from their trend features (g, m, T).
+
+        `audiences` are theirs (g, m, K, dim); None where nobody has clicked.
+        """
 
     @abstractmethod
     def co_click_scores(self, co_clicks: Tensor, features: Tensor, domain: int) -> Tensor:
@@ -99,15 +108,23 @@ class Trends(nn.Module):
     every moment.
     """
 
-    def __init__(self, num_half_lives: int, num_co_click_lives: int, num_domains: int) -> None:
+    def __init__(self, sizes: TrendSizes, num_domains: int, dim: int) -> None:
         super().__init__()
-        num_features = num_trend_features(num_half_lives)
-        self.items = TrendTower(num_features, num_domains)
-        self.co_clicks = CoClickScore(num_pair_values(num_co_click_lives), num_features, num_domains)
-        start = torch.ones(self.items.width)
+        num_features = num_trend_features(sizes.counts)
+        self.items = TrendTower(num_features, num_domains, sizes.audience, dim)
+        self.co_clicks = CoClickScore(num_pair_values(sizes.co_clicks), num_features, num_domains)
+        start = torch.ones(self.items.num_weights)
         start[:num_features] = 0.0
-        start[: 2 * num_half_lives] = SCALE / (2 * num_half_lives)  # all together: the logarithm of an average share
+        start[: 2 * sizes.counts] = SCALE / (2 * sizes.counts)  # all together: the logarithm of an average share
         self.weights = nn.Parameter(start)
+        self.of_audience = nn.Linear(dim, dim, bias=False) if self.items.audience_dim else None
+        if self.of_audience is not None:
+            nn.init.eye_(self.of_audience.weight)
+
+    def of_users(self, taste: Tensor, weights: Tensor) -> Tensor:
+        """The weights of items' coordinates (..., W), from users' tastes and the last outputs of the user tower."""
+        weights = weights + self.weights
+        return weights if self.of_audience is None else torch.cat([weights, self.of_audience(taste)], dim=-1)
 
 
 @dataclass(frozen=True)
@@ -144,7 +161,7 @@ class SharedTowers(TwoTower):
         settings: TowerSettings,
         tables: EmbeddingTables | None = None,
         neighbours: Neighbours | None = None,
-        trend_sizes: tuple[int, int] | None = None,
+        trend_sizes: TrendSizes | None = None,
     ) -> None:
         """`tables` are the shared tables of a model that this pair is a part of; if None, the pair has its own.
 
@@ -155,8 +172,8 @@ class SharedTowers(TwoTower):
         if tables is None:
             features = [*user_features, *item_features]
             tables = self.tables = embedding_tables(features, num_domains, settings, neighbours)
-        self.trends = Trends(*trend_sizes, num_domains) if trend_sizes else None
-        num_weights = self.trends.items.width if self.trends is not None else 0
+        self.trends = Trends(trend_sizes, num_domains, settings.dim) if trend_sizes else None
+        num_weights = self.trends.items.num_weights if self.trends is not None else 0
         self.centering = DomainCentering(settings.dim, num_domains) if self.trends is not None else None
         self.user_tower = self.user_side(
             user_features, num_domains, tables, backbone, encoders, settings, num_weights=num_weights
@@ -177,9 +194,13 @@ class SharedTowers(TwoTower):
     def has_trends(self) -> bool:
         return self.trends is not None
 
-    def trend_coordinates(self, features: Tensor, domain: int) -> Tensor:
+    @property
+    def audience_dim(self) -> int:
+        return self.trends.items.audience_dim if self.trends is not None else 0
+
+    def trend_coordinates(self, features: Tensor, domain: int, audiences: Tensor | None = None) -> Tensor:
         assert self.trends is not None
-        coordinates: Tensor = self.trends.items(features, domain)
+        coordinates: Tensor = self.trends.items(features, domain, audiences)
         return coordinates
 
     def co_click_scores(self, co_clicks: Tensor, features: Tensor, domain: int) -> Tensor:
@@ -201,7 +222,8 @@ class SharedTowers(TwoTower):
             taste, weights = output.tensor_split([self.num_sets * self.width], dim=-1)
             if self.centering is not None:
                 taste = self.centering(taste, offsets)
-            return torch.cat([self._finish(taste) / self.num_sets, weights + self.trends.weights], dim=-1)
+            taste = self._finish(taste) / self.num_sets
+            return torch.cat([taste, self.trends.of_users(taste, weights)], dim=-1)
         vectors = self._finish(output) / self.num_sets
         return vectors if self.prior is None else functional.pad(vectors, (0, 1), value=1.0)
 

@@ -1,15 +1,21 @@
 """A trained two-tower model as a scorer: encodes a domain's items once, then multiplies with each query's vector."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from adi.batch import FeatureBags, moved, moved_bags, tensors
 from adi.data.arrays import Array
+from adi.data.audiences import AudienceLog
+from adi.data.clicks import ClickLog
 from adi.data.dataset import Dataset
 from adi.data.queries import Queries
 from adi.features.bags import FeatureArrays
 from adi.features.reader import FeatureReader
+from adi.models.audiences import build_audiences
 from adi.models.live_scores import scores_with_trends
 from adi.models.scorer import Score
 from adi.models.two_tower import TwoTower
@@ -21,10 +27,15 @@ class VectorScorer:
     """Encodes users and items of a domain with the model in evaluation mode, on the device of its weights.
 
     The returned vectors are on the CPU, like everything that ranks and searches.
+
+    Args:
+        audiences: where audiences of items are written when they are first needed, and read if they are there already;
+            None: a folder that is removed with the scorer.
     """
 
-    def __init__(self, model: TwoTower, dataset: Dataset) -> None:
-        self.model, self.corpora = model, dataset.corpora
+    def __init__(self, model: TwoTower, dataset: Dataset, audiences: Path | None = None) -> None:
+        self.model, self.dataset, self.corpora = model, dataset, dataset.corpora
+        self._folder = audiences
         self.reader = FeatureReader(dataset)
         self.domain_codes, self.num_domains = dataset.domain_codes, len(dataset.coding.domains)
 
@@ -47,6 +58,22 @@ class VectorScorer:
         bags = self._bags(self.reader.user_bags(queries))
         return self.model.encode_users(bags, self._offsets(domain, len(queries))).cpu()
 
+    def audiences(self, clicks: ClickLog) -> AudienceLog | None:
+        """The audiences of items by the clicks of a log; None for a model without audiences."""
+        if not self.model.audience_dim:
+            return None
+        if self._folder is None:
+            self._temporary = TemporaryDirectory(prefix="adi-audiences-")
+            self._folder = Path(self._temporary.name)
+        return build_audiences(
+            self._folder / ("all" if clicks.has_test else "known"),
+            self.dataset,
+            clicks,
+            lambda domain, queries: self.user_vectors(domain, queries).numpy(),
+            self.model.audience_dim,
+            by_domain=self.model.tables_by_domain,
+        )
+
     @property
     def device(self) -> torch.device:
         """The device of the model's weights."""
@@ -62,7 +89,8 @@ class VectorScorer:
             users = self.user_vectors(domain, queries)
             if self.model.has_trends:
                 code = int(self.domain_codes[domain])
-                return scores_with_trends(self.model, domain, items, vectors, users, queries, code=code)
+                audiences = None if queries.clicks is None else self.audiences(queries.clicks)
+                return scores_with_trends(self.model, domain, items, vectors, users, queries, audiences, code=code)
             return self.model.scores(users, vectors)
 
         return score

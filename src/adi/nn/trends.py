@@ -1,10 +1,13 @@
-"""Scores of what is happening now: of an item's trend features, and of its co-clicks with a user's last items."""
+"""Scores of what is happening now: of an item's trend features and audience, and of its co-clicks with a user's last
+items."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 HIDDEN = 32
+GATE = 0.1
+"""The gates of audiences at the start."""
 LEAST_SHARE = 1e-4
 """Added to a share of co-clicks before its logarithm."""
 
@@ -26,29 +29,51 @@ class DomainHidden(nn.Module):
 
 
 class TrendTower(nn.Module):
-    """The coordinates of an item that change with time: its trend features, and functions of them.
+    """The coordinates of an item that change with time: its trend features, functions of them, and its audience.
 
-    ``z(v) = [t, W2 relu(W1 t + b^(d))]``. A user's weights of these coordinates are the last outputs of the user tower,
-    so that the score ``u . v + a(u) . z(v)`` is still an inner product. Trends that depend on each other, such as the
-    short against the long half-life, or the age, are in the hidden layer.
+    ``z(v) = [t, W2 relu(W1 t + b^(d)), sum_k g_k m_k]``. A user's weights of these coordinates are the last columns of
+    the user's vector, so that the score ``u . v + a(u) . z(v)`` is still an inner product. Trends that depend on each
+    other, such as the short against the long half-life, or the age, are in the hidden layer.
+
+    ``m_k`` are an item's audiences, the mean tastes of its clickers, for each half-life; their gates ``g`` are linear
+    in the hidden layer. Their weights are a linear function of the user's taste: an item is liked by those who are like
+    the users who click it now, whatever was learned of it in training.
 
     Args:
         num_features: T, see `adi.features.trends.trend_features`.
         num_domains: D.
+        num_audiences: K, the number of half-lives of audiences; 0: none.
+        dim: width of a taste.
         num_hidden_features: how many functions of the features follow them.
 
     Shapes:
-        trend features of m items at g moments in one domain (g, m, T) -> (g, m, W), W = `width`
+        trend features of m items at g moments in one domain (g, m, T), audiences (g, m, K, dim) or None where nobody
+        has clicked -> (g, m, `width`)
     """
 
-    def __init__(self, num_features: int, num_domains: int, num_hidden_features: int = 8) -> None:
+    def __init__(
+        self, num_features: int, num_domains: int, num_audiences: int = 0, dim: int = 0, num_hidden_features: int = 8
+    ) -> None:
         super().__init__()
         self.hidden = DomainHidden(num_features, num_domains)
         self.output = nn.Linear(HIDDEN, num_hidden_features)
-        self.width = num_features + num_hidden_features
+        self.audience_dim = dim if num_audiences else 0
+        self.num_weights = num_features + num_hidden_features
+        self.width = self.num_weights + self.audience_dim
+        if num_audiences:
+            self.gates = nn.Linear(HIDDEN, num_audiences)
+            nn.init.zeros_(self.gates.weight)
+            nn.init.constant_(self.gates.bias, GATE)
 
-    def forward(self, features: Tensor, domain: int) -> Tensor:
-        return torch.cat([features, self.output(self.hidden(features, domain))], dim=-1)
+    def forward(self, features: Tensor, domain: int, audiences: Tensor | None = None) -> Tensor:
+        hidden = self.hidden(features, domain)
+        coordinates = torch.cat([features, self.output(hidden)], dim=-1)
+        if not self.audience_dim:
+            return coordinates
+        if audiences is None:
+            return functional.pad(coordinates, (0, self.audience_dim))
+        audience = (self.gates(hidden)[..., None] * audiences).sum(dim=-2)  # (g, m, dim)
+        return torch.cat([coordinates, audience], dim=-1)
 
 
 class CoClickScore(nn.Module):

@@ -12,6 +12,7 @@ from adi.data.co_clicks import FOLLOWING, NEVER
 from adi.data.decayed_sums import RANK_BITS, RunningSums, write_decayed_sums
 from adi.data.manifest import CoClickInfo, TrendInfo
 from adi.durations import in_log_time
+from adi.errors import AdiError
 from adi.preparation.cleaning import TimeKind
 from adi.preparation.tables import Connection
 from adi.schema import HalfLives, Trend
@@ -27,8 +28,14 @@ def trend_info(trend: Trend, time: TimeKind) -> TrendInfo:
     if trend.co_clicks is not None:
         options = trend.co_clicks.model_dump(exclude={"half_lives"})
         counted = CoClickInfo(half_lives=lives(trend.co_clicks, "trend.co_clicks"), **options)
+    audience = () if trend.audience is None else lives(trend.audience, "trend.audience")
+    if audience and audience[-1] > max(lives(trend, "trend")):
+        raise AdiError(
+            "schema: trend.audience.half_lives: longer than the longest of trend.half_lives. Items that nobody has "
+            "clicked for long have no trends, and no audience. Give a shorter one, or count clicks for longer."
+        )
     delay = in_log_time(trend.delay, time, name="trend.delay")
-    return TrendInfo(half_lives=lives(trend, "trend"), delay=delay, co_clicks=counted)
+    return TrendInfo(half_lives=lives(trend, "trend"), delay=delay, co_clicks=counted, audience=audience)
 
 
 def write_trends(

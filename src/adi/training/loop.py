@@ -3,15 +3,16 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from shutil import rmtree
 from typing import Protocol
 
 from torch.utils.tensorboard import SummaryWriter
 
 from adi.batch import Batch
 from adi.data.dataset import Dataset
-from adi.errors import DivergedError
+from adi.errors import AdiError, DivergedError
 from adi.evaluation.evaluate import evaluate
 from adi.losses import Loss
 from adi.machine import tune_allocator
@@ -32,6 +33,8 @@ from adi.training.unknown_items import unknown_share
 
 CHECKPOINT = "checkpoint.safetensors"
 REFIT_CHECKPOINT = "checkpoint-refit.safetensors"
+AUDIENCES = "audiences"
+"""Folder of the audiences of an epoch, which has its number."""
 
 
 class Observer(Protocol):
@@ -98,7 +101,7 @@ class Training:
         with SummaryWriter(str(self.out / "tensorboard")) as board:
             while not is_over(self.progress, self.settings, warm_up_epochs=warm_up_epochs):
                 self._epoch(checkpoint)
-                with nullcontext() if self.average is None else self.average.applied():
+                with self._averaged():
                     self._validate(board)
                 self._save(checkpoint)
         return kept_epochs(self.progress, self.settings, self.dataset.domains)
@@ -113,7 +116,7 @@ class Training:
             while self.progress.epoch < max(kept.values()):
                 self._epoch(checkpoint)
                 self.progress.epoch += 1
-                with nullcontext() if self.average is None else self.average.applied():
+                with self._averaged():
                     save_if_kept(self.model, kept, self.progress, self.settings, self.out)
                 self._record(board, None)
                 self._save(checkpoint)
@@ -124,6 +127,7 @@ class Training:
 
     def _epoch(self, checkpoint: Path) -> None:
         progress = self.progress
+        self._set_audiences()
         self.model.train()
         started = time.perf_counter()
         for batch, num_pseudo, choosing in self._batches():
@@ -151,6 +155,31 @@ class Training:
                 self._save(checkpoint)
             started = time.perf_counter()
 
+    def _set_audiences(self) -> None:
+        """Give the loader the audiences by the tastes at the end of the epoch before; the first epoch has none.
+
+        They stay in the run's folder until the next epoch, so that a resumed training goes on with the same.
+        """
+        epoch, clicks = self.progress.epoch, self.dataset.clicks("frozen")
+        if self.loader.moments is None or clicks is None or not self.model.audience_dim or not epoch:
+            return
+        folder = self._audience_folder()
+        if self.progress.step and not folder.is_dir():
+            raise AdiError(f"{folder}: missing, so the training cannot be resumed. Train into another folder.")
+        with self._averaged():
+            self.loader.moments.audiences = VectorScorer(self.model, self.dataset, folder).audiences(clicks)
+        for other in folder.parent.iterdir():
+            if other != folder:
+                rmtree(other)
+
+    def _audience_folder(self) -> Path:
+        """The folder of the audiences of the current epoch."""
+        return self.out / AUDIENCES / str(self.epochs_before + self.progress.epoch)
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """The averaged weights in place of the last ones, where weights are averaged."""
+        return nullcontext() if self.average is None else self.average.applied()
+
     def _batches(self) -> Iterator[tuple[Batch, int, float]]:
         """The batches of the epoch from the next step on, each with its number of pseudo-positives.
 
@@ -174,15 +203,15 @@ class Training:
     def _validate(self, board: SummaryWriter) -> None:
         """Validate the epoch, keep its weights if they are the best, record it, and start the next one."""
         progress = self.progress
+        progress.epoch += 1
         metrics = evaluate(
-            VectorScorer(self.model, self.dataset),
+            VectorScorer(self.model, self.dataset, self._audience_folder()),
             self.dataset,
             part="validation",
             known="frozen" if self.dataset.manifest.trend is None else "live",
             ks=(self.settings.k,),
             rows_per_domain=self.settings.validation_rows,
         )
-        progress.epoch += 1
         best = keep_if_best(self.model, metrics, progress, self.settings, self.out)
         if self.self_training is not None:
             steps = progress.epoch * self.steps

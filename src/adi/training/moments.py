@@ -13,6 +13,7 @@ import torch
 
 from adi.batch import DomainTrends
 from adi.data.arrays import Array
+from adi.data.audiences import AudienceLog
 from adi.data.clicks import ClickLog, Counts
 from adi.data.dataset import Dataset
 from adi.data.queries import Queries
@@ -32,7 +33,10 @@ class Moments:
     Attributes:
         moments: of the groups, ascending (g,).
         group_of: the group of each row of the log (rows,) int32; -1 for rows that are not for training.
+        audiences: of items, once a model has learned the tastes of their clickers.
     """
+
+    audiences: AudienceLog | None = None
 
     def __init__(self, dataset: Dataset, clicks: ClickLog, batch_size: int) -> None:
         rows = dataset.rows("train")
@@ -50,7 +54,8 @@ class Moments:
         groups = self.group_of[rows]
         distinct, first = np.unique(groups, return_index=True)
         cuts = (*first.tolist(), len(rows))
-        return KnownAtMoments(self._clicks, domain, self.moments[distinct], cuts, self.moments[groups], queries)
+        moments = self.moments[distinct]
+        return KnownAtMoments(self._clicks, domain, moments, cuts, self.moments[groups], queries, self.audiences)
 
     def batches(self, rows: Array, num_batches: int, rng: np.random.Generator) -> Iterator[Array]:
         """Divide the rows of an epoch, in which a row may come several times, among about equally large batches.
@@ -86,6 +91,7 @@ class KnownAtMoments:
     cuts: tuple[int, ...]
     moment_of: Array
     queries: Queries
+    audiences: AudienceLog | None
     _counts: Counts | None = None
 
     def shares(self, items: Array) -> Array:
@@ -103,12 +109,14 @@ class KnownAtMoments:
         """Trend features and co-clicks of the candidates, for which `shares` was called."""
         assert self._counts is not None
         pairs = self.clicks.co_clicks(self.queries.histories, self.moment_of, drawn.items)
+        audiences = None if self.audiences is None else self.audiences.at(self.domain, drawn.items, self.moments)
         return DomainTrends(
             cuts=self.cuts,
             features=torch.from_numpy(trend_features(self._counts)),
             pair_offsets=torch.from_numpy(pairs.offsets),
             pair_columns=torch.from_numpy(pairs.columns),
             co_clicks=torch.from_numpy(pairs.values),
+            audiences=None if audiences is None else torch.from_numpy(audiences),
         )
 
 

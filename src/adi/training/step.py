@@ -63,7 +63,7 @@ def trend_scores(model: TwoTower, domain: int, trends: DomainTrends) -> TrendSco
     features = trends.features[moment_of_pair, trends.pair_columns]
     return TrendScores(
         cuts=trends.cuts,
-        coordinates=model.trend_coordinates(trends.features, domain),
+        coordinates=model.trend_coordinates(trends.features, domain, trends.audiences),
         pair_offsets=trends.pair_offsets,
         pair_columns=trends.pair_columns,
         pair_scores=model.co_click_scores(trends.co_clicks, features, domain),

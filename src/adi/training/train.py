@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from adi.models.two_tower import TwoTower
 from adi.runs.coding import write_coding
 from adi.runs.info import RunInfo, read_info, write_info
 from adi.training.device import device_named
-from adi.training.loop import CHECKPOINT, REFIT_CHECKPOINT, Observer, Training
+from adi.training.loop import AUDIENCES, CHECKPOINT, REFIT_CHECKPOINT, Observer, Training
 from adi.training.progress import epochs
 from adi.training.row_weights import check_half_life
 from adi.training.self_training import check_self_training
@@ -91,6 +92,8 @@ def train(
     write_info(folder, info)
     for checkpoint in (CHECKPOINT, REFIT_CHECKPOINT):
         (folder / checkpoint).unlink(missing_ok=True)
+    if (folder / AUDIENCES).exists():
+        rmtree(folder / AUDIENCES)
     return info
 
 

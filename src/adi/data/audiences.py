@@ -1,0 +1,99 @@
+"""Audiences: the mean taste of the users who clicked an item, the newest of whom count most, at any moment."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from adi.data.arrays import Array
+from adi.data.clicks import ClickLog
+from adi.data.decayed_sums import DecayedSums, RunningSums, key_of
+
+SMOOTHING = 1.0
+"""Clickers without a taste that are added to each audience, so that a single one is no whole audience."""
+
+LAST = 4
+"""A clicker's taste is that of a user with this many last items in the history."""
+
+CLICKS_AT_ONCE = 1 << 13
+
+
+def tastes_of(users: Array, dim: int) -> Array:
+    """The tastes of clickers (n, dim), of length 1, from their vectors (n, dim + W) or (n, interests, dim + W)."""
+    tastes = users[..., :dim]
+    if tastes.ndim == 3:
+        tastes = tastes.mean(axis=1)
+    lengths = np.linalg.norm(tastes, axis=1, keepdims=True)
+    unit: Array = tastes / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit
+
+
+def audiences_of(sums: Array) -> Array:
+    """Audiences (..., dim) from decayed sums of tastes, and of clickers as the last value (..., dim + 1)."""
+    audiences: Array = sums[..., :-1] / (sums[..., -1:] + SMOOTHING)
+    return audiences
+
+
+class AudienceLog:
+    """The audiences of items at any moment, of the clicks that a log knows at the moment.
+
+    Args:
+        clicks: the log.
+        sums: of tastes and clickers, by item, or with `by_domain` by domain and item.
+        by_domain: whether an item has an audience for each domain, from the clicks in it.
+    """
+
+    def __init__(self, clicks: ClickLog, sums: DecayedSums, *, by_domain: bool) -> None:
+        self.clicks, self.sums, self.by_domain = clicks, sums, by_domain
+
+    def at(self, domain: int, items: Array, moments: Array) -> Array:
+        """The audiences of `items` (m,) in a domain at `moments` (g,): (g, m, K, dim)."""
+        known, ranks = self.clicks.known_at(moments)
+        segments = _segments(domain, items, self.clicks.num_items, by_domain=self.by_domain)
+        g, m = len(moments), len(items)
+        sums = self.sums.at(np.tile(segments, g), np.repeat(ranks, m), np.repeat(known, m))
+        return audiences_of(sums.reshape(g, m, *sums.shape[1:]))
+
+
+def write_audiences(
+    folder: Path,
+    clicks: ClickLog,
+    columns: tuple[Array, Array, Array],
+    tastes: Callable[[Array], Array],
+    dim: int,
+    *,
+    by_domain: bool,
+) -> None:
+    """Write the sums that `read_audiences` reads, a block of clicks at a time.
+
+    Args:
+        columns: the items, domains and times of all clicks of the log (n,), in any order.
+        tastes: the tastes (b, dim) of the users of some clicks, given by their positions in `columns` (b,).
+    """
+    items, domains, times = columns
+    segments = _segments(domains.astype(np.int64), items.astype(np.int64), clicks.num_items, by_domain=by_domain)
+    order = np.lexsort((times, segments))
+    half_lives = np.asarray(clicks.info.audience, dtype=np.float64)
+    folder.mkdir(parents=True)
+    # A click's rank is that of the first click at its time: a moment knows all clicks of equal time or none.
+    ranks = np.searchsorted(clicks.times, times[order])
+    np.save(folder / "key.npy", key_of(segments[order], ranks))
+    shape = (len(order), len(half_lives), dim + 1)
+    sums, running = np.lib.format.open_memmap(folder / "sum.npy", "w+", np.float32, shape), RunningSums(half_lives)
+    for first in range(0, len(order), CLICKS_AT_ONCE):
+        block = order[first : first + CLICKS_AT_ONCE]
+        values = np.concatenate([tastes(block), np.ones((len(block), 1))], axis=1, dtype=np.float32)
+        sums[first : first + len(block)] = running.add(segments[block], times[block], values)
+    sums.flush()
+
+
+def read_audiences(folder: Path, clicks: ClickLog, *, by_domain: bool) -> AudienceLog:
+    """Open what `write_audiences` wrote, as memory maps."""
+    half_lives = np.asarray(clicks.info.audience, dtype=np.float64)
+    keys, sums = (np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("key", "sum"))
+    return AudienceLog(clicks, DecayedSums(keys, sums, clicks.times, half_lives), by_domain=by_domain)
+
+
+def _segments(domains: Array | int, items: Array, num_items: int, *, by_domain: bool) -> Array:
+    segments: Array = domains * num_items + items if by_domain else items
+    return segments

@@ -1,0 +1,43 @@
+"""The audiences of a trained model: the tastes of all clickers of a log, as the model sees them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+
+import numpy as np
+
+from adi.data.arrays import Array
+from adi.data.audiences import LAST, AudienceLog, read_audiences, tastes_of, write_audiences
+from adi.data.clicks import ClickLog
+from adi.data.dataset import Dataset
+from adi.data.queries import Queries
+
+Encode = Callable[[int, Queries], Array]
+"""The vectors of queries, all of one domain (n, dim + W) or (n, interests, dim + W)."""
+
+
+def build_audiences(
+    folder: Path, dataset: Dataset, clicks: ClickLog, encode: Encode, dim: int, *, by_domain: bool
+) -> AudienceLog:
+    """Write the audiences of a log into a folder, or open those that are there."""
+    if not (folder / "sum.npy").exists():
+        parts = ("interactions", "test") if clicks.has_test else ("interactions",)
+        item, domain, time = (
+            np.concatenate([dataset.array(f"{part}/{name}") for part in parts]) for name in ("item", "domain", "time")
+        )
+
+        def tastes(rows: Array) -> Array:
+            tastes = np.empty((len(rows), dim), dtype=np.float32)
+            codes = 2 * domain[rows] + (rows >= dataset.num_rows)
+            for code in np.unique(codes):
+                chosen = codes == code
+                queries = dataset.clickers(rows[chosen], in_test=bool(code % 2), last=LAST, with_test=clicks.has_test)
+                tastes[chosen] = tastes_of(encode(int(code // 2), queries), dim)
+            return tastes
+
+        unfinished = folder.with_suffix(".unfinished")
+        if unfinished.exists():  # of a training that was stopped
+            rmtree(unfinished)
+        write_audiences(unfinished, clicks, (item, domain, time), tastes, dim, by_domain=by_domain)
+        unfinished.rename(folder)
+    return read_audiences(folder, clicks, by_domain=by_domain)
