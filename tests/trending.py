@@ -32,6 +32,8 @@ def clicks(seed: int = 0) -> pa.Table:
             "item": [f"i{item}" for item in items],
             "domain": [("big", "small")[small] for small in (rng.random(len(hours)) < 0.1).astype(int)],
             "time": np.sort(hours * HOUR + rng.integers(0, HOUR, len(hours))),
+            "device": [("phone", "tablet", None)[device] for device in rng.integers(0, 3, len(hours))],
+            "battery": rng.integers(0, 100, len(hours)),
         }
     )
 
@@ -54,8 +56,27 @@ def trending_schema() -> dict[str, Any]:
     }
 
 
+def audience_schema() -> dict[str, Any]:
+    """The schema of the same clicks with audiences, context features and the ids of users."""
+    schema = trending_schema()
+    schema["trend"] |= {"audience": {"half_lives": [900, 3000]}}
+    schema["features"]["user"].append({"name": "user_id", "kind": "id"})
+    schema["features"]["context"] = [
+        {"name": "device", "kind": "categorical"},
+        {"name": "charge", "kind": "numeric", "column": "battery", "buckets": 4},
+    ]
+    return schema
+
+
 @pytest.fixture(scope="session")
 def trending(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder: Path = tmp_path_factory.mktemp("trending") / "prepared"
     prepare(trending_schema(), folder, tables={"interactions": clicks()}, progress=False)
+    return Dataset(folder)
+
+
+@pytest.fixture(scope="session")
+def with_audiences(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder: Path = tmp_path_factory.mktemp("with-audiences") / "prepared"
+    prepare(audience_schema(), folder, tables={"interactions": clicks()}, progress=False)
     return Dataset(folder)

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adi.data import live_clicks, live_followers
+from adi.data import last_clicks, live_clicks, live_followers
 from adi.data.clicks import ClickLog
 from adi.data.histories import Histories
-from adi.data.live_clicks import Click, LiveClicks
+from adi.data.last_clicks import Click
+from adi.data.live_clicks import LiveClicks
 from adi.data.manifest import CoClickInfo, TrendInfo
 from adi.preparation.trends import write_trends
 
@@ -123,7 +124,7 @@ def test_counters_go_on_from_the_end_of_a_log(rows, cut, log_of, tmp_path_factor
     earlier, later = ([click for click in clicks if (click.time < ended.known) == early] for early in (True, False))
 
     def last_items(user):
-        return [click.item for click in earlier if click.user == user]
+        return [(click.item, click.domain) for click in earlier if click.user == user]
 
     counters = LiveClicks(INFO, NUM_ITEMS, NUM_DOMAINS, last_items)
     counters.load(path)
@@ -149,13 +150,13 @@ def test_items_whose_counts_decayed_to_nothing_are_dropped():
 
 
 def test_the_users_who_clicked_latest_are_remembered(monkeypatch):
-    monkeypatch.setattr(live_clicks, "MOST_USERS", 2)
+    monkeypatch.setattr(last_clicks, "MOST_USERS", 2)
     counters = LiveClicks(INFO, num_items=9, num_domains=1)
     counters.add(
         Click(user, item, 0, float(time)) for time, (user, item) in enumerate(zip("abca", range(4), strict=True))
     )
     counters.advance(100.0)
-    assert list(counters._last) == ["c", "a"]
+    assert counters._last_clicks.users == ["c", "a"]
     assert (
         len(counters.co_clicks(histories_of([[0]]), None, np.arange(9)).columns) == 0
     )  # a's first click was forgotten with a

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from adi.bundle.engine import BundleEngine
-from adi.data.live_clicks import Click
+from adi.data.last_clicks import Click
 from adi.errors import AdiError
 from adi.exporting import trends as exporting_trends
 from adi.exporting.export import export
@@ -15,15 +15,22 @@ from adi.training.fitted import open_run
 from adi.training.train import train
 
 SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 8, "embedding_std": 1.0}
-MODELS = {"dnn": {}, "mind": {"interests": 2}}
+RUNS = {
+    "trends-dnn": ("trending", "dnn", {}),
+    "audiences-dnn": ("with_audiences", "dnn", {}),
+    "audiences-dnn-single": ("with_audiences", "dnn-single", {"keep": "domain"}),
+    "audiences-mind": ("with_audiences", "mind", {"interests": 2}),
+}
+"""Runs by name: the fixture of their dataset, their model and its settings."""
 NUM_ROWS = 30
 NONE = np.empty(0, dtype=np.int64)
 
 
-@pytest.fixture(scope="module", params=MODELS)
-def run(request, trending, tmp_path_factory):
+@pytest.fixture(scope="module", params=RUNS)
+def run(request, tmp_path_factory):
+    dataset, model, settings = RUNS[request.param]
     folder = tmp_path_factory.mktemp("runs") / request.param
-    train(trending.folder, request.param, folder, settings=SMALL | MODELS[request.param])
+    train(request.getfixturevalue(dataset).folder, model, folder, settings=SMALL | settings)
     return folder
 
 
@@ -65,8 +72,8 @@ def test_with_the_test_rows_as_clicks_it_answers_as_the_evaluator_live(run, bund
         trends.refresh(float(times[row]))
         if times[row] >= trends.start + dataset.manifest.trend.delay:  # all clicks of the log are known from here on
             assert_lists_of_the_model(engine, scorer, dataset, int(domains[row]), query, "live")
-        user = dataset.users.key(int(users[row]))
-        trends.clicks.add([Click(user, int(items[row]), int(domains[row]), float(times[row]))])
+        user, context = dataset.users.key(int(users[row])), tuple(int(codes[0]) for codes in query.context.values())
+        trends.clicks.add([Click(user, int(items[row]), int(domains[row]), float(times[row]), context)])
 
 
 def test_without_counters_lists_are_by_taste(run, bundle):
@@ -85,7 +92,7 @@ def test_without_counters_lists_are_by_taste(run, bundle):
 def test_trends_that_differ_from_the_model_are_refused(run, tmp_path, monkeypatch):
     coordinates = exporting_trends.TrendGraphs.coordinates
     monkeypatch.setattr(
-        exporting_trends.TrendGraphs, "coordinates", lambda self, features: coordinates(self, features) + 0.1
+        exporting_trends.TrendGraphs, "coordinates", lambda self, *inputs: coordinates(self, *inputs) + 0.1
     )
     with pytest.raises(AdiError, match=r"domain 'big': the exported trends differ from the model by 0\.\d+"):
         export(run, tmp_path / "bundle")

@@ -53,7 +53,7 @@ class BundleEngine:
         infos = [domain.trends for domain in domains if domain.trends is not None]
         trend = self.dataset.manifest.trend
         self.trends = (
-            Trends(bundle, self.dataset, trend, self.indexes, self._items, infos)
+            Trends(bundle, self.dataset, trend, self.indexes, self._items, infos, self.vectors)
             if infos and trend is not None
             else None
         )

@@ -69,11 +69,22 @@ class BidsInfo(Strict):
     recalls: tuple[float, ...]
 
 
+class AudienceInfo(Strict):
+    """The audiences of a model's items: the width of a taste, and whether an item has one audience for each domain."""
+
+    dim: int
+    by_domain: bool
+
+
 class TrendsInfo(Strict):
-    """The graphs of a domain's trends: of the coordinates of items, and of the scores of co-clicks, where counted."""
+    """The graphs of a domain's trends: of the coordinates of items, and of the scores of co-clicks, where counted.
+
+    `audience` describes the audiences that the graph of coordinates takes; None: it takes none.
+    """
 
     items: str
     co_clicks: str | None = None
+    audience: AudienceInfo | None = None
 
 
 class DomainInfo(Strict):

@@ -9,12 +9,14 @@ import numpy as np
 import onnxruntime
 
 from adi.bundle.manifest import COUNTERS, TrendsInfo
+from adi.bundle.tastes import ClickerTastes, Encode
 from adi.columns import columns_of
 from adi.data.arrays import Array
 from adi.data.clicks import Counts
-from adi.data.co_clicks import FOLLOWING
 from adi.data.dataset import Dataset
 from adi.data.histories import Histories
+from adi.data.last_clicks import REMEMBERED
+from adi.data.live_audiences import LiveAudiences
 from adi.data.live_clicks import LiveClicks
 from adi.data.manifest import TrendInfo
 from adi.features.trends import is_active, quiet_features, trend_features
@@ -31,9 +33,10 @@ class TrendGraphs:
         self._items = _session(bundle / info.items)
         self._co_clicks = None if info.co_clicks is None else _session(bundle / info.co_clicks)
 
-    def coordinates(self, features: Array) -> Array:
-        """Return the coordinates of items (m, W) from their trend features (m, T)."""
-        (coordinates,) = self._items.run(None, {"features": features})
+    def coordinates(self, features: Array, audiences: Array | None = None) -> Array:
+        """Return the coordinates of items (m, W) from their trend features (m, T), and audiences (m, K, dim) if any."""
+        inputs = {"features": features} if audiences is None else {"features": features, "audiences": audiences}
+        (coordinates,) = self._items.run(None, inputs)
         return np.asarray(coordinates)
 
     def co_click_scores(self, co_clicks: Array, features: Array) -> Array:
@@ -67,6 +70,7 @@ class Trends:
     Args:
         indexes, items: of each domain.
         infos: of each domain.
+        encode: encodes queries of a domain, for the tastes of clickers.
     """
 
     def __init__(
@@ -77,10 +81,19 @@ class Trends:
         indexes: Sequence[VectorIndex],
         items: Sequence[Array],
         infos: Sequence[TrendsInfo],
+        encode: Encode,
     ) -> None:
         self._dataset, self._indexes, self._items = dataset, indexes, items
         self._graphs = [TrendGraphs(bundle, info) for info in infos]
-        self.clicks = LiveClicks(trend, dataset.manifest.items, len(indexes), self._last_items)
+        num_items, audience, audiences = dataset.manifest.items, infos[0].audience, None
+        if audience is not None:
+            tastes = ClickerTastes(dataset, encode, audience.dim)
+            audiences = LiveAudiences(
+                trend.audience, num_items, dim=audience.dim, by_domain=audience.by_domain, tastes=tastes
+            )
+        self.reads_context = audience is not None and bool(dataset.manifest.side("context"))
+        """Whether the context of clicks matters."""
+        self.clicks = LiveClicks(trend, num_items, len(indexes), self._last_items, audiences)
         self.clicks.load(bundle / COUNTERS)
         self.start = self.clicks.known
         """The end of the bundle's log: clicks before this moment are counted from the start."""
@@ -116,17 +129,20 @@ class Trends:
         (features,), (quiet,) = trend_features(counts), quiet_features(counts)
         active = is_active(counts)[0]
         positions, features = positions[inside][active], features[active]
-        coordinates = graphs.coordinates(np.concatenate([features, quiet[None]]))
+        audiences = self.clicks.audiences(domain, items[active])
+        if audiences is not None:  # the last is that of a quiet item
+            audiences = np.concatenate([audiences, np.zeros((1, *audiences.shape[1:]), dtype=np.float32)])
+        coordinates = graphs.coordinates(np.concatenate([features, quiet[None]]), audiences)
         active_items = ActiveItems(self._indexes[domain], positions, coordinates[:-1], coordinates[-1])
         return Trending(active_items, features, quiet, items, counts, moment - self.clicks.info.delay)
 
-    def _last_items(self, user: str) -> Sequence[int]:
-        """The last items of a user in the bundle's log, oldest first."""
+    def _last_items(self, user: str) -> Sequence[tuple[int, int]]:
+        """The last items of a user in the bundle's log and their domains, oldest first."""
         number = self._dataset.users.find(user)
         if number is None:
             return ()
-        items: list[int] = self._dataset.histories(np.array([number])).last(FOLLOWING).items.tolist()
-        return items
+        last = self._dataset.histories(np.array([number])).last(REMEMBERED)
+        return list(zip(last.items.tolist(), last.domains.tolist(), strict=True))
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:

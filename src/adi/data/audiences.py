@@ -49,7 +49,7 @@ class AudienceLog:
     def at(self, domain: int, items: Array, moments: Array) -> Array:
         """The audiences of `items` (m,) in a domain at `moments` (g,): (g, m, K, dim)."""
         known, ranks = self.clicks.known_at(moments)
-        segments = _segments(domain, items, self.clicks.num_items, by_domain=self.by_domain)
+        segments = segments_of(domain, items, self.clicks.num_items, by_domain=self.by_domain)
         g, m = len(moments), len(items)
         sums = self.sums.at(np.tile(segments, g), np.repeat(ranks, m), np.repeat(known, m))
         return audiences_of(sums.reshape(g, m, *sums.shape[1:]))
@@ -71,7 +71,7 @@ def write_audiences(
         tastes: the tastes (b, dim) of the users of some clicks, given by their positions in `columns` (b,).
     """
     items, domains, times = columns
-    segments = _segments(domains.astype(np.int64), items.astype(np.int64), clicks.num_items, by_domain=by_domain)
+    segments = segments_of(domains.astype(np.int64), items.astype(np.int64), clicks.num_items, by_domain=by_domain)
     order = np.lexsort((times, segments))
     half_lives = np.asarray(clicks.info.audience, dtype=np.float64)
     folder.mkdir(parents=True)
@@ -94,6 +94,7 @@ def read_audiences(folder: Path, clicks: ClickLog, *, by_domain: bool) -> Audien
     return AudienceLog(clicks, DecayedSums(keys, sums, clicks.times, half_lives), by_domain=by_domain)
 
 
-def _segments(domains: Array | int, items: Array, num_items: int, *, by_domain: bool) -> Array:
+def segments_of(domains: Array | int, items: Array, num_items: int, *, by_domain: bool) -> Array:
+    """The segments of items, each with one audience: the items themselves, or by domain."""
     segments: Array = domains * num_items + items if by_domain else items
     return segments

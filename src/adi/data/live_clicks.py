@@ -1,40 +1,25 @@
 """Clicks as they come: counts and co-clicks of items now, in memory that does not grow with the number of clicks."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 
 from adi.data.arrays import Array
+from adi.data.audiences import AudienceLog
 from adi.data.clicks import ClickLog, Counts
-from adi.data.co_clicks import FOLLOWING, Pairs, Windows, no_pairs
+from adi.data.co_clicks import Pairs, Windows, no_pairs
 from adi.data.histories import Histories
+from adi.data.last_clicks import Click, LastClicks, LastItems, nobody_clicked
+from adi.data.live_audiences import AudienceSums, LiveAudiences
 from adi.data.live_followers import LiveFollowers
 from adi.data.manifest import TrendInfo
 
 FORGOTTEN = 1e-7
 """The decayed count, by the longest half-life, below which an item's counts are dropped from memory: the rounding of
 one click in single precision. A click is forgotten after 23 half-lives."""
-
-MOST_USERS = 1 << 20
-"""Users whose last clicks are remembered, to know what follows what: those who clicked latest."""
-
-
-class Click(NamedTuple):
-    """A click: the user's id, the numbers of item and domain, and the time in the unit of the log."""
-
-    user: str
-    item: int
-    domain: int
-    time: float
-
-
-def nobody_clicked(user: str) -> Sequence[int]:
-    """The last items of users of whom nothing is known."""
-    return ()
 
 
 class LiveClicks:
@@ -47,7 +32,8 @@ class LiveClicks:
     Args:
         info: half-lives and delay.
         num_items, num_domains: of the dataset.
-        last_items: the last items, oldest first, of a user who has not clicked since the counters began.
+        last_items: of a user who has not clicked since the counters began.
+        audiences: of items, where the model has them.
     """
 
     def __init__(
@@ -55,10 +41,10 @@ class LiveClicks:
         info: TrendInfo,
         num_items: int,
         num_domains: int,
-        last_items: Callable[[str], Sequence[int]] = nobody_clicked,
+        last_items: LastItems = nobody_clicked,
+        audiences: LiveAudiences | None = None,
     ) -> None:
         self.info, self.num_items, self.num_domains = info, num_items, num_domains
-        self.last_items = last_items
         self.half_lives = np.asarray(info.half_lives, dtype=np.float64)
         self.known = -np.inf
         """Clicks before this moment are counted."""
@@ -70,13 +56,14 @@ class LiveClicks:
         self._totals = np.zeros((num_domains + 1, len(self.half_lives)))
         self._first = np.full(num_items, np.inf)  # the time of each item's first click
         self._pending: list[Click] = []
-        self._last: OrderedDict[str, list[int]] = OrderedDict()
+        self._last_clicks = LastClicks(last_items)
+        self._audiences = audiences
         self._followers = None if info.co_clicks is None else LiveFollowers(info.co_clicks)
         self._lock = Lock()
 
     @classmethod
-    def of_log(cls, log: ClickLog) -> Self:
-        """The counters at the end of a log."""
+    def of_log(cls, log: ClickLog, audiences: Sequence[AudienceLog] = ()) -> Self:
+        """The counters at the end of a log; `audiences` are those of each domain's model, where models have them."""
         clicks = cls(log.info, log.num_items, log.num_domains)
         end = np.array([log.end])
         (known,), (rank,) = log.known_at(end)
@@ -93,6 +80,8 @@ class LiveClicks:
         clicks._first = np.where(clicked & (first < known), first, np.inf)
         if clicks._followers is not None and log.followers is not None:
             clicks._followers.set(log.followers.windows(int(rank)), clicks.known)
+        if audiences:
+            clicks._audiences = LiveAudiences.of_logs(audiences, clicks.items)
         return clicks
 
     def add(self, clicks: Iterable[Click]) -> None:
@@ -125,6 +114,11 @@ class LiveClicks:
                 return no_pairs(len(histories))
             return self._followers.at(histories, self.known, items)
 
+    def audiences(self, domain: int, items: Array) -> Array | None:
+        """The audiences of `items` (m,) in a domain (m, K, dim), of the clicks counted so far; None without any."""
+        with self._lock:
+            return None if self._audiences is None else self._audiences.at(domain, items, self.known)
+
     def advance(self, moment: float) -> None:
         """Count the clicks that are known at a moment. Raises `ValueError` for one before that of an earlier call."""
         with self._lock:
@@ -142,8 +136,11 @@ class LiveClicks:
                 "clicked": clicked,
                 "first": self._first[clicked],
             }
-            followers = {} if self._followers is None else self._followers.windows()._asdict()
-        np.savez(path, allow_pickle=False, **arrays, **{f"followers_{name}": part for name, part in followers.items()})
+            if self._followers is not None:
+                arrays |= _named("followers", self._followers.windows())
+            if self._audiences is not None:
+                arrays |= _named("audiences", self._audiences.sums)
+        np.savez(path, allow_pickle=False, **arrays)
 
     def load(self, path: Path) -> None:
         """Read the counters that `save` wrote."""
@@ -155,6 +152,8 @@ class LiveClicks:
             if self._followers is not None:
                 windows = Windows(*(arrays[f"followers_{name}"] for name in Windows._fields))
                 self._followers.set(windows, self.known)
+            if self._audiences is not None:
+                self._audiences.sums = AudienceSums(*(arrays[f"audiences_{name}"] for name in AudienceSums._fields))
 
     def _counts_at(self, domain: int, items: Array, moment: float) -> tuple[Array, ...]:
         """The arrays of `Counts` at one moment, without its dimension."""
@@ -183,14 +182,19 @@ class LiveClicks:
         if not ready:
             return
         self._pending = [click for click in self._pending if click.time >= known]
-        self._count(ready)
+        items, domains = (np.array([click[column] for click in ready], dtype=np.int64) for column in (1, 2))
+        times = np.array([click.time for click in ready], dtype=np.float64)
+        self._count(items, domains, times)
+        if self._followers is None and self._audiences is None:
+            return
+        following = self._last_clicks.add(ready)
         if self._followers is not None:
-            self._followers.add([pair for click in ready for pair in self._pairs(click)], known)
+            self._followers.add(following.pairs, known)
+        if self._audiences is not None:
+            self._audiences.add(items, times, following.clickers, known, kept=self.items)
 
-    def _count(self, clicks: Sequence[Click]) -> None:
+    def _count(self, items: Array, domains: Array, times: Array) -> None:
         """Count clicks, and forget the items whose clicks have decayed."""
-        items, domains = (np.array([click[column] for click in clicks], dtype=np.int64) for column in (1, 2))
-        times = np.array([click.time for click in clicks], dtype=np.float64)
         weights = np.exp2(-(self.known - times)[:, None] / self.half_lives)
         np.minimum.at(self._first, items, times)
         kept = self._counts[:, -1, -1] >= FORGOTTEN
@@ -203,12 +207,7 @@ class LiveClicks:
             np.add.at(self._totals, columns, weights)
         self.items, self._counts = held, counts
 
-    def _pairs(self, click: Click) -> list[tuple[int, int, float]]:
-        """The click as follower of its user's last clicks: (their item, its item, its time)."""
-        last = self._last.pop(click.user, None)
-        if last is None:
-            last = list(self.last_items(click.user))[-FOLLOWING:]
-        self._last[click.user] = [*last, click.item][-FOLLOWING:]
-        if len(self._last) > MOST_USERS:
-            self._last.popitem(last=False)
-        return [(source, click.item, click.time) for source in reversed(last)]
+
+def _named(prefix: str, arrays: Windows | AudienceSums) -> dict[str, Array]:
+    """Arrays by the names under which `LiveClicks.save` writes them."""
+    return {f"{prefix}_{name}": array for name, array in arrays._asdict().items()}

@@ -23,7 +23,7 @@ from adi.errors import AdiError, ArgumentError
 from adi.exporting.data import write_data
 from adi.exporting.domain import DomainExport, evenly_spaced
 from adi.exporting.packing import PackedTables
-from adi.exporting.trends import TRENDS_QUERIES, check_trends
+from adi.exporting.trends import TRENDS_QUERIES, check_audiences, check_trends
 from adi.features.reader import FeatureReader
 from adi.features.unknown import unknown_values
 from adi.index.build import IndexSettings
@@ -94,6 +94,7 @@ def export(
     """
     settings = _checked_settings(settings)
     info, dataset, scorers = _open(Path(run), model, prepared)
+    check_audiences(scorers)
     bids = [None if bid is None else log_bids(dataset, domain, bid) for domain in range(len(dataset.domains))]
     with reporting(progress) as report, new_folder(Path(out)) as bundle:
         write_data(dataset, bundle / DATA)
@@ -112,7 +113,8 @@ def export(
         report("exporting domains", len(scorers), len(scorers))
         clicks = dataset.clicks("frozen") if scorers[0].model.has_trends else None
         if clicks is not None:
-            LiveClicks.of_log(clicks).save(bundle / COUNTERS)
+            audiences = [log for scorer in scorers if (log := scorer.audiences(clicks)) is not None]
+            LiveClicks.of_log(clicks, audiences).save(bundle / COUNTERS)
         files = files_in(bundle)
         manifest = BundleInfo(
             format=FORMAT,

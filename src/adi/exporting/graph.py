@@ -50,15 +50,15 @@ class PaddedTower(nn.Module):
 
 
 class ItemTrends(nn.Module):
-    """A domain's coordinates of items: trend features (count, T) -> (count, W)."""
+    """A domain's coordinates of items: trend features (count, T), audiences (count, K, dim) if any -> (count, W)."""
 
     def __init__(self, domain: OneDomain) -> None:
         super().__init__()
         assert domain.towers.trends is not None
         self.tower, self.number = domain.towers.trends.items, domain.number
 
-    def forward(self, features: Tensor) -> Tensor:
-        coordinates: Tensor = self.tower(features, self.number)
+    def forward(self, features: Tensor, audiences: Tensor | None = None) -> Tensor:
+        coordinates: Tensor = self.tower(features, self.number, audiences)
         return coordinates
 
 

@@ -1,5 +1,6 @@
 """Trends in a bundle: the graphs of a domain, and the comparison of its lists with the model's."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import torch
 
 from adi.bundle.engine import BundleEngine
-from adi.bundle.manifest import TrendsInfo
+from adi.bundle.manifest import AudienceInfo, TrendsInfo
 from adi.bundle.trends import TrendGraphs
 from adi.data.clicks import ClickLog
 from adi.data.queries import Queries
@@ -31,18 +32,23 @@ def write_trends(bundle: Path, scorer: VectorScorer, domain: int) -> TrendsInfo:
     trends = part.towers.trends
     assert trends is not None
     num_features, num_values = trends.items.hidden.shared.in_features, trends.co_clicks.weight.shape[1]
-    rng = torch.Generator().manual_seed(domain)
+    rng, dim = torch.Generator().manual_seed(domain), trends.items.audience_dim
     features, co_clicks = torch.randn(64, num_features, generator=rng), torch.rand(64, num_values, generator=rng)
+    audiences = torch.randn(64, trends.items.gates.out_features, dim, generator=rng) if dim else None
     info = TrendsInfo(
-        items=f"trends/items-{domain}.onnx", co_clicks=f"trends/co_clicks-{domain}.onnx" if num_values else None
+        items=f"trends/items-{domain}.onnx",
+        co_clicks=f"trends/co_clicks-{domain}.onnx" if num_values else None,
+        audience=AudienceInfo(dim=dim, by_domain=scorer.model.tables_by_domain) if dim else None,
     )
-    export_graph(ItemTrends(part), {"features": features}, "coordinates", bundle / info.items)
+    inputs = {"features": features} if audiences is None else {"features": features, "audiences": audiences}
+    export_graph(ItemTrends(part), inputs, "coordinates", bundle / info.items)
     if info.co_clicks is not None:
         inputs = {"co_clicks": co_clicks, "features": features}
         export_graph(CoClickTrends(part), inputs, "scores", bundle / info.co_clicks)
     graphs = TrendGraphs(bundle, info)
     with torch.no_grad():
-        pairs = [(graphs.coordinates(features.numpy()), trends.items(features, part.number))]
+        exported = graphs.coordinates(features.numpy(), None if audiences is None else audiences.numpy())
+        pairs = [(exported, trends.items(features, part.number, audiences))]
         if info.co_clicks is not None:
             scores = graphs.co_click_scores(co_clicks.numpy(), features.numpy())
             pairs.append((scores, trends.co_clicks(co_clicks, features, part.number)))
@@ -81,4 +87,17 @@ def check_trends(
             f"domain '{engine.dataset.domains[domain]}': with trends the bundle finds {recall:.4f} of the model's own "
             f"top {k}, and the target is {settings.target}. Lower the target, or set exact_below above {len(items)} "
             "for an exact index. Nothing was published."
+        )
+
+
+def check_audiences(scorers: Sequence[VectorScorer]) -> None:
+    """Check that the scorers of the domains agree on tastes.
+
+    Raises `AdiError` for a model with audiences over all domains whose domains keep the weights of different epochs.
+    """
+    model = scorers[0].model
+    if model.audience_dim and not model.tables_by_domain and len({id(scorer) for scorer in scorers}) > 1:
+        raise AdiError(
+            "with keep: domain each domain has weights of its own, by which the tastes of clickers in other domains "
+            "differ, and a bundle has one audience for each item. Train with keep: mean, or without trend.audience."
         )

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from adi.bundle.trends import Trends
 from adi.data.dataset import Dataset
-from adi.data.live_clicks import Click
+from adi.data.last_clicks import Click
 from adi.serving.events import EventStore, EventStoreError, StoredClick
 from adi.serving.metrics import Metrics
 
