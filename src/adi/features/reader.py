@@ -6,7 +6,7 @@ import numpy as np
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
-from adi.data.manifest import NULL_ROW
+from adi.data.manifest import NULL_ROW, FeatureInfo
 from adi.data.queries import Queries
 from adi.errors import AdiError, suggestion
 from adi.features.bags import FeatureArrays, as_bags
@@ -66,9 +66,15 @@ def context_codes(dataset: Dataset, values: Mapping[str, str]) -> dict[str, Arra
     codes = {}
     for name, feature in features.items():
         value = values.get(name)
-        try:  # an empty text is a missing value in the log, too
-            code = KINDS[feature.kind].encoding(feature, dataset.coding).encode_value(value) if value else NULL_ROW
+        try:
+            codes[name] = np.array([context_code(dataset, feature, value)])
         except ValueError:
             raise AdiError(f"context '{name}': '{value}' is not a number.") from None
-        codes[name] = np.array([code])
     return codes
+
+
+def context_code(dataset: Dataset, feature: FeatureInfo, value: str | None) -> int:
+    """The code of a value of a context feature. Raises `ValueError` for a text where a number is needed."""
+    if not value:  # an empty text is a missing value in the log, too
+        return NULL_ROW
+    return KINDS[feature.kind].encoding(feature, dataset.coding).encode_value(value)

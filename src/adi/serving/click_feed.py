@@ -1,7 +1,7 @@
 """The feed of a bundle's counters: clicks from the event store and from files, checked and counted every second."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from time import monotonic, time
 from typing import Protocol
@@ -9,6 +9,7 @@ from typing import Protocol
 from adi.bundle.trends import Trends
 from adi.data.dataset import Dataset
 from adi.data.last_clicks import Click
+from adi.serving.click_context import ClickContext
 from adi.serving.events import EventStore, EventStoreError, StoredClick
 from adi.serving.metrics import Metrics
 
@@ -64,7 +65,8 @@ class ClickFeed:
     Args:
         sources: of clicks; those before the end of the bundle's log are in its counters already.
         clock: the time now; by default `clock_of` the log.
-        report: called with a message when clicks are ignored, and when a source stops answering or answers again.
+        report: called with a message when clicks are ignored, when context values cannot be read, and when a source
+            stops answering or answers again.
     """
 
     def __init__(
@@ -82,7 +84,8 @@ class ClickFeed:
         self.arm, self.report = arm or "", report
         self.clock = clock or clock_of(dataset, trends)
         self._ahead = AHEAD * 1e6 if dataset.manifest.time == "timestamp" else float("inf")
-        self._recent: OrderedDict[Click, None] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, int, int, float], None] = OrderedDict()
+        self._context = ClickContext(dataset, dataset.manifest.side("context") if trends.reads_context else ())
         self._complete_at = monotonic()
 
     def refresh(self) -> None:
@@ -105,14 +108,16 @@ class ClickFeed:
         for reason, number in ignored.items():
             self.metrics.clicks_ignored.labels(self.arm, reason).inc(number)
         if shown := {reason: number for reason, number in ignored.items() if reason != "old"}:
-            reasons = ", ".join(f"{number} {reason}" for reason, number in shown.items())
-            self.report(f"Counters ignored clicks: {reasons}.")
+            self.report(f"Counters ignored clicks: {_listed(shown)}.")
+        if unread := self._context.unread:
+            self.report(f"Counters took context values that are not numbers as missing: {_listed(unread)}.")
+            unread.clear()
 
     def _accepted(self, stored: Sequence[StoredClick], ignored: Counter[str]) -> list[Click]:
         """The clicks to count; adds the others to `ignored`, by reason."""
         domains = {name: number for number, name in enumerate(self.dataset.domains)}
         latest, accepted = self.clock() + self._ahead, []
-        for _, user, item_id, domain_name, moment in stored:
+        for _, user, item_id, domain_name, moment, context in stored:
             item, domain = self.dataset.items.find(item_id), domains.get(domain_name)
             if not isfinite(moment):
                 ignored["malformed"] += 1
@@ -122,12 +127,16 @@ class ClickFeed:
                 ignored["unknown"] += 1
             elif moment > latest:
                 ignored["future"] += 1
-            elif (click := Click(user, item, domain, moment)) in self._recent:
+            elif (click := (user, item, domain, moment)) in self._recent:
                 ignored["duplicate"] += 1
             else:
                 self._recent[click] = None
-                accepted.append(click)
+                accepted.append(Click(*click, self._context.codes(context)))
         while len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)
         self.metrics.clicks.labels(self.arm).inc(len(accepted))
         return accepted
+
+
+def _listed(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in numbers.items())

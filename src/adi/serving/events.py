@@ -1,11 +1,14 @@
 """Stores of users' events since the export, which the next request takes into account."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
+
+import orjson
 
 from adi.errors import ArgumentError
 
@@ -26,14 +29,24 @@ MALFORMED = float("nan")
 """The time of an entry that is no click."""
 
 
+Context = Mapping[str, str]
+"""Values of context features, by name."""
+
+NO_CONTEXT: Context = MappingProxyType({})
+
+
 class StoredClick(NamedTuple):
-    """A click that counters are to count: ids, and the time in the unit of the log. `position` is that in its store."""
+    """A click that counters are to count: ids, and the time in the unit of the log. `position` is that in its store.
+
+    `context` is that in which it happened; features that it lacks are missing.
+    """
 
     position: str
     user: str
     item: str
     domain: str
     time: float
+    context: Context = NO_CONTEXT
 
 
 class EventStoreError(Exception):
@@ -46,8 +59,14 @@ class EventStore(Protocol):
     All methods raise `EventStoreError` if the store does not answer.
     """
 
-    def add(self, user: str, events: Sequence[Event], times: Sequence[float] | None = None) -> None:
-        """Append events, oldest first, to a user's; with `times`, also to the clicks of all users."""
+    def add(
+        self,
+        user: str,
+        events: Sequence[Event],
+        times: Sequence[float] | None = None,
+        contexts: Sequence[Context] | None = None,
+    ) -> None:
+        """Append events, oldest first, to a user's; with `times`, also to the clicks of all users, with `contexts`."""
         ...
 
     def of(self, users: Sequence[str]) -> list[list[Event]]:
@@ -76,13 +95,21 @@ class SqliteEventStore:
             )
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS click "
-                "(number INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT, item TEXT, domain TEXT, time REAL)"
+                "(number INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT, item TEXT, domain TEXT, time REAL, context TEXT)"
             )
+            if "context" not in {name for _, name, *_ in self._db.execute("PRAGMA table_info(click)")}:
+                self._db.execute("ALTER TABLE click ADD COLUMN context TEXT")  # a file of an earlier version
             self._db.execute("CREATE INDEX IF NOT EXISTS of_user ON event (user, number)")
         except sqlite3.Error as error:
             raise ArgumentError("events", f"{path}: cannot keep events ({error}). Give another file.") from None
 
-    def add(self, user: str, events: Sequence[Event], times: Sequence[float] | None = None) -> None:
+    def add(
+        self,
+        user: str,
+        events: Sequence[Event],
+        times: Sequence[float] | None = None,
+        contexts: Sequence[Context] | None = None,
+    ) -> None:
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO event (user, item, domain) VALUES (?, ?, ?)", [(user, *event) for event in events]
@@ -93,9 +120,11 @@ class SqliteEventStore:
                 (user, user, MAX_KEPT),
             )
             if times is not None:
+                contexts = contexts or [NO_CONTEXT] * len(times)
+                texts = [orjson.dumps(context).decode() if context else None for context in contexts]
                 self._db.executemany(
-                    "INSERT INTO click (user, item, domain, time) VALUES (?, ?, ?, ?)",
-                    [(user, *event, time) for event, time in zip(events, times, strict=True)],
+                    "INSERT INTO click (user, item, domain, time, context) VALUES (?, ?, ?, ?, ?)",
+                    [(user, *event, *values) for event, *values in zip(events, times, texts, strict=True)],
                 )
                 self._db.execute(
                     "DELETE FROM click WHERE number <= (SELECT max(number) FROM click) - ?", (MOST_CLICKS,)
@@ -114,13 +143,16 @@ class SqliteEventStore:
         return [events[user] for user in users]
 
     def clicks(self, after: str | None) -> list[StoredClick]:
-        select = "SELECT number, user, item, domain, time FROM click WHERE number > ? ORDER BY number LIMIT ?"
+        select = "SELECT number, user, item, domain, time, context FROM click WHERE number > ? ORDER BY number LIMIT ?"
         with self._lock:
             try:
                 rows = self._db.execute(select, (int(after or 0), CLICKS_AT_ONCE)).fetchall()
             except sqlite3.Error as error:
                 raise EventStoreError(f"SQLite: {error}") from None
-        return [StoredClick(str(number), *values) for number, *values in rows]
+        return [
+            StoredClick(str(number), user, item, domain, time, NO_CONTEXT if text is None else orjson.loads(text))
+            for number, user, item, domain, time, text in rows
+        ]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

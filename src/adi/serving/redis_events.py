@@ -13,13 +13,24 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from adi.errors import ArgumentError
-from adi.serving.events import CLICKS_AT_ONCE, MALFORMED, MAX_KEPT, MOST_CLICKS, Event, EventStoreError, StoredClick
+from adi.serving.events import (
+    CLICKS_AT_ONCE,
+    MALFORMED,
+    MAX_KEPT,
+    MOST_CLICKS,
+    NO_CONTEXT,
+    Context,
+    Event,
+    EventStoreError,
+    StoredClick,
+)
 
 PREFIX = "adi:events:"
 """Start of the keys. A key ends with the user's id and holds a list of events, each as JSON: [item, domain]."""
 
 CLICKS = "adi:clicks"
-"""Key of the stream of all users' clicks, each in the field `click` as JSON: [user, item, domain, time]."""
+"""Key of the stream of all users' clicks, each in the field `click` as JSON: [user, item, domain, time], or with the
+context as a fifth element, {feature: value}."""
 
 KEPT_SECONDS = 30 * 24 * 3600
 """Lifetime of a list after its latest event: by then bundles have the events, and Redis keeps them in memory."""
@@ -60,7 +71,13 @@ class RedisEventStore:
         self._next_try: float | None = None  # while the server does not answer: when to try it again
         self._refusal = ""  # the latest refusal, which is reported once
 
-    def add(self, user: str, events: Sequence[Event], times: Sequence[float] | None = None) -> None:
+    def add(
+        self,
+        user: str,
+        events: Sequence[Event],
+        times: Sequence[float] | None = None,
+        contexts: Sequence[Context] | None = None,
+    ) -> None:
         key = f"{PREFIX}{user}"
 
         def write() -> None:
@@ -68,8 +85,11 @@ class RedisEventStore:
                 transaction.rpush(key, *map(orjson.dumps, events))
                 transaction.ltrim(key, -MAX_KEPT, -1)
                 transaction.expire(key, KEPT_SECONDS)
-                for (item, domain), time in zip(events, times or (), strict=times is not None):
-                    click = orjson.dumps((user, item, domain, time))
+                clicked = (
+                    () if times is None else zip(events, times, contexts or [NO_CONTEXT] * len(times), strict=True)
+                )
+                for event, time, context in clicked:
+                    click = orjson.dumps((user, *event, time, context) if context else (user, *event, time))
                     transaction.xadd(CLICKS, {"click": click}, maxlen=MOST_CLICKS, approximate=True)
                 transaction.execute()
 
@@ -156,9 +176,13 @@ def _reason(error: redis.RedisError) -> str:
 def _click(position: str, fields: dict[bytes, bytes]) -> StoredClick:
     """The click of an entry of the stream, to which others write, too; malformed if it has another form."""
     try:
-        user, item, domain, time = orjson.loads(fields[b"click"])
+        user, item, domain, time, *contexts = orjson.loads(fields[b"click"])
+        (context,) = contexts or ({},)
     except (KeyError, ValueError, TypeError):
         return StoredClick(position, "", "", "", MALFORMED)
     if not all(isinstance(text, str) for text in (user, item, domain)) or not isinstance(time, int | float):
         return StoredClick(position, "", "", "", MALFORMED)
-    return StoredClick(position, user, item, domain, float(time))
+    if not isinstance(context, dict) or not all(type(value) in (str, int, float) for value in context.values()):
+        return StoredClick(position, "", "", "", MALFORMED)
+    values = {name: str(value) for name, value in context.items()}
+    return StoredClick(position, user, item, domain, float(time), values)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, TypeVar
 
-from pydantic import Field, ValidationError, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from adi.data.bids import MOST_WEIGHT
 from adi.serving.problems import validation_problem
@@ -26,6 +26,16 @@ Id = Annotated[str, Field(min_length=1, max_length=512)]
 ContextValue = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]
 
 
+def _as_text(values: object) -> object:
+    """Convert numbers to text, the form in which the log holds them."""
+    if not isinstance(values, dict):
+        return values
+    return {name: str(value) if type(value) in (int, float) else value for name, value in values.items()}
+
+
+Context = Annotated[dict[str, ContextValue], BeforeValidator(_as_text), Field(max_length=1000)]
+
+
 class RetrieveRequest(Strict):
     """A request for the top-K items of one user, in all domains or in some."""
 
@@ -41,9 +51,8 @@ class RetrieveRequest(Strict):
         description="Item ids, oldest first, read as behaviours in each requested domain. Replaces a known user's "
         "history and events.",
     )
-    context: dict[str, ContextValue] = Field(
+    context: Context = Field(
         default_factory=dict,
-        max_length=1000,
         description="Current values of context features, by name; features left out are missing.",
     )
     exclude: list[Id] = Field(
@@ -67,14 +76,6 @@ class RetrieveRequest(Strict):
     )
     preview: bool = Field(False, description="Marks a list that no user will see: it is not logged as an exposure.")
 
-    @field_validator("context", mode="before")
-    @classmethod
-    def _as_text(cls, values: object) -> object:
-        """Convert numbers to text, the form in which the log holds them."""
-        if not isinstance(values, dict):
-            return values
-        return {name: str(value) if type(value) in (int, float) else value for name, value in values.items()}
-
 
 class RetrieveBatchRequest(Strict):
     """Several requests, answered in order; all requests of one arm are answered by the same bundle."""
@@ -93,6 +94,11 @@ class UserEvent(Strict):
         None,
         description="When it happened, for counters of what is clicked now: ISO 8601, in UTC unless it has an offset, "
         "or a number where the time of the bundle's log is one. By default now.",
+    )
+    context: Context = Field(
+        default_factory=dict,
+        description="The context in which it happened, as in a request for lists. It says who clicks what now, for the "
+        "audiences of items; histories do not keep it.",
     )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from adi.bundle.trends import Trends
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, suggestion
+from adi.features.reader import context_codes
 from adi.retrieval.request import Request, TopK
 from adi.schema import load_schema
 from adi.serving.click_feed import ClickFeed, ClickSource, Clock, StoreClicks
 from adi.serving.click_files import ClickFiles
-from adi.serving.events import Event, EventStore, EventStoreError, SqliteEventStore
+from adi.serving.events import Context, Event, EventStore, EventStoreError, SqliteEventStore
 from adi.serving.experiment import Experiment, assignment_of
 from adi.serving.exposures import ExposureLog, exposures_of
 from adi.serving.live import LiveBundle, open_arms, open_bundle
@@ -146,19 +147,22 @@ class Service:
     def add_events(self, request: EventsRequest) -> None:
         """Add events, which count from the next request on.
 
-        Raises `ProblemError` for a domain that the live bundle lacks, and if the store does not answer; it may have
-        kept the events all the same if it failed while they were on their way.
+        Raises `ProblemError` for a domain that the live bundle lacks, for a context as `Retriever.retrieve` does, and
+        if the store does not answer; it may have kept the events all the same if it failed while they were on their
+        way.
         """
         domains = self.bundle().domains
         for number, event in enumerate(request.events):
             if event.domain not in domains:
                 detail = f"events.{number}.domain: '{event.domain}' is not one of {', '.join(domains)}."
                 raise ProblemError(INVALID_EVENT, detail + suggestion(event.domain, domains))
+            self._check_context(event.context, number)
         feed, times = self.bundle().feed, None
         if feed is not None:
             times = [_time_of(event, number, feed) for number, event in enumerate(request.events)]
+        contexts = [event.context for event in request.events]
         try:
-            self.events.add(request.user, [(event.item, event.domain) for event in request.events], times)
+            self.events.add(request.user, [(event.item, event.domain) for event in request.events], times, contexts)
         except EventStoreError:
             self.metrics.events_unavailable.labels("add").inc()
             raise _no_store("Send the events again.") from None
@@ -222,23 +226,33 @@ class Service:
 
     def _query(self, bundle: LiveBundle, domain: str, request: RetrieveRequest, events: Sequence[Event]) -> Request:
         """A request to the retriever, for one domain."""
-        context: Mapping[str, str] = request.context
-        if context and self.experiment is not None:
-            # A client cannot know which arm will answer, so features that only other arms have are left out.
-            others = set().union(*(arm.context for arm in self.bundles.values())) - bundle.context
-            context = {name: value for name, value in context.items() if name not in others}
         return Request(
             domain,
             user=request.user,
             history=request.history,
             recent=events,
-            context=context,
+            context=self._context_of(bundle, request.context),
             k=request.k,
             exclude=request.exclude,
             exclude_seen=request.exclude_seen,
             filter=request.filter,
             bid_weight=request.bid_weight,
         )
+
+    def _context_of(self, bundle: LiveBundle, context: Context) -> Context:
+        """A context without the features that only other arms have, since a client cannot know which arm answers."""
+        if not context or self.experiment is None:
+            return context
+        others = set().union(*(arm.context for arm in self.bundles.values())) - bundle.context
+        return {name: value for name, value in context.items() if name not in others}
+
+    def _check_context(self, context: Context, number: int) -> None:
+        """Raise `ProblemError` for the context of an event that a request could not have."""
+        for bundle in self.bundles.values() if context else ():
+            try:
+                context_codes(bundle.retriever.dataset, self._context_of(bundle, context))
+            except AdiError as error:
+                raise ProblemError(INVALID_EVENT, f"events.{number}: {error}") from None
 
 
 def _time_of(event: UserEvent, number: int, feed: ClickFeed) -> float:
