@@ -10,14 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adi.data import last_clicks, live_clicks, live_followers
+from adi.data.audiences import SMOOTHING, read_audiences, write_audiences
 from adi.data.clicks import ClickLog
 from adi.data.histories import Histories
-from adi.data.last_clicks import Click
+from adi.data.last_clicks import Click, nobody_clicked
+from adi.data.live_audiences import LiveAudiences
 from adi.data.live_clicks import LiveClicks
 from adi.data.manifest import CoClickInfo, TrendInfo
 from adi.preparation.trends import write_trends
 
 HALF_LIVES, CO_HALF_LIVES, DELAY, LAST, WINDOW = (3.0, 20.0), (5.0, 40.0), 2.0, 3, 6
+AUDIENCE, DIM = (4.0, 15.0), 3
 
 logs = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(0, 1), st.integers(0, 25)), min_size=12, max_size=40
@@ -28,6 +31,7 @@ INFO = TrendInfo(
     half_lives=HALF_LIVES,
     delay=DELAY,
     co_clicks=CoClickInfo(half_lives=CO_HALF_LIVES, last=LAST, window=WINDOW, least_share=0.01),
+    audience=AUDIENCE,
 )
 NUM_ITEMS, NUM_DOMAINS = 5, 2
 
@@ -46,19 +50,41 @@ def log_of(tmp_path_factory):
         name = f"rows{next(numbers)}"
         connection.con.register(name, pa.Table.from_pylist(rows))
         write_trends(connection, connection.table(name), INFO, NUM_ITEMS, NUM_DOMAINS, folder)
-        return ClickLog(folder, INFO, NUM_ITEMS, NUM_DOMAINS, has_test=True, until=until)
+        log = ClickLog(folder, INFO, NUM_ITEMS, NUM_DOMAINS, has_test=True, until=until)
+        log.folder = folder
+        return log
 
     yield write
     connection.disconnect()
 
 
 def clicks_of(rows):
-    """Rows (user, item, domain, time) as clicks, in the order of time."""
-    return [Click(f"u{u}", i, d, float(t)) for u, i, d, t in sorted(rows, key=lambda row: row[3])]
+    """Rows (user, item, domain, time) as clicks, in the order of time; the context of each is its number."""
+    ordered = sorted(rows, key=lambda row: row[3])
+    return [Click(f"u{u}", i, d, float(t), (number,)) for number, (u, i, d, t) in enumerate(ordered)]
 
 
-def live():
-    return LiveClicks(INFO, NUM_ITEMS, NUM_DOMAINS)
+TASTES = np.random.default_rng(0).normal(size=(100, DIM)).astype(np.float32)
+"""The taste of the clicker of each click, by its number."""
+
+
+def live_audiences(by_domain):
+    def tastes(clickers):
+        return TASTES[[clicker.context[0] for clicker in clickers]]
+
+    return LiveAudiences(AUDIENCE, NUM_ITEMS, dim=DIM, by_domain=by_domain, tastes=tastes)
+
+
+def live(last_items=nobody_clicked, *, by_domain=False):
+    return LiveClicks(INFO, NUM_ITEMS, NUM_DOMAINS, last_items, live_audiences(by_domain))
+
+
+def audience_log(log, clicks, *, by_domain):
+    """The audiences of a log, from the tastes of the clickers of its clicks."""
+    folder = log.folder / f"audiences{by_domain}"
+    columns = tuple(np.array([click[column] for click in clicks]) for column in (1, 2, 3))
+    write_audiences(folder, log, columns, lambda rows: TASTES[rows], DIM, by_domain=by_domain)
+    return read_audiences(folder, log, by_domain=by_domain)
 
 
 def histories_of(lists):
@@ -66,13 +92,16 @@ def histories_of(lists):
     return Histories(items, np.zeros_like(items), np.cumsum([0, *map(len, lists)]))
 
 
-def assert_same(counters, log, moment, lists=((0, 1, 0), (), (1,))):
+def assert_same(counters, log, moment, audiences=None, lists=((0, 1, 0), (), (1,))):
     items, at = np.arange(NUM_ITEMS), np.array([moment])
     for domain in range(NUM_DOMAINS):
         counts, expected = counters.counts(domain, items, at), log.counts(domain, items, at)
         for name in ("in_domain", "overall", "domain_total", "overall_total", "age"):
             np.testing.assert_allclose(getattr(counts, name), getattr(expected, name), rtol=1e-5, atol=2e-6)
         assert counts.num_items == expected.num_items
+        if audiences is not None:
+            (expected,) = audiences.at(domain, items, at)
+            np.testing.assert_allclose(counters.audiences(domain, items), expected, rtol=1e-4, atol=1e-5)
     moments = np.full(len(lists), moment)
     pairs, expected = (clicks.co_clicks(histories_of(lists), moments, items) for clicks in (counters, log))
     np.testing.assert_array_equal(pairs.columns, expected.columns)
@@ -91,19 +120,20 @@ def test_counts_are_those_of_a_log_with_the_same_clicks(rows, moments, log_of):
 
 
 @settings(max_examples=15)
-@given(rows=logs, order=st.randoms(use_true_random=False))
-def test_clicks_may_come_in_any_order_before_they_are_known(rows, order, log_of):
+@given(rows=logs, order=st.randoms(use_true_random=False), by_domain=st.booleans())
+def test_clicks_may_come_in_any_order_before_they_are_known(rows, order, by_domain, log_of):
     clicks = clicks_of((*row[:3], number) for number, row in enumerate(rows))
-    log, counters = log_of(clicks), live()
+    log, counters = log_of(clicks), live(by_domain=by_domain)
+    audiences = audience_log(log, clicks, by_domain=by_domain)
     arrivals = sorted((click.time + order.uniform(0, DELAY), click) for click in clicks)
     for moment in range(0, 60, 3):
         counters.add(click for arrival, click in arrivals if moment - 3 < arrival <= moment)
-        assert_same(counters, log, moment)
+        assert_same(counters, log, moment, audiences)
 
 
-def test_counts_are_exact_however_late_a_click_comes():
-    late, punctual = (LiveClicks(INFO, num_items=3, num_domains=2) for _ in range(2))
-    clicks = [Click("u", 0, 0, 1.0), Click("v", 2, 1, 4.0), Click("u", 0, 1, 6.0)]
+def test_counts_and_audiences_are_exact_however_late_a_click_comes():
+    late, punctual = live(), live()
+    clicks = [Click("u", 0, 0, 1.0, (0,)), Click("v", 2, 1, 4.0, (1,)), Click("u", 0, 1, 6.0, (2,))]
     punctual.add(clicks)
     late.add(clicks[1:])
     late.advance(30.0)
@@ -112,34 +142,49 @@ def test_counts_are_exact_however_late_a_click_comes():
     assert expected.in_domain[0, 0, 1] == pytest.approx(2 ** (-(31 - DELAY - 1) / 20))
     for name in ("in_domain", "overall", "domain_total", "overall_total", "age"):
         np.testing.assert_allclose(getattr(counts, name), getattr(expected, name), rtol=1e-6)
+    audience, expected = (counters.audiences(0, np.arange(3)) for counters in (late, punctual))
+    np.testing.assert_allclose(audience, expected, rtol=1e-5)
+    weights = [2 ** (-(31 - DELAY - time) / 15) for time in (1, 6)]
+    by_hand = (weights[0] * TASTES[0] + weights[1] * TASTES[2]) / (sum(weights) + SMOOTHING)
+    np.testing.assert_allclose(expected[0, 1], by_hand, rtol=1e-5)
+    assert not expected[1].any()
 
 
 @settings(max_examples=10)
-@given(rows=logs, cut=st.integers(5, 20))
-def test_counters_go_on_from_the_end_of_a_log(rows, cut, log_of, tmp_path_factory):
+@given(rows=logs, cut=st.integers(5, 20), by_domain=st.booleans())
+def test_counters_go_on_from_the_end_of_a_log(rows, cut, by_domain, log_of, tmp_path_factory):
     path, clicks = tmp_path_factory.mktemp("counters") / "counters.npz", clicks_of(rows)
     log = log_of(clicks, until=cut)
-    ended = LiveClicks.of_log(log)
+    audiences = audience_log(log, clicks, by_domain=by_domain)
+    ended = LiveClicks.of_log(log, [audiences] * NUM_DOMAINS)
     ended.save(path)
     earlier, later = ([click for click in clicks if (click.time < ended.known) == early] for early in (True, False))
 
     def last_items(user):
         return [(click.item, click.domain) for click in earlier if click.user == user]
 
-    counters = LiveClicks(INFO, NUM_ITEMS, NUM_DOMAINS, last_items)
+    counters = live(last_items, by_domain=by_domain)
     counters.load(path)
     assert counters.known <= cut
     counters.add(later)
     log.until = None
     for moment in (30, 31, 60):
-        assert_same(counters, log, moment)
+        assert_same(counters, log, moment, audiences)
 
 
-def test_items_whose_counts_decayed_to_nothing_are_dropped():
-    counters = LiveClicks(INFO, num_items=1000, num_domains=2)
+@pytest.mark.parametrize("by_domain", [False, True])
+def test_items_whose_counts_decayed_to_nothing_are_dropped(by_domain):
+    def tastes(clickers):
+        return np.ones((len(clickers), 2), dtype=np.float32)
+
+    audiences = LiveAudiences(AUDIENCE, 1000, dim=2, by_domain=by_domain, tastes=tastes)
+    counters = LiveClicks(INFO, num_items=1000, num_domains=2, audiences=audiences)
     for number in range(1000):
-        counters.add([Click("u", number, 0, 10.0 * number)])
+        counters.add([Click("u", number, number % 2, 10.0 * number)])
         counters.advance(10.0 * number + 5)
+    assert (audiences.sums.segments % 1000).tolist() == sorted(
+        counters.items, key=lambda item: (by_domain * item % 2, item)
+    )
     in_memory = 20.0 * -np.log2(live_clicks.FORGOTTEN) / 10
     assert len(counters.items) == pytest.approx(in_memory, abs=2)
     followers_in_memory = live_followers.FORGOTTEN_AFTER * max(CO_HALF_LIVES) / 10

@@ -11,6 +11,7 @@ from adi.data.last_clicks import Click
 from adi.errors import AdiError
 from adi.exporting import trends as exporting_trends
 from adi.exporting.export import export
+from adi.models.vectors import VectorScorer
 from adi.training.fitted import open_run
 from adi.training.train import train
 
@@ -97,3 +98,12 @@ def test_trends_that_differ_from_the_model_are_refused(run, tmp_path, monkeypatc
     with pytest.raises(AdiError, match=r"domain 'big': the exported trends differ from the model by 0\.\d+"):
         export(run, tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
+
+
+def test_domains_with_weights_of_their_own_have_no_common_audiences(with_audiences, tmp_path):
+    train(with_audiences.folder, "dnn", tmp_path / "run", settings=SMALL)
+    _, dataset, scorer = open_run(tmp_path / "run")
+    scorers = [VectorScorer(scorer.scorers[0].model, dataset) for _ in range(2)]
+    with pytest.raises(AdiError, match=r"with keep: domain each domain has weights of its own"):
+        exporting_trends.check_audiences(scorers)
+    exporting_trends.check_audiences(scorers[:1] * 2)

@@ -95,6 +95,20 @@ def trending_bundle(trending_run: Path) -> Path:
     return trending_run.parent / "bundle"
 
 
+@pytest.fixture(scope="session")
+def audience_run(with_audiences: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("audiences") / "run"
+    train(with_audiences.folder, "dnn", folder, settings=SMALL | {"epochs": 2, "batch_size": 64})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def audience_bundle(audience_run: Path) -> Path:
+    """A bundle like `trending_bundle`, with audiences and the context features device and charge."""
+    export(audience_run, audience_run.parent / "bundle")
+    return audience_run.parent / "bundle"
+
+
 class SetClock:
     """A clock that shows what it is set to, in the unit of the log."""
 

@@ -15,6 +15,7 @@ from adi.serving.metrics import Metrics
 from adi.serving.redis_events import RedisEventStore
 from adi.serving.service import Service
 from adi.training.fitted import open_run
+from trending import clicks
 
 NUM_ROWS = 40
 
@@ -27,29 +28,47 @@ def live(trending_bundle, clock):
 REASONS = ("duplicate", "unknown", "future", "old")
 
 
-def click(item="i3", domain="big", time=40_000.0, user="u1"):
-    return {"user": user, "events": [{"item": item, "domain": domain, "time": time}]}
+def click(item="i3", domain="big", time=40_000.0, user="u1", **more):
+    return {"user": user, "events": [{"item": item, "domain": domain, "time": time, **more}]}
 
 
 def ignored(service, reason):
     return service.metrics.clicks_ignored.labels("", reason)._value.get()
 
 
-def test_the_events_of_a_log_give_the_lists_of_the_evaluator(trending_run, live, clock, listen):
+def contexts_of_log():
+    """The context of each click of the log, by user, item and time."""
+    return {
+        (row["user"], row["item"], row["time"]): {
+            name: row[column]
+            for name, column in (("device", "device"), ("charge", "battery"))
+            if row[column] is not None
+        }
+        for row in clicks().to_pylist()
+    }
+
+
+@pytest.mark.parametrize("kind", ["trending", "audience"])
+def test_the_events_of_a_log_give_the_lists_of_the_evaluator(kind, request, clock, listen):
+    run, bundle = (request.getfixturevalue(f"{kind}_{name}") for name in ("run", "bundle"))
+    live, contexts = Service(bundle, Metrics(), clock=clock), contexts_of_log() if kind == "audience" else {}
     server = listen(create_app(live), live)
-    _, dataset, scorer = open_run(trending_run)
+    _, dataset, scorer = open_run(run)
     users, items, domains = dataset.targets("test", dataset.rows("test"))
     times = dataset.times("test")
     score = [scorer.against(domain, dataset.corpora.retrievable(domain)) for domain in range(2)]
     for row in np.argsort(times, kind="stable")[:NUM_ROWS]:
         clock.now, domain, user = float(times[row]), int(domains[row]), dataset.users.key(int(users[row]))
         name, event = dataset.domains[domain], {"item": dataset.items.key(int(items[row])), "time": clock.now}
+        context = contexts.get((user, event["item"], int(clock.now)), {})
+        event |= {"context": context}
         live.refresh_trends()
         if clock.now < live.bundle().trends.start + dataset.manifest.trend.delay:  # not all of the log is known yet
             server.ask("/v1/events", click(**event, domain=name, user=user))
             continue
         (scores,) = score[domain](dataset.queries("test", np.array([row]), known="live"))
-        reply = server.ask("/v1/retrieve", {"user": user, "domains": [name], "k": 24, "explain": True}).body
+        asked = {"user": user, "domains": [name], "context": context, "k": 24, "explain": True}
+        reply = server.ask("/v1/retrieve", asked).body
         (result,) = reply["results"]
         served = result["domains"][name]
         numbers = [dataset.items.find(item) for item in served["items"]]
@@ -175,3 +194,69 @@ def test_the_feed_of_a_log_of_numbers_has_all_clicks_at_once(trending_bundle):
     service.events.add("u1", [("i3", "big")], [50_000.0])
     feed.refresh()
     assert feed.trends.clicks.known == 50_001.0
+
+
+def codes_of(service):
+    """The context of the clicks that are yet to be counted."""
+    return [click.context for click in service.bundle().trends.clicks._pending]
+
+
+def test_the_context_of_clicks_is_counted_with_them(audience_bundle, clock, opened):
+    """Also by a server that starts later; what a feature lacks, cannot read or does not know is not an error."""
+    clock.now, reports = 40_000.0, []
+    with closing(opened()) as store:
+        contexts = [{}, {"device": "tablet", "charge": "12.0"}, {"charge": "full"}, {"sky": "blue", "device": "watch"}]
+        for number, context in enumerate(contexts):
+            store.add("u1", [("i3", "big")], [40_000.0 + number], [context])
+        service = Service(audience_bundle, Metrics(), store, clock=clock, report=reports.append)
+    feed = service.bundle().feed
+    tablet, charge = (
+        feed._context._code(feature, value)
+        for feature, value in zip(feed._context.features, ("tablet", "12"), strict=True)
+    )
+    assert min(tablet, charge) >= 2
+    assert codes_of(service) == [(0, 0), (tablet, charge), (0, 0), (1, 0)]
+    assert service.metrics.clicks.labels("")._value.get() == len(contexts)
+    assert reports == ["Counters took context values that are not numbers as missing: 1 charge."]
+    service.refresh_trends()
+    assert len(reports) == 1
+
+
+def test_a_bundle_without_audiences_does_not_read_contexts(trending_bundle, clock):
+    clock.now, reports = 40_000.0, []
+    service = Service(trending_bundle, Metrics(), clock=clock, report=reports.append)
+    service.events.add("u1", [("i3", "big")], [40_000.0], [{"charge": "full"}])
+    service.refresh_trends()
+    assert (codes_of(service), reports) == ([()], [])
+
+
+@pytest.mark.parametrize(
+    ("context", "detail"),
+    [
+        ({"sky": "blue"}, "events.0: context 'sky' is not a context feature (device, charge)."),
+        ({"charge": "full"}, "events.0: context 'charge': 'full' is not a number."),
+        ({"charge": [1]}, "events.0.context.charge: Input should be a valid string"),
+    ],
+)
+def test_the_context_of_an_event_is_checked_as_that_of_a_request(audience_bundle, clock, listen, context, detail):
+    service = Service(audience_bundle, Metrics(), clock=clock)
+    server = listen(create_app(service), service)
+    reply = server.ask("/v1/events", click(context=context))
+    assert (reply.status, reply.body["detail"].partition("context features")[0][: len(detail)]) == (422, detail)
+    assert service.events.clicks(None) == []
+    assert server.ask("/v1/events", click(context={"charge": 7, "device": "phone"})).status == 204
+    (stored,) = service.events.clicks(None)
+    assert stored.context == {"charge": "7", "device": "phone"}
+
+
+def test_files_have_the_context_of_clicks_where_they_have_its_columns(audience_bundle, clock, tmp_path):
+    service = Service(audience_bundle, Metrics(), clock=clock, clicks=tmp_path)
+    clock.now = 40_000.0
+    table = pa.table(
+        {"user": ["u1", None, "u2"], "item": ["i3"] * 3, "domain": ["big"] * 3, "time": [40_000, 40_001, 40_002]}
+    )
+    pq.write_table(table, tmp_path / "1.parquet")
+    with_battery = table.set_column(0, "user", pa.array(["u5", None, "u6"]))
+    pq.write_table(with_battery.append_column("battery", pa.array([None, 99.0, 5.0])), tmp_path / "2.parquet")
+    service.refresh_trends()
+    assert [code for _, code in codes_of(service)] == [0, 0, 0, 2]

@@ -1,5 +1,6 @@
 """Stores of events: the contract of all of them, and the SQLite store."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -47,6 +48,35 @@ def test_one_call_may_add_more_events_than_are_kept(opened: Open) -> None:
     store = opened()
     store.add("ana", [(str(each), "feed") for each in range(MAX_KEPT + 3)])
     assert store.of(["ana"])[0] == [(str(each), "feed") for each in range(3, MAX_KEPT + 3)]
+
+
+def test_clicks_come_with_their_contexts_in_the_order_in_which_they_were_added(opened: Open) -> None:
+    store = opened()
+    store.add("ana", [("pen", "feed")], [7.0])
+    store.add("bo", [("mug", "feed"), ("cap", "search")], [8.0, 6.5], [{"device": "phoné", "hour": "9"}, {}])
+    store.add("cy", [("mug", "feed")])  # for histories alone
+    clicks = store.clicks(None)
+    assert [tuple(click[1:]) for click in clicks] == [
+        ("ana", "pen", "feed", 7.0, {}),
+        ("bo", "mug", "feed", 8.0, {"device": "phoné", "hour": "9"}),
+        ("bo", "cap", "search", 6.5, {}),
+    ]
+    assert store.clicks(clicks[1].position) == clicks[2:]
+
+
+def test_a_file_of_before_clicks_had_contexts_goes_on(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "events.db")) as db:
+        db.execute(
+            "CREATE TABLE click "
+            "(number INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT, item TEXT, domain TEXT, time REAL)"
+        )
+        db.execute("INSERT INTO click (user, item, domain, time) VALUES ('ana', 'pen', 'feed', 7.0)")
+        db.commit()
+    for _ in range(2):
+        with closing(SqliteEventStore(tmp_path / "events.db")) as store:
+            store.add("bo", [("mug", "feed")], [8.0], [{"device": "phone"}])
+            clicks = store.clicks(None)
+    assert [click.context for click in clicks] == [{}, {"device": "phone"}, {"device": "phone"}]
 
 
 @pytest.mark.parametrize("text", ["'; DROP TABLE event; --", "a b\r\n*1", "*", '李:é\x00"]', "\U0001f600"])

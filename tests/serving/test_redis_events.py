@@ -49,18 +49,23 @@ def test_a_list_expires_after_its_latest_event(redis_server, store: RedisEventSt
 def test_clicks_of_other_producers_and_entries_that_are_none(redis_server, store: RedisEventStore) -> None:
     entries = [
         '["ana","pen","feed",7]',
+        '["ana","pen","feed",7,{"device":"phone","hour":9}]',
         '["ana","pen",7]',
         '["ana",1,"feed",7]',
         "{",
         '["ana","pen","feed","now"]',
         "7",
+        '["ana","pen","feed",7,"phone"]',
+        '["ana","pen","feed",7,{"device":["phone"]}]',
+        '["ana","pen","feed",7,{},{}]',
     ]
     for entry in entries:
         redis_server.client.xadd("adi:clicks", {"click": entry})
     redis_server.client.xadd("adi:clicks", {"other": "field"})
-    good, *malformed = store.clicks(after=None)
-    assert good[1:] == ("ana", "pen", "feed", 7.0)
-    assert len(malformed) == 6
+    good, with_context, *malformed = store.clicks(after=None)
+    assert good[1:] == ("ana", "pen", "feed", 7.0, {})
+    assert with_context[1:] == ("ana", "pen", "feed", 7.0, {"device": "phone", "hour": "9"})
+    assert len(malformed) == 9
     assert all(math.isnan(click.time) for click in malformed)
     assert store.clicks(after=malformed[-1].position) == []
 
