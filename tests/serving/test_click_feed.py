@@ -210,10 +210,7 @@ def test_the_context_of_clicks_is_counted_with_them(audience_bundle, clock, open
             store.add("u1", [("i3", "big")], [40_000.0 + number], [context])
         service = Service(audience_bundle, Metrics(), store, clock=clock, report=reports.append)
     feed = service.bundle().feed
-    tablet, charge = (
-        feed._context._code(feature, value)
-        for feature, value in zip(feed._context.features, ("tablet", "12"), strict=True)
-    )
+    tablet, charge = (feed._context._code(number, value) for number, value in enumerate(("tablet", "12")))
     assert min(tablet, charge) >= 2
     assert codes_of(service) == [(0, 0), (tablet, charge), (0, 0), (1, 0)]
     assert service.metrics.clicks.labels("")._value.get() == len(contexts)

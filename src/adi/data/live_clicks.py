@@ -13,7 +13,7 @@ from adi.data.clicks import ClickLog, Counts
 from adi.data.co_clicks import Pairs, Windows, no_pairs
 from adi.data.histories import Histories
 from adi.data.last_clicks import Click, LastClicks, LastItems, nobody_clicked
-from adi.data.live_audiences import AudienceSums, LiveAudiences
+from adi.data.live_audiences import AudienceSums, Clicker, LiveAudiences
 from adi.data.live_followers import LiveFollowers
 from adi.data.manifest import TrendInfo
 
@@ -59,7 +59,8 @@ class LiveClicks:
         self._last_clicks = LastClicks(last_items)
         self._audiences = audiences
         self._followers = None if info.co_clicks is None else LiveFollowers(info.co_clicks)
-        self._lock = Lock()
+        self._advancing = Lock()  # held while clicks are counted and their clickers encoded
+        self._lock = Lock()  # held for short, to change or read what requests need
 
     @classmethod
     def of_log(cls, log: ClickLog, audiences: Sequence[AudienceLog] = ()) -> Self:
@@ -96,8 +97,12 @@ class LiveClicks:
 
         Raises `ValueError` for a moment before one of an earlier call.
         """
-        with self._lock:
-            parts = [self._counts_at(domain, items, moment) for moment in moments]
+        parts = []
+        with self._advancing:
+            for moment in moments:
+                self._advance(moment)
+                with self._lock:
+                    parts.append(self._counts_at(domain, items))
         in_domain, overall, domain_total, overall_total, age = (np.stack(part) for part in zip(*parts, strict=True))
         return Counts(in_domain, overall, domain_total, overall_total, age, self.num_items)
 
@@ -107,26 +112,26 @@ class LiveClicks:
         With `moments` (n,), all clicks known at the latest of them are counted first; raises `ValueError` for a moment
         before one of an earlier call.
         """
+        if moments is not None and len(moments):
+            self.advance(float(moments.max()))
         with self._lock:
-            if moments is not None and len(moments):
-                self._advance(float(moments.max()))
             if self._followers is None:
                 return no_pairs(len(histories))
             return self._followers.at(histories, self.known, items)
 
     def audiences(self, domain: int, items: Array) -> Array | None:
         """The audiences of `items` (m,) in a domain (m, K, dim), of the clicks counted so far; None without any."""
-        with self._lock:
+        with self._advancing:
             return None if self._audiences is None else self._audiences.at(domain, items, self.known)
 
     def advance(self, moment: float) -> None:
         """Count the clicks that are known at a moment. Raises `ValueError` for one before that of an earlier call."""
-        with self._lock:
+        with self._advancing:
             self._advance(moment)
 
     def save(self, path: Path) -> None:
         """Write the counters to an ``.npz`` file; clicks that are not counted yet are left out."""
-        with self._lock:
+        with self._advancing, self._lock:
             clicked = np.flatnonzero(np.isfinite(self._first))
             arrays = {
                 "known": np.array(self.known),
@@ -144,7 +149,7 @@ class LiveClicks:
 
     def load(self, path: Path) -> None:
         """Read the counters that `save` wrote."""
-        with np.load(path, allow_pickle=False) as arrays, self._lock:
+        with np.load(path, allow_pickle=False) as arrays, self._advancing, self._lock:
             self.known, self.items = float(arrays["known"]), arrays["items"]
             self.newest = max(self.newest, self.known - 1)
             self._counts, self._totals = arrays["counts"], arrays["totals"]
@@ -155,9 +160,8 @@ class LiveClicks:
             if self._audiences is not None:
                 self._audiences.sums = AudienceSums(*(arrays[f"audiences_{name}"] for name in AudienceSums._fields))
 
-    def _counts_at(self, domain: int, items: Array, moment: float) -> tuple[Array, ...]:
-        """The arrays of `Counts` at one moment, without its dimension."""
-        self._advance(moment)
+    def _counts_at(self, domain: int, items: Array) -> tuple[Array, ...]:
+        """The arrays of `Counts` now, without the dimension of moments."""
         rows = np.searchsorted(self.items, items)
         rows[rows == len(self.items)] = 0
         held = self.items[rows] == items if len(self.items) else np.zeros(len(items), dtype=bool)
@@ -173,6 +177,14 @@ class LiveClicks:
         known = float(moment) - self.info.delay
         if known < self.known:
             raise ValueError(f"moment {moment}: the clicks before {self.known + self.info.delay} are counted already")
+        with self._lock:
+            clicks, clickers = self._count_before(known)
+        if clickers and self._audiences is not None:  # which encodes clickers, while requests read the counts
+            items, times = (np.array([click[column] for click in clicks]) for column in (1, 3))
+            self._audiences.add(items, times, clickers, known, kept=self.items)
+
+    def _count_before(self, known: float) -> tuple[Sequence[Click], Sequence[Clicker]]:
+        """Count the clicks before a moment that are not counted yet; returns them, and their clickers if needed."""
         if known > self.known:
             decay = np.exp2(-(known - self.known) / self.half_lives)
             self._counts *= decay
@@ -180,21 +192,20 @@ class LiveClicks:
             self.known = known
         ready = sorted((click for click in self._pending if click.time < known), key=lambda click: click.time)
         if not ready:
-            return
+            return [], []
         self._pending = [click for click in self._pending if click.time >= known]
-        items, domains = (np.array([click[column] for click in ready], dtype=np.int64) for column in (1, 2))
-        times = np.array([click.time for click in ready], dtype=np.float64)
-        self._count(items, domains, times)
+        self._count(ready)
         if self._followers is None and self._audiences is None:
-            return
+            return ready, []
         following = self._last_clicks.add(ready)
         if self._followers is not None:
             self._followers.add(following.pairs, known)
-        if self._audiences is not None:
-            self._audiences.add(items, times, following.clickers, known, kept=self.items)
+        return ready, following.clickers
 
-    def _count(self, items: Array, domains: Array, times: Array) -> None:
+    def _count(self, clicks: Sequence[Click]) -> None:
         """Count clicks, and forget the items whose clicks have decayed."""
+        items, domains = (np.array([click[column] for click in clicks], dtype=np.int64) for column in (1, 2))
+        times = np.array([click.time for click in clicks], dtype=np.float64)
         weights = np.exp2(-(self.known - times)[:, None] / self.half_lives)
         np.minimum.at(self._first, items, times)
         kept = self._counts[:, -1, -1] >= FORGOTTEN

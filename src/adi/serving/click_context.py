@@ -24,16 +24,16 @@ class ClickContext:
 
     def __init__(self, dataset: Dataset, features: Sequence[FeatureInfo]) -> None:
         self.features, self.unread = features, Counter[str]()
-        self._code = lru_cache(CODES_KEPT)(lambda feature, value: context_code(dataset, feature, value))
+        self._code = lru_cache(CODES_KEPT)(lambda number, value: context_code(dataset, features[number], value))
 
     def codes(self, context: Context) -> tuple[int, ...]:
         """The code of each feature."""
-        return tuple(self._read(feature, context.get(feature.name)) for feature in self.features)
+        return tuple(self._read(number, context.get(feature.name)) for number, feature in enumerate(self.features))
 
-    def _read(self, feature: FeatureInfo, value: str | None) -> int:
+    def _read(self, number: int, value: str | None) -> int:
         try:
-            code: int = self._code(feature, value)
+            code: int = self._code(number, value)
         except ValueError:
-            self.unread[feature.name] += 1
+            self.unread[self.features[number].name] += 1
             return NULL_ROW
         return code

@@ -55,7 +55,13 @@ RETRIEVE = {
         RetrieveBatchRequest,
     ),
 }
-EVENTS = _json_body({"One event": {"user": "1", "events": [{"item": "3", "domain": "search"}]}}, EventsRequest)
+EVENTS = _json_body(
+    {
+        "One event": {"user": "1", "events": [{"item": "3", "domain": "search"}]},
+        "With its context": {"user": "1", "events": [{"item": "3", "domain": "search", "context": {"hour": 9}}]},
+    },
+    EventsRequest,
+)
 ITEMS = _json_body({"Two items": {"domain": "search", "items": ["3", "99"]}}, ItemsRequest)
 
 
