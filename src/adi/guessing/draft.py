@@ -199,7 +199,8 @@ class _Writer:
         middle = lives[len(lives) // 2 : len(lives) // 2 + 2]
         return [
             "# If what is popular changes within the log, counters of clicks make models know what is clicked now.",
-            f"# trend: {{half_lives: {scalar(lives)}, delay: 1m, co_clicks: {{half_lives: {scalar(middle)}}}}}",
+            f"# trend: {{half_lives: {scalar(lives)}, delay: 1m, co_clicks: {{half_lives: {scalar(middle)}}}, "
+            f"audience: {{half_lives: {scalar(middle[-1:])}}}}}",
         ]
 
     def _split(self) -> list[str]:
