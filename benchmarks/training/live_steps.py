@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -19,8 +19,9 @@ from adi.marketplace.simulation import simulate
 from adi.models.catalog import MODELS
 from adi.models.model import TrainedModel
 from adi.models.vectors import VectorScorer
-from adi.preparation.inputs import read_schema
+from adi.preparation.inputs import SchemaSource, read_schema
 from adi.preparation.prepare import prepare
+from adi.schema import Trend
 from adi.training.loader import Loader, negative_sampler
 from adi.training.settings import settings_for
 from adi.training.step import Step
@@ -69,7 +70,7 @@ def live_steps(
     show(Report("live-steps", settings, rows, {}), as_json)
 
 
-def _variants(schema: Path) -> dict[str, Any]:
+def _variants(schema: Path) -> dict[str, SchemaSource]:
     """The schema without trends, with counters alone, and with each further count that it asks for."""
     source = read_schema(schema)
     trend = source.schema.trend
@@ -81,10 +82,8 @@ def _variants(schema: Path) -> dict[str, Any]:
     for part in parts:
         counted = counted.model_copy(update={part: getattr(trend, part)})
         variants[f"and {part}"] = counted
-    return {
-        name: replace(source, schema=source.schema.model_copy(update={"trend": trend}))
-        for name, trend in variants.items()
-    }
+    schemas = {name: source.schema.model_copy(update={"trend": trend}) for name, trend in variants.items()}
+    return {name: replace(source, schema=variant) for name, variant in schemas.items()}
 
 
 def _tasks(name: str, dataset: Dataset, batch_size: int) -> dict[str, Task]:
@@ -102,7 +101,8 @@ def _tasks(name: str, dataset: Dataset, batch_size: int) -> dict[str, Task]:
     if clicks is not None and loader.moments is not None:
         loader.moments.audiences = VectorScorer(towers, dataset).audiences(clicks)
     step = Step(towers.train(), training, model.loss)
-    batches, made = _endless(loader), []
+    batches = _endless(loader)
+    made: list[Batch] = []
 
     def make(call: int) -> None:
         made[:] = [next(batches)]
