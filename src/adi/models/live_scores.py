@@ -51,20 +51,22 @@ def scores_with_trends(
         chunk = moments[first : first + MOMENTS_AT_ONCE]
         counts = queries.clicks.counts(domain, items, chunk)
         features, active = trend_features(counts), is_active(counts)  # (g, m, T), (g, m)
-        quiet = _coordinates(model, quiet_features(counts)[:, None], None, code)  # (g, 1, W)
+        quiet = _coordinates(model, quiet_features(counts)[:, None], None, code)[:, 0]  # (g, W)
         clicked = np.flatnonzero(active.any(axis=0))  # (p,)
         known = None
         if audiences is not None:
             known = audiences.at(domain, items[clicked], chunk) * active[:, clicked, None, None]
         coordinates = _coordinates(model, features[:, clicked], known, code)  # (g, p, W)
-        columns = torch.from_numpy(clicked)
+        columns, stop = torch.from_numpy(clicked), cuts[first + len(chunk)]
+        rows = torch.from_numpy(order[cuts[first] : stop])
+        of_rows = quiet[torch.from_numpy(moment_of[rows] - first)]  # (r, W)
+        tastes, weights = users[rows].tensor_split([dim], dim=-1)
+        trend = torch.einsum("r...w, rw -> r...", weights, of_rows)[..., None]
+        scores[rows] = model.scores(torch.cat([tastes, trend], dim=-1), vectors_with_1)
         for number in range(len(chunk)):
             rows = torch.from_numpy(order[cuts[first + number] : cuts[first + number + 1]])
-            tastes, weights = users[rows].tensor_split([dim], dim=-1)
-            of_rows = model.scores(torch.cat([tastes, weights @ quiet[number].T], dim=-1), vectors_with_1)  # (r, m)
             at_moment = torch.cat([vectors[columns], coordinates[number]], dim=1)  # (p, dim + W)
-            of_rows[:, columns] = model.scores(users[rows], at_moment)
-            scores[rows] = of_rows
+            scores[rows[:, None], columns] = model.scores(users[rows], at_moment)
         moment = moment_of[pair_rows] - first
         inside = np.flatnonzero((moment >= 0) & (moment < len(chunk)))
         row, column = torch.from_numpy(pair_rows[inside]), torch.from_numpy(pairs.columns[inside])
