@@ -58,8 +58,11 @@ def scores_with_trends(
             known = audiences.at(domain, items[clicked], chunk) * active[:, clicked, None, None]
         coordinates = _coordinates(model, features[:, clicked], known, code)  # (g, p, W)
         columns, stop = torch.from_numpy(clicked), cuts[first + len(chunk)]
-        rows = torch.from_numpy(order[cuts[first] : stop])
-        of_rows = quiet[torch.from_numpy(moment_of[rows] - first)]  # (r, W)
+        in_chunk = order[cuts[first] : stop]
+        rows, of_rows = (
+            torch.from_numpy(in_chunk),
+            quiet[torch.from_numpy(moment_of[in_chunk] - first)],
+        )  # of_rows (r, W)
         tastes, weights = users[rows].tensor_split([dim], dim=-1)
         trend = torch.einsum("r...w, rw -> r...", weights, of_rows)[..., None]
         scores[rows] = model.scores(torch.cat([tastes, trend], dim=-1), vectors_with_1)
