@@ -46,9 +46,14 @@ def check_domains(dataset: Dataset, known: Sequence[str]) -> None:
 
 
 def _check_trend(dataset: Dataset, coding: Coding) -> None:
-    """Raise `AdiError` if the run has trends and the dataset counts clicks in another way."""
+    """Raise `AdiError` if the run has trends and the dataset counts clicks in another way.
+
+    The span of the log may differ, and audiences, which no prepared dataset stores.
+    """
     then, now = coding.manifest.trend, dataset.manifest.trend
-    if then is not None and now != then:
+    if then is None:
+        return
+    if now is None or now.model_copy(update={"span": then.span, "audience": then.audience}) != then:
         raise AdiError(
             f"{dataset.folder}: trend is {now or 'missing'}, and it was {then} in the data that the run was trained "
             "on. Give the schema the trend that it had then, and prepare again."
