@@ -1,7 +1,9 @@
 """A trained two-tower model as a scorer: encodes a domain's items once, then multiplies with each query's vector."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
+from weakref import finalize
 
 import numpy as np
 import torch
@@ -63,8 +65,8 @@ class VectorScorer:
         if not self.model.audience_dim:
             return None
         if self._folder is None:
-            self._temporary = TemporaryDirectory(prefix="adi-audiences-")
-            self._folder = Path(self._temporary.name)
+            self._folder = Path(mkdtemp(prefix="adi-audiences-"))
+            finalize(self, rmtree, self._folder)
         return build_audiences(
             self._folder / ("all" if clicks.has_test else "known"),
             self.dataset,
