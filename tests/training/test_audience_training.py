@@ -133,7 +133,7 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(prepared, tmp_path
 def test_audiences_that_are_missing_in_the_middle_of_an_epoch(prepared, tmp_path):
     run, settings = tmp_path / "run", SMALL | {"refit": False}
     with pytest.raises(KeyboardInterrupt):
-        train(prepared, "dnn", run, settings=settings, observer=Stop((2, 3)))
+        train(prepared, "dnn", run, settings=settings, observer=Stop((2, 4)))
     assert [folder.name for folder in (run / "audiences").iterdir()] == ["1"]
     shutil.rmtree(run / "audiences")
     with pytest.raises(AdiError, match=r"audiences/1: missing, so the training cannot be resumed\. Train into another"):
