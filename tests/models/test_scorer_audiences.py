@@ -70,7 +70,9 @@ def prepared(workspace, split, rows=None, out="prepared"):
 
 
 @pytest.mark.parametrize("all_rows", [False, True])
-@pytest.mark.parametrize(("split", "known"), [("time", "live"), ("time", "frozen"), ("last", "live"), ("last", "frozen")])
+@pytest.mark.parametrize(
+    ("split", "known"), [("time", "live"), ("time", "frozen"), ("last", "live"), ("last", "frozen")]
+)
 def test_they_are_of_the_clicks_that_the_log_knows(workspace, tmp_path, split, known, all_rows):
     """Of all clicks before the moment; and of a split not by time, frozen audiences are of none of the test's."""
     prepared(workspace, split)
