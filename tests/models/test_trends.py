@@ -167,3 +167,35 @@ def test_a_step_changes_the_weights_of_trends(trending):
     changed = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
     assert {"trends.weights", "trends.items.output.weight", "trends.co_clicks.weight"} <= changed
     assert any(name.startswith("user_tower.weights.") for name in changed)
+
+
+@pytest.mark.parametrize("name", ["adi-se", "adi-lt", "mind", "dnn-single"])
+def test_a_step_changes_the_weights_of_audiences(trending_audience, name):
+    """In every domain's network, and in models of several interests or embedding sets, too."""
+    settings = settings_of(name)
+    model = MODELS[name].build(trending_audience, settings.model)
+    loader = Loader(
+        trending_audience, batch_size=256, sampler=negative_sampler(trending_audience, in_batch=True, uniform=5)
+    )
+    loader.moments.audiences = VectorScorer(model, trending_audience).audiences(trending_audience.clicks("frozen"))
+    batch = next(iter(loader.epoch(0)))
+    before = {path: value.clone() for path, value in model.named_parameters()}
+    loss = Step(model.train(), settings.training, MODELS[name].loss)(batch)
+    assert torch.isfinite(loss)
+    of_audiences = [path for path in before if ".gates." in path or ".of_audience." in path]
+    assert len(of_audiences) == 3 * (2 if name == "dnn-single" else 1)
+    changed = {path for path, value in model.named_parameters() if not torch.equal(value, before[path])}
+    assert set(of_audiences) <= changed
+
+
+def test_the_first_epoch_has_no_audiences(trending_audience):
+    """Before anything is learned of users, the coordinates of audiences are 0; and a quiet item always has none."""
+    model = perturbed("dnn", trending_audience)
+    features = torch.randn(3, 5, 5, generator=torch.Generator().manual_seed(0))  # (g, m, T)
+    audiences = torch.randn(3, 5, 1, 8, generator=torch.Generator().manual_seed(1))  # (g, m, K, dim)
+    without, known = model.trend_coordinates(features, 1), model.trend_coordinates(features, 1, audiences)
+    assert without.shape == known.shape == (3, 5, model.trends.items.width)
+    assert not without[..., -8:].any()
+    torch.testing.assert_close(without[..., :-8], known[..., :-8])
+    gates = model.trends.items.gates(model.trends.items.hidden(features, 1))  # (g, m, K)
+    torch.testing.assert_close(known[..., -8:], gates * audiences[:, :, 0])
