@@ -18,13 +18,14 @@ COMMANDS = {
     "loss": "loss",
     "prepare": "preparation.prepare",
     "loader": "loader",
+    "live-steps": "training.live_steps",
     "evaluate": "evaluate",
     "serve": "serving.serve",
     "trends": "serving.trends",
     "swaps": "serving.swaps",
     "start": "start",
 }
-"""The module of each command; the function in it has the command's name."""
+"""The module of each command; the function in it has the command's name, with _ for -."""
 
 
 def about() -> None:
@@ -41,7 +42,7 @@ def command_line(names: Iterable[str]) -> typer.Typer:
     )
     app.callback()(about)
     for name in names:
-        app.command(name, cls=Command)(getattr(import_module(f"benchmarks.{COMMANDS[name]}"), name))
+        app.command(name, cls=Command)(getattr(import_module(f"benchmarks.{COMMANDS[name]}"), name.replace("-", "_")))
     return app
 
 

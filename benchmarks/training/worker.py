@@ -97,7 +97,8 @@ def _answer_lines(tasks: Mapping[str, Callable[[int], None]]) -> None:
 
 def _endless_batches(dataset: Dataset, settings: TrainingSettings) -> Iterator[Batch]:
     """The full batches of one epoch after the other."""
-    sampler = negative_sampler(dataset, in_batch=settings.in_batch, uniform=settings.uniform)
+    uniform = settings.for_data(dataset.manifest).uniform
+    sampler = negative_sampler(dataset, in_batch=settings.in_batch, uniform=uniform)
     loader = Loader(dataset, batch_size=settings.batch_size, sampler=sampler, causal=settings.causal)
     epoch = 0
     while True:

@@ -52,14 +52,15 @@ def log_time_text(length: float, time: Literal["timestamp", "number"] | None) ->
     return f"{length / MICROSECONDS[unit]:.6f}".rstrip("0").rstrip(".") + unit
 
 
-def _positive(duration: int | float | str) -> int | float | str:
+def positive(duration: int | float | str) -> int | float | str:
+    """The duration itself. Raises `ValueError` unless it is a text with a unit or a number, above 0 and finite."""
     length = microseconds(duration) if isinstance(duration, str) else duration
     if not 0 < length < math.inf:
         raise ValueError(f"a duration is above 0 and finite, and this is {duration}")
     return duration
 
 
-Duration = Annotated[int | float | str, AfterValidator(_positive)]
+Duration = Annotated[int | float | str, AfterValidator(positive)]
 """A duration above 0 in a schema or a setting, as it is written; `in_log_time` converts it."""
 
 
@@ -84,3 +85,8 @@ def in_log_time(duration: int | float | str, time: Literal["timestamp", "number"
             "Give a number on the same scale, such as 3600 for an hour if the time counts seconds."
         )
     return duration
+
+
+def as_duration(length: float, time: Literal["timestamp", "number"] | None) -> Duration:
+    """A length in the unit of a log's time as a `Duration`: the inverse of `in_log_time`."""
+    return log_time_text(length, time) if time == "timestamp" else length

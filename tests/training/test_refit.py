@@ -55,7 +55,8 @@ def by_time(workspace):
 
 def whole_training(prepared, model, settings, epochs, seed):
     """The averaged weights after so many epochs of a training that is written out here."""
-    dataset, chosen = Dataset(prepared), settings_for(MODELS[model], settings)
+    dataset = Dataset(prepared)
+    chosen = settings_for(MODELS[model], settings).for_data(dataset.manifest)
     rules = chosen.training
     torch.manual_seed(seed)
     towers = MODELS[model].build(dataset, chosen.model)

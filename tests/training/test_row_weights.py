@@ -122,7 +122,7 @@ def test_tuning_tries_fractions_of_the_span_of_the_log(timed):
     assert choices == [2.5, 0.62, 0.16, 0.039]  # of 10, from 5 to 15
     model = MODELS["dnn"]
     space = search_space(model, settings_for(model), None, choices)
-    assert space["row_half_life"].choices == (None, 2.5, 0.62, 0.16, 0.039)
+    assert space["row_half_life"].choices == ("off", 2.5, 0.62, 0.16, 0.039)
     assert "row_half_life" not in search_space(model, settings_for(model))
     fitted = MODELS["item-knn"]
     assert "row_half_life" not in search_space(fitted, settings_for(fitted), None, choices)

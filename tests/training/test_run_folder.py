@@ -36,7 +36,7 @@ def test_a_trained_run_is_complete(run, dataset):
     assert info.fingerprint == dataset.manifest.fingerprint
     assert (run / info.prepared).resolve() == dataset.folder.resolve()
     assert not info.prepared.startswith("/")
-    assert info.config == as_config(settings_for(MODELS["adi-se"], SMALL))
+    assert info.config == as_config(settings_for(MODELS["adi-se"], SMALL).for_data(dataset.manifest))
     assert info.config["model"]["networks"] == [4]
     _, _, scorer = open_run(run)
     assert info.parameters == sum(parameter.numel() for parameter in scorer.scorers[0].model.parameters())

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from adi.data.manifest import Manifest, TrendInfo
 from adi.errors import AdiError
 from adi.models.catalog import MODELS
 from adi.training.settings import as_config, settings_for
@@ -17,11 +18,13 @@ def space_of(model: str, given: Any = None, **settings: Any) -> dict[str, Range 
     return search_space(MODELS[model], settings_for(MODELS[model], settings), given)
 
 
+@pytest.mark.parametrize("trend", [None, TrendInfo(half_lives=(1.0, 5.0), delay=0.1)])
 @pytest.mark.parametrize("model", TUNABLE)
-def test_every_model_has_a_default_space_around_its_default_settings(model: str) -> None:
-    config = as_config(settings_for(MODELS[model]))
+def test_every_model_has_a_default_space_around_its_default_settings(model: str, trend: TrendInfo | None) -> None:
+    settings = settings_for(MODELS[model]).for_data(Manifest.model_construct(trend=trend, time="number"))
+    config = as_config(settings)
     values = {name: value for section in config.values() for name, value in section.items()}
-    space = space_of(model)
+    space = search_space(MODELS[model], settings, None, [3.0])
     assert len(space) >= 1
     assert {name: values[name] for name, dimension in space.items() if not dimension.holds(values[name])} == {}
 

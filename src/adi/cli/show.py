@@ -122,7 +122,7 @@ def long_half_lives(manifest: "Manifest") -> str | None:
     trend = manifest.trend
     if trend is None or trend.span is None:
         return None
-    lives = trend.half_lives + (trend.co_clicks.half_lives if trend.co_clicks else ())
+    lives = trend.half_lives + (trend.co_clicks.half_lives if trend.co_clicks else ()) + trend.audience
     longer = sorted({life for life in lives if life > trend.span})
     if not longer:
         return None

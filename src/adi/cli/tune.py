@@ -97,8 +97,11 @@ def _space_text(prepared: Path, model: str, given: Mapping[str, Any], wanted: Ma
     from adi.tuning.space import as_mapping, search_space
 
     kind = model_of(model)
-    choices = half_lives(Dataset(prepared)) if prepared.exists() else ()
-    space = as_mapping(search_space(kind, settings_for(kind, given), wanted, choices))
+    settings, choices = settings_for(kind, given), []
+    if prepared.exists():
+        dataset = Dataset(prepared)
+        settings, choices = settings.for_data(dataset.manifest), half_lives(dataset)
+    space = as_mapping(search_space(kind, settings, wanted, choices))
     lines = (yaml.safe_dump({name: values}, sort_keys=False, default_flow_style=True) for name, values in space.items())
     return "\n".join(line.strip()[1:-1] for line in lines)
 

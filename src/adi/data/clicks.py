@@ -78,8 +78,12 @@ class ClickLog:
         """The first moment at which all clicks are known."""
         return float(self.times[-1]) + self.info.delay + 1
 
+    def clipped(self, moments: Array) -> Array:
+        """The moments (g,), or where they know no more than an earlier one, that one."""
+        return moments if self.until is None else np.minimum(moments, self.until + self.info.delay)
+
     def known_at(self, moments: Array) -> tuple[Array, Array]:
-        """The moments (g,) whose clicks are known, and the number of clicks before each (g,)."""
+        """The moments (g,) before which clicks are known, and the number of clicks before each (g,)."""
         known = moments - self.info.delay
         if self.until is not None:
             known = np.minimum(known, self.until)

@@ -197,9 +197,10 @@ class _Writer:
         if not lives:
             return []
         middle = lives[len(lives) // 2 : len(lives) // 2 + 2]
+        further = f"co_clicks: {{half_lives: {scalar(middle)}}}, audience: {{half_lives: {scalar(middle[-1:])}}}"
         return [
             "# If what is popular changes within the log, counters of clicks make models know what is clicked now.",
-            f"# trend: {{half_lives: {scalar(lives)}, delay: 1m, co_clicks: {{half_lives: {scalar(middle)}}}}}",
+            f"# trend: {{half_lives: {scalar(lives)}, delay: 1m, {further}}}",
         ]
 
     def _split(self) -> list[str]:

@@ -10,7 +10,12 @@ TEST_HOURS = 8
 """Hours at the end of the log that are the test where there are trends."""
 
 
-COUNTERS = {"half_lives": ["1h", "4h", "16h", "2d"], "delay": "1m", "co_clicks": {"half_lives": ["8h", "2d"]}}
+COUNTERS = {
+    "half_lives": ["1h", "4h", "16h", "2d"],
+    "delay": "1m",
+    "co_clicks": {"half_lives": ["8h", "2d"]},
+    "audience": {"half_lives": ["8h"]},
+}
 """Clicks by time in a marketplace with trends, whose items have half-lives of 2 to 24 hours."""
 
 

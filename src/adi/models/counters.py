@@ -59,7 +59,7 @@ def known(queries: Queries) -> tuple[ClickLog, Array]:
     """The clicks that are known to queries, and their moments. Raises `AdiError` if nothing is known."""
     if queries.clicks is None or queries.moments is None:
         raise AdiError("nothing is known of clicks by time. Prepare the data with trend in the schema.")
-    return queries.clicks, queries.moments
+    return queries.clicks, queries.clicks.clipped(queries.moments)
 
 
 def tensor(scores: Array) -> Tensor:

@@ -40,7 +40,7 @@ def scores_with_trends(
     """
     if queries.clicks is None or queries.moments is None:
         raise AdiError("this model has trends, and nothing is known of clicks by time. Prepare the data with trend.")
-    moments, moment_of = np.unique(queries.moments, return_inverse=True)
+    moments, moment_of = np.unique(queries.clicks.clipped(queries.moments), return_inverse=True)
     order = np.argsort(moment_of, kind="stable")
     cuts = np.searchsorted(moment_of[order], np.arange(len(moments) + 1))
     pairs = queries.clicks.co_clicks(queries.histories, queries.moments, items)

@@ -66,7 +66,7 @@ class VectorScorer:
             return None
         if self._folder is None:
             self._folder = Path(mkdtemp(prefix="adi-audiences-"))
-            finalize(self, rmtree, self._folder, ignore_errors=True)
+            finalize(self, rmtree, self._folder)
         return build_audiences(
             self._folder / ("all" if clicks.has_test else "known"),
             self.dataset,

@@ -44,6 +44,7 @@ TRENDS = {
         "half_lives": ["3m", "10m", "30m", "90m", "4h", "12h"],
         "delay": "30s",
         "co_clicks": {"half_lives": ["30m", "4h", "1d"], "window": 1000, "least_share": 0.001},
+        "audience": {"half_lives": ["1h", "6h"]},
     },
 }
 """Clicks by time on Globo's news, chosen on validation rows of the test by time."""

@@ -29,7 +29,6 @@ from adi.training.row_weights import row_weights
 from adi.training.self_training import SelfTraining
 from adi.training.settings import TrainingSettings
 from adi.training.step import Step
-from adi.training.unknown_items import unknown_share
 
 CHECKPOINT = "checkpoint.safetensors"
 REFIT_CHECKPOINT = "checkpoint-refit.safetensors"
@@ -69,15 +68,16 @@ class Training:
     ) -> None:
         tune_allocator()
         self.epochs_before = epochs_before
-        self.model, self.dataset, self.settings, self.out, self.observer = model, dataset, settings, out, observer
-        weights = None if settings.row_half_life is None else row_weights(dataset, settings.row_half_life)
+        self.settings = settings = settings.for_data(dataset.manifest)
+        self.model, self.dataset, self.out, self.observer = model, dataset, out, observer
+        weights = row_weights(dataset, settings.row_half_life)
         self.loader = Loader(
             dataset,
             batch_size=settings.batch_size,
             sampler=negative_sampler(dataset, in_batch=settings.in_batch, uniform=settings.uniform, weights=weights),
             causal=settings.causal,
             seed=seed,
-            unknown=unknown_share(settings, dataset),
+            unknown=settings.unknown_items,
             weights=weights,
         )
         self.step = Step(model, settings, loss)

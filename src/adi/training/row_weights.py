@@ -7,17 +7,21 @@ import numpy as np
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.durations import Duration, duration_text, in_log_time
+from adi.training.settings import OFF
 
 SETTING = "training.row_half_life"
 THOUSANDTHS = 1000
 
 
-def row_weights(dataset: Dataset, half_life: Duration) -> Array:
+def row_weights(dataset: Dataset, half_life: int | float | str) -> Array | None:
     """The weight of every row of the log (rows,): 2^(-age / half_life) for training rows, scaled to a mean of 1.
 
-    The age counts from the newest training row. Validation rows have weight 0. Raises `AdiError` for a log without time
-    and for a half-life that does not fit its unit.
+    The age counts from the newest training row. Validation rows have weight 0. None if the half-life is "off".
+
+    Raises `AdiError` for a log without time and for a half-life that does not fit its unit.
     """
+    if half_life == OFF:
+        return None
     length = in_log_time(half_life, dataset.manifest.time, name=SETTING)
     rows = dataset.rows("train")
     times = dataset.times("train")[rows]
@@ -70,7 +74,7 @@ def half_lives(dataset: Dataset) -> list[Duration]:
     ]
 
 
-def check_half_life(dataset: Dataset, half_life: Duration | None) -> None:
+def check_half_life(dataset: Dataset, half_life: int | float | str) -> None:
     """Raise `AdiError` for a half-life that does not fit the dataset's log."""
-    if half_life is not None:
+    if half_life != OFF:
         in_log_time(half_life, dataset.manifest.time, name=SETTING)

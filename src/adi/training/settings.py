@@ -1,29 +1,44 @@
 """The settings of a run: those of its model and of its training."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from adi.durations import Duration
+from adi.data.manifest import Manifest
+from adi.durations import as_duration, positive
 from adi.errors import AdiError, suggestion
 from adi.models.model import Model, TrainedModel
 from adi.strict import Strict, describe
+
+OFF = "off"
+
+UNIFORM, UNIFORM_WITH_TRENDS = 1000, 250
+"""Negatives from the corpus. With trends they matter less: most items of a corpus are not clicked now."""
+
+UNKNOWN_ITEMS_WITH_TRENDS = 0.1
+
+
+def _duration_or_off(value: int | float | str) -> int | float | str:
+    return value if value == OFF else positive(value)
 
 
 class TrainingSettings(Strict):
     """Settings of the training of a two-tower model.
 
+    The default None of a setting depends on the data (`for_data`).
+
     Negatives are the other positives of the domain in the batch (`in_batch`), and `uniform` items of the domain's
-    corpus, or all of it if it has no more. `causal` histories contain only rows earlier than the sample; otherwise, in
-    training, they contain all other training rows of the user. At most `validation_rows` rows of each domain are used
-    for validation.
+    corpus, or all of it if it has no more; by default 250 where the data has trends, else 1000. `causal` histories
+    contain only rows earlier than the sample; otherwise, in training, they contain all other training rows of the user.
+    At most `validation_rows` rows of each domain are used for validation.
 
     `unknown_items` is the share of known item ids, in histories and of candidates, that a batch takes for unknown, so
     that items without training rows get a trained embedding; by default .1 where the data has trends, else 0.
 
     With `row_half_life`, older training rows count less, by half for each half-life of age: an epoch has as many rows
-    as without, drawn by weight. It is a duration such as "12h", or a number where the log's time is a number.
+    as without, drawn by weight. It is a duration such as "12h", or a number where the log's time is a number; by
+    default the longest half-life of the trends where the data has them, else "off".
 
     With `keep: mean`, the run keeps the epoch with the highest validation recall@`k`, averaged over the domains.
     Training stops after `epochs`, or if that mean has not improved for `patience` epochs. With `keep: domain`, each
@@ -37,8 +52,8 @@ class TrainingSettings(Strict):
     that have pseudo-positives from their first step.
 
     `refit` trains again, from fresh weights, on the training and validation rows, for as many epochs as were best, and
-    keeps those weights; with `keep: domain`, each domain keeps those of as many epochs as were best for it. None, the
-    default, does so where the validation is by time, whose rows are the newest and worth the most.
+    keeps those weights; with `keep: domain`, each domain keeps those of as many epochs as were best for it. By default
+    it does so where the validation is by time, whose rows are the newest and worth the most.
     """
 
     epochs: int = Field(10, ge=1)
@@ -48,10 +63,10 @@ class TrainingSettings(Strict):
     weight_decay: float = Field(0.0, ge=0.0)
     delta_decay: float = Field(0.05, ge=0.0)
     in_batch: bool = True
-    uniform: int = Field(1000, ge=0)
+    uniform: int | None = Field(None, ge=0)
     causal: bool = True
     unknown_items: float | None = Field(None, ge=0.0, lt=1.0)
-    row_half_life: Duration | None = None
+    row_half_life: Annotated[int | float | str, AfterValidator(_duration_or_off)] | None = None
     k: int = Field(50, ge=1)
     keep: Literal["mean", "domain"] = "mean"
     patience: int = Field(4, ge=1)
@@ -65,6 +80,19 @@ class TrainingSettings(Strict):
     self_training_growth: float = Field(1e-4, ge=0.0)
     self_training_cap: float = Field(0.1, gt=0.0, le=1.0)
     self_training_limit: float = Field(1.0, gt=0.0)
+
+    def for_data(self, manifest: Manifest) -> "SettingsForData":
+        """The settings with the defaults that suit a dataset in place of None."""
+        trend, time = manifest.trend, manifest.time
+        longest = OFF if trend is None else as_duration(max(trend.half_lives), time)
+        defaults = {
+            "uniform": UNIFORM if trend is None else UNIFORM_WITH_TRENDS,
+            "unknown_items": 0.0 if trend is None else UNKNOWN_ITEMS_WITH_TRENDS,
+            "row_half_life": longest,
+            "refit": manifest.validation_by == "time",
+        }
+        given = {name: value for name, value in self if value is not None}
+        return SettingsForData(**(defaults | given))
 
     @model_validator(mode="after")
     def _has_negatives(self) -> "TrainingSettings":
@@ -81,10 +109,19 @@ class TrainingSettings(Strict):
         return self
 
 
+class SettingsForData(TrainingSettings):
+    """Settings none of which depends on the data any more."""
+
+    uniform: int
+    unknown_items: float
+    row_half_life: int | float | str
+    refit: bool
+
+
 TRAINING_SEARCH: dict[str, dict[str, Any]] = {
     "lr": {"low": 3e-4, "high": 1e-2, "log": True},
     "embedding_lr": {"low": 0.01, "high": 0.3, "log": True},
-    "uniform": {"choices": [500, 1000, 2000, 4000]},
+    "uniform": {"choices": [250, 500, 1000, 2000, 4000]},
 }
 """The default search space of `adi tune` for the training of any model."""
 
@@ -95,10 +132,15 @@ class RunSettings(Strict):
     model: Strict
     training: TrainingSettings | None
 
-    def refits(self, validation_by: Literal["users", "time"]) -> bool:
+    def for_data(self, manifest: Manifest) -> "RunSettings":
+        """The settings with the defaults that suit a dataset (`TrainingSettings.for_data`)."""
+        if self.training is None:
+            return self
+        return RunSettings(model=self.model, training=self.training.for_data(manifest))
+
+    def refits(self, manifest: Manifest) -> bool:
         """Whether the model of a run is that of all rows. A fitted model is where the validation is by time."""
-        refit = None if self.training is None else self.training.refit
-        return validation_by == "time" if refit is None else refit
+        return manifest.validation_by == "time" if self.training is None else self.training.for_data(manifest).refit
 
 
 def settings_for(model: Model, given: Mapping[str, Any] | None = None) -> RunSettings:

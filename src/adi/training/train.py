@@ -59,7 +59,8 @@ def train(
     if not 0 <= seed < 1 << 63:
         raise ArgumentError("seed", f"{seed}; give a whole number from 0 to {(1 << 63) - 1}.")
     dataset = Dataset(Path(prepared))
-    refit = chosen.refits(dataset.manifest.validation_by)
+    chosen = chosen.for_data(dataset.manifest)
+    refit = chosen.refits(dataset.manifest)
     info = _new_info(kind, seed, chosen, dataset, folder)
     if resume:
         _check_same(read_info(folder), info, folder)
@@ -107,7 +108,7 @@ def _built(kind: TrainedModel, dataset: Dataset, settings: RunSettings, seed: in
             "Raise split.validation in the schema and prepare again."
         )
     assert settings.training is not None
-    check_half_life(dataset, settings.training.row_half_life)
+    check_half_life(dataset, settings.training.for_data(dataset.manifest).row_half_life)
     towers = _fresh(kind, dataset, settings, seed)
     if settings.training.self_training:
         check_self_training(towers, dataset)
@@ -145,6 +146,6 @@ def _new_info(model: Model, seed: int, settings: RunSettings, dataset: Dataset, 
         fingerprint=dataset.manifest.fingerprint,
         versions={name: version(name) for name in ("adi-retrieval", "numpy", "pyarrow", "scipy", "torch")},
         config=as_config(settings),
-        refit=settings.refits(dataset.manifest.validation_by),
+        refit=settings.refits(dataset.manifest),
         notes=model.notes(dataset, settings.model) if isinstance(model, TrainedModel) else (),
     )

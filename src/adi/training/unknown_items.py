@@ -5,20 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from adi.data.dataset import Dataset
 from adi.data.manifest import FIRST_VALUE_ROW, UNSEEN_ROW, FeatureInfo
 from adi.features.bags import FeatureArrays
-from adi.training.settings import TrainingSettings
-
-DEFAULT_SHARE = 0.1
-"""The share with trends, which can recommend an item without training rows."""
-
-
-def unknown_share(settings: TrainingSettings, dataset: Dataset) -> float:
-    """The share of known items that a training takes for unknown."""
-    if settings.unknown_items is not None:
-        return settings.unknown_items
-    return DEFAULT_SHARE if dataset.manifest.trend is not None else 0.0
 
 
 def with_unknown_items(

@@ -15,7 +15,7 @@ from adi.durations import Duration
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.models.model import Model
 from adi.strict import Strict, describe
-from adi.training.settings import TRAINING_SEARCH, RunSettings, as_config, settings_for
+from adi.training.settings import OFF, TRAINING_SEARCH, RunSettings, as_config, settings_for
 
 Config = dict[str, Any]
 """All settings of a model as plain values by section, as returned by `as_config`."""
@@ -68,7 +68,8 @@ def search_space(
     if given is None:
         given = {**(TRAINING_SEARCH if model.trained else {}), **model.search}
         if model.trained and half_lives:
-            given["row_half_life"] = {"choices": [None, *half_lives]}
+            default = config["training"]["row_half_life"] or OFF
+            given["row_half_life"] = {"choices": list(dict.fromkeys([OFF, default, *half_lives]))}
         if not given:
             raise ArgumentError("space", f"{model.name} has no default search space. Give one.")
     if not given:

@@ -98,6 +98,7 @@ def _asked(
     if chosen.training is not None and k is not None:
         chosen = settings_for(model, changed(as_config(chosen), {"k": k}))
     dataset = Dataset(prepared)
+    chosen = chosen.for_data(dataset.manifest)
     rules = chosen.training or TrainingSettings()
     counts = dataset.manifest.by_domain
     queries = {name: min(counts[name].validation, rules.validation_rows) for name in dataset.domains}
