@@ -89,6 +89,11 @@ class ClickLog:
             known = np.minimum(known, self.until)
         return known, np.searchsorted(self.times, known)
 
+    def items_between(self, rank: int, later: int) -> Array:
+        """The items of the clicks from one rank up to another."""
+        items: Array = self._item_of[rank:later]
+        return items
+
     def counts(self, domain: int, items: Array, moments: Array) -> Counts:
         """The counts of `items` (m,), ascending, in a domain at `moments` (g,); they are read fastest in order."""
         known, ranks = self.known_at(moments)

@@ -45,7 +45,15 @@ class DecayedSums:
             ranks: the number of clicks of the log strictly before each moment (q,).
             moments: (q,).
         """
-        newest = np.searchsorted(self.keys, key_of(segments, ranks)) - 1
+        return self.since(self.newest(segments, ranks), segments, moments)
+
+    def newest(self, segments: Array, ranks: Array) -> Array:
+        """The number of the newest key up to those of segments (q,) at some ranks (q,), for `since`."""
+        newest: Array = np.searchsorted(self.keys, key_of(segments, ranks)) - 1
+        return newest
+
+    def since(self, newest: Array, segments: Array, moments: Array) -> Array:
+        """The counts or sums of q segments as `at` has them, from what `newest` returned for them (q,)."""
         keys = self.keys[np.maximum(newest, 0)]
         counted = np.flatnonzero((newest >= 0) & (keys >> RANK_BITS == segments))
         counts = np.zeros((len(segments), *self.sums.shape[1:]), dtype=np.float32)

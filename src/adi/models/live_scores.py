@@ -52,16 +52,18 @@ def scores_with_trends(
         counts = queries.clicks.counts(domain, items, chunk)
         features, active = trend_features(counts), is_active(counts)  # (g, m, T), (g, m)
         quiet = _coordinates(model, quiet_features(counts)[:, None], None, code)  # (g, 1, W)
+        clicked = np.flatnonzero(active.any(axis=0))  # (p,)
+        known = None
+        if audiences is not None:
+            known = audiences.at(domain, items[clicked], chunk) * active[:, clicked, None, None]
+        coordinates = _coordinates(model, features[:, clicked], known, code)  # (g, p, W)
+        columns = torch.from_numpy(clicked)
         for number in range(len(chunk)):
             rows = torch.from_numpy(order[cuts[first + number] : cuts[first + number + 1]])
             tastes, weights = users[rows].tensor_split([dim], dim=-1)
-            of_quiet = torch.cat([tastes, weights @ quiet[number].T], dim=-1)
-            of_rows = model.scores(of_quiet, vectors_with_1)  # (r, m)
-            (clicked,) = np.nonzero(active[number])
-            known = None if audiences is None else audiences.at(domain, items[clicked], chunk[[number]])
-            coordinates = _coordinates(model, features[[number]][:, clicked], known, code)[0]  # (p, W)
-            columns = torch.from_numpy(clicked)
-            of_rows[:, columns] = model.scores(users[rows], torch.cat([vectors[columns], coordinates], dim=1))
+            of_rows = model.scores(torch.cat([tastes, weights @ quiet[number].T], dim=-1), vectors_with_1)  # (r, m)
+            at_moment = torch.cat([vectors[columns], coordinates[number]], dim=1)  # (p, dim + W)
+            of_rows[:, columns] = model.scores(users[rows], at_moment)
             scores[rows] = of_rows
         moment = moment_of[pair_rows] - first
         inside = np.flatnonzero((moment >= 0) & (moment < len(chunk)))
