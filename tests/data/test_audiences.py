@@ -92,6 +92,21 @@ def test_they_are_the_mean_tastes_of_all_earlier_clickers(clicks, moments, block
                 np.testing.assert_allclose(until_cut[number, item], twin(**at, until=CUT), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("by_domain", [False, True])
+def test_many_moments_have_the_audiences_of_each_alone(tmp_path, by_domain):
+    """Few clicks lie between two of them, so that most items are looked up once; also for some items, and backwards."""
+    rng = np.random.default_rng(2)
+    clicks = np.stack([rng.integers(0, high, 60) for high in (9, 15, 2, 26)], axis=1).tolist()
+    dataset = prepared(clicks, tmp_path / "prepared")
+    log = written(tmp_path / "audiences", dataset, dataset.clicks("live"), by_domain=by_domain)
+    for items in (np.arange(dataset.manifest.items), np.arange(1, dataset.manifest.items, 2)):
+        for moments in (np.arange(0.0, 40.0, 0.5), np.array([9.0, 9.0, 3.0, 3.5, 30.0, 28.0])):
+            for domain in (0, 1):
+                alone = [log.at(domain, items, moments[[number]]) for number in range(len(moments))]
+                assert np.any(alone)
+                np.testing.assert_array_equal(log.at(domain, items, moments), np.concatenate(alone))
+
+
 def test_clicks_of_equal_time_are_known_together(tmp_path):
     """All of them one instant after their time and the delay, and none before, whatever their order in the log."""
     dataset = prepared([(user, 1, user % 2, 7) for user in range(4)], tmp_path / "prepared")
