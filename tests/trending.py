@@ -36,7 +36,8 @@ def clicks(seed: int = 0) -> pa.Table:
     )
 
 
-def trending_schema() -> dict[str, Any]:
+def trending_schema(**trend: Any) -> dict[str, Any]:
+    """The schema, with more of `trend`."""
     return {
         "domains": {"column": "domain", "values": ["big", "small"]},
         "interactions": {"user": "user", "item": "item", "time": "time"},
@@ -49,13 +50,22 @@ def trending_schema() -> dict[str, Any]:
         },
         "corpus": "all",
         "repeats": True,
-        "trend": {"half_lives": [600, 3600], "delay": 10, "co_clicks": {"half_lives": [1800], "last": 3}},
+        "trend": {"half_lives": [600, 3600], "delay": 10, "co_clicks": {"half_lives": [1800], "last": 3}, **trend},
         "split": {"kind": "time", "at": 9 * HOUR},
     }
 
 
+def _prepared(folder: Path, **trend: Any) -> Dataset:
+    prepare(trending_schema(**trend), folder, tables={"interactions": clicks()}, progress=False)
+    return Dataset(folder)
+
+
 @pytest.fixture(scope="session")
 def trending(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    folder: Path = tmp_path_factory.mktemp("trending") / "prepared"
-    prepare(trending_schema(), folder, tables={"interactions": clicks()}, progress=False)
-    return Dataset(folder)
+    return _prepared(tmp_path_factory.mktemp("trending") / "prepared")
+
+
+@pytest.fixture(scope="session")
+def trending_audience(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The same log, of which the schema asks for audiences, too."""
+    return _prepared(tmp_path_factory.mktemp("trending_audience") / "prepared", audience={"half_lives": [1800]})
