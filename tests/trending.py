@@ -38,7 +38,8 @@ def clicks(seed: int = 0) -> pa.Table:
     )
 
 
-def trending_schema() -> dict[str, Any]:
+def trending_schema(**trend: Any) -> dict[str, Any]:
+    """The schema, with more of `trend`."""
     return {
         "domains": {"column": "domain", "values": ["big", "small"]},
         "interactions": {"user": "user", "item": "item", "time": "time"},
@@ -51,15 +52,14 @@ def trending_schema() -> dict[str, Any]:
         },
         "corpus": "all",
         "repeats": True,
-        "trend": {"half_lives": [600, 3600], "delay": 10, "co_clicks": {"half_lives": [1800], "last": 3}},
+        "trend": {"half_lives": [600, 3600], "delay": 10, "co_clicks": {"half_lives": [1800], "last": 3}, **trend},
         "split": {"kind": "time", "at": 9 * HOUR},
     }
 
 
-def audience_schema() -> dict[str, Any]:
+def context_schema() -> dict[str, Any]:
     """The schema of the same clicks with audiences, context features and the ids of users."""
-    schema = trending_schema()
-    schema["trend"] |= {"audience": {"half_lives": [900, 3000]}}
+    schema = trending_schema(audience={"half_lives": [900, 3000]})
     schema["features"]["user"].append({"name": "user_id", "kind": "id"})
     schema["features"]["context"] = [
         {"name": "device", "kind": "categorical"},
@@ -68,15 +68,24 @@ def audience_schema() -> dict[str, Any]:
     return schema
 
 
+def _prepared(folder: Path, schema: dict[str, Any]) -> Dataset:
+    prepare(schema, folder, tables={"interactions": clicks()}, progress=False)
+    return Dataset(folder)
+
+
 @pytest.fixture(scope="session")
 def trending(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    folder: Path = tmp_path_factory.mktemp("trending") / "prepared"
-    prepare(trending_schema(), folder, tables={"interactions": clicks()}, progress=False)
-    return Dataset(folder)
+    return _prepared(tmp_path_factory.mktemp("trending") / "prepared", trending_schema())
 
 
 @pytest.fixture(scope="session")
-def with_audiences(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    folder: Path = tmp_path_factory.mktemp("with-audiences") / "prepared"
-    prepare(audience_schema(), folder, tables={"interactions": clicks()}, progress=False)
-    return Dataset(folder)
+def trending_audience(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The same log, of which the schema asks for audiences, too."""
+    schema = trending_schema(audience={"half_lives": [1800]})
+    return _prepared(tmp_path_factory.mktemp("trending_audience") / "prepared", schema)
+
+
+@pytest.fixture(scope="session")
+def trending_context(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The same log, of which the schema asks for audiences, context features and the ids of users."""
+    return _prepared(tmp_path_factory.mktemp("trending_context") / "prepared", context_schema())

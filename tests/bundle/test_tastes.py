@@ -15,7 +15,7 @@ CLICKERS = [
 
 
 @pytest.mark.parametrize("at_once", [1, 100])
-def test_clickers_are_encoded_by_domain_as_users_of_it(with_audiences, at_once, monkeypatch):
+def test_clickers_are_encoded_by_domain_as_users_of_it(trending_context, at_once, monkeypatch):
     monkeypatch.setattr(tastes_module, "CLICKS_AT_ONCE", at_once)
     asked = []
 
@@ -29,8 +29,8 @@ def test_clickers_are_encoded_by_domain_as_users_of_it(with_audiences, at_once, 
         interests = np.array([[3.0, 0.0, 9.0], [3.0, 8.0, 9.0]])  # the last column is no part of the taste
         return np.stack([interests * (domain + 1)] * len(queries))
 
-    tastes = ClickerTastes(with_audiences, encode, 2)(CLICKERS)
-    number = with_audiences.users.find("u3")
+    tastes = ClickerTastes(trending_context, encode, 2)(CLICKERS)
+    number = trending_context.users.find("u3")
     assert asked == [
         (0, 0, -1, [(5, 0)], [3, 0]),
         (1, 1, number, [(4, 0), (7, 1)], [2, 3]),

@@ -18,9 +18,9 @@ from adi.training.train import train
 SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 8, "embedding_std": 1.0}
 RUNS = {
     "trends-dnn": ("trending", "dnn", {}),
-    "audiences-dnn": ("with_audiences", "dnn", {}),
-    "audiences-dnn-single": ("with_audiences", "dnn-single", {"keep": "domain"}),
-    "audiences-mind": ("with_audiences", "mind", {"interests": 2}),
+    "audiences-dnn": ("trending_context", "dnn", {}),
+    "audiences-dnn-single": ("trending_context", "dnn-single", {"keep": "domain"}),
+    "audiences-mind": ("trending_context", "mind", {"interests": 2}),
 }
 """Runs by name: the fixture of their dataset, their model and its settings."""
 NUM_ROWS = 30
@@ -100,8 +100,8 @@ def test_trends_that_differ_from_the_model_are_refused(run, tmp_path, monkeypatc
     assert not (tmp_path / "bundle").exists()
 
 
-def test_domains_with_weights_of_their_own_have_no_common_audiences(with_audiences, tmp_path):
-    train(with_audiences.folder, "dnn", tmp_path / "run", settings=SMALL)
+def test_domains_with_weights_of_their_own_have_no_common_audiences(trending_context, tmp_path):
+    train(trending_context.folder, "dnn", tmp_path / "run", settings=SMALL)
     _, dataset, scorer = open_run(tmp_path / "run")
     scorers = [VectorScorer(scorer.scorers[0].model, dataset) for _ in range(2)]
     with pytest.raises(AdiError, match=r"with keep: domain each domain has weights of its own"):

@@ -201,6 +201,24 @@ def test_trends_are_those_of_the_run(dataset: Dataset, later: Callable[..., Path
     assert open_recoded(trended.folder, dataset.coding).manifest.trend is None
 
 
+def test_a_log_that_goes_on_has_the_same_trends(dataset: Dataset, later: Callable[..., Path]) -> None:
+    """What differs is its span; and audiences are the run's, whatever the schema of the data says of them."""
+
+    def trend(**audience: Any) -> Change:
+        return lambda rows, schema: schema.update(trend={"half_lives": [4, 16], "delay": 1, **audience})
+
+    def goes_on(rows: Rows, schema: dict[str, Any]) -> None:
+        rows["clicks"] += [{"user": user, "item": "pen", "domain": "feed", "time": 99} for user in ("ana", "joe")]
+
+    with_audience = trend(audience={"half_lives": [8]})
+    runs = {name: Dataset(later(change, name=name)) for name, change in (("a", with_audience), ("b", trend()))}
+    for name, change in (("c", with_audience), ("d", trend())):
+        data = later(goes_on, change, name=name)
+        for run in runs.values():
+            assert Dataset(data).manifest.trend.span != run.manifest.trend.span
+            assert open_recoded(data, run.coding).manifest.trend == run.manifest.trend
+
+
 def test_a_damaged_coding(prepared: Path, tmp_path: Path) -> None:
     with pytest.raises(AdiError, match=r"not a prepared dataset \(no manifest\.json\)"):
         Coding.read(tmp_path)

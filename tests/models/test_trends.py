@@ -30,33 +30,53 @@ def settings_of(name):
     return settings_for(MODELS[name], changes)
 
 
-@pytest.mark.parametrize("name", TRAINED)
-def test_a_batch_is_scored_as_the_evaluator_scores_its_rows(trending, name):
-    """The loss of a batch with all items as negatives is that of the evaluator's scores at the samples' moments."""
-    settings = settings_of(name)
+@pytest.fixture(params=["trending", "trending_audience"])
+def trended(request) -> Dataset:
+    """The log without audiences, and with them."""
+    return request.getfixturevalue(request.param)
+
+
+def perturbed(name, dataset):
+    """A model whose weights of trends differ, which all start at the same value, and whose audiences weigh much."""
     torch.manual_seed(0)
-    model = MODELS[name].build(trending, settings.model)
-    for parameter in model.parameters():  # weights of trends start at the same value for all
+    model = MODELS[name].build(dataset, settings_of(name).model)
+    for path, parameter in model.named_parameters():
         with torch.no_grad():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    sampler = negative_sampler(trending, in_batch=False, uniform=1000)
-    loader = Loader(trending, batch_size=64, sampler=sampler)
-    rows, rng = next(iter(loader.draws(0)))
-    batch = loader.batch(rows, rng)
-    model.eval()
-    with torch.no_grad():
-        trained = float(batch_loss(model, batch, MODELS[name].loss)) * batch.size
-    if "mind" in name or settings.model.embedding_sets > 1:
-        return  # the loss of several interests or sets is not that of one score
-    scorer, total = VectorScorer(model, trending), 0.0
+            parameter.mul_(20.0 if "gates" in path or "of_audience" in path else 1.0)
+    return model.eval()
+
+
+@torch.no_grad()
+def summed_loss(model, name, loader):
+    """The loss of a loader's first batch."""
+    batch = loader.batch(*next(iter(loader.draws(0))))
+    return float(batch_loss(model, batch, MODELS[name].loss)) * batch.size
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_batch_is_scored_as_the_evaluator_scores_its_rows(trended, name):
+    """The loss of a batch with all items as negatives is that of the evaluator's scores at the samples' moments."""
+    model = perturbed(name, trended)
+    loader = Loader(trended, batch_size=64, sampler=negative_sampler(trended, in_batch=False, uniform=1000))
     assert loader.moments is not None
+    scorer, total = VectorScorer(model, trended), 0.0
+    trained = summed_loss(model, name, loader)
+    if model.audience_dim:
+        without, loader.moments.audiences = trained, scorer.audiences(trended.clicks("frozen"))
+        trained = summed_loss(model, name, loader)
+        assert abs(trained - without) > 1e-3 * without  # far above the error below
+    assert np.isfinite(trained)
+    if "mind" in name or settings_of(name).model.embedding_sets > 1:
+        return  # the loss of several interests or sets is not that of one score
+    rows, _ = next(iter(loader.draws(0)))
     for domain in (0, 1):
-        of_domain = np.sort(rows[trending.targets("train", rows)[2] == domain])
-        items, known = trending.corpora.retrievable(domain), trending.known_positives
-        queries = trending.queries("train", of_domain)
+        of_domain = np.sort(rows[trended.targets("train", rows)[2] == domain])
+        items, known = trended.corpora.retrievable(domain), trended.known_positives
+        queries = trended.queries("train", of_domain)
         moments = loader.moments.moments[loader.moments.group_of[of_domain]]
         scores = scorer.against(domain, items)(queries.at(moments)) / model.temperature
-        users, targets, domains = trending.targets("train", of_domain)
+        users, targets, domains = trended.targets("train", of_domain)
         positives, offsets = known(users, domains)
         target_scores = scores[torch.arange(len(targets)), torch.from_numpy(np.searchsorted(items, targets))]
         scores[np.repeat(np.arange(len(users)), np.diff(offsets)), np.searchsorted(items, positives)] = -torch.inf
@@ -147,3 +167,35 @@ def test_a_step_changes_the_weights_of_trends(trending):
     changed = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
     assert {"trends.weights", "trends.items.output.weight", "trends.co_clicks.weight"} <= changed
     assert any(name.startswith("user_tower.weights.") for name in changed)
+
+
+@pytest.mark.parametrize("name", ["adi-se", "adi-lt", "mind", "dnn-single"])
+def test_a_step_changes_the_weights_of_audiences(trending_audience, name):
+    """In every domain's network, and in models of several interests or embedding sets, too."""
+    settings = settings_of(name)
+    model = MODELS[name].build(trending_audience, settings.model)
+    loader = Loader(
+        trending_audience, batch_size=256, sampler=negative_sampler(trending_audience, in_batch=True, uniform=5)
+    )
+    loader.moments.audiences = VectorScorer(model, trending_audience).audiences(trending_audience.clicks("frozen"))
+    batch = next(iter(loader.epoch(0)))
+    before = {path: value.clone() for path, value in model.named_parameters()}
+    loss = Step(model.train(), settings.training, MODELS[name].loss)(batch)
+    assert torch.isfinite(loss)
+    of_audiences = [path for path in before if ".gates." in path or ".of_audience." in path]
+    assert len(of_audiences) == 3 * (2 if name == "dnn-single" else 1)
+    changed = {path for path, value in model.named_parameters() if not torch.equal(value, before[path])}
+    assert set(of_audiences) <= changed
+
+
+def test_the_first_epoch_has_no_audiences(trending_audience):
+    """Before anything is learned of users, the coordinates of audiences are 0; and a quiet item always has none."""
+    model = perturbed("dnn", trending_audience)
+    features = torch.randn(3, 5, 5, generator=torch.Generator().manual_seed(0))  # (g, m, T)
+    audiences = torch.randn(3, 5, 1, 8, generator=torch.Generator().manual_seed(1))  # (g, m, K, dim)
+    without, known = model.trend_coordinates(features, 1), model.trend_coordinates(features, 1, audiences)
+    assert without.shape == known.shape == (3, 5, model.trends.items.width)
+    assert not without[..., -8:].any()
+    torch.testing.assert_close(without[..., :-8], known[..., :-8])
+    gates = model.trends.items.gates(model.trends.items.hidden(features, 1))  # (g, m, K)
+    torch.testing.assert_close(known[..., -8:], gates * audiences[:, :, 0])

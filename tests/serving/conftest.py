@@ -96,9 +96,9 @@ def trending_bundle(trending_run: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def audience_run(with_audiences: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def audience_run(trending_context: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("audiences") / "run"
-    train(with_audiences.folder, "dnn", folder, settings=SMALL | {"epochs": 2, "batch_size": 64})
+    train(trending_context.folder, "dnn", folder, settings=SMALL | {"epochs": 2, "batch_size": 64})
     return folder
 
 

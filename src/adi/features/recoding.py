@@ -22,7 +22,7 @@ def open_recoded(folder: str | Path, coding: Coding, *, all_rows: bool = False) 
     """
     dataset = Dataset(folder)
     check_domains(dataset, coding.domains)
-    _check_trend(dataset, coding)
+    check_trend(dataset, coding, audience=False)
     stored = {feature.name: feature for feature in dataset.manifest.features}
     codes: dict[str, Codes] = {}
     for feature in coding.features:
@@ -45,10 +45,16 @@ def check_domains(dataset: Dataset, known: Sequence[str]) -> None:
             )
 
 
-def _check_trend(dataset: Dataset, coding: Coding) -> None:
-    """Raise `AdiError` if the run has trends and the dataset counts clicks in another way."""
+def check_trend(dataset: Dataset, coding: Coding, *, audience: bool = True) -> None:
+    """Raise `AdiError` if a run has trends and the dataset counts clicks in another way; its log may have gone on.
+
+    Without `audience`, audiences may differ: no dataset stores them, and one that is read by the coding has the run's.
+    """
     then, now = coding.manifest.trend, dataset.manifest.trend
-    if then is not None and now != then:
+    if then is None:
+        return
+    given = {"span": then.span} | ({} if audience else {"audience": then.audience})
+    if now is None or now.model_copy(update=given) != then:
         raise AdiError(
             f"{dataset.folder}: trend is {now or 'missing'}, and it was {then} in the data that the run was trained "
             "on. Give the schema the trend that it had then, and prepare again."

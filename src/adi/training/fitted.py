@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
-from adi.features.recoding import check_domains, open_recoded
+from adi.features.recoding import check_domains, check_trend, open_recoded
 from adi.models.model import FittedModel, Model, TrainedModel
 from adi.models.scorer import Scorer, ScorerByDomain
 from adi.models.source import model_of_run
@@ -46,6 +46,7 @@ def open_run(folder: Path, model: str | Model | None = None, *, prepared: str | 
     settings = settings_for(model, info.config).model
     if prepared is None:
         dataset = open_dataset_of(folder, info)
+        check_trend(dataset, read_coding(folder, info))
     elif model.trained:
         dataset = open_recoded(prepared, read_coding(folder, info), all_rows=info.refit)
     else:

@@ -166,7 +166,8 @@ class Training:
         folder = self._audience_folder()
         if self.progress.step and not folder.is_dir():
             raise AdiError(f"{folder}: missing, so the training cannot be resumed. Train into another folder.")
-        with self._averaged():
+        # In the middle of an epoch they are only read. Reading the average there would round it once more.
+        with nullcontext() if self.progress.step else self._averaged():
             self.loader.moments.audiences = VectorScorer(self.model, self.dataset, folder).audiences(clicks)
         for other in folder.parent.iterdir():
             if other != folder:

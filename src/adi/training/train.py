@@ -12,11 +12,12 @@ import torch
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, ArgumentError
+from adi.features.recoding import check_trend
 from adi.models.catalog import model_of
 from adi.models.model import FittedModel, Model, TrainedModel
 from adi.models.source import source_of
 from adi.models.two_tower import TwoTower
-from adi.runs.coding import write_coding
+from adi.runs.coding import read_coding, write_coding
 from adi.runs.info import RunInfo, read_info, write_info
 from adi.training.device import device_named
 from adi.training.loop import AUDIENCES, CHECKPOINT, REFIT_CHECKPOINT, Observer, Training
@@ -63,6 +64,7 @@ def train(
     info = _new_info(kind, seed, chosen, dataset, folder)
     if resume:
         _check_same(read_info(folder), info, folder)
+        check_trend(dataset, read_coding(folder, info))
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise AdiError(f"{folder}: exists and is not empty. Resume the run that it holds, or choose another folder.")
     if isinstance(kind, FittedModel):
