@@ -7,7 +7,10 @@ import numpy as np
 
 from adi.columns import columns_of
 from adi.data.arrays import Array
-from adi.data.audiences import AudienceLog, audiences_of, segments_of
+from adi.data.audiences import CLICKS_AT_ONCE, AudienceLog, audiences_of, segments_of
+
+HEARD_FOR = 24
+"""Longest half-lives after which a click is left out: it weighs less than the rounding of one click."""
 
 
 class Clicker(NamedTuple):
@@ -91,7 +94,9 @@ class LiveAudiences:
     def add(self, items: Array, times: Array, clickers: Sequence[Clicker], known: float, kept: Array) -> None:
         """Add clicks before `known` on items (n,) at `times` (n,), and forget all items but the `kept`, ascending."""
         assert self.tastes is not None
-        domains = np.array([clicker.domain for clicker in clickers])
+        recent = np.flatnonzero(known - times <= HEARD_FOR * self.half_lives.max())
+        items, times, clickers = items[recent], times[recent], [clickers[number] for number in recent.tolist()]
+        domains = np.array([clicker.domain for clicker in clickers], dtype=np.int64)
         segments = segments_of(domains, items, self.num_items, by_domain=self.by_domain)
         of_kept = columns_of(self.sums.segments % self.num_items, kept) >= 0
         old = AudienceSums(*(part[of_kept] for part in self.sums))
@@ -101,8 +106,11 @@ class LiveAudiences:
         sums[rows], at[rows] = old.sums, old.times
         changed, row_of = np.unique(np.searchsorted(held, segments), return_inverse=True)
         added = np.zeros((len(changed), *old.sums.shape[1:]), dtype=np.float64)
-        values = np.concatenate([self.tastes(clickers), np.ones((len(clickers), 1))], axis=1)
-        np.add.at(added, row_of, values[:, None] * self._decay(known - times))
+        for first in range(0, len(clickers), CLICKS_AT_ONCE):
+            block = slice(first, first + CLICKS_AT_ONCE)
+            tastes = self.tastes(clickers[block])
+            values = np.concatenate([tastes, np.ones((len(tastes), 1))], axis=1)
+            np.add.at(added, row_of[block], values[:, None] * self._decay(known - times[block]))
         sums[changed] = sums[changed] * self._decay(known - at[changed]) + added
         at[changed] = known
         self.sums = AudienceSums(held, sums, at)
