@@ -202,7 +202,7 @@ def test_trends_are_those_of_the_run(dataset: Dataset, later: Callable[..., Path
 
 
 def test_a_log_that_goes_on_has_the_same_trends(dataset: Dataset, later: Callable[..., Path]) -> None:
-    """What differs is its span; and audiences are the run's, whatever the schema of the data says of them."""
+    """Its span may differ, and audiences are the run's, whatever the schema of the data says of them."""
 
     def trend(**audience: Any) -> Change:
         return lambda rows, schema: schema.update(trend={"half_lives": [4, 16], "delay": 1, **audience})

@@ -40,8 +40,8 @@ def nobody_clicked(user: str) -> Sequence[tuple[int, int]]:
 
 
 class Following(NamedTuple):
-    """What clicks follow: `pairs` of each click with its user's last ones, as (their item, its item, its time), and the
-    `clickers` of all clicks."""
+    """Clicks with what came before them: `pairs` of each click with its user's last ones, as (their item, its item, its
+    time), and the `clickers` of all clicks."""
 
     pairs: list[tuple[int, int, float]]
     clickers: list[Clicker]

@@ -48,7 +48,7 @@ class AudienceSums(NamedTuple):
 
 
 class LiveAudiences:
-    """What `adi.data.audiences.AudienceLog` knows of the same clicks. Sums decay when they are read or added to.
+    """The audiences that `adi.data.audiences.AudienceLog` has of the same clicks. Sums decay when read or added to.
 
     Args:
         half_lives: (K,).
@@ -116,6 +116,6 @@ class LiveAudiences:
         self.sums = AudienceSums(held, sums, at)
 
     def _decay(self, ages: Array) -> Array:
-        """What is left of sums after some time (n,): (n, K, 1)."""
+        """The factors by which sums decay in some time (n,): (n, K, 1)."""
         decay: Array = np.exp2(-ages[:, None] / self.half_lives)[:, :, None]
         return decay
