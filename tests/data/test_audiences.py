@@ -107,6 +107,24 @@ def test_many_moments_have_the_audiences_of_each_alone(tmp_path, by_domain):
                 np.testing.assert_array_equal(log.at(domain, items, moments), np.concatenate(alone))
 
 
+@pytest.mark.parametrize("by_domain", [False, True])
+@pytest.mark.parametrize("interests", [(), (2,)])
+def test_products_are_those_of_users_with_the_audiences_at_their_moments(tmp_path, interests, by_domain):
+    rng = np.random.default_rng(3)
+    clicks = np.stack([rng.integers(0, high, 60) for high in (9, 15, 2, 26)], axis=1).tolist()
+    dataset = prepared(clicks, tmp_path / "prepared")
+    log = written(tmp_path / "audiences", dataset, dataset.clicks("live"), by_domain=by_domain)
+    moments, moment_of = np.array([0.0, 9.0, 9.0, 11.0, 35.0, 28.0]), np.array([5, 0, 2, 2, 1, 3, 4, 0])
+    users = rng.normal(size=(len(moment_of), *interests, DIM)).astype(np.float32)
+    for items in (np.arange(dataset.manifest.items), np.arange(1, dataset.manifest.items, 2)):
+        for domain in (0, 1):
+            audiences_then = log.at(domain, items, moments)[moment_of]  # (n, m, K, DIM)
+            assert audiences_then.any()
+            found = log.products(domain, items, moments, users, moment_of)
+            expected = np.einsum("n...d,nmkd->n...mk", users, audiences_then)
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_clicks_of_equal_time_are_known_together(tmp_path):
     """All of them one instant after their time and the delay, and none before, whatever their order in the log."""
     dataset = prepared([(user, 1, user % 2, 7) for user in range(4)], tmp_path / "prepared")

@@ -52,6 +52,32 @@ class AudienceLog:
 
         They are read fastest in the order of time: only items that were clicked between two moments are looked up anew.
         """
+        known, segments, newest = self._newest(domain, items, moments)
+        g, m = newest.shape
+        sums = self.sums.since(newest.ravel(), np.tile(segments, g), np.repeat(known, m))
+        return audiences_of(sums.reshape(g, m, *sums.shape[1:]))
+
+    def products(self, domain: int, items: Array, moments: Array, users: Array, moment_of: Array) -> Array:
+        """The products of users' vectors (n, ..., dim) with the audiences that `at` returns: (n, ..., m, K).
+
+        An item's sums are multiplied once with all users, and again for each click on it between the moments.
+
+        Args:
+            moment_of: which of the moments is each user's (n,).
+        """
+        known, segments, newest = self._newest(domain, items, moments)
+        sums, numbers, decay = self.sums.parts_since(newest, segments, known)
+        scale = decay / (decay * sums[numbers, :, -1] + SMOOTHING)  # (g, m, K)
+        weights = np.zeros((*users.shape[:-1], sums.shape[2]), dtype=np.float32)  # 0 for the number of clickers
+        weights[..., :-1] = users
+        products = weights.reshape(-1, weights.shape[-1]) @ sums.reshape(-1, sums.shape[2]).T  # (., u K)
+        products = products.reshape(*users.shape[:-1], *sums.shape[:2])
+        return np.stack(
+            [products[row][..., numbers[moment], :] * scale[moment] for row, moment in enumerate(moment_of)]
+        )
+
+    def _newest(self, domain: int, items: Array, moments: Array) -> tuple[Array, Array, Array]:
+        """What moments know (g,), the segments of items (m,), and the newest click of each at each moment (g, m)."""
         known, ranks = self.clicks.known_at(moments)
         segments = segments_of(domain, items, self.clicks.num_items, by_domain=self.by_domain)
         newest = np.empty((len(moments), len(items)), dtype=np.int64)
@@ -62,9 +88,7 @@ class AudienceLog:
                 clicked = columns_of(self.clicks.items_between(ranks[number - 1], rank), items)
                 looked_up = clicked[clicked >= 0]
             newest[number, looked_up] = self.sums.newest(segments[looked_up], rank)
-        g, m = newest.shape
-        sums = self.sums.since(newest.ravel(), np.tile(segments, g), np.repeat(known, m))
-        return audiences_of(sums.reshape(g, m, *sums.shape[1:]))
+        return known, segments, newest
 
 
 def write_audiences(

@@ -54,14 +54,42 @@ class DecayedSums:
 
     def since(self, newest: Array, segments: Array, moments: Array) -> Array:
         """The counts or sums of q segments as `at` has them, from what `newest` returned for them (q,)."""
-        keys = self.keys[np.maximum(newest, 0)]
-        counted = np.flatnonzero((newest >= 0) & (keys >> RANK_BITS == segments))
+        counted, times = self._counted(newest, segments)
         counts = np.zeros((len(segments), *self.sums.shape[1:]), dtype=np.float32)
-        times = self.times[keys[counted] & ((1 << RANK_BITS) - 1)]
-        ages = (moments[counted] - times)[:, None] / self.half_lives
-        decay = np.exp2(-ages.astype(np.float32))
+        decay = self._decay(moments[counted] - times)
         counts[counted] = self.sums[newest[counted]] * (decay if self.sums.ndim == 2 else decay[:, :, None])
         return counts
+
+    def parts_since(self, newest: Array, segments: Array, moments: Array) -> tuple[Array, Array, Array]:
+        """The sums of q segments at g moments in two factors, for moments between which few clicks lie.
+
+        Returns the sums at the newest clicks (u, K, C), which of them is each segment's at each moment (g, q), and
+        by how much it has decayed since then (g, q, K), 0 for a segment without clicks.
+
+        Args:
+            newest: what `newest` returned for the segments at each moment (g, q).
+            segments: (q,).
+            moments: (g,).
+        """
+        changed = (np.diff(newest, axis=0, prepend=-2) != 0).T  # (q, g): a click came since the moment before
+        numbers = (np.cumsum(changed.ravel()) - 1).reshape(changed.shape)
+        newest, segments = newest.T[changed], np.repeat(segments, changed.sum(axis=1))
+        counted, times = self._counted(newest, segments)
+        time = np.full(len(newest), np.nan)
+        time[counted] = times
+        decay = self._decay(moments[:, None] - time[numbers.T])
+        return self.sums[np.maximum(newest, 0)], numbers.T, np.nan_to_num(decay, copy=False)
+
+    def _counted(self, newest: Array, segments: Array) -> tuple[Array, Array]:
+        """Those of q segments that have a newest click (c,), and its time (c,)."""
+        keys = self.keys[np.maximum(newest, 0)]
+        counted = np.flatnonzero((newest >= 0) & (keys >> RANK_BITS == segments))
+        return counted, self.times[keys[counted] & ((1 << RANK_BITS) - 1)]
+
+    def _decay(self, elapsed: Array) -> Array:
+        """By how much counts decay in some times (...,): (..., K) float32."""
+        decay: Array = np.exp2(-(elapsed[..., None] / self.half_lives).astype(np.float32))
+        return decay
 
     def oldest(self, segments: Array) -> tuple[Array, Array]:
         """The time of the oldest click of segments (q,), and whether they have one (q,)."""

@@ -86,6 +86,9 @@ class DnnSingle(TwoTower):
     def trend_coordinates(self, features: Tensor, domain: int, audiences: Tensor | None = None) -> Tensor:
         return self._towers(domain).trend_coordinates(features, 0, audiences)
 
+    def trend_parts(self, features: Tensor, domain: int) -> tuple[Tensor, Tensor | None]:
+        return self._towers(domain).trend_parts(features, 0)
+
     def co_click_scores(self, co_clicks: Tensor, features: Tensor, domain: int) -> Tensor:
         return self._towers(domain).co_click_scores(co_clicks, features, 0)
 

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from adi.batch import moved
 from adi.data.arrays import Array
@@ -45,45 +44,39 @@ def scores_with_trends(
     cuts = np.searchsorted(moment_of[order], np.arange(len(moments) + 1))
     pairs = queries.clicks.co_clicks(queries.histories, queries.moments, items)
     pair_rows, co_clicks = pairs.rows, torch.from_numpy(pairs.values)
-    dim, scores = vectors.shape[1], torch.empty(len(queries), len(items))
-    vectors_with_1 = functional.pad(vectors, (0, 1), value=1.0)
+    scores = torch.empty(len(queries), len(items))
     for first in range(0, len(moments), MOMENTS_AT_ONCE):
         chunk = moments[first : first + MOMENTS_AT_ONCE]
         counts = queries.clicks.counts(domain, items, chunk)
         features, active = trend_features(counts), is_active(counts)  # (g, m, T), (g, m)
-        quiet = _coordinates(model, quiet_features(counts)[:, None], None, code)[:, 0]  # (g, W)
         clicked = np.flatnonzero(active.any(axis=0))  # (p,)
-        known = None
+        quiet, _ = _parts(model, quiet_features(counts)[:, None], code)  # (g, 1, W)
+        coordinates, gates = _parts(model, features[:, clicked], code)  # (g, p, W), (g, p, K)
+        rows = order[cuts[first] : cuts[first + len(chunk)]]
+        moment = moment_of[rows] - first  # (r,)
+        of_rows = users[torch.from_numpy(rows)]
+        widths = [vectors.shape[1], quiet.shape[2], model.audience_dim]
+        tastes, weights, of_audience = torch.split(of_rows, widths, dim=-1)
+        added = torch.einsum("r...w, rw -> r...", weights, quiet[moment, 0])[..., None].repeat_interleave(
+            len(items), -1
+        )
+        trend = torch.cat([weights[moment == number] @ coordinates[number].T for number in range(len(chunk))])
         if audiences is not None:
-            known = audiences.at(domain, items[clicked], chunk) * active[:, clicked, None, None]
-        coordinates = _coordinates(model, features[:, clicked], known, code)  # (g, p, W)
-        columns, stop = torch.from_numpy(clicked), cuts[first + len(chunk)]
-        in_chunk = order[cuts[first] : stop]
-        rows, of_rows = (
-            torch.from_numpy(in_chunk),
-            quiet[torch.from_numpy(moment_of[in_chunk] - first)],
-        )  # of_rows (r, W)
-        tastes, weights = users[rows].tensor_split([dim], dim=-1)
-        trend = torch.einsum("r...w, rw -> r...", weights, of_rows)[..., None]
-        scores[rows] = model.scores(torch.cat([tastes, trend], dim=-1), vectors_with_1)
-        for number in range(len(chunk)):
-            rows = torch.from_numpy(order[cuts[first + number] : cuts[first + number + 1]])
-            at_moment = torch.cat([vectors[columns], coordinates[number]], dim=1)  # (p, dim + W)
-            scores[rows[:, None], columns] = model.scores(users[rows], at_moment)
-        moment = moment_of[pair_rows] - first
-        inside = np.flatnonzero((moment >= 0) & (moment < len(chunk)))
+            assert gates is not None
+            products = audiences.products(domain, items[clicked], chunk, of_audience.numpy(), moment)
+            opened = gates * torch.from_numpy(active[:, clicked, None])
+            trend += torch.einsum("r...pk, rpk -> r...p", torch.from_numpy(products), opened[moment])
+        added[..., clicked] = trend  # (r, p), or (r, interests, p)
+        scores[rows] = model.scores(tastes, vectors, added)
+        inside = np.flatnonzero(np.isin(pair_rows, rows))
         row, column = torch.from_numpy(pair_rows[inside]), torch.from_numpy(pairs.columns[inside])
-        of_pairs = _tensor(features[moment[inside], pairs.columns[inside]], model)
+        at_moment = features[moment_of[pair_rows[inside]] - first, pairs.columns[inside]]
+        of_pairs = moved(torch.from_numpy(at_moment), model.tables.weight.device)
         scores[row, column] += model.co_click_scores(moved(co_clicks[inside], of_pairs.device), of_pairs, code).cpu()
     return scores
 
 
-def _coordinates(model: TwoTower, features: Array, audiences: Array | None, code: int) -> Tensor:
-    """The coordinates of items at some moments (g, m, W), on the CPU."""
-    known = None if audiences is None else _tensor(audiences, model)
-    return model.trend_coordinates(_tensor(features, model), code, known).cpu()
-
-
-def _tensor(array: Array, model: TwoTower) -> Tensor:
-    """A tensor on the device of the model's weights."""
-    return moved(torch.from_numpy(array), model.tables.weight.device)
+def _parts(model: TwoTower, features: Array, code: int) -> tuple[Tensor, Tensor | None]:
+    """The coordinates of items at some moments, and the gates of their audiences, on the CPU."""
+    coordinates, gates = model.trend_parts(moved(torch.from_numpy(features), model.tables.weight.device), code)
+    return coordinates.cpu(), None if gates is None else gates.cpu()

@@ -103,11 +103,12 @@ class Mind(SharedTowers):
         affinity = torch.einsum("nid,nd->ni", users, items)
         return torch.einsum("ni,nid->nd", (self.sharpness * affinity).softmax(dim=1), users)
 
-    def scores(self, users: Tensor, items: Tensor) -> Tensor:
-        first, *rest = users.unbind(1)
-        scores = first @ items.T  # (n, m)
-        for interest in rest:
-            scores = torch.maximum(scores, interest @ items.T)
+    def scores(self, users: Tensor, items: Tensor, added: Tensor | None = None) -> Tensor:
+        scores = None
+        for number, interest in enumerate(users.unbind(1)):
+            of_interest = super().scores(interest, items, None if added is None else added[:, number])
+            scores = of_interest if scores is None else torch.maximum(scores, of_interest)
+        assert scores is not None
         return scores
 
 

@@ -81,6 +81,10 @@ class TwoTower(nn.Module, ABC):
         """
 
     @abstractmethod
+    def trend_parts(self, features: Tensor, domain: int) -> tuple[Tensor, Tensor | None]:
+        """The coordinates of items without their audiences, and the gates of audiences (`TrendTower.parts`)."""
+
+    @abstractmethod
     def co_click_scores(self, co_clicks: Tensor, features: Tensor, domain: int) -> Tensor:
         """Scores to add to pairs (P,), from their co-clicks (P, C) and the item's trend features (P, T)."""
 
@@ -96,9 +100,9 @@ class TwoTower(nn.Module, ABC):
     def by_set(self, users: Tensor, items: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Split vectors by embedding set. Each set has its own loss; a score is the mean of the sets' scores."""
 
-    def scores(self, users: Tensor, items: Tensor) -> Tensor:
-        """Score every item for every user."""
-        return users @ items.T
+    def scores(self, users: Tensor, items: Tensor, added: Tensor | None = None) -> Tensor:
+        """Score every item for every user; `added` (n, m), or (n, interests, m), is added to the products of both."""
+        return users @ items.T if added is None else torch.addmm(added, users, items.T)
 
 
 class Trends(nn.Module):
@@ -202,6 +206,10 @@ class SharedTowers(TwoTower):
         assert self.trends is not None
         coordinates: Tensor = self.trends.items(features, domain, audiences)
         return coordinates
+
+    def trend_parts(self, features: Tensor, domain: int) -> tuple[Tensor, Tensor | None]:
+        assert self.trends is not None
+        return self.trends.items.parts(features, domain)
 
     def co_click_scores(self, co_clicks: Tensor, features: Tensor, domain: int) -> Tensor:
         assert self.trends is not None

@@ -67,14 +67,19 @@ class TrendTower(nn.Module):
             nn.init.constant_(self.gates.bias, GATE)
 
     def forward(self, features: Tensor, domain: int, audiences: Tensor | None = None) -> Tensor:
-        hidden = self.hidden(features, domain)
-        coordinates = torch.cat([features, self.output(hidden)], dim=-1)
-        if not self.audience_dim:
+        coordinates, gates = self.parts(features, domain)
+        if gates is None:
             return coordinates
         if audiences is None:
             return functional.pad(coordinates, (0, self.audience_dim))
-        audience = (self.gates(hidden)[..., None] * audiences).sum(dim=-2)  # (g, m, dim)
+        audience = (gates[..., None] * audiences).sum(dim=-2)  # (g, m, dim)
         return torch.cat([coordinates, audience], dim=-1)
+
+    def parts(self, features: Tensor, domain: int) -> tuple[Tensor, Tensor | None]:
+        """The coordinates without the audience (g, m, `num_weights`), and the gates of audiences (g, m, K)."""
+        hidden = self.hidden(features, domain)
+        coordinates = torch.cat([features, self.output(hidden)], dim=-1)
+        return coordinates, self.gates(hidden) if self.audience_dim else None
 
 
 class CoClickScore(nn.Module):
