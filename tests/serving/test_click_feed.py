@@ -10,7 +10,7 @@ import pytest
 from adi.serving import click_feed
 from adi.serving.app import create_app
 from adi.serving.click_feed import ClickFeed
-from adi.serving.events import EventStoreError, SqliteEventStore
+from adi.serving.events import Clicked, EventStoreError, SqliteEventStore
 from adi.serving.metrics import Metrics
 from adi.serving.redis_events import RedisEventStore
 from adi.serving.service import Service
@@ -89,7 +89,7 @@ def test_clicks_that_cannot_be_counted_are_ignored_and_said(trending_bundle, clo
         service.events.add(
             event["user"],
             [(event["events"][0]["item"], event["events"][0]["domain"])],
-            [event["events"][0]["time"]],
+            [Clicked(event["events"][0]["time"])],
         )
     service.refresh_trends()
     assert [ignored(service, reason) for reason in REASONS] == [1] * len(REASONS)
@@ -102,7 +102,7 @@ def test_entries_that_are_no_clicks_are_ignored(trending_bundle, clock, redis_se
         service = Service(trending_bundle, Metrics(), clock=clock, events=store)
         clock.now = 41_000.0
         redis_server.client.xadd("adi:clicks", {"click": "no click"})
-        store.add("u1", [("i3", "big")], [40_000.0])
+        store.add("u1", [("i3", "big")], [Clicked(40_000.0)])
         service.refresh_trends()
     assert (ignored(service, "malformed"), service.metrics.clicks.labels("")._value.get()) == (1, 1)
 
@@ -180,7 +180,7 @@ def test_after_a_restart_the_clicks_since_the_export_are_counted_again(trending_
     for restarted in (False, True):
         with closing(opened()) as store:
             if not restarted:
-                store.add("u1", [("i3", "big"), ("i4", "small")], [40_000.0, 40_010.0])
+                store.add("u1", [("i3", "big"), ("i4", "small")], [Clicked(40_000.0), Clicked(40_010.0)])
             trends = Service(trending_bundle, Metrics(), store, clock=clock).bundle().trends
             counts.append(trends.clicks.counts(0, np.arange(24), np.array([clock.now])).overall)
     np.testing.assert_array_equal(*counts)
@@ -191,7 +191,7 @@ def test_the_feed_of_a_log_of_numbers_has_all_clicks_at_once(trending_bundle):
     service = Service(trending_bundle, Metrics())
     feed = service.bundle().feed
     assert isinstance(feed, ClickFeed)
-    service.events.add("u1", [("i3", "big")], [50_000.0])
+    service.events.add("u1", [("i3", "big")], [Clicked(50_000.0)])
     feed.refresh()
     assert feed.trends.clicks.known == 50_001.0
 
@@ -207,7 +207,7 @@ def test_the_context_of_clicks_is_counted_with_them(audience_bundle, clock, open
     with closing(opened()) as store:
         contexts = [{}, {"device": "tablet", "charge": "12.0"}, {"charge": "full"}, {"sky": "blue", "device": "watch"}]
         for number, context in enumerate(contexts):
-            store.add("u1", [("i3", "big")], [40_000.0 + number], [context])
+            store.add("u1", [("i3", "big")], [Clicked(40_000.0 + number, context)])
         service = Service(audience_bundle, Metrics(), store, clock=clock, report=reports.append)
     feed = service.bundle().feed
     tablet, charge = (feed._context._code(number, value) for number, value in enumerate(("tablet", "12")))
@@ -222,7 +222,7 @@ def test_the_context_of_clicks_is_counted_with_them(audience_bundle, clock, open
 def test_a_bundle_without_audiences_does_not_read_contexts(trending_bundle, clock):
     clock.now, reports = 40_000.0, []
     service = Service(trending_bundle, Metrics(), clock=clock, report=reports.append)
-    service.events.add("u1", [("i3", "big")], [40_000.0], [{"charge": "full"}])
+    service.events.add("u1", [("i3", "big")], [Clicked(40_000.0, {"charge": "full"})])
     service.refresh_trends()
     assert (codes_of(service), reports) == ([()], [])
 

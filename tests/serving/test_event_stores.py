@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adi.errors import AdiError
-from adi.serving.events import MAX_KEPT, EventStore, EventStoreError, SqliteEventStore
+from adi.serving.events import MAX_KEPT, Clicked, EventStore, EventStoreError, SqliteEventStore
 from adi.serving.redis_events import RedisEventStore
 
 Open = Callable[[], EventStore]
@@ -52,8 +52,10 @@ def test_one_call_may_add_more_events_than_are_kept(opened: Open) -> None:
 
 def test_clicks_come_with_their_contexts_in_the_order_in_which_they_were_added(opened: Open) -> None:
     store = opened()
-    store.add("ana", [("pen", "feed")], [7.0])
-    store.add("bo", [("mug", "feed"), ("cap", "search")], [8.0, 6.5], [{"device": "phoné", "hour": "9"}, {}])
+    store.add("ana", [("pen", "feed")], [Clicked(7.0)])
+    store.add(
+        "bo", [("mug", "feed"), ("cap", "search")], [Clicked(8.0, {"device": "phoné", "hour": "9"}), Clicked(6.5)]
+    )
     store.add("cy", [("mug", "feed")])  # for histories alone
     clicks = store.clicks(None)
     assert [tuple(click[1:]) for click in clicks] == [
@@ -74,7 +76,7 @@ def test_a_file_of_before_clicks_had_contexts_goes_on(tmp_path: Path) -> None:
         db.commit()
     for _ in range(2):
         with closing(SqliteEventStore(tmp_path / "events.db")) as store:
-            store.add("bo", [("mug", "feed")], [8.0], [{"device": "phone"}])
+            store.add("bo", [("mug", "feed")], [Clicked(8.0, {"device": "phone"})])
             clicks = store.clicks(None)
     assert [click.context for click in clicks] == [{}, {"device": "phone"}, {"device": "phone"}]
 

@@ -8,6 +8,7 @@ from adi.bundle.engine import BundleEngine
 from adi.exporting.export import export
 from adi.preparation.prepare import prepare
 from adi.serving.app import create_app
+from adi.serving.events import Clicked
 from adi.serving.metrics import Metrics
 from adi.serving.service import Service
 from adi.serving.trending import half_lives_of, trending_of
@@ -25,7 +26,7 @@ def live(trending_bundle, clock):
     service = Service(trending_bundle, Metrics(), clock=clock)
     for item, ages in AGES.items():
         for age in ages:
-            service.events.add("u1", [(item, "small")], [NOW - 10 - age])
+            service.events.add("u1", [(item, "small")], [Clicked(NOW - 10 - age)])
     service.refresh_trends()
     return service
 

@@ -35,11 +35,15 @@ Context = Mapping[str, str]
 NO_CONTEXT: Context = MappingProxyType({})
 
 
-class StoredClick(NamedTuple):
-    """A click that counters are to count: ids, and the time in the unit of the log. `position` is that in its store.
+class Clicked(NamedTuple):
+    """When an event was a click, in the unit of the log, and in which context; features that it lacks are missing."""
 
-    `context` is that in which it happened; features that it lacks are missing.
-    """
+    time: float
+    context: Context = NO_CONTEXT
+
+
+class StoredClick(NamedTuple):
+    """A click that counters are to count: ids, and the rest as in `Clicked`. `position` is that in its store."""
 
     position: str
     user: str
@@ -63,10 +67,9 @@ class EventStore(Protocol):
         self,
         user: str,
         events: Sequence[Event],
-        times: Sequence[float] | None = None,
-        contexts: Sequence[Context] | None = None,
+        clicked: Sequence[Clicked] | None = None,
     ) -> None:
-        """Append events, oldest first, to a user's; with `times`, also to the clicks of all users, with `contexts`."""
+        """Append events, oldest first, to a user's; with when each was `clicked`, also to the clicks of all users."""
         ...
 
     def of(self, users: Sequence[str]) -> list[list[Event]]:
@@ -107,8 +110,7 @@ class SqliteEventStore:
         self,
         user: str,
         events: Sequence[Event],
-        times: Sequence[float] | None = None,
-        contexts: Sequence[Context] | None = None,
+        clicked: Sequence[Clicked] | None = None,
     ) -> None:
         with self._transaction():
             self._db.executemany(
@@ -119,12 +121,13 @@ class SqliteEventStore:
                 "(SELECT number FROM event WHERE user = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
                 (user, user, MAX_KEPT),
             )
-            if times is not None:
-                contexts = contexts or [NO_CONTEXT] * len(times)
-                texts = [orjson.dumps(context).decode() if context else None for context in contexts]
+            if clicked is not None:
                 self._db.executemany(
                     "INSERT INTO click (user, item, domain, time, context) VALUES (?, ?, ?, ?, ?)",
-                    [(user, *event, *values) for event, *values in zip(events, times, texts, strict=True)],
+                    [
+                        (user, *event, time, orjson.dumps(context).decode() if context else None)
+                        for event, (time, context) in zip(events, clicked, strict=True)
+                    ],
                 )
                 self._db.execute(
                     "DELETE FROM click WHERE number <= (SELECT max(number) FROM click) - ?", (MOST_CLICKS,)

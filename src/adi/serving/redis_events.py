@@ -18,8 +18,7 @@ from adi.serving.events import (
     MALFORMED,
     MAX_KEPT,
     MOST_CLICKS,
-    NO_CONTEXT,
-    Context,
+    Clicked,
     Event,
     EventStoreError,
     StoredClick,
@@ -75,8 +74,7 @@ class RedisEventStore:
         self,
         user: str,
         events: Sequence[Event],
-        times: Sequence[float] | None = None,
-        contexts: Sequence[Context] | None = None,
+        clicked: Sequence[Clicked] | None = None,
     ) -> None:
         key = f"{PREFIX}{user}"
 
@@ -85,10 +83,7 @@ class RedisEventStore:
                 transaction.rpush(key, *map(orjson.dumps, events))
                 transaction.ltrim(key, -MAX_KEPT, -1)
                 transaction.expire(key, KEPT_SECONDS)
-                clicked = (
-                    () if times is None else zip(events, times, contexts or [NO_CONTEXT] * len(times), strict=True)
-                )
-                for event, time, context in clicked:
+                for event, (time, context) in zip(events, clicked, strict=True) if clicked is not None else ():
                     click = orjson.dumps((user, *event, time, context) if context else (user, *event, time))
                     transaction.xadd(CLICKS, {"click": click}, maxlen=MOST_CLICKS, approximate=True)
                 transaction.execute()

@@ -14,7 +14,7 @@ from adi.retrieval.request import Request, TopK
 from adi.schema import load_schema
 from adi.serving.click_feed import ClickFeed, ClickSource, Clock, StoreClicks
 from adi.serving.click_files import ClickFiles
-from adi.serving.events import Context, Event, EventStore, EventStoreError, SqliteEventStore
+from adi.serving.events import Clicked, Context, Event, EventStore, EventStoreError, SqliteEventStore
 from adi.serving.experiment import Experiment, assignment_of
 from adi.serving.exposures import ExposureLog, exposures_of
 from adi.serving.live import LiveBundle, open_arms, open_bundle
@@ -157,12 +157,13 @@ class Service:
                 detail = f"events.{number}.domain: '{event.domain}' is not one of {', '.join(domains)}."
                 raise ProblemError(INVALID_EVENT, detail + suggestion(event.domain, domains))
             self._check_context(event.context, number)
-        feed, times = self.bundle().feed, None
+        feed, clicked = self.bundle().feed, None
         if feed is not None:
-            times = [_time_of(event, number, feed) for number, event in enumerate(request.events)]
-        contexts = [event.context for event in request.events]
+            clicked = [
+                Clicked(_time_of(event, number, feed), event.context) for number, event in enumerate(request.events)
+            ]
         try:
-            self.events.add(request.user, [(event.item, event.domain) for event in request.events], times, contexts)
+            self.events.add(request.user, [(event.item, event.domain) for event in request.events], clicked)
         except EventStoreError:
             self.metrics.events_unavailable.labels("add").inc()
             raise _no_store("Send the events again.") from None

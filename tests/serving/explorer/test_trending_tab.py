@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from adi.serving.app import create_app
+from adi.serving.events import Clicked
 from adi.serving.metrics import Metrics
 from adi.serving.service import Service
 
@@ -53,7 +54,7 @@ def test_it_follows_clicks_while_it_is_open(open_window, server, live, clock) ->
     pressed.click()
     new = next(f"i{number}" for number in range(24) if f"i{number}" not in trending_items(server)["small"][:2])
     for second in range(20):
-        live.events.add("u1", [(new, "small")], [33_000.0 + second])
+        live.events.add("u1", [(new, "small")], [Clicked(33_000.0 + second)])
     clock.now = 33_100.0
     live.refresh_trends()
     window.page.clock.run_for(3000)
