@@ -141,7 +141,8 @@ def _write_tables(
         # The log has a click at each unit of time, on an item of its own; each is heard for the logarithm below.
         longest = size.active / -np.log2(LEAST_COUNT)
         lives = [float(longest / 2**halvings) for halvings in (6, 5, 4, 3, 1, 0)]
-        schema["trend"] = {"half_lives": lives, "delay": 1, "co_clicks": {"half_lives": lives[-2:]}}
+        others = {name: {"half_lives": lives[-2:]} for name in ("co_clicks", "audience")}
+        schema["trend"] = {"half_lives": lives, "delay": 1, **others}
     (folder / "schema.yaml").write_text(yaml.safe_dump(schema, sort_keys=False), encoding="utf-8")
 
 

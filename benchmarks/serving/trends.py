@@ -74,5 +74,8 @@ def trends(
 def first(trending: Trending, engine: BundleEngine, domain: int, number: int) -> Trending:
     """The items of a domain at one moment, if only the first `number` of the active ones were clicked."""
     active = trending.active
-    fewer = ActiveItems(engine.indexes[domain], active.positions[:number], active.coordinates[:number], active.quiet)
+    shifts = None if active.shifts is None else active.shifts[:number]
+    fewer = ActiveItems(
+        engine.indexes[domain], active.positions[:number], active.coordinates[:number], active.quiet, shifts
+    )
     return trending._replace(active=fewer, features=trending.features[:number])

@@ -13,10 +13,12 @@ W = 3
 NONE = AddedScores(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
 
-def active_items(index, draw, count, spread=1.0):
+def active_items(index, draw, count, spread=1.0, *, shifted=False):
     positions = np.sort(draw.choice(len(index), count, replace=False))
     coordinates = (draw.normal(size=(count, W)) * spread).astype(np.float32)
-    return ActiveItems(index, positions, coordinates, draw.normal(size=W).astype(np.float32))
+    quiet = draw.normal(size=W).astype(np.float32)
+    shifts = draw.normal(size=(count, index.card.dim)).astype(np.float32) if shifted else None
+    return ActiveItems(index, positions, coordinates, quiet, shifts)
 
 
 def every_score(catalog, active, user, added, bids=None, weight=0.0):
@@ -24,6 +26,8 @@ def every_score(catalog, active, user, added, bids=None, weight=0.0):
     coordinates = np.tile(active.quiet, (len(catalog.vectors), 1))
     coordinates[active.positions] = active.coordinates
     vectors = np.concatenate([catalog.vectors.astype(np.float64), coordinates], axis=1)
+    if active.shifts is not None:
+        vectors[active.positions, : catalog.vectors.shape[1]] += active.shifts
     scores = (user @ vectors.T).max(axis=0)
     scores[added.positions] += added.scores
     return scores if bids is None else scores + weight * bids.logs
@@ -53,12 +57,13 @@ def assert_top(hits, scores, k, excluded=(), allowed=None):
     filtered=st.sampled_from([None, 3, 400, 4000]),
     weight=st.sampled_from([0.0, 0.0, 0.7]),
     spread=st.sampled_from([0.1, 1.0, 5.0]),
+    shifted=st.booleans(),
 )
 def test_the_top_is_that_of_scoring_every_item(
-    catalog, exact, seed, count, interests, k, num_added, num_excluded, filtered, weight, spread
+    catalog, exact, seed, count, interests, k, num_added, num_excluded, filtered, weight, spread, shifted
 ):
     draw = np.random.default_rng(seed)
-    active, num_items = active_items(exact, draw, count, spread), len(exact)
+    active, num_items = active_items(exact, draw, count, spread, shifted=shifted), len(exact)
     users = np.stack(
         [
             np.concatenate([catalog.queries[draw.choice(200, interests)], draw.normal(size=(interests, W))], axis=1)
@@ -83,6 +88,9 @@ def test_the_top_is_that_of_scoring_every_item(
     for query, top in enumerate(hits):
         scores = every_score(catalog, active, users[query], added[query], bids if weight else None, weight)
         assert_top(top, scores, k, excluded[query], allowed)
+        if interests == 1:
+            taste = catalog.vectors[top.positions] @ users[query, 0, :-W]
+            np.testing.assert_allclose(top.parts["taste"], taste, rtol=1e-3, atol=1e-3)
 
 
 def test_an_index_with_lists_finds_what_it_finds_by_taste(catalog, ivf):

@@ -13,7 +13,7 @@ from adi.errors import AdiError
 from adi.frames import html_of
 from adi.strict import Strict, describe
 
-FORMAT = 1
+FORMAT = 2
 """Incremented whenever the layout of a bundle changes; a bundle of another format is refused."""
 
 MANIFEST = "bundle.json"
@@ -79,7 +79,8 @@ class AudienceInfo(Strict):
 class TrendsInfo(Strict):
     """The graphs of a domain's trends: of the coordinates of items, and of the scores of co-clicks, where counted.
 
-    `audience` describes the audiences that the graph of coordinates takes; None: it takes none.
+    `audience` describes the audiences that the graph of coordinates takes; None: it takes none. Its last coordinates
+    are then what an item's audience adds to its vector.
     """
 
     items: str

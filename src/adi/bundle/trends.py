@@ -34,7 +34,10 @@ class TrendGraphs:
         self._co_clicks = None if info.co_clicks is None else _session(bundle / info.co_clicks)
 
     def coordinates(self, features: Array, audiences: Array | None = None) -> Array:
-        """Return the coordinates of items (m, W) from their trend features (m, T), and audiences (m, K, dim) if any."""
+        """Return the coordinates of items (m, W) from their trend features (m, T), and audiences (m, K, dim) if any.
+
+        With audiences, the last of them are what the audience adds to the item's vector (m, W + dim).
+        """
         inputs = {"features": features} if audiences is None else {"features": features, "audiences": audiences}
         (coordinates,) = self._items.run(None, inputs)
         return np.asarray(coordinates)
@@ -132,8 +135,11 @@ class Trends:
         audiences = self.clicks.audiences(domain, items[active])
         if audiences is not None:  # the last is that of a quiet item
             audiences = np.concatenate([audiences, np.zeros((1, *audiences.shape[1:]), dtype=np.float32)])
-        coordinates = graphs.coordinates(np.concatenate([features, quiet[None]]), audiences)
-        active_items = ActiveItems(self._indexes[domain], positions, coordinates[:-1], coordinates[-1])
+        coordinates, shifts = graphs.coordinates(np.concatenate([features, quiet[None]]), audiences), None
+        if audiences is not None:
+            coordinates, shifts = np.split(coordinates, [-audiences.shape[2]], axis=1)
+            shifts = shifts[:-1]
+        active_items = ActiveItems(self._indexes[domain], positions, coordinates[:-1], coordinates[-1], shifts)
         return Trending(active_items, features, quiet, items, counts, moment - self.clicks.info.delay)
 
     def _last_items(self, user: str) -> Sequence[tuple[int, int]]:

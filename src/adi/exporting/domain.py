@@ -11,7 +11,7 @@ from adi.data.arrays import Array
 from adi.data.bids import MOST_WEIGHT
 from adi.data.queries import Queries
 from adi.errors import AdiError
-from adi.exporting.graph import PaddedTower, export_tower
+from adi.exporting.graph import PaddedTower, export_tower, without_audience
 from adi.exporting.packing import PackedTables, padding_of
 from adi.exporting.trends import write_trends
 from adi.features.reader import FeatureReader
@@ -53,7 +53,7 @@ class DomainExport:
     ) -> None:
         self.bundle, self.scorer, self.reader, self.domain = bundle, scorer, reader, domain
         self.queries, self.settings = queries, settings
-        self.expected = scorer.user_vectors(domain, queries)  # (n, dim), or (n, interests, dim)
+        self.expected = without_audience(scorer.model, scorer.user_vectors(domain, queries))  # (n, dim + W) or more
         self.items = scorer.item_vectors(domain, scorer.corpora.retrievable(domain))  # (m, dim)
         self.tastes = self.expected[..., : self.items.shape[1]]  # without the weights of trends
         self.k = min(settings.k, len(self.items))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from adi.bundle.manifest import PaddedFeature
 from adi.models.tower import DOMAIN, feature_key
-from adi.models.two_tower import OneDomain
+from adi.models.two_tower import OneDomain, TwoTower
 from adi.nn.behaviours import padded_mean
 
 
@@ -18,7 +18,8 @@ class PaddedTower(nn.Module):
     """A domain's user tower without its embedding tables, on inputs padded as by `adi.bundle.user_tower.pad`.
 
     Shapes:
-        rows (R, S, E), of any value in empty slots; given (R, S) -> vectors (R, I, dim), of I interests
+        rows (R, S, E), of any value in empty slots; given (R, S) -> vectors (R, I, dim), of I interests; with trends
+        (R, I, dim + W), without the weights of audiences, which `ItemTrends` applies
     """
 
     def __init__(self, domain: OneDomain, padding: Sequence[PaddedFeature]) -> None:
@@ -37,6 +38,7 @@ class PaddedTower(nn.Module):
         columns = [self._column(*feature, f_domain) for feature in features]
         offsets = self.domain.offsets(rows.shape[0])
         vectors = self.towers.finish_users(tower.from_columns(columns, offsets), offsets)
+        vectors = without_audience(self.towers, vectors)
         return vectors if vectors.ndim == 3 else vectors[:, None]
 
     def _column(self, name: str, rows: Tensor, given: Tensor, f_domain: Tensor) -> Tensor:
@@ -49,17 +51,31 @@ class PaddedTower(nn.Module):
         return column
 
 
+def without_audience(model: TwoTower, users: Tensor) -> Tensor:
+    """Users' vectors without their weights of audiences, the last."""
+    return users[..., : users.shape[-1] - model.audience_dim]
+
+
 class ItemTrends(nn.Module):
-    """A domain's coordinates of items: trend features (count, T), audiences (count, K, dim) if any -> (count, W)."""
+    """A domain's coordinates of items: trend features (count, T), audiences (count, K, dim) if any -> (count, W).
+
+    With audiences, they are followed by what the audience adds to the item's vector (count, W + dim): a user's weights
+    of an audience are linear in the taste, so ``(M u) . a = u . (M' a)``, and a list needs no more numbers of an item
+    than without audiences.
+    """
 
     def __init__(self, domain: OneDomain) -> None:
         super().__init__()
         assert domain.towers.trends is not None
         self.tower, self.number = domain.towers.trends.items, domain.number
+        self.of_audience = domain.towers.trends.of_audience
 
     def forward(self, features: Tensor, audiences: Tensor | None = None) -> Tensor:
         coordinates: Tensor = self.tower(features, self.number, audiences)
-        return coordinates
+        if self.of_audience is None:
+            return coordinates
+        coordinates, audience = coordinates.tensor_split([self.tower.num_weights], dim=-1)
+        return torch.cat([coordinates, audience @ self.of_audience.weight], dim=-1)
 
 
 class CoClickTrends(nn.Module):

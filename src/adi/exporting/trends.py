@@ -48,7 +48,7 @@ def write_trends(bundle: Path, scorer: VectorScorer, domain: int) -> TrendsInfo:
     graphs = TrendGraphs(bundle, info)
     with torch.no_grad():
         exported = graphs.coordinates(features.numpy(), None if audiences is None else audiences.numpy())
-        pairs = [(exported, trends.items(features, part.number, audiences))]
+        pairs = [(exported, ItemTrends(part)(features, audiences))]
         if info.co_clicks is not None:
             scores = graphs.co_click_scores(co_clicks.numpy(), features.numpy())
             pairs.append((scores, trends.co_clicks(co_clicks, features, part.number)))

@@ -36,11 +36,16 @@ class ActiveItems:
         positions: of the active items (p,), ascending.
         coordinates: of the active items (p, W).
         quiet: the coordinates of every other item (W,).
+        shifts: what is added to the vectors of the active items (p, dim); None: nothing.
     """
 
-    def __init__(self, index: VectorIndex, positions: Array, coordinates: Array, quiet: Array) -> None:
-        self.index, self.positions, self.coordinates, self.quiet = index, positions, coordinates, quiet
-        self.vectors = np.concatenate([index.vectors(positions), coordinates], axis=1)  # (p, dim + W)
+    def __init__(
+        self, index: VectorIndex, positions: Array, coordinates: Array, quiet: Array, shifts: Array | None = None
+    ) -> None:
+        self.index, self.positions, self.coordinates = index, positions, coordinates
+        self.quiet, self.shifts = quiet, shifts
+        vectors = index.vectors(positions)
+        self.vectors = np.concatenate([vectors if shifts is None else vectors + shifts, coordinates], axis=1)
         self.is_active = np.zeros(len(index), dtype=bool)
         self.is_active[positions] = True
 
@@ -194,6 +199,8 @@ class _Candidates:
         is_active, rows = active.rows(positions)
         coordinates[is_active] = active.coordinates[rows]
         trends = self.user[:, dim:] @ coordinates.T  # (interests, n)
+        if active.shifts is not None:
+            trends[:, is_active] += self.user[:, :dim] @ active.shifts[rows].T
         trend = trends[0]
         if len(trends) > 1:
             interest = (self.user[:, :dim] @ active.index.vectors(positions).T + trends).argmax(axis=0)
