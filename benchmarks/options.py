@@ -1,6 +1,7 @@
 """Options that several benchmarks have, and the parsing of lists of sizes."""
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,12 @@ Steps = Annotated[int, typer.Option(min=1, help="Steps in each round.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of torch.")]
 BatchSize = Annotated[int, typer.Option(min=16, help="Samples in a batch.")]
 Uniform = Annotated[int, typer.Option(min=0, help="Negatives from each domain's corpus, beside those of the batch.")]
+MarketFolder = Annotated[Path, typer.Option(help="Keeps the bundle, of 1 GB by default, for the next call.")]
+Items = Annotated[int, typer.Option(min=1000, help="Items in each domain.")]
+Domains = Annotated[int, typer.Option(min=1, help="Domains.")]
+Dim = Annotated[int, typer.Option(min=2, help="Dimension of the vectors.")]
+K = Annotated[int, typer.Option("-k", min=1, max=1000, help="Items of each request.")]
+Calls = Annotated[int, typer.Option(min=1, help="Requests in each round.")]
 Device = Annotated[str, typer.Option(help="Where steps run: cpu, cuda, or cuda:N. Skipped where there is no such GPU.")]
 
 

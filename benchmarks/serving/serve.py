@@ -20,7 +20,7 @@ from adi.bundle.engine import BundleEngine
 from adi.data.arrays import Array
 from adi.index.build import IndexSettings
 from adi.index.searchers import faiss_threads
-from benchmarks.options import AsJson, Rounds
+from benchmarks.options import AsJson, Calls, Dim, Domains, Items, K, MarketFolder, Rounds
 from benchmarks.report import Report, Row, announce, show
 from benchmarks.serving.market import MarketSize, market_bundle
 from benchmarks.serving.peers import BundleIndexes, ExactScans, OneFilteredIndex, Peer, recall, recalls
@@ -43,16 +43,16 @@ WAYS = (SERVED, FEW, MANY, BODIES, FAISS, FILTERED, SCAN)
 
 
 def serve(
-    folder: Annotated[Path, typer.Option(help="Keeps the bundle, of 1 GB by default, for the next call.")],
-    items: Annotated[int, typer.Option(min=1000, help="Items in each domain.")] = 2_240_000,
-    domains: Annotated[int, typer.Option(min=1, help="Domains.")] = 3,
-    dim: Annotated[int, typer.Option(min=2, help="Dimension of the vectors.")] = 64,
+    folder: MarketFolder,
+    items: Items = 2_240_000,
+    domains: Domains = 3,
+    dim: Dim = 64,
     active: Annotated[
         int, typer.Option(min=0, help="Items that are clicked now, of a model with trends; 0: a model without.")
     ] = 0,
-    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Items of each request.")] = 500,
+    k: K = 500,
     rounds: Rounds = 5,
-    calls: Annotated[int, typer.Option(min=1, help="Requests in each round.")] = 256,
+    calls: Calls = 256,
     as_json: AsJson = False,
 ) -> None:
     """Time, recall and memory of a simulated market as large as the paper's, served over HTTP, beside faiss alone.

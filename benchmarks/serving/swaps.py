@@ -23,7 +23,7 @@ from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import MANIFEST, read_bundle_info
 from adi.errors import AdiError
 from adi.index.build import IndexSettings
-from benchmarks.options import AsJson
+from benchmarks.options import AsJson, Items
 from benchmarks.report import Report, Row, announce, show
 from benchmarks.serving.market import MarketSize, market_bundle
 from benchmarks.serving.server import Server, request, request_body, serving
@@ -62,7 +62,7 @@ class Look:
 
 def swaps(
     folder: Annotated[Path, typer.Option(help="Keeps the two bundles for the next call.")],
-    items: Annotated[int, typer.Option(min=1000, help="Items in each domain.")] = 20_000,
+    items: Items = 20_000,
     seconds: Annotated[float, typer.Option(min=1, help="How long clients send requests.")] = 60,
     swaps: Annotated[int, typer.Option(min=1, help="Bundles that go live meanwhile.")] = 10,
     as_json: AsJson = False,

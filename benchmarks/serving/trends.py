@@ -1,6 +1,5 @@
 """Lists with trends beside lists by taste alone from the same index, as the number of active items grows."""
 
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -12,21 +11,21 @@ from adi.errors import ArgumentError
 from adi.index.active_items import ActiveItems
 from adi.index.build import IndexSettings
 from adi.retrieval.retriever import Retriever
-from benchmarks.options import AsJson, Rounds
+from benchmarks.options import AsJson, Calls, Dim, Domains, Items, K, MarketFolder, Rounds
 from benchmarks.report import Report, Row, show
 from benchmarks.serving.market import MarketSize, market_bundle
 from benchmarks.timing import Task, in_turns
 
 
 def trends(
-    folder: Annotated[Path, typer.Option(help="Keeps the bundle, of 1 GB by default, for the next call.")],
-    items: Annotated[int, typer.Option(min=1000, help="Items in each domain.")] = 2_240_000,
-    domains: Annotated[int, typer.Option(min=1, help="Domains.")] = 3,
-    dim: Annotated[int, typer.Option(min=2, help="Dimension of the vectors.")] = 64,
+    folder: MarketFolder,
+    items: Items = 2_240_000,
+    domains: Domains = 3,
+    dim: Dim = 64,
     active: Annotated[int, typer.Option(min=1, help="Items that are clicked now, the most of them.")] = 100_000,
-    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Items of each request.")] = 500,
+    k: K = 500,
     rounds: Rounds = 5,
-    calls: Annotated[int, typer.Option(min=1, help="Requests in each round.")] = 256,
+    calls: Calls = 256,
     as_json: AsJson = False,
 ) -> None:
     """Time of a request in Python with trends and without, one after the other on all cores.

@@ -42,7 +42,7 @@ class Metrics:
         self.clicks_ignored = counter(
             "adi_clicks_ignored",
             "Clicks that the counters of an arm ignored: from the future, a duplicate, before the end of the bundle's "
-            "log (old), or of an item or domain that it lacks (unknown).",
+            "log (old), of an item or domain that it lacks (unknown), or of another form (malformed).",
             ["arm", "reason"],
         )
         self.trends_age = gauge("adi_trends_age_seconds", "Seconds since an arm's counters had all clicks.", ["arm"])
