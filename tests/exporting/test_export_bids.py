@@ -91,7 +91,7 @@ def test_at_the_middle_weight_bids_spread_as_widely_as_scores(run, bundle) -> No
     """By the standard deviation over the items of a domain, that of scores averaged over the queries."""
     info, retriever = read_bundle_info(bundle), Retriever(bundle)
     logs = np.load(bundle / info.domains["search"].bids.file)
-    queries = export_module._sample_queries(Dataset(Retriever(run).dataset.folder), 0, 256)
+    queries = export_module.sample_queries(Dataset(Retriever(run).dataset.folder), 0, 256)
     corpus = retriever.engine.items(0)
     hits = retriever.engine.search(0, queries, 100, excluded=[corpus[:0]] * len(queries))
     spread = np.mean([top.scores.std() for top in hits])

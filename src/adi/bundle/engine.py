@@ -89,6 +89,10 @@ class BundleEngine:
             raise AdiError("the model's user vectors are not finite. Export a run whose training has not diverged.")
         return vectors
 
+    def tastes(self, domain: int, queries: Queries) -> Array:
+        """See `Engine.tastes`."""
+        return self.vectors(domain, queries)[:, :, : self.indexes[domain].card.dim]
+
     def search(
         self,
         domain: int,
@@ -123,7 +127,7 @@ class BundleEngine:
                     bid_weight=bid_weight,
                     threads=THREAD_BUDGET.share(),
                 )
-        vectors = vectors[:, :, : self.indexes[domain].card.dim]  # without the weights of trends
+        vectors = vectors[:, :, : self.indexes[domain].card.dim]
         width = k + max((len(positions) for positions in excluded), default=0)
         with THREAD_BUDGET.active():
             scores, positions = self.indexes[domain].search(

@@ -7,6 +7,8 @@ import typer
 
 from adi.cli.options import ModelPath, Prepared
 from adi.cli.show import ERR, other_data, plain_table, progress_bar, say, say_json
+from adi.cli.stores import copy_to_store
+from adi.errors import ArgumentError
 
 if TYPE_CHECKING:
     from adi.retrieval.retriever import Retriever
@@ -36,14 +38,30 @@ BidWeight = Annotated[float, typer.Option(help="Rank by score + WEIGHT · log bi
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a complete run.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write; must be missing or empty.")],
+    out: Annotated[
+        str,
+        typer.Option("--out", help="Folder to write, which must be missing or empty; or the address of a store."),
+    ],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="bundle, which adi serves; or a copy of the items for parquet, milvus, qdrant or vespa.",
+            metavar="KIND",
+        ),
+    ] = "bundle",
     target: Annotated[float, typer.Option(help="Recall@k that each index must reach against exact search.")] = 0.99,
     k: Annotated[int, typer.Option("-k", help="The k of that recall.")] = 100,
     exact_below: Annotated[
-        int, typer.Option(help="Domains with fewer items get an exact index, others an approximate one.")
+        int,
+        typer.Option(help="Of a bundle: domains with fewer items get an exact index, others an approximate one."),
     ] = 100_000,
     bid: Annotated[
-        str | None, typer.Option(help="The items' attribute that holds their bids, for requests with a bid weight.")
+        str | None,
+        typer.Option(help="Of a bundle: the items' attribute that holds their bids, for requests with a bid weight."),
+    ] = None,
+    alias: Annotated[str, typer.Option(help="In a store: the name by which the items are asked for.")] = "adi",
+    attributes: Annotated[
+        str | None, typer.Option(help="In a store: the items' attributes, such as category,price.", show_default="all")
     ] = None,
     model: ModelPath = None,
     prepared: Prepared = None,
@@ -51,8 +69,16 @@ def export(
 ) -> None:
     """Export a run as a bundle: everything needed to serve it, compared with the run before it is published.
 
+    With --to, copy its items into a vector store that you have already, and search there before they are published.
+
     Example: [bold]adi export run --out bundle[/]
     """
+    if to != "bundle":
+        if bid is not None:
+            raise ArgumentError("bid", "a store has no bids; adi serve ranks with them, from a bundle.")
+        names = None if attributes is None else [name for name in attributes.split(",") if name]
+        copy_to_store(run, to, out, alias, names, target, k, model, prepared, as_json=as_json)
+        return
     from adi.exporting.export import export as export_run
     from adi.exporting.export import planned_size
 
@@ -64,7 +90,7 @@ def export(
             f"{size(planned.bytes)} of vectors."
         )
     with progress_bar() as progress:
-        info = export_run(run, out, settings=settings, bid=bid, model=model, prepared=prepared, progress=progress)
+        info = export_run(run, Path(out), settings=settings, bid=bid, model=model, prepared=prepared, progress=progress)
     if as_json:
         say_json(info.model_dump(mode="json"))
         return

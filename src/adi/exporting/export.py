@@ -54,7 +54,7 @@ def planned_size(
 ) -> PlannedSize:
     """Return the size of the indexes of a run's bundle; raises `AdiError` for the run and settings as `export` does."""
     settings = _checked_settings(settings)
-    _, dataset, scorers = _open(Path(run), model, prepared)
+    _, dataset, scorers = open_vectors(Path(run), model, prepared)
     items = [len(dataset.corpora.retrievable(domain)) for domain in range(len(dataset.domains))]
     dim = scorers[0].item_vectors(0, dataset.corpora.retrievable(0)[:1]).shape[1]
     size = sum(count * dim * (4 if count < settings.exact_below else 2) for count in items)  # float32, or fp16
@@ -93,7 +93,7 @@ def export(
     below its target, and a bundle that does not answer as the run does.
     """
     settings = _checked_settings(settings)
-    info, dataset, scorers = _open(Path(run), model, prepared)
+    info, dataset, scorers = open_vectors(Path(run), model, prepared)
     check_audiences(scorers)
     bids = [None if bid is None else log_bids(dataset, domain, bid) for domain in range(len(dataset.domains))]
     with reporting(progress) as report, new_folder(Path(out)) as bundle:
@@ -104,7 +104,7 @@ def export(
         for domain, (name, scorer) in enumerate(zip(dataset.domains, scorers, strict=True)):
             report("exporting domains", domain, len(scorers))
             try:
-                sample = _sample_queries(dataset, domain, queries)
+                sample = sample_queries(dataset, domain, queries)
                 domains[name] = DomainExport(bundle, scorer, reader, domain, sample, settings).write(
                     tables, bids[domain]
                 )
@@ -133,7 +133,7 @@ def export(
         engine = BundleEngine(bundle)  # raises for a bundle that cannot be opened
         if clicks is not None:
             for domain, scorer in enumerate(scorers):
-                check_trends(engine, scorer, domain, _sample_queries(dataset, domain, TRENDS_QUERIES), clicks, settings)
+                check_trends(engine, scorer, domain, sample_queries(dataset, domain, TRENDS_QUERIES), clicks, settings)
     return manifest
 
 
@@ -146,7 +146,7 @@ def _checked_settings(settings: IndexSettings | Mapping[str, Any] | None) -> Ind
         raise ArgumentError("settings", describe(error, IndexSettings)) from None
 
 
-def _open(
+def open_vectors(
     run: Path, model: str | Model | None, prepared: str | Path | None
 ) -> tuple[RunInfo, Dataset, list[VectorScorer]]:
     """Open a run, with the scorer of each domain; raises `AdiError` for a model without vectors."""
@@ -160,7 +160,7 @@ def _open(
     return info, dataset, scorers
 
 
-def _sample_queries(dataset: Dataset, domain: int, most: int) -> Queries:
+def sample_queries(dataset: Dataset, domain: int, most: int) -> Queries:
     """Return real queries of a domain: some of its test rows, evenly spaced, or some of all users if it has none."""
     rows = dataset.rows("test")
     rows = rows[dataset.targets("test", rows)[2] == domain]

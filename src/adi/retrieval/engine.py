@@ -32,6 +32,13 @@ class Engine(Protocol):
         """Return the numbers of the items that can be retrieved in a domain (m,), ascending."""
         ...
 
+    def tastes(self, domain: int, queries: Queries) -> Array:
+        """Return the vectors of n queries, all of one domain (n, interests, dim), without weights of trends.
+
+        Raises `AdiError` for an engine that scores without them.
+        """
+        ...
+
     def search(
         self,
         domain: int,

@@ -91,6 +91,28 @@ class Retriever:
             raise result
         return result
 
+    def user_vectors(
+        self,
+        domain: str,
+        *,
+        user: str | None = None,
+        history: Sequence[str] | None = None,
+        recent: Sequence[tuple[str, str]] = (),
+        context: Mapping[str, str] | None = None,
+    ) -> Array:
+        """Return a user's vectors in a domain, one for each interest (interests, dim), from a bundle.
+
+        The score of an item is the highest inner product with them; a copy of the items in a vector store is searched
+        with each (`adi export --to`). A model with trends has more to say of an item, which `retrieve` adds.
+
+        Raises `AdiError` as `retrieve` does, and for a run.
+        """
+        request = Request(domain, user=user, history=history, recent=recent, context=context or {})
+        vector: Array = self.engine.tastes(self.domain_number(domain), self._queries(request, [self._parse(request)]))[
+            0
+        ]
+        return vector
+
     def answer(self, requests: Sequence[Request]) -> list[TopK | AdiError]:
         """Return the result of each request, or the error that `retrieve` would raise for it.
 
@@ -161,16 +183,7 @@ class Retriever:
     def _search(self, shared: Request, batch: Sequence["_Parsed"]) -> list[TopK]:
         """Answer a batch of n requests that share the arguments of `Request.batch_key`."""
         domain = self.domain_number(shared.domain)
-        corpus = self.engine.items(domain)
-        histories, clicks = self._histories(batch), self.dataset.clicks("frozen")
-        queries = Queries(
-            np.asarray([request.user for request in batch]),
-            np.full(len(batch), domain),
-            histories,
-            {name: np.concatenate([request.context[name] for request in batch]) for name in batch[0].context},
-            None if clicks is None else np.full(len(batch), clicks.end),
-            clicks,
-        )
+        corpus, queries = self.engine.items(domain), self._queries(shared, batch)
         allowed = None
         if shared.filter is not None:
             lap("features")
@@ -181,7 +194,7 @@ class Retriever:
             queries,
             shared.k,
             allowed=allowed,
-            excluded=[positions_in(corpus, items) for items in _excluded_items(batch, histories)],
+            excluded=[positions_in(corpus, items) for items in _excluded_items(batch, queries.histories)],
             bid_weight=shared.bid_weight,
         )
         lap("index")
@@ -195,6 +208,18 @@ class Retriever:
             begin = end
         lap("output")
         return results
+
+    def _queries(self, shared: Request, batch: Sequence["_Parsed"]) -> Queries:
+        """Return a batch of n requests in one domain as queries at the end of the log."""
+        clicks = self.dataset.clicks("frozen")
+        return Queries(
+            np.asarray([request.user for request in batch]),
+            np.full(len(batch), self.domain_number(shared.domain)),
+            self._histories(batch),
+            {name: np.concatenate([request.context[name] for request in batch]) for name in batch[0].context},
+            None if clicks is None else np.full(len(batch), clicks.end),
+            clicks,
+        )
 
     def _histories(self, batch: Sequence["_Parsed"]) -> Histories:
         """Return each user's history: that of the log, unless the request replaces it, then the request's events."""

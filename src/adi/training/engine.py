@@ -10,7 +10,7 @@ from torch import Tensor
 from adi.data.arrays import Array
 from adi.data.bids import log_bids
 from adi.data.queries import Queries
-from adi.errors import ArgumentError
+from adi.errors import AdiError, ArgumentError
 from adi.index.allowed import AllowedItems
 from adi.index.topk import Hits
 from adi.models.model import Model
@@ -67,6 +67,10 @@ class RunEngine:
         if domain not in self._log_bids:
             self._log_bids[domain] = torch.from_numpy(log_bids(self.dataset, domain, self.bid))
         return self._log_bids[domain]
+
+    def tastes(self, domain: int, queries: Queries) -> Array:
+        """See `Engine.tastes`; a run has them in its bundle alone."""
+        raise AdiError(f"{self.version}: a run. Its bundle has the vectors of users: adi export {self.version}")
 
     def search(
         self,
