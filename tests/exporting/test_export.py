@@ -173,7 +173,7 @@ def test_a_bundle_of_another_format_is_refused(bundle: Path) -> None:
     path = bundle / "bundle.json"
     info = json.loads(path.read_text())
     path.write_text(json.dumps(info | {"format": 99}))
-    with pytest.raises(AdiError, match=r"format 99, and this adi reads format 1\. Export the bundle again"):
+    with pytest.raises(AdiError, match=r"format 99, and this adi reads format 2\. Export the bundle again"):
         BundleEngine(bundle)
     path.write_text(json.dumps(info | {"colour": "red"}))
     with pytest.raises(AdiError, match=r"not a manifest that this adi wrote: .*colour"):

@@ -11,7 +11,8 @@ from adi.data.arrays import Array
 from adi.data.bids import MOST_WEIGHT
 from adi.data.queries import Queries
 from adi.errors import AdiError
-from adi.exporting.graph import PaddedTower, export_tower, without_audience
+from adi.exporting.graph import PaddedTower, without_audience
+from adi.exporting.graphs import Graphs, leading
 from adi.exporting.packing import PackedTables, padding_of
 from adi.exporting.trends import write_trends
 from adi.features.reader import FeatureReader
@@ -37,6 +38,7 @@ class DomainExport:
     """Writes a domain into a bundle, and checks it on real queries.
 
     Args:
+        graphs: writes the graphs of all domains.
         reader: reads the features of the bundle's data.
         queries: of the domain, to tune and confirm its index and to compare its answers with the model's.
         settings: of the index.
@@ -45,13 +47,15 @@ class DomainExport:
     def __init__(
         self,
         bundle: Path,
+        graphs: Graphs,
         scorer: VectorScorer,
         reader: FeatureReader,
         domain: int,
         queries: Queries,
         settings: IndexSettings,
     ) -> None:
-        self.bundle, self.scorer, self.reader, self.domain = bundle, scorer, reader, domain
+        self.bundle, self.graphs, self.scorer = bundle, graphs, scorer
+        self.reader, self.domain = reader, domain
         self.queries, self.settings = queries, settings
         self.expected = without_audience(scorer.model, scorer.user_vectors(domain, queries))  # (n, dim + W) or more
         self.items = scorer.item_vectors(domain, scorer.corpora.retrievable(domain))  # (m, dim)
@@ -83,17 +87,21 @@ class DomainExport:
             index=place,
             parity=Parity(queries=len(users), k=self.k, vectors=difference, recall=recall),
             bids=None if log_bids is None else self._write_bids(index, users, log_bids),
-            trends=write_trends(self.bundle, self.scorer, self.domain) if self.scorer.model.has_trends else None,
+            trends=write_trends(self.bundle, self.graphs, self.scorer, self.domain)
+            if self.scorer.model.has_trends
+            else None,
         )
 
     def _write_tower(self, tables: PackedTables) -> TowerInfo:
         """Write the tables and the graph of the user tower."""
         model = self.scorer.model
-        domain = model.of_one_domain(int(self.scorer.domain_codes[self.domain]))
+        domain = leading(model.of_one_domain(int(self.scorer.domain_codes[self.domain])))
         file, first = tables.write(model, domain.first)
         padding = padding_of(self.reader.user_features, first, tables.dataset)
         tower = TowerInfo(tables=file, graph=f"towers/{self.domain}.onnx", slots=padding)
-        export_tower(PaddedTower(domain, padding), model.tables.embedding_dim, self.bundle / tower.graph)
+        slots = sum(feature.width for feature in padding)
+        inputs = {"rows": torch.zeros(4, slots, model.tables.embedding_dim), "given": torch.ones(4, slots)}
+        self.graphs.write(PaddedTower(domain, padding), inputs, "vectors", self.bundle / tower.graph)
         return tower
 
     def _checked_difference(self, users: Array) -> float:

@@ -22,6 +22,7 @@ from adi.data.queries import Queries
 from adi.errors import AdiError, ArgumentError
 from adi.exporting.data import write_data
 from adi.exporting.domain import DomainExport, evenly_spaced
+from adi.exporting.graphs import Graphs
 from adi.exporting.packing import PackedTables
 from adi.exporting.trends import TRENDS_QUERIES, check_audiences, check_trends
 from adi.features.reader import FeatureReader
@@ -99,13 +100,13 @@ def export(
     with reporting(progress) as report, new_folder(Path(out)) as bundle:
         write_data(dataset, bundle / DATA)
         write_provenance(Path(run), bundle)
-        tables, reader = PackedTables(bundle, dataset), FeatureReader(Dataset(bundle / DATA))
+        tables, graphs, reader = PackedTables(bundle, dataset), Graphs(), FeatureReader(Dataset(bundle / DATA))
         domains = {}
         for domain, (name, scorer) in enumerate(zip(dataset.domains, scorers, strict=True)):
             report("exporting domains", domain, len(scorers))
             try:
                 sample = sample_queries(dataset, domain, queries)
-                domains[name] = DomainExport(bundle, scorer, reader, domain, sample, settings).write(
+                domains[name] = DomainExport(bundle, graphs, scorer, reader, domain, sample, settings).write(
                     tables, bids[domain]
                 )
             except AdiError as error:

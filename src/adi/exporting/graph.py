@@ -1,9 +1,6 @@
-"""ONNX graphs of a domain: its user tower, from padded rows of the embedding tables to user vectors, and its trends."""
+"""Networks of a domain that become graphs: the user tower, from padded rows of embeddings to vectors, and trends."""
 
-import logging
-import warnings
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -89,38 +86,3 @@ class CoClickTrends(nn.Module):
     def forward(self, co_clicks: Tensor, features: Tensor) -> Tensor:
         scores: Tensor = self.score(co_clicks, features, self.number)
         return scores
-
-
-def export_tower(tower: PaddedTower, embedding_dim: int, path: Path) -> None:
-    """Write a user tower as a graph: inputs `rows` and `given`, output `vectors`, for any number of queries."""
-    slots = sum(tower.widths)
-    inputs = {"rows": torch.zeros(4, slots, embedding_dim), "given": torch.ones(4, slots)}
-    export_graph(tower, inputs, "vectors", path)
-
-
-def export_graph(module: nn.Module, inputs: Mapping[str, Tensor], output: str, path: Path) -> None:
-    """Write a module as a graph with inputs and an output of the given names, of any length of the first axis.
-
-    Args:
-        inputs: an example of each input, in the order of the module's.
-    """
-    count = torch.export.Dim("count", min=1)
-    path.parent.mkdir(exist_ok=True)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # else it names packages that are not needed
-    with warnings.catch_warnings():
-        # Raised within torch 2.13's exporter, about torch's own classes.
-        warnings.filterwarnings("ignore", r"# The axis name: count will not be used", UserWarning)
-        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
-        program = torch.onnx.export(
-            module.eval(),
-            tuple(inputs.values()),
-            dynamo=True,
-            verbose=False,
-            dynamic_shapes={name: {0: count} for name in inputs},
-            input_names=list(inputs),
-            output_names=[output],
-        )
-    assert program is not None
-    for node in program.model.graph:  # torch notes the lines of code, with the path of this installation
-        node.metadata_props.clear()
-    program.save(path)

@@ -13,7 +13,8 @@ from adi.bundle.trends import TrendGraphs
 from adi.data.clicks import ClickLog
 from adi.data.queries import Queries
 from adi.errors import AdiError
-from adi.exporting.graph import CoClickTrends, ItemTrends, export_graph
+from adi.exporting.graph import CoClickTrends, ItemTrends
+from adi.exporting.graphs import Graphs, leading
 from adi.index.build import IndexSettings
 from adi.models.vectors import VectorScorer
 
@@ -26,10 +27,10 @@ TOLERANCE = 1e-4
 SCORES_AT_ONCE = 1 << 26
 
 
-def write_trends(bundle: Path, scorer: VectorScorer, domain: int) -> TrendsInfo:
+def write_trends(bundle: Path, graphs: Graphs, scorer: VectorScorer, domain: int) -> TrendsInfo:
     """Write the graphs of a domain's trends. Raises `AdiError` where one of them does not answer as the model does."""
     part = scorer.model.of_one_domain(int(scorer.domain_codes[domain]))
-    trends = part.towers.trends
+    first, trends = leading(part), part.towers.trends
     assert trends is not None
     num_features, num_values = trends.items.hidden.shared.in_features, trends.co_clicks.weight.shape[1]
     rng, dim = torch.Generator().manual_seed(domain), trends.items.audience_dim
@@ -41,16 +42,16 @@ def write_trends(bundle: Path, scorer: VectorScorer, domain: int) -> TrendsInfo:
         audience=AudienceInfo(dim=dim, by_domain=scorer.model.tables_by_domain) if dim else None,
     )
     inputs = {"features": features} if audiences is None else {"features": features, "audiences": audiences}
-    export_graph(ItemTrends(part), inputs, "coordinates", bundle / info.items)
+    graphs.write(ItemTrends(first), inputs, "coordinates", bundle / info.items)
     if info.co_clicks is not None:
         inputs = {"co_clicks": co_clicks, "features": features}
-        export_graph(CoClickTrends(part), inputs, "scores", bundle / info.co_clicks)
-    graphs = TrendGraphs(bundle, info)
+        graphs.write(CoClickTrends(first), inputs, "scores", bundle / info.co_clicks)
+    written = TrendGraphs(bundle, info)
     with torch.no_grad():
-        exported = graphs.coordinates(features.numpy(), None if audiences is None else audiences.numpy())
+        exported = written.coordinates(features.numpy(), None if audiences is None else audiences.numpy())
         pairs = [(exported, ItemTrends(part)(features, audiences))]
         if info.co_clicks is not None:
-            scores = graphs.co_click_scores(co_clicks.numpy(), features.numpy())
+            scores = written.co_click_scores(co_clicks.numpy(), features.numpy())
             pairs.append((scores, trends.co_clicks(co_clicks, features, part.number)))
     for exported, expected in pairs:
         difference = float(np.abs(exported - expected.numpy()).max() / expected.abs().max())

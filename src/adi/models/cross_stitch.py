@@ -11,11 +11,12 @@ from adi.models.settings import TowerSettings
 from adi.nn.cross_stitch import CrossStitch
 from adi.nn.domain_linear import DomainLinear
 from adi.nn.domain_parameter import by_domain, split_by_domain
+from adi.nn.domain_state import DomainState, exchanged
 from adi.nn.feature_sum import FeatureSum
 from adi.nn.mlp import MLP
 
 
-class StitchedLayer(nn.Module):
+class StitchedLayer(DomainState):
     """One layer of every domain's network, then the unit that mixes them: D tensors (R, before) -> D of (R, after)."""
 
     def __init__(self, before: int, after: int, num_domains: int, settings: TowerSettings) -> None:
@@ -30,6 +31,12 @@ class StitchedLayer(nn.Module):
         outputs = [network(h, offsets) for network, h in zip(self.networks, hidden, strict=True)]
         mixed: tuple[Tensor, ...] = self.stitch(outputs)
         return mixed
+
+    def exchange(self, first: int, second: int) -> None:
+        networks = self.networks
+        networks[first], networks[second] = networks[second], networks[first]
+        mixed_by_row = exchanged(self.stitch.weight, first, second)
+        self.stitch.weight = nn.Parameter(exchanged(mixed_by_row.T, first, second).T)
 
 
 class CrossStitchBackbone(nn.Module):

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from adi.nn.domain_parameter import split_by_domain
+from adi.nn.domain_state import DomainState, exchanged
 
 
-class DomainCentering(nn.Module):
+class DomainCentering(DomainState):
     """``y = x - E[x | d]``: subtracts the mean vector of the sample's domain.
 
     Not in the paper. Users' vectors that are 0 on average in a domain cannot say which items are popular there, only
@@ -46,3 +47,6 @@ class DomainCentering(nn.Module):
                 self.mean[domain].lerp_(mean, self.momentum)
             centred.append(part - mean)
         return torch.cat(centred) if centred else x
+
+    def exchange(self, first: int, second: int) -> None:
+        self.mean = exchanged(self.mean, first, second)

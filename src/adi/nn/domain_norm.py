@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adi.nn.domain_parameter import DomainParameter, by_domain, split_by_domain
+from adi.nn.domain_state import DomainState, exchanged
 
 
-class DomainNorm(nn.Module):
+class DomainNorm(DomainState):
     """DSBN (ADI eq. 19, 20): ``scale^(d) (x - mean^(d)) / √(variance^(d) + eps) + shift^(d)`` for samples of domain d.
 
     In training, mean and (biased) variance are those of the domain's rows in the batch, and the domain's running
@@ -61,6 +62,10 @@ class DomainNorm(nn.Module):
     def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
         parts = split_by_domain(x, offsets)
         return by_domain(offsets, lambda d, _: self._normalise(parts[d], d))
+
+    def exchange(self, first: int, second: int) -> None:
+        self.running_mean = exchanged(self.running_mean, first, second)
+        self.running_variance = exchanged(self.running_variance, first, second)
 
     def _normalise(self, x: Tensor, domain: int) -> Tensor:
         mean, variance = self.running_mean[domain], self.running_variance[domain]  # views: batch_norm updates them

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from adi.nn.domain_product import SliceParameters
+from adi.nn.domain_state import DomainState
 
 Initialiser = Callable[[Tensor], Tensor | None]
 """Fills a tensor in place, as the functions of `torch.nn.init` do; its return value is ignored."""
 
 
-class DomainParameter(nn.Module):
+class DomainParameter(DomainState):
     """One weight of the given shape per domain.
 
     Each domain's weight is a separate parameter, not a row of one tensor. A domain absent from the batch therefore
@@ -60,6 +61,11 @@ class DomainParameter(nn.Module):
     def forward(self, domain: int) -> Tensor:
         """The weight of domain 0 … D - 1, of the given shape."""
         return self.of_slices([domain])[0]
+
+    def exchange(self, first: int, second: int) -> None:
+        values = self.values if self.shared is None else self.deltas
+        if self.num_domains > 1:
+            values[first], values[second] = values[second], values[first]
 
     def of_slices(self, domains: Sequence[int]) -> SliceParameters:
         """The weights of `domains`, for slices of a batch that each belong to one domain."""

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from adi.nn.domain_state import DomainState, exchanged
+
 HIDDEN = 32
 GATE = 0.1
 """The gates of audiences at the start."""
@@ -12,7 +14,7 @@ LEAST_SHARE = 1e-4
 """Added to a share of co-clicks before its logarithm."""
 
 
-class DomainHidden(nn.Module):
+class DomainHidden(DomainState):
     """A hidden layer whose bias depends on the domain: ``relu(W x + b + b^(d))``, ``b^(d)`` starting at 0.
 
     Shapes:
@@ -27,6 +29,9 @@ class DomainHidden(nn.Module):
     def forward(self, x: Tensor, domain: int) -> Tensor:
         hidden = functional.linear(x, self.shared.weight, self.shared.bias + self.by_domain[domain])
         return hidden.relu_()  # in place: a step has hundreds of thousands of rows
+
+    def exchange(self, first: int, second: int) -> None:
+        self.by_domain = nn.Parameter(exchanged(self.by_domain, first, second))
 
 
 class TrendTower(nn.Module):
@@ -82,7 +87,7 @@ class TrendTower(nn.Module):
         return coordinates, self.gates(hidden) if self.audience_dim else None
 
 
-class CoClickScore(nn.Module):
+class CoClickScore(DomainState):
     """The score of an item's co-clicks with a user's last items, given what is known of the item.
 
     It is added to the pairs that have co-clicks, and 0 for all others: ``w^(d) . c + W2 relu(W1 [c, t] + b^(d))``, c
@@ -108,3 +113,6 @@ class CoClickScore(nn.Module):
         hidden = self.hidden(torch.cat([logs, features], dim=1), domain)
         scores: Tensor = self.output(hidden)[:, 0] + logs @ self.weight[domain]
         return scores
+
+    def exchange(self, first: int, second: int) -> None:
+        self.weight = nn.Parameter(exchanged(self.weight, first, second))
