@@ -5,7 +5,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from adi.errors import AdiError
+from adi.errors import AdiError, ArgumentError
+from adi.retrieval import list_files
 from adi.retrieval import retrieve_all as module
 from adi.retrieval.retrieve_all import SCHEMA, retrieve_all
 from adi.retrieval.retriever import Retriever
@@ -83,3 +84,69 @@ def test_a_failure_leaves_nothing(retriever, tmp_path) -> None:
     out.touch()
     with pytest.raises(AdiError, match=r"top\.parquet: exists\. Remove it"):
         retrieve_all(retriever, out)
+
+
+@pytest.fixture
+def small_files(monkeypatch) -> None:
+    monkeypatch.setattr(list_files, "USERS_PER_FILE", 3)
+    monkeypatch.setattr(module, "USERS_AT_ONCE", 2)
+
+
+def rows_of(folder: Path) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = pq.read_table(folder, partitioning="hive").select(SCHEMA.names).to_pylist()
+    return sorted(rows, key=lambda row: (str(row["domain"]), str(row["user"])))
+
+
+@pytest.mark.usefixtures("small_files")
+def test_parts_of_a_folder_are_the_lists_of_one_file(retriever, tmp_path) -> None:
+    retrieve_all(retriever, tmp_path / "top.parquet", k=3, progress=False)
+    expected = sorted(pq.read_table(tmp_path / "top.parquet").to_pylist(), key=lambda row: (row["domain"], row["user"]))
+    written = [retrieve_all(retriever, tmp_path / "top", k=3, part=(number, 3), progress=False) for number in (1, 2, 3)]
+    assert (sum(written), all(written)) == (len(expected), True)
+    assert rows_of(tmp_path / "top") == expected
+    assert {len(pq.read_table(path)) for path in (tmp_path / "top").rglob("*.parquet")} <= {1, 2, 3}
+
+
+@pytest.mark.usefixtures("small_files")
+def test_the_same_call_goes_on_after_an_interruption(retriever, tmp_path) -> None:
+    calls: list[str] = []
+
+    def interrupt(domain: str, done: int, of: int) -> None:
+        calls.append(domain)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        retrieve_all(retriever, tmp_path / "top", progress=interrupt)
+    there = {path: path.stat().st_mtime_ns for path in (tmp_path / "top").rglob("*.parquet")}
+    assert there
+    rows = retrieve_all(retriever, tmp_path / "top", progress=False)
+    kept = sum(len(pq.read_table(path)) for path in there)
+    assert (rows, kept > 0) == (len(retriever.dataset.users) * len(retriever.dataset.domains) - kept, True)
+    assert {path: path.stat().st_mtime_ns for path in there} == there
+    assert retrieve_all(retriever, tmp_path / "top", progress=False) == 0
+    assert not list((tmp_path / "top").rglob("*.partial"))
+
+
+def test_a_folder_with_other_lists_is_refused(retriever, tmp_path) -> None:
+    retrieve_all(retriever, tmp_path / "top", k=3, progress=False)
+    with pytest.raises(ArgumentError, match=r"holds lists of another request, which differs in users, k\. Choose"):
+        retrieve_all(retriever, tmp_path / "top", k=4, users=["ana"], progress=False)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").touch()
+    with pytest.raises(ArgumentError, match=r"other: holds something else\. Choose another folder"):
+        retrieve_all(retriever, tmp_path / "other", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("out", "part", "message"),
+    [
+        ("top", (0, 2), r"part: 0/2; give one of 1/2 to 2/2"),
+        ("top", (3, 2), r"part: 3/2; give one of 1/2 to 2/2"),
+        ("top.parquet", (1, 2), r"part: .*top\.parquet is one file, without parts\. Give a folder"),
+    ],
+)
+def test_bad_parts(retriever, tmp_path, out, part, message) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        retrieve_all(retriever, tmp_path / out, part=part, progress=False)
+    assert not (tmp_path / out).exists()

@@ -179,7 +179,9 @@ def retrieve(
 
 def retrieve_all(
     path: Annotated[Path, typer.Argument(help="Folder of a bundle, or of a complete run.")],
-    out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="NAME.parquet, or a folder of such files, in which the same command goes on.")
+    ],
     users: Annotated[
         Path | None, typer.Option(help="Text file of user ids, one per line.", show_default="every user")
     ] = None,
@@ -191,10 +193,13 @@ def retrieve_all(
     condition: Condition = None,
     bid: Bid = None,
     bid_weight: BidWeight = 0.0,
+    part: Annotated[
+        str, typer.Option(help="Of a folder: the part to write, such as 2/8 on the second of eight machines.")
+    ] = "1/1",
     model: ModelPath = None,
     prepared: Prepared = None,
 ) -> None:
-    """Write the top k of many users to a Parquet file: a row for each domain and user, with the lists items and scores.
+    """Write the top k of many users as Parquet: a row for each domain and user, with the lists items and scores.
 
     Example: [bold]adi retrieve-all bundle -k 100 --out top.parquet[/]
     """
@@ -211,9 +216,18 @@ def retrieve_all(
             exclude_seen=exclude_seen,
             filter=condition,
             bid_weight=bid_weight,
+            part=_part(part),
             progress=progress,
         )
     say(f"Wrote {out}: {rows:,} rows.")
+
+
+def _part(text: str) -> tuple[int, int]:
+    """Parse ``2/8``."""
+    number, slash, of = text.partition("/")
+    if not (slash and number.isascii() and number.isdecimal() and of.isascii() and of.isdecimal()):
+        raise ArgumentError("part", f"'{text}' is not of the form 2/8.")
+    return int(number), int(of)
 
 
 def _open(path: Path, bid: str | None, model: str | None, prepared: Path | None) -> "Retriever":
