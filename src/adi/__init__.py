@@ -12,6 +12,7 @@ The steps of the command line as functions:
     adi.backtest       models on a log with time, window by window
     adi.write_report   evaluated runs as one HTML page
     adi.export         a run as a bundle, which is served
+    adi.copy_items     the items of a run into a vector store
     adi.retrieve_all   the top-K of many users, to a file
     adi.serve          a bundle over HTTP
 
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from adi.retrieval.retriever import Retriever
     from adi.serving.server import serve
     from adi.sources.catalog import convert
+    from adi.stores.copy import copy_items
     from adi.training.evaluation import evaluate_run as evaluate
     from adi.training.train import train
     from adi.tuning.tune import tune
@@ -68,6 +70,7 @@ _HOMES = {
     "backtest": "adi.backtesting.backtest:backtest",
     "compare": "adi.comparison.compare:compare",
     "convert": "adi.sources.catalog:convert",
+    "copy_items": "adi.stores.copy:copy_items",
     "evaluate": "adi.training.evaluation:evaluate_run",
     "export": "adi.exporting.export:export",
     "losses": "adi.losses",
@@ -97,6 +100,7 @@ __all__ = [
     "backtest",
     "compare",
     "convert",
+    "copy_items",
     "evaluate",
     "export",
     "losses",

@@ -10,8 +10,11 @@ from adi.cli.show import say
 
 def serve(
     bundle: Annotated[
-        Path,
-        typer.Argument(help="Folder that adi export wrote, or YAML file of an experiment between several."),
+        str,
+        typer.Argument(
+            help="Folder that adi export wrote, or its address such as s3://bucket/bundle; or YAML file of an "
+            "experiment between several."
+        ),
     ],
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free port.")] = 8000,

@@ -6,6 +6,7 @@ from pathlib import Path
 import uvicorn
 from pydantic import ValidationError
 
+from adi.bundle.remote import is_remote, local_copy
 from adi.errors import ArgumentError
 from adi.serving.app import create_app
 from adi.serving.events import EventStore, SqliteEventStore
@@ -37,7 +38,8 @@ def serve(
     """Serve a bundle, or several in an experiment, until SIGINT or SIGTERM; requests at work are answered first.
 
     Args:
-        bundle: a folder that `adi.export` wrote, or the YAML file of an experiment.
+        bundle: a folder that `adi.export` wrote, or its address in an object store (`adi.bundle.remote`); or the YAML
+            file of an experiment.
         port: 0 for any free port.
         watch: a folder of bundles, of which the newest goes live (`adi.serving.watch`).
         events: where to keep users' events: a file or the URL of a Redis server; in memory by default.
@@ -50,7 +52,8 @@ def serve(
     Raises `AdiError` for invalid arguments and for bundles that cannot be served, before the server listens.
     """
     limits = _limits(workers=workers, waiting=waiting, timeout=timeout, token=token)
-    store, metrics, source = _event_store(events, report), Metrics(), Path(bundle)
+    store, metrics = _event_store(events, report), Metrics()
+    source = local_copy(str(bundle)) if is_remote(bundle) else Path(bundle)
     log = None if exposures is None else ExposureLog(Path(exposures), metrics, report)
     service = Service(
         load_experiment(source) if source.is_file() else source,

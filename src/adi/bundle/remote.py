@@ -1,0 +1,66 @@
+"""A bundle in an object store, copied to this machine: whole, compared with its digests, and once for each version."""
+
+from os import environ
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+from pydantic import ValidationError
+
+from adi.bundle.manifest import MANIFEST, BundleInfo, read_bundle_info
+from adi.data.folder import new_folder
+from adi.errors import AdiError, ArgumentError
+from adi.strict import describe
+
+CACHE = "ADI_CACHE"
+"""The environment variable of the folder of copies; by default ``~/.cache/adi``."""
+
+
+def is_remote(address: str | Path) -> bool:
+    """Whether an address is one of a store, such as ``s3://bucket/bundle``, and not a path."""
+    return "://" in str(address)
+
+
+def local_copy(address: str, cache: Path | None = None) -> Path:
+    """The folder of a copy of a bundle, ``CACHE/VERSION``; made unless it is there.
+
+    Servers on one machine share it: while one copies, others may do so too, and the first that is done is kept.
+
+    Raises `ArgumentError` for an address that cannot be read, and `AdiError` for a bundle that is incomplete or not as
+    it was exported.
+    """
+    cache = cache or Path(environ.get(CACHE, Path.home() / ".cache" / "adi"))
+    try:
+        store, root = fsspec.core.url_to_fs(address)
+        text = store.cat_file(f"{root}/{MANIFEST}").decode()
+    except (ImportError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ArgumentError("bundle", f"{address}: cannot be read ({reason}).") from None
+    try:
+        info = BundleInfo.model_validate_json(text)
+    except ValidationError as error:
+        raise AdiError(f"{address}: not a bundle that this adi wrote: {describe(error, BundleInfo)}.") from None
+    folder = cache / info.version
+    if not folder.exists():
+        try:
+            with new_folder(folder) as unfinished:
+                _copy(store, root, info, unfinished, address)
+                (unfinished / MANIFEST).write_text(text, encoding="utf-8")
+                read_bundle_info(unfinished, verify=True)
+        except ArgumentError:
+            if not folder.exists():  # else another server was first
+                raise
+    read_bundle_info(folder)
+    return folder
+
+
+def _copy(store: Any, root: str, info: BundleInfo, folder: Path, address: str) -> None:
+    for name in info.files:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts:
+            raise AdiError(f"{address}: names the file '{name}', which is outside of the bundle.")
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            store.get_file(f"{root}/{name}", str(folder / path))
+        except OSError as error:
+            raise AdiError(f"{address}: {name} cannot be copied ({' '.join(str(error).split())}).") from None
