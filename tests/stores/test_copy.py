@@ -18,7 +18,6 @@ from adi.exporting.export import export
 from adi.retrieval.retriever import Retriever
 from adi.stores import copy
 from adi.stores.copy import copy_items, merged
-from adi.stores.lengths import queries_of
 from adi.stores.milvus import MilvusItems
 from adi.stores.parquet import ParquetFiles
 from adi.stores.qdrant import QdrantItems
@@ -186,7 +185,7 @@ def test_where_a_graph_finds_too_little_lengths_are_made_equal(run, retriever, m
         for of_domain in lengths:
             np.testing.assert_allclose(of_domain, of_domain[0], rtol=1e-5)
         history = corpus(retriever, 0)[:2]
-        queries = queries_of(retriever.user_vectors("feed", history=history))
+        queries = copied.queries(retriever.user_vectors("feed", history=history))
         expected = retriever.retrieve("feed", history=history, k=3, exclude_seen=False)
         answers = MilvusItems(client, "items").search("feed", queries, 3, 128)
         assert merged(answers, 3) == list(expected.ids)

@@ -67,6 +67,10 @@ class CopiedItems(Strict):
     k: int
     domains: dict[str, CopiedDomain]
 
+    def queries(self, users: Array) -> Array:
+        """The vectors to search the store with (n, `dim`), from those of users (n, ...), see `Retriever.user_vectors`."""
+        return queries_of(users) if self.equal_lengths else users
+
 
 class MissedTargetError(AdiError):
     """A store that does not find what it has to."""
