@@ -68,7 +68,7 @@ class CopiedItems(Strict):
     domains: dict[str, CopiedDomain]
 
     def queries(self, users: Array) -> Array:
-        """The vectors to search the store with (n, `dim`), from those of users (n, ...), see `Retriever.user_vectors`."""
+        """The vectors to search the store with (n, `dim`), from those of users (`Retriever.user_vectors`)."""
         return queries_of(users) if self.equal_lengths else users
 
 
