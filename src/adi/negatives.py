@@ -25,7 +25,7 @@ sum over S of ``exp(score) / Q`` is an unbiased estimate of the sum over the cor
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -55,6 +55,11 @@ class Candidates:
     positive: Ints
     log_q: Floats
     positive_log_q: Floats
+
+    def in_order(self, samples: Ints) -> "Candidates":
+        """The candidates where the i-th sample drawn is sample ``samples[i]`` (n,)."""
+        order = np.argsort(samples)
+        return replace(self, positive=self.positive[order], positive_log_q=self.positive_log_q[order])
 
     def known(self, items: Ints, offsets: Ints) -> tuple[Ints, Ints]:
         """The known positives among the candidates, which must be masked: (offsets (n + 1,), columns (P,)).

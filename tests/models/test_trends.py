@@ -128,11 +128,6 @@ def test_counters_need_a_log_with_trends(dataset, tmp_path, name, changes):
         train(dataset.folder, name, tmp_path / "run", settings=changes, progress=False)
 
 
-def test_self_training_is_refused(trending, tmp_path):
-    with pytest.raises(AdiError, match=r"self_training: .* has trends"):
-        train(trending.folder, "dnn", tmp_path / "run", settings={"self_training": True}, progress=False)
-
-
 def test_items_without_training_rows_have_a_trained_embedding(trending):
     """Some item ids of every batch, in histories and among candidates, are taken for unknown."""
     sampler = negative_sampler(trending, in_batch=False, uniform=1000)

@@ -113,9 +113,10 @@ class Loader:
         domains = np.concatenate([self.dataset.targets("train", rows)[2], pseudo.domains])
         rows = np.concatenate([rows, pseudo.rows])
         if self.moments is None:
-            order = np.argsort(domains, kind="stable")  # within a domain, rows come before pseudo-positives
+            order = np.argsort(domains, kind="stable")
         else:
             order = np.lexsort((self.moments.group_of[rows], domains))
+        is_pseudo = order >= num_rows
         rows, domains = rows[order], domains[order]
         users, items, _ = self.dataset.targets("train", rows)
         offsets = np.searchsorted(domains, np.arange(num_domains + 1))
@@ -130,21 +131,18 @@ class Loader:
         for domain in range(num_domains):
             start, stop = offsets[domain], offsets[domain + 1]
             if start < stop:
-                rows_stop = start + np.count_nonzero(order[start:stop] < num_rows)
+                own, pseudo_here = (start + np.flatnonzero(mask[start:stop]) for mask in (~is_pseudo, is_pseudo))
                 known = None
                 if self.moments is not None:
                     known = self.moments.of_samples(domain, rows[start:stop], queries.part(start, stop))
+                    known.own = own - start
                 drawn = self.sampler.draw(
-                    domain,
-                    items[start:rows_stop],
-                    rng,
-                    pseudo=items[rows_stop:stop],
-                    shares=None if known is None else known.shares,
-                )
+                    domain, items[own], rng, pseudo=items[pseudo_here], shares=None if known is None else known.shares
+                ).in_order(np.concatenate([own, pseudo_here]) - start)
                 cuts = known_offsets[start : stop + 1]
                 candidates[domain] = _columns(drawn, drawn.known(known_items[cuts[0] : cuts[-1]], cuts - cuts[0]))
                 if known is not None:
-                    trends[domain] = known.trends(drawn)
+                    trends[domain] = known.trends(drawn.items)
                 candidate_items.append(drawn.items)
                 popularity.append(self.dataset.corpora.log_popularity(domain, drawn.items))
             item_offsets.append(item_offsets[-1] + (len(drawn.items) if start < stop else 0))

@@ -18,7 +18,6 @@ from adi.data.clicks import ClickLog, Counts
 from adi.data.dataset import Dataset
 from adi.data.queries import Queries
 from adi.features.trends import item_shares, trend_features
-from adi.negatives import Candidates
 
 LONGEST = 1 / 8
 """The longest time that a group spans, as a share of the shortest half-life; at least twice the delay."""
@@ -83,6 +82,7 @@ class KnownAtMoments:
     Args:
         cuts: the samples of moment i are ``cuts[i]:cuts[i + 1]``.
         moment_of: the moment of each sample (n,).
+        own: the samples that are the domain's own rows; None: all. The others are pseudo-positives.
     """
 
     clicks: ClickLog
@@ -92,6 +92,7 @@ class KnownAtMoments:
     moment_of: Array
     queries: Queries
     audiences: AudienceLog | None
+    own: Array | None = None
     _counts: Counts | None = None
 
     def shares(self, items: Array) -> Array:
@@ -101,15 +102,18 @@ class KnownAtMoments:
         which items are more or less popular than in the whole log.
         """
         counts = self._counts = self.clicks.counts(self.domain, items, self.moments)
-        weights = np.diff(self.cuts) / self.cuts[-1]
+        samples = np.arange(self.cuts[-1]) if self.own is None else self.own
+        moments = np.searchsorted(self.cuts, samples, side="right") - 1
+        weights = np.bincount(moments, minlength=len(self.moments)) / max(len(samples), 1)
         shares: Array = weights @ item_shares(counts)[0].mean(axis=2, dtype=np.float64)
         return shares
 
-    def trends(self, drawn: Candidates) -> DomainTrends:
-        """Trend features and co-clicks of the candidates, for which `shares` was called."""
-        assert self._counts is not None
-        pairs = self.clicks.co_clicks(self.queries.histories, self.moment_of, drawn.items)
-        audiences = None if self.audiences is None else self.audiences.at(self.domain, drawn.items, self.moments)
+    def trends(self, items: Array) -> DomainTrends:
+        """Trend features and co-clicks of `items` (m,), those for which `shares` was called if it was."""
+        if self._counts is None:
+            self._counts = self.clicks.counts(self.domain, items, self.moments)
+        pairs = self.clicks.co_clicks(self.queries.histories, self.moment_of, items)
+        audiences = None if self.audiences is None else self.audiences.at(self.domain, items, self.moments)
         return DomainTrends(
             cuts=self.cuts,
             features=torch.from_numpy(trend_features(self._counts)),

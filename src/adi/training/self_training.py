@@ -9,13 +9,16 @@ from torch import Tensor
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
+from adi.data.queries import Queries
 from adi.errors import AdiError
 from adi.evaluation.ranking import positions_in
+from adi.losses import TrendScores
 from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
 from adi.training.loader import NO_PSEUDO, Loader, PseudoPositives
 from adi.training.pseudo_audit import PseudoAudit
 from adi.training.settings import TrainingSettings
+from adi.training.step import trend_scores
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,11 @@ class SelfTraining:
     """Chooses the pseudo-positives of each batch with the current model.
 
     Every training row of a batch in domain i is scored in every other domain j: the same user, history, item and
-    context, with both towers in j. Items that cannot be retrieved in j, and known positives of the user in j, are left
-    out. Of the remaining pairs, the share p with the highest scores become pseudo-positives of j. Scores are compared
-    only among pairs of the same batch and the same (i, j). The model scores in evaluation mode, without dropout and
-    with the running statistics of its norms, and without gradients.
+    context, with both towers in j, and with trends also what is known of clicks in j at the row's moment. Items that
+    cannot be retrieved in j, and known positives of the user in j, are left out. Of the remaining pairs, the share p
+    with the highest scores become pseudo-positives of j. Scores are compared only among pairs of the same batch and the
+    same (i, j). The model scores in evaluation mode, without dropout and with the running statistics of its norms, and
+    without gradients.
 
     p starts at `self_training_share` and grows by `self_training_growth` per step to `self_training_cap`. It is lowered
     for a domain j that would otherwise get more than `self_training_limit` pseudo-positives per sample of its own in
@@ -128,14 +132,30 @@ class SelfTraining:
         """Score each pair in its target domain (P,), encoding each item once per domain."""
         scores = np.empty(len(pairs), dtype=np.float32)
         for domain in np.unique(pairs.targets):
-            part = slice(*np.searchsorted(pairs.targets, [domain, domain + 1]))
-            items, inverse = np.unique(pairs.items[part], return_inverse=True)
+            part = np.arange(*np.searchsorted(pairs.targets, [domain, domain + 1]))
+            if self.loader.moments is not None:
+                part = part[np.argsort(self.loader.moments.group_of[pairs.rows[part]], kind="stable")]
+            items, columns = np.unique(pairs.items[part], return_inverse=True)
             queries = self.loader.queries(pairs.rows[part], pairs.targets[part])
-            item_vectors = self.scorer.item_vectors(domain, items)[torch.from_numpy(inverse)]  # (n, dim)
+            item_vectors = self.scorer.item_vectors(domain, items)[torch.from_numpy(columns)]  # (n, dim)
+            trends = self._trends(domain, pairs.rows[part], queries, items)
+            added = np.zeros(len(part), dtype=np.float32)
+            if trends is not None:
+                coordinates = trends.coordinates[trends.moments, torch.from_numpy(columns)]
+                item_vectors = torch.cat([item_vectors, coordinates.cpu()], dim=1)  # (n, dim + W)
+                added = _of_columns(trends, columns)
             user_vectors = self.model.queries(self.scorer.user_vectors(domain, queries), item_vectors)
-            scores[part] = (user_vectors * item_vectors).sum(dim=1).numpy()
+            scores[part] = (user_vectors * item_vectors).sum(dim=1).numpy() + added
         self.model.train()
         return scores
+
+    def _trends(self, domain: int, rows: Array, queries: Queries, items: Array) -> TrendScores | None:
+        """What is known of items at the moments of training rows, sorted by group; None without trends."""
+        moments = self.loader.moments
+        if moments is None:
+            return None
+        known = moments.of_samples(domain, rows, queries).trends(items)
+        return trend_scores(self.model, int(self.dataset.domain_codes[domain]), known.to(self.scorer.device))
 
     def state_dict(self) -> dict[str, Tensor]:
         """The state that a checkpoint saves in addition to the model's weights."""
@@ -144,6 +164,15 @@ class SelfTraining:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         self.carry = state["due"].numpy()
         self.audit.load_state_dict(state)
+
+
+def _of_columns(trends: TrendScores, columns: Array) -> Array:
+    """The co-click score of each sample with the item of its column (n,), 0 without co-clicks."""
+    rows = trends.pair_rows.cpu().numpy()
+    (chosen,) = np.nonzero(trends.pair_columns.cpu().numpy() == columns[rows])
+    scores = np.zeros(len(columns), dtype=np.float32)
+    scores[rows[chosen]] = trends.pair_scores.cpu().numpy()[chosen]
+    return scores
 
 
 def top_by_group(scores: Array, groups: Array, quota: Array) -> Array:
@@ -171,11 +200,6 @@ def check_self_training(model: TwoTower, dataset: Dataset) -> None:
         raise AdiError(
             f"self_training: pseudo-positives come from other domains, and {dataset.folder} has only one, "
             f"'{dataset.domains[0]}'. Train without it."
-        )
-    if model.has_trends:
-        raise AdiError(
-            f"self_training: {dataset.folder} has trends, and pseudo-positives are not chosen by what is known at a "
-            "moment. Train without self-training, or prepare the data without trend."
         )
     features = dataset.manifest.side("user", "context", "item")
     if not (model.knows_domain or any(feature.by_domain or feature.same_domain for feature in features)):
