@@ -111,7 +111,7 @@ def copy_items(
     """
     if k < 1 or not 0.0 < target <= 1.0:
         raise ArgumentError("target", f"a recall@{k} of {target}; give one above 0 and up to 1, and a k of 1 or more.")
-    if not alias.isidentifier():
+    if not (alias.isascii() and alias.isidentifier()):
         raise ArgumentError("alias", f"'{alias}' is no name of letters, digits and _.")
     open_store = _store_of(to)
     _, dataset, scorers = open_vectors(Path(run), model, prepared)
