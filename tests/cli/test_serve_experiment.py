@@ -75,3 +75,14 @@ def test_what_cannot_be_served_is_told_in_one_message(adi, folder: Path, words: 
     done = adi("serve", *[word.format(folder) for word in words])
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"adi: {said.format(folder)}")
+
+
+def test_a_server_has_one_thread_of_numpy(adi, monkeypatch) -> None:
+    """Its threads would take the cores from those of the index."""
+    seen = []
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setattr("adi.serving.server.serve", lambda *_, **__: seen.append(os.environ["OPENBLAS_NUM_THREADS"]))
+    adi("serve", "bundle")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")
+    adi("serve", "bundle")
+    assert seen == ["1", "4"]

@@ -118,7 +118,7 @@ def test_where_the_best_by_taste_are_active_the_search_goes_deeper(catalog, exac
 def test_where_active_items_fill_the_top_the_index_is_searched_once(catalog, exact, monkeypatch):
     draw = np.random.default_rng(5)
     active = active_items(exact, draw, 50)
-    active.vectors[:, -1] = 100
+    active.columns[-1] = 100
     depths, search = [], exact.search
     monkeypatch.setattr(
         exact, "search", lambda queries, k, **options: depths.append(k) or search(queries, k, **options)

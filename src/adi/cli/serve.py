@@ -1,5 +1,6 @@
 """The commands serve (a bundle or an experiment over HTTP) and rollback (to an earlier bundle of a folder)."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,9 @@ def serve(
 
     An experiment: [bold]adi serve ranker-2.yaml --exposures exposures[/]
     """
+    # NumPy's threads wait in a loop for more work, and so take the cores from those of the index. NumPy reads this when it
+    # is first imported, which is here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from adi.serving import server
 
     server.serve(

@@ -45,7 +45,9 @@ class ActiveItems:
         self.index, self.positions, self.coordinates = index, positions, coordinates
         self.quiet, self.shifts = quiet, shifts
         vectors = index.vectors(positions)
-        self.vectors = np.concatenate([vectors if shifts is None else vectors + shifts, coordinates], axis=1)
+        tastes = vectors if shifts is None else vectors + shifts
+        self.columns = np.ascontiguousarray(np.concatenate([tastes, coordinates], axis=1).T)
+        """The vectors, one after the other in each coordinate (dim + W, p): so a product takes half the time."""
         self.is_active = np.zeros(len(index), dtype=bool)
         self.is_active[positions] = True
 
@@ -79,7 +81,7 @@ class ActiveItems:
         hits, block = [], max(1, SCORES_AT_ONCE // max(1, len(self.positions) * users.shape[1]))
         for first in range(0, len(users), block):
             part = users[first : first + block]
-            scores = (part.reshape(-1, part.shape[2]) @ self.vectors.T).reshape(*part.shape[:2], -1)
+            scores = (part.reshape(-1, part.shape[2]) @ self.columns).reshape(*part.shape[:2], -1)
             for number, of_interests in enumerate(scores, first):
                 candidates = _Candidates(self, users[number], of_interests, allowed, bids, bid_weight)
                 candidates.score(added[number], excluded[number], left_out)
