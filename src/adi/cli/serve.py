@@ -50,8 +50,8 @@ def serve(
 
     An experiment: [bold]adi serve ranker-2.yaml --exposures exposures[/]
     """
-    # NumPy's threads wait in a loop for more work, and so take the cores from those of the index. NumPy reads this when it
-    # is first imported, which is here.
+    # NumPy's threads wait in a loop for more work, and so take the cores from those of the index. NumPy reads this when
+    # it is first imported, which is here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from adi.serving import server
 
