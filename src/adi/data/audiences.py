@@ -77,7 +77,7 @@ class AudienceLog:
         )
 
     def _newest(self, domain: int, items: Array, moments: Array) -> tuple[Array, Array, Array]:
-        """What moments know (g,), the segments of items (m,), and the newest click of each at each moment (g, m)."""
+        """Times before which moments know clicks (g,), items' segments (m,), and their newest clicks then (g, m)."""
         known, ranks = self.clicks.known_at(moments)
         segments = segments_of(domain, items, self.clicks.num_items, by_domain=self.by_domain)
         newest = np.empty((len(moments), len(items)), dtype=np.int64)

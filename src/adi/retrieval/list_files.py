@@ -20,8 +20,8 @@ USERS_PER_FILE = 1 << 16
 
 
 class ListsRequest(Strict):
-    """What the lists of a folder are of: the version of the bundle or the run, the users by a digest of their numbers,
-    and the arguments of `adi.retrieve_all`."""
+    """The request of a folder's lists: the version of the bundle or the run, a digest of the users' numbers, and the
+    arguments of `adi.retrieve_all`."""
 
     source: str
     users: str

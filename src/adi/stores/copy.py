@@ -30,15 +30,14 @@ STORES = {
     "qdrant": ("adi.stores.qdrant:qdrant_items", "qdrant_client"),
     "vespa": ("adi.stores.vespa:vespa_files", None),
 }
-"""The stores by name: where each is, and for one with a graph the package that it needs; its extra has the name of the
-store."""
+"""The stores by name: where each is, and the package that it needs, whose extra has the name of the store."""
 
 QUERIES = 200
 """Real queries of each domain whose lists are compared with the run's."""
 
 ITEMS_AT_ONCE = 1 << 14
 TOLERANCE = 1e-4
-"""What a score may fall short of the k-th best, as a share of it."""
+"""The shortfall from the k-th best score that still counts as found, as a share of it."""
 
 
 class CopiedDomain(Strict):
@@ -116,9 +115,8 @@ def copy_items(
     open_store = _store_of(to)
     _, dataset, scorers = open_vectors(Path(run), model, prepared)
     copy = _Copy(dataset, scorers, _attributes_of(dataset, attributes), target, k)
-    has_graph = STORES[to][1] is not None
     with reporting(progress) as report:
-        for equal_lengths in (False, True) if has_graph else (False,):
+        for equal_lengths in (False, True):
             name = name_of(alias)
             try:
                 with open_store(out, alias, name) as store:
@@ -126,7 +124,7 @@ def copy_items(
                     domains = copy.compare(store, report, equal_lengths=equal_lengths)
                 break
             except MissedTargetError:
-                if equal_lengths or not has_graph:
+                if equal_lengths or store.efforts == (0,):
                     raise
     return CopiedItems(
         to=to,

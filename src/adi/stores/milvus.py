@@ -1,7 +1,7 @@
 """Items in Milvus: one collection, whose partitions are those of the domains."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from json import dumps
 from os import environ
 from typing import Any
@@ -11,7 +11,8 @@ import pyarrow as pa
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from adi.data.arrays import Array
-from adi.errors import AdiError, ArgumentError
+from adi.errors import ArgumentError
+from adi.stores.collection import published, reason_of
 from adi.stores.records import records_of
 from adi.stores.store import DOMAIN, ID, NUMBER, VECTOR, Answer, Items
 
@@ -85,10 +86,12 @@ class MilvusItems:
         return [[(found[ID], found["distance"]) for found in answer] for answer in answers]
 
     def publish(self, alias: str) -> None:
-        """Let an alias name this collection."""
         named = self.client.list_aliases()["aliases"]
         change = self.client.alter_alias if alias in named else self.client.create_alias
         change(collection_name=self.name, alias=alias)
+
+    def drop(self) -> None:
+        self.client.drop_collection(self.name)
 
 
 def _type(of: pa.DataType) -> Any:
@@ -113,21 +116,6 @@ def milvus_items(out: str, alias: str, name: str) -> Iterator[MilvusItems]:
     try:
         client = MilvusClient(out, token=environ.get(TOKEN, ""))
     except (MilvusException, OSError, ValueError) as error:
-        raise ArgumentError("out", f"{out}: no Milvus answers there ({_reason(error)}).") from None
-    try:
-        items = MilvusItems(client, name)
-        try:
-            yield items
-            items.publish(alias)
-        except MilvusException as error:
-            client.drop_collection(name)
-            raise AdiError(f"{out}: Milvus refused ({_reason(error)}). The collection {name} was removed.") from None
-        except BaseException:
-            client.drop_collection(name)
-            raise
-    finally:
-        client.close()
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())
+        raise ArgumentError("out", f"{out}: no Milvus answers there ({reason_of(error)}).") from None
+    with closing(client), published(MilvusItems(client, name), alias, out, (MilvusException,)) as items:
+        yield items

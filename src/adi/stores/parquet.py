@@ -1,6 +1,6 @@
 """Items as Parquet files, a folder for each domain: for a store of another kind, or a job that reads vectors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from adi.data.arrays import Array
 from adi.data.folder import new_folder
+from adi.stores.scan import best_of
 from adi.stores.store import ID, NUMBER, VECTOR, Answer, Items
 
 
@@ -41,15 +42,12 @@ class ParquetFiles:
 
     def search(self, domain: str, queries: Array, k: int, effort: int) -> list[Answer]:
         """Scan all files of a domain."""
-        answers: list[Answer] = [[] for _ in queries]
+        return best_of(self._blocks(domain), queries, k)
+
+    def _blocks(self, domain: str) -> Iterator[tuple[Sequence[str], Array]]:
         for path in sorted(self._of(domain).glob("*.parquet")):
             table = pq.read_table(path, columns=[ID, VECTOR])
-            vectors = table[VECTOR].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-            ids = table[ID].to_pylist()
-            for answer, scores in zip(answers, queries @ vectors.T, strict=True):
-                best = np.argsort(-scores, kind="stable")[:k]
-                answer += [(ids[row], float(scores[row])) for row in best]
-        return [sorted(answer, key=lambda found: -found[1])[:k] for answer in answers]
+            yield table[ID].to_pylist(), table[VECTOR].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
 
     def _of(self, domain: str) -> Path:
         return self.folder / f"domain={quote(domain, safe='')}"  # as Hive writes the value of a partition

@@ -1,7 +1,7 @@
 """Items in Qdrant: one collection, of which each domain is a tenant with a graph of its own."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from os import environ
 from time import sleep
 from typing import Any
@@ -11,7 +11,8 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from adi.data.arrays import Array
-from adi.errors import AdiError, ArgumentError
+from adi.errors import ArgumentError
+from adi.stores.collection import published, reason_of
 from adi.stores.records import records_of
 from adi.stores.store import DOMAIN, ID, Answer, Items
 
@@ -72,7 +73,6 @@ class QdrantItems:
         return [[((found.payload or {})[ID], found.score) for found in answer.points] for answer in answers]
 
     def publish(self, alias: str) -> None:
-        """Let an alias name this collection, in one step if it named another."""
         named = {each.alias_name for each in self.client.get_aliases().aliases}
         operations: list[Any] = [
             models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=self.name, alias_name=alias))
@@ -80,6 +80,9 @@ class QdrantItems:
         if alias in named:
             operations.insert(0, models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)))
         self.client.update_collection_aliases(operations)
+
+    def drop(self) -> None:
+        self.client.delete_collection(self.name)
 
 
 @contextmanager
@@ -97,21 +100,7 @@ def qdrant_items(out: str, alias: str, name: str) -> Iterator[QdrantItems]:
         )
         client.get_collections()
     except (ApiException, OSError, RuntimeError, ValueError) as error:
-        raise ArgumentError("out", f"{out}: no Qdrant answers there ({_reason(error)}).") from None
-    try:
-        items = QdrantItems(client, name, is_local=is_local)
-        try:
-            yield items
-            items.publish(alias)
-        except (ResponseHandlingException, UnexpectedResponse) as error:
-            client.delete_collection(name)
-            raise AdiError(f"{out}: Qdrant refused ({_reason(error)}). The collection {name} was removed.") from None
-        except BaseException:
-            client.delete_collection(name)
-            raise
-    finally:
-        client.close()
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())
+        raise ArgumentError("out", f"{out}: no Qdrant answers there ({reason_of(error)}).") from None
+    items, refusals = QdrantItems(client, name, is_local=is_local), (ResponseHandlingException, UnexpectedResponse)
+    with closing(client), published(items, alias, out, refusals):
+        yield items

@@ -1,4 +1,4 @@
-"""What the copy of a run's items needs of a vector store."""
+"""The interface of a vector store to which a run's items are copied."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

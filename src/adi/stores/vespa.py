@@ -1,6 +1,6 @@
 """Items for Vespa: an application and its feed, in a folder. Vespa itself finds inner products by equal lengths."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -13,9 +13,10 @@ from adi.data.arrays import Array
 from adi.data.folder import new_folder
 from adi.errors import ArgumentError
 from adi.stores.records import records_of
+from adi.stores.scan import best_of
 from adi.stores.store import DOMAIN, ID, NUMBER, VECTOR, Answer, Items
 
-FEED, ANSWERS_AT_ONCE = "feed", 4096
+FEED, BYTES_AT_ONCE = "feed", 1 << 22
 
 SERVICES = """<?xml version="1.0" encoding="utf-8" ?>
 <services version="1.0">
@@ -96,15 +97,14 @@ class VespaFiles:
 
     def search(self, domain: str, queries: Array, k: int, effort: int) -> list[Answer]:
         """Scan the documents of a domain."""
-        answers: list[Answer] = [[] for _ in queries]
+        return best_of(self._blocks(domain), queries, k)
+
+    def _blocks(self, domain: str) -> Iterator[tuple[Sequence[str], Array]]:
         with self._feed(domain).open("rb") as file:
-            while lines := file.readlines(ANSWERS_AT_ONCE * 1024):
+            while lines := file.readlines(BYTES_AT_ONCE):
                 fields = [orjson.loads(line)["fields"] for line in lines]
                 vectors = np.array([each[VECTOR]["values"] for each in fields], dtype=np.float32)
-                for answer, scores in zip(answers, queries @ vectors.T, strict=True):
-                    best = np.argsort(-scores, kind="stable")[:k]
-                    answer += [(fields[row][ID], float(scores[row])) for row in best]
-        return [sorted(answer, key=lambda found: -found[1])[:k] for answer in answers]
+                yield [each[ID] for each in fields], vectors
 
     def _feed(self, domain: str) -> Path:
         return self.folder / FEED / f"{quote(domain, safe='')}.jsonl"

@@ -150,7 +150,7 @@ class SelfTraining:
         return scores
 
     def _trends(self, domain: int, rows: Array, queries: Queries, items: Array) -> TrendScores | None:
-        """What is known of items at the moments of training rows, sorted by group; None without trends."""
+        """Trend scores of items at the moments of training rows, sorted by group; None without trends."""
         moments = self.loader.moments
         if moments is None:
             return None
