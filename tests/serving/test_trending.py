@@ -7,6 +7,7 @@ import pytest
 from adi.bundle.engine import BundleEngine
 from adi.exporting.export import export
 from adi.preparation.prepare import prepare
+from adi.serving import click_feed
 from adi.serving.app import create_app
 from adi.serving.events import Clicked
 from adi.serving.metrics import Metrics
@@ -107,8 +108,9 @@ def test_a_bundle_without_trends_is_a_problem(served) -> None:
     assert served.ask("/v1/bundle").body["half_lives"] is None
 
 
-def test_an_answer_says_when_clicks_may_be_missing(live, server) -> None:
-    live.bundle().trends.available = False
+def test_an_answer_says_when_clicks_may_be_missing(live, server, monkeypatch) -> None:
+    monkeypatch.setattr(click_feed, "GRACE", -1.0)  # as if no source of clicks had answered for longer than that
+    live.refresh_trends()
     assert not server.ask("/v1/trending?domain=small").body["available"]
 
 

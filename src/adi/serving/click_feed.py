@@ -101,8 +101,8 @@ class ClickFeed:
             self._complete_at = monotonic()
         age = monotonic() - self._complete_at
         self.trends.refresh(self.clock())
-        if self.trends.available != (age <= GRACE):
-            self.trends.available = not self.trends.available
+        was, self.trends.available = self.trends.available, age <= GRACE
+        if self.trends.available != was:
             self.report("Lists have trends again." if self.trends.available else "Lists come without trends.")
         self.metrics.trends_age.labels(self.arm).set(age)
         for reason, number in ignored.items():

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from adi.serving import click_feed
 from adi.serving.app import create_app
 from adi.serving.events import Clicked
 from adi.serving.metrics import Metrics
@@ -109,8 +110,9 @@ def test_each_score_is_divided_into_its_parts(open_window, server) -> None:
     expect(values).to_be_visible()
 
 
-def test_lists_without_trends_say_so(open_window, server, live) -> None:
-    live.bundle().trends.available = False
+def test_lists_without_trends_say_so(open_window, server, live, monkeypatch) -> None:
+    monkeypatch.setattr(click_feed, "GRACE", -1.0)  # as if no source of clicks had answered for longer than that
+    live.refresh_trends()
     window = open_window()
     window.goto(server, "#retrieve?history=i1")
     expect(window.page.locator(".warning")).to_contain_text("Without trends")
