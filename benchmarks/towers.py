@@ -19,7 +19,7 @@ from adi.models.model import TrainedModel
 from adi.models.tower import Feature
 from adi.models.two_tower import TwoTower
 from adi.runs.info import RunInfo, weights_file, write_info
-from adi.training.checkpoint import save_tensors
+from adi.training.tensor_file import save_tensors
 from adi.training.device import device_named
 from adi.training.settings import TrainingSettings, as_config, settings_for
 from adi.training.step import Step

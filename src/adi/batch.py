@@ -118,8 +118,30 @@ class DomainTrends:
 
 
 @dataclass(frozen=True)
+class AllCandidates:
+    """The candidates of a batch that several processes divide: each encodes its part, and needs the vectors of all.
+
+    Attributes:
+        sizes: the number of candidates that each process encodes.
+        order: the positions of the N candidates, by domain, among those of all processes one after the other (N,).
+        offsets: D + 1 row numbers of the candidates in order.
+    """
+
+    sizes: tuple[int, ...]
+    order: Tensor
+    offsets: Offsets
+
+    def to(self, device: torch.device) -> "AllCandidates":
+        """A copy on a device."""
+        return replace(self, order=moved(self.order, device))
+
+
+@dataclass(frozen=True)
 class Batch:
     """B samples and their N candidates.
+
+    Where several processes divide a batch, `user` and `item` have the samples and candidates of this process, `size` is
+    the number of all samples, and `all_candidates` says how to join the candidates, to which `candidates` refers.
 
     `candidates` has an entry for each domain with samples. `item_log_popularity` (N,) is the log of each candidate's
     share of its domain's training rows. Where the schema asks for trends, `trends` has an entry for each domain with
@@ -134,6 +156,7 @@ class Batch:
     item_log_popularity: Tensor
     candidates: dict[int, DomainCandidates]
     trends: dict[int, DomainTrends] = field(default_factory=dict)
+    all_candidates: AllCandidates | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """A copy on a device."""
@@ -146,6 +169,7 @@ class Batch:
             item_log_popularity=moved(self.item_log_popularity, device),
             candidates={domain: candidates.to(device) for domain, candidates in self.candidates.items()},
             trends={domain: trends.to(device) for domain, trends in self.trends.items()},
+            all_candidates=None if self.all_candidates is None else self.all_candidates.to(device),
         )
 
 

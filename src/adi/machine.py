@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+from typing import NamedTuple
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 _KEEP = 1 << 30
@@ -35,3 +36,32 @@ def tune_allocator() -> None:
 def available_cores() -> int:
     """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Place(NamedTuple):
+    """The place of a process that torchrun has started.
+
+    Attributes:
+        rank: its number among all processes.
+        local_rank: its number among those of this machine.
+        local_count: the number of those of this machine.
+        restarts: how often torchrun has started all of them anew, since one had failed.
+    """
+
+    rank: int
+    local_rank: int
+    local_count: int
+    restarts: int
+
+
+def torchrun() -> Place | None:
+    """The place of this process, by the environment variables that torchrun sets; None without torchrun."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    names = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT")
+    return Place(*(int(os.environ[name]) for name in names))
+
+
+def share_threads(processes: int) -> None:
+    """Give each of several processes that this one starts an equal share of the cores, unless the user has done so."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // processes)))

@@ -23,10 +23,10 @@ from adi.models.dnn_single import DnnSingle
 from adi.models.model import TrainedModel
 from adi.nn.domain_parameter import DomainParameter
 from adi.nn.embedding import Neighbours
-from adi.training.checkpoint import save_tensors
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
 from adi.training.settings import settings_for
 from adi.training.step import batch_loss
+from adi.training.tensor_file import save_tensors
 
 D, DIM = 4, 5
 USER_FEATURES = (

@@ -58,17 +58,17 @@ def test_the_average_is_that_of_all_weights_at_all_steps(dataset, decay):
             assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     same = (model.tables.weight == untouched).all(dim=1)
     assert 0 < same.sum() < len(same)
-    assert torch.equal(average.rows[same], untouched[same])
+    assert torch.equal(average.shards[0].average[same], untouched[same])
 
 
 def test_a_step_touches_the_averages_of_its_rows_only(dataset):
     model, average, steps = training(dataset, 0.9, batch_size=1)
     next(steps)
-    before, weights = average.rows.clone(), model.tables.weight.clone()
+    before, weights = average.shards[0].average.clone(), model.tables.weight.clone()
     next(steps)
     changed = (model.tables.weight != weights).any(dim=1)
     assert 0 < changed.sum() < len(changed) / 2
-    assert torch.equal(average.rows[~changed], before[~changed])
+    assert torch.equal(average.shards[0].average[~changed], before[~changed])
 
 
 def test_the_weights_are_back_after_an_error(dataset):

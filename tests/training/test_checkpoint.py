@@ -6,11 +6,12 @@ from safetensors.torch import load_file
 from adi.errors import AdiError
 from adi.losses import sampled_softmax
 from adi.models.catalog import MODELS
-from adi.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_tensors
+from adi.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from adi.training.loader import Loader, negative_sampler
 from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
 from adi.training.settings import settings_for
 from adi.training.step import batch_loss
+from adi.training.tensor_file import save_tensors
 
 
 class State:
@@ -99,7 +100,7 @@ def test_a_failed_write_leaves_the_former_file(tmp_path, monkeypatch):
     def full(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("adi.training.checkpoint.os.fsync", full)
+    monkeypatch.setattr("adi.training.tensor_file.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         save_tensors(path, {"a": torch.ones(3)})
     assert path.read_bytes() == before
@@ -113,7 +114,7 @@ def test_a_full_disk_ends_in_a_message_and_leaves_the_last_file(tmp_path, monkey
         place.write_bytes(b"half")
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr("adi.training.checkpoint.save_file", full)
+    monkeypatch.setattr("adi.training.tensor_file.save_file", full)
     with pytest.raises(AdiError, match=r"model\.safetensors: cannot be written .*No space left.*--resume"):
         save_tensors(path, {"weight": torch.zeros(2)})
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]

@@ -37,7 +37,7 @@ def test_the_probability_of_a_negative_follows_the_moments_of_the_batch(trending
             late & (trending.times("train")[rows] // HOUR == hour) & (trending.targets("train", rows)[2] == 0)
         ]
         chosen = chosen[np.argsort(moments.group_of[chosen], kind="stable")]
-        known = moments.of_samples(0, chosen, trending.queries("train", chosen))
+        known = moments.of_samples(0, chosen)
         shares = known.shares(items)
         assert shares.sum() == pytest.approx(1.0)
         hot = {f"i{hot_item(hour)}", f"i{hot_item(hour) + 1}"}

@@ -9,7 +9,7 @@ import typer
 from adi.cli import backtest, bundle, compare, data, reproduce, runs, serve, tune
 from adi.cli.command import Command
 from adi.errors import AdiError
-from adi.machine import yield_cores
+from adi.machine import torchrun, yield_cores
 
 INTERRUPTED = 130
 
@@ -99,7 +99,10 @@ def main() -> None:
 
 
 def _stop(message: str, code: int = 2) -> NoReturn:
-    print(f"adi: {message}", file=sys.stderr)
+    """End with a message; of several processes, whose errors are the same, the first has it."""
+    place = torchrun()
+    if place is None or place.rank == 0:
+        print(f"adi: {message}", file=sys.stderr)
     sys.exit(code)
 
 

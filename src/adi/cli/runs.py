@@ -1,5 +1,7 @@
 """Commands on models and runs: models, train, evaluate, report."""
 
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -84,6 +86,16 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     device: Device = "cpu",
     show_config: Annotated[bool, typer.Option("--show-config", help="Print all settings as YAML and exit.")] = False,
+    nproc: Annotated[
+        int, typer.Option(min=1, help="Processes of this machine that train together; for several machines: torchrun.")
+    ] = 1,
+    sharding: Annotated[
+        Literal["auto", "row_wise", "table_wise"],
+        typer.Option(help="How processes divide embedding tables: each by its rows, whole tables, or as planned."),
+    ] = "auto",
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds after which a process that waits for another gives up.")
+    ] = 600,
 ) -> None:
     """Train a model on a prepared dataset; its best epoch on the validation rows is kept.
 
@@ -91,6 +103,7 @@ def train(
     """
     from adi.cli.settings import given_settings, settings_text
     from adi.errors import AdiError
+    from adi.machine import torchrun
     from adi.progress import bars
 
     given = given_settings(config, settings or [])
@@ -101,17 +114,35 @@ def train(
         return
     if out is None:
         raise AdiError("--out is missing: the folder of the run.")
+    place = torchrun()
+    if nproc > 1 and place is None:
+        _train_in_processes(nproc, out)
+        return
+    first = place is None or place.rank == 0
     from adi.runs.self_training import read_audit
     from adi.training.progress import Epochs
     from adi.training.train import train as run
 
     try:
-        with bars("loss", "speed", console=ERR) as progress:
-            epochs = Epochs(progress)
-            info = run(prepared, model, out, settings=given, seed=seed, resume=resume, device=device, observer=epochs)
+        with bars("loss", "speed", console=ERR) if first else nullcontext() as progress:
+            info = run(
+                prepared,
+                model,
+                out,
+                settings=given,
+                seed=seed,
+                resume=resume,
+                device=device,
+                observer=None if progress is None else Epochs(progress),
+                sharding=sharding,
+                timeout=timeout,
+            )
     except KeyboardInterrupt:
-        ERR.print(f"{out}: not finished; the same command with --resume goes on.", soft_wrap=True)
+        if first:
+            ERR.print(f"{out}: not finished; the same command with --resume goes on.", soft_wrap=True)
         raise
+    if not first:
+        return
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"
     kept = "" if info.kept is None else f"; {_kept(info.kept)}{', trained again on all rows' if info.refit else ''}"
     for note in info.notes:
@@ -120,6 +151,21 @@ def train(
     if audit is not None:
         say(_self_training(audit))
     say(f"Trained {info.model}{size}{kept}: {out}. Next: adi evaluate {out}")
+
+
+def _train_in_processes(count: int, out: Path) -> None:
+    """Run this command in several processes of this machine."""
+    from adi.processes.launch import launch
+    from adi.runs.info import FILE
+
+    command = sys.argv[1:]
+
+    def again() -> list[str] | None:
+        return [*command, "--resume"] if (out / FILE).exists() else None
+
+    code = launch(count, command, again, lambda message: ERR.print(message, soft_wrap=True))
+    if code:
+        raise typer.Exit(code)
 
 
 def _self_training(audit: "Audit") -> str:

@@ -32,6 +32,17 @@ class Counts:
     age: Array
     num_items: int
 
+    def at(self, moments: slice) -> "Counts":
+        """The counts at some of the moments."""
+        return Counts(
+            self.in_domain[moments],
+            self.overall[moments],
+            self.domain_total[moments],
+            self.overall_total[moments],
+            self.age[moments],
+            self.num_items,
+        )
+
 
 class ClickLog:
     """Counts and co-clicks at any moment, from the clicks strictly before the moment less the delay.

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from adi.processes.group import ALONE, Processes
+
 GROUP = 32
 """Items of a group in `top_k`; a power of 2."""
 MIN_GROUPS = 2
@@ -41,9 +43,9 @@ class Coverage:
             unlisted[items[top_scores[:, :k] > -torch.inf]] = -torch.inf
         self._new_items_are_rare = int(adds_items.sum()) < len(scores) / 4
 
-    def counts(self) -> dict[int, int]:
-        """The number of distinct items in the lists of each k."""
-        return {k: int((unlisted < 0).sum()) for k, unlisted in self._unlisted.items()}
+    def counts(self, processes: Processes = ALONE) -> dict[int, int]:
+        """The number of distinct items in the lists of each k, of the queries of all processes."""
+        return {k: int((processes.total(unlisted < 0) > 0).sum()) for k, unlisted in self._unlisted.items()}
 
     def _may_add_items(self, scores: Tensor) -> Tensor:
         """Mask (n,) of the queries whose list of k, for any k, has an item that no list of k holds so far."""

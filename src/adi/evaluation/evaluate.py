@@ -13,6 +13,7 @@ from adi.evaluation.breakdown import group_numbers, labels
 from adi.evaluation.ranking import Rankings, rank
 from adi.metrics import COVERAGE, RECALL, Metric, metrics_by_name
 from adi.models.scorer import Scorer
+from adi.processes.group import ALONE, Processes
 from adi.runs.metrics import Measures, Metrics, QueryGroup
 
 Against = Literal["corpus", "candidates"]
@@ -31,6 +32,7 @@ def evaluate(
     between: tuple[float, float] | None = None,
     rows_per_domain: int | None = None,
     done: Callable[[str, Rankings], None] | None = None,
+    processes: Processes = ALONE,
 ) -> Metrics:
     """Rank the item of every row of a part exactly, and average the metrics by domain.
 
@@ -46,6 +48,7 @@ def evaluate(
         between: only the rows from the first of two moments on and before the second, in the unit of the log's time.
         rows_per_domain: the largest number of rows of each domain, evenly spread over the users; None: all rows.
         done: called with each domain's name and rankings when they are complete.
+        processes: that divide the rows of each domain among them; all return the same.
 
     Returns:
         The measures by domain and their mean. ``corpus`` counts the items that were ranked, or that were a candidate of
@@ -70,7 +73,16 @@ def evaluate(
             domain_rows = domain_rows[np.linspace(0, len(domain_rows) - 1, rows_per_domain).astype(np.int64)]
         candidates = _candidates(dataset, part, domain_rows) if against == "candidates" else None
         rankings = rank(
-            scorer, dataset, part, domain, domain_rows, candidates=candidates, causal=causal, ks=lengths, known=known
+            scorer,
+            dataset,
+            part,
+            domain,
+            domain_rows,
+            candidates=candidates,
+            causal=causal,
+            ks=lengths,
+            known=known,
+            processes=processes,
         )
         by_domain[name] = _measures(rankings, lengths, all_metrics)
         for by, values in rankings.by.items():

@@ -11,6 +11,7 @@ from adi.data.dataset import Dataset, Known, Part
 from adi.data.histories import Histories
 from adi.evaluation.coverage import Coverage
 from adi.models.scorer import Scorer, finite
+from adi.processes.group import ALONE, Processes
 from adi.runs.ranks import QueryRanks
 
 QUERIES_AT_ONCE = 1 << 10
@@ -40,24 +41,38 @@ def rank(
     causal: bool,
     ks: tuple[int, ...],
     known: Known = "frozen",
+    processes: Processes = ALONE,
 ) -> Rankings:
     """Rank the item of each row among all items that can be retrieved in the domain, or among the row's candidates.
 
     From the corpus the items of the query's history are left out, unless the data has repeats; the row's item itself
     never is. Candidates, given as items and offsets, are all ranked. The rank of an item that is not among those ranked
-    is infinite.
+    is infinite. Several processes each rank a part of the rows, and all return the rankings of all rows.
 
     Raises `AdiError` when the model's scores are not finite.
     """
     items = dataset.corpora.retrievable(domain) if candidates is None else np.unique(candidates[0])
-    users, targets, _ = dataset.targets(part, rows)
+    all_rows, (users, all_targets, _) = rows, dataset.targets(part, rows)
+    own = processes.shares(len(rows)) if len(rows) else np.arange(0)
+    rows, targets = rows[own], all_targets[own]
     ranks = np.full(len(rows), np.inf)
     history, history_in_domain = np.zeros((2, len(rows)), dtype=np.int64)
-    popularity = dataset.corpora.counts_of(domain, targets)
-    by = {"history_length": history, "history_in_domain": history_in_domain, "item_popularity": popularity}
     coverage = Coverage(num_items=len(items), ks=ks)
+
+    def rankings() -> Rankings:
+        of_own = (torch.from_numpy(numbers) for numbers in (ranks, history, history_in_domain))
+        of_all = [processes.rejoined(numbers, len(all_rows)).numpy() for numbers in of_own]
+        by = {
+            "history_length": of_all[1],
+            "history_in_domain": of_all[2],
+            "item_popularity": dataset.corpora.counts_of(domain, all_targets),
+        }
+        return Rankings(all_rows, users, of_all[0], by, coverage.counts(processes), len(items))
+
     if not len(rows):
-        return Rankings(rows, users, ranks, by, coverage.counts(), len(items))
+        return rankings()
+    if candidates is not None and processes.several:
+        candidates = _of_queries(candidates, own)
     score = scorer.against(domain, items)
     queries_at_once = max(1, min(QUERIES_AT_ONCE, LOGITS_AT_ONCE // len(items)))
     cached_at_once = max(1, CACHED_AT_ONCE // len(items))
@@ -82,7 +97,14 @@ def rank(
         history[chunk] = queries.histories.lengths
         history_in_domain[chunk] = queries.histories.lengths_in(queries.domains)
         del scores, block  # or the next scores get newly allocated memory, which takes as long as the product
-    return Rankings(rows, users, ranks, by, coverage.counts(), len(items))
+    return rankings()
+
+
+def _of_queries(candidates: tuple[Array, Array], queries: Array) -> tuple[Array, Array]:
+    """The candidates of some of the queries, as items and offsets."""
+    items, offsets = candidates
+    parts = [items[offsets[query] : offsets[query + 1]] for query in queries]
+    return np.concatenate(parts), np.cumsum([0, *map(len, parts)])
 
 
 def positions_in(items: Array, wanted: Array) -> tuple[Array, Array]:

@@ -3,24 +3,37 @@
 from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
 
 from adi.data.arrays import Array
 from adi.data.audiences import LAST, AudienceLog, read_audiences, tastes_of, write_audiences
 from adi.data.clicks import ClickLog
 from adi.data.dataset import Dataset
 from adi.data.queries import Queries
+from adi.processes.group import ALONE, Processes
 
 Encode = Callable[[int, Queries], Array]
 """The vectors of queries, all of one domain (n, dim + W) or (n, interests, dim + W)."""
 
 
 def build_audiences(
-    folder: Path, dataset: Dataset, clicks: ClickLog, encode: Encode, dim: int, *, by_domain: bool
+    folder: Path,
+    dataset: Dataset,
+    clicks: ClickLog,
+    encode: Encode,
+    dim: int,
+    *,
+    by_domain: bool,
+    processes: Processes = ALONE,
 ) -> AudienceLog:
-    """Write the audiences of a log into a folder, or open those that are there."""
-    if not (folder / "sum.npy").exists():
+    """Write the audiences of a log into a folder, or open those that are there.
+
+    Of several processes, each encodes a part of the users, and the first writes.
+    """
+    if not processes.objects((folder / "sum.npy").exists())[0]:
         parts = ("interactions", "test") if clicks.has_test else ("interactions",)
         item, domain, time = (
             np.concatenate([dataset.array(f"{part}/{name}") for part in parts]) for name in ("item", "domain", "time")
@@ -30,14 +43,20 @@ def build_audiences(
             tastes = np.empty((len(rows), dim), dtype=np.float32)
             codes = 2 * domain[rows] + (rows >= dataset.num_rows)
             for code in np.unique(codes):
-                chosen = codes == code
-                queries = dataset.clickers(rows[chosen], in_test=bool(code % 2), last=LAST, with_test=clicks.has_test)
-                tastes[chosen] = tastes_of(encode(int(code // 2), queries), dim)
+                chosen = np.flatnonzero(codes == code)
+                own = rows[chosen[processes.shares(len(chosen))]]
+                queries = dataset.clickers(own, in_test=bool(code % 2), last=LAST, with_test=clicks.has_test)
+                of_own = torch.from_numpy(tastes_of(encode(int(code // 2), queries), dim))
+                tastes[chosen] = processes.rejoined(of_own, len(chosen)).numpy()
             return tastes
 
         unfinished = folder.with_suffix(".unfinished")
-        if unfinished.exists():  # of a training that was stopped
+        if processes.first and unfinished.exists():  # of a training that was stopped
             rmtree(unfinished)
-        write_audiences(unfinished, clicks, (item, domain, time), tastes, dim, by_domain=by_domain)
-        unfinished.rename(folder)
+        with TemporaryDirectory() as discarded:
+            written = unfinished if processes.first else Path(discarded) / "audiences"
+            write_audiences(written, clicks, (item, domain, time), tastes, dim, by_domain=by_domain)
+        if processes.first:
+            unfinished.rename(folder)
+        processes.wait()
     return read_audiences(folder, clicks, by_domain=by_domain)

@@ -71,12 +71,12 @@ def scores_with_trends(
         inside = np.flatnonzero(np.isin(pair_rows, rows))
         row, column = torch.from_numpy(pair_rows[inside]), torch.from_numpy(pairs.columns[inside])
         at_moment = features[moment_of[pair_rows[inside]] - first, pairs.columns[inside]]
-        of_pairs = moved(torch.from_numpy(at_moment), model.tables.weight.device)
+        of_pairs = moved(torch.from_numpy(at_moment), model.tables.device)
         scores[row, column] += model.co_click_scores(moved(co_clicks[inside], of_pairs.device), of_pairs, code).cpu()
     return scores
 
 
 def _parts(model: TwoTower, features: Array, code: int) -> tuple[Tensor, Tensor | None]:
     """The coordinates of items at some moments, and the gates of their audiences, on the CPU."""
-    coordinates, gates = model.trend_parts(moved(torch.from_numpy(features), model.tables.weight.device), code)
+    coordinates, gates = model.trend_parts(moved(torch.from_numpy(features), model.tables.device), code)
     return coordinates.cpu(), None if gates is None else gates.cpu()

@@ -168,7 +168,7 @@ class TrainedModel:
         """
         with torch.device("meta"):
             towers = self.build(dataset, settings)
-        tables = towers.tables.weight.numel()
+        tables = towers.tables.num_rows * towers.tables.embedding_dim
         return sum(parameter.numel() for parameter in towers.parameters()) - tables, tables
 
     def _backbone(self, settings: Any) -> Backbone:

@@ -18,7 +18,7 @@ from adi.models.settings import TowerSettings
 from adi.models.tower import DOMAIN, Backbone, Feature, Tower
 from adi.nn.domain_centering import DomainCentering
 from adi.nn.domain_parameter import DomainParameter
-from adi.nn.embedding import EmbeddingTables, Neighbours
+from adi.nn.embedding import EmbeddingTables, Neighbours, make_tables
 from adi.nn.interest_adaptation import FeatureWeighting
 from adi.nn.trends import CoClickScore, TrendTower
 
@@ -274,4 +274,4 @@ def embedding_tables(
     """Build tables for all features and the domain indicator; a feature's `copies` follow one another."""
     rows = {feature.name: feature.rows * copies for feature in features if feature.embedded_by is None}
     sizes = {**rows, DOMAIN: num_domains}
-    return EmbeddingTables(sizes, settings.embedding_dim, std=settings.embedding_std, neighbours=neighbours)
+    return make_tables(sizes, settings.embedding_dim, std=settings.embedding_std, neighbours=neighbours)

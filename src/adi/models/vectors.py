@@ -21,6 +21,7 @@ from adi.models.audiences import build_audiences
 from adi.models.live_scores import scores_with_trends
 from adi.models.scorer import Score
 from adi.models.two_tower import TwoTower
+from adi.processes.group import ALONE, Processes
 
 ITEMS_AT_ONCE = 1 << 14
 
@@ -33,10 +34,13 @@ class VectorScorer:
     Args:
         audiences: where audiences of items are written when they are first needed, and read if they are there already;
             None: a folder that is removed with the scorer.
+        processes: that have the model together. All call the methods together, for the same items; each encodes a part.
     """
 
-    def __init__(self, model: TwoTower, dataset: Dataset, audiences: Path | None = None) -> None:
-        self.model, self.dataset, self.corpora = model, dataset, dataset.corpora
+    def __init__(
+        self, model: TwoTower, dataset: Dataset, audiences: Path | None = None, processes: Processes = ALONE
+    ) -> None:
+        self.model, self.dataset, self.corpora, self.processes = model, dataset, dataset.corpora, processes
         self._folder = audiences
         self.reader = FeatureReader(dataset)
         self.domain_codes, self.num_domains = dataset.domain_codes, len(dataset.coding.domains)
@@ -45,13 +49,14 @@ class VectorScorer:
     def item_vectors(self, domain: int, items: Array) -> Tensor:
         """Vectors of `items` in a domain (m, dim)."""
         self.model.eval()
-        blocks = []
+        blocks, size = [], len(items)
+        items = items[self.processes.shares(size)]
         for first in range(0, len(items), ITEMS_AT_ONCE):
             block = items[first : first + ITEMS_AT_ONCE]
             bags = self._bags(self.reader.item_bags(block, np.full(len(block), domain)))
             popularity = moved(torch.from_numpy(self.corpora.log_popularity(domain, block)), self.device)
             blocks.append(self.model.encode_items(bags, self._offsets(domain, len(block)), popularity))
-        return torch.cat(blocks).cpu()
+        return self.processes.rejoined(torch.cat(blocks).cpu(), size)
 
     @torch.no_grad()
     def user_vectors(self, domain: int, queries: Queries) -> Tensor:
@@ -74,12 +79,13 @@ class VectorScorer:
             lambda domain, queries: self.user_vectors(domain, queries).numpy(),
             self.model.audience_dim,
             by_domain=self.model.tables_by_domain,
+            processes=self.processes,
         )
 
     @property
     def device(self) -> torch.device:
         """The device of the model's weights."""
-        return self.model.tables.weight.device
+        return self.model.tables.device
 
     def _bags(self, arrays: FeatureArrays) -> FeatureBags:
         return moved_bags(tensors(arrays), self.device)

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from adi.nn.domain_parameter import DomainParameter, by_domain, split_by_domain
 from adi.nn.domain_state import DomainState, exchanged
+from adi.nn.synchronised import Synchronised
 
 
-class DomainNorm(DomainState):
+class DomainNorm(Synchronised, DomainState):
     """DSBN (ADI eq. 19, 20): ``scale^(d) (x - mean^(d)) / √(variance^(d) + eps) + shift^(d)`` for samples of domain d.
 
     In training, mean and (biased) variance are those of the domain's rows in the batch, and the domain's running
@@ -61,6 +62,8 @@ class DomainNorm(DomainState):
 
     def forward(self, x: Tensor, offsets: Sequence[int]) -> Tensor:
         parts = split_by_domain(x, offsets)
+        if self.training and self.processes.several:
+            return self._normalise_together(parts, offsets)
         return by_domain(offsets, lambda d, _: self._normalise(parts[d], d))
 
     def exchange(self, first: int, second: int) -> None:
@@ -76,3 +79,27 @@ class DomainNorm(DomainState):
         return F.batch_norm(
             x, mean, variance, self.scale(domain), self.shift(domain), learns, momentum=self.momentum, eps=self.eps
         )
+
+    def _normalise_together(self, parts: Sequence[Tensor], offsets: Sequence[int]) -> Tensor:
+        """The same in training, with the statistics of the rows of all processes."""
+        own = [torch.cat([part.sum(dim=0), part.square().sum(dim=0)]) for part in (rows.double() for rows in parts)]
+        counts = self.processes.total(torch.tensor([len(part) for part in parts], device=parts[0].device))
+        sums = self.processes.sum(torch.stack(own))  # (D, 2 num_features) in double precision, for the difference below
+        means, squares = (sums / counts.clamp(min=1)[:, None]).chunk(2, dim=1)
+        variances = squares - means.square()
+
+        def normalised(domain: int) -> Tensor:
+            n = int(counts[domain])
+            if n < 2:
+                return self._normalise(parts[domain], domain)
+            mean, variance = means[domain], variances[domain].clamp(min=0)
+            scaled = (parts[domain] - mean) * torch.rsqrt(variance + self.eps)
+            y: Tensor = scaled.to(parts[domain].dtype) * self.scale(domain) + self.shift(domain)
+            return y
+
+        with torch.no_grad():
+            for domain, n in enumerate(counts.tolist()):
+                if n > 1:
+                    self.running_mean[domain].lerp_(means[domain].float(), self.momentum)
+                    self.running_variance[domain].lerp_((variances[domain] * n / (n - 1)).float(), self.momentum)
+        return by_domain(offsets, lambda domain, _: normalised(domain))

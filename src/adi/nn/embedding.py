@@ -5,8 +5,11 @@ part in autograd: a lookup gathers the distinct rows that the batch needs into a
 optimizer (`adi.training.optimizers.RowwiseAdagrad`) writes the updated rows back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +30,22 @@ class Neighbours:
     table: str
     rows: Tensor
     weights: Tensor
+
+
+@dataclass(frozen=True)
+class TableShard:
+    """Rows of the packed tables that this process has: row `first` and those after it, `weight` (n, E)."""
+
+    first: int
+    weight: Tensor
+
+
+class TablesFactory(Protocol):
+    """Makes the tables of a model, with the arguments of `EmbeddingTables`."""
+
+    def __call__(
+        self, sizes: Mapping[str, int], embedding_dim: int, *, std: float, neighbours: Neighbours | None
+    ) -> "EmbeddingTables": ...
 
 
 class EmbeddingTables(nn.Module):
@@ -53,19 +72,34 @@ class EmbeddingTables(nn.Module):
         super().__init__()
         self.embedding_dim = embedding_dim
         self.first: dict[str, int] = {}
-        total = 0
+        self.num_rows = 0
         for name, size in sizes.items():
-            self.first[name] = total
-            total += size
-        if total > _MAX_ROWS:
-            raise ValueError(f"the tables have {total:,} rows in total; 32-bit row numbers allow {_MAX_ROWS:,}")
-        self.weight = nn.Parameter(torch.empty(total, embedding_dim).normal_(std=std), requires_grad=False)
+            self.first[name] = self.num_rows
+            self.num_rows += size
+        if self.num_rows > _MAX_ROWS:
+            raise ValueError(f"the tables have {self.num_rows:,} rows in total; 32-bit row numbers allow {_MAX_ROWS:,}")
+        self._create(std)
         self.smoothed = None if neighbours is None else neighbours.table
         if neighbours is not None:
             self.register_buffer("neighbours", neighbours.rows + self.first[neighbours.table])
             self.register_buffer("neighbour_weights", neighbours.weights)
         self.touched: list[tuple[Tensor, Tensor]] = []
         """The row numbers and gathered rows (leaf tensors) of each lookup since the optimizer's last step."""
+
+    def _create(self, std: float) -> None:
+        """Create the rows."""
+        weight = torch.empty(self.num_rows, self.embedding_dim).normal_(std=std)
+        self.weight = nn.Parameter(weight, requires_grad=False)
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the rows."""
+        return self.weight.device
+
+    @property
+    def shards(self) -> Sequence[TableShard]:
+        """The rows that this process has: all, unless the tables are divided among several."""
+        return (TableShard(0, self.weight),)
 
     def forward(self, tables: Sequence[str], bags: Sequence[Bag], weights: Sequence[Tensor | None]) -> Tensor:
         """Pool the bags of feature f from table `tables[f]`, by `weights[f]` (T,), or by the mean if that is None."""
@@ -74,10 +108,16 @@ class EmbeddingTables(nn.Module):
 
     def gather(self, tables: Sequence[str], values: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Gather the rows of each table's values into one matrix; returns it and each value's row in it (T,)."""
-        rows = [(codes + self.first[table]).int() for table, codes in zip(tables, values, strict=True)]
         if self.smoothed is None and not torch.is_grad_enabled():
-            return self.weight, rows
-        sources: list[Tensor] = []
+            return self.weight, self._packed(tables, values)
+        return self._gather_distinct(tables, values)
+
+    def _packed(self, tables: Sequence[str], values: Sequence[Tensor]) -> list[Tensor]:
+        """The rows of values in the packed tables (T,) int32."""
+        return [(codes + self.first[table]).int() for table, codes in zip(tables, values, strict=True)]
+
+    def _gather_distinct(self, tables: Sequence[str], values: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        rows, sources = self._packed(tables, values), list[Tensor]()
         index = list(rows)  # every entry is replaced below
         for smoothed in (False, True):
             features = [f for f, table in enumerate(tables) if (table == self.smoothed) is smoothed]
@@ -133,15 +173,35 @@ class EmbeddingTables(nn.Module):
         for rows, bag_offsets, weight in zip(index, offsets, weights, strict=True):
             if bag_offsets is None:
                 lengths.append(torch.ones(len(rows), dtype=torch.int64, device=rows.device))
-                scales.append(self.weight.new_ones(len(rows)) if weight is None else weight)
+                scales.append(source.new_ones(len(rows)) if weight is None else weight)
             else:
                 lengths.append(bag_offsets.diff())
-                scales.append(mean_weights(bag_offsets, len(rows), self.weight.dtype) if weight is None else weight)
+                scales.append(mean_weights(bag_offsets, len(rows), source.dtype) if weight is None else weight)
         # Sort bags by sample before pooling: reordering their indices is cheaper than reordering embeddings afterwards.
         order, starts = _sample_major(torch.stack(lengths), sum(map(len, index)))
         weights_in_order = torch.cat(scales).index_select(0, order)
         pooled = weighted_bags(source, torch.cat([*index])[order], starts, weights_in_order)  # (R * F, E)
         return pooled.view(-1, len(index), self.embedding_dim)
+
+
+_FACTORY: ContextVar[TablesFactory] = ContextVar("tables", default=EmbeddingTables)
+
+
+@contextmanager
+def tables_made_by(factory: TablesFactory) -> Iterator[None]:
+    """Within the context, models get their tables from a factory: tables too large for one process, for example."""
+    token = _FACTORY.set(factory)
+    try:
+        yield
+    finally:
+        _FACTORY.reset(token)
+
+
+def make_tables(
+    sizes: Mapping[str, int], embedding_dim: int, *, std: float, neighbours: Neighbours | None
+) -> EmbeddingTables:
+    """The tables of a model: `EmbeddingTables`, unless `tables_made_by` says otherwise."""
+    return _FACTORY.get()(sizes, embedding_dim, std=std, neighbours=neighbours)
 
 
 def _sample_major(lengths: Tensor, total: int) -> tuple[Tensor, Tensor]:

@@ -3,12 +3,24 @@
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from adi.models.two_tower import TwoTower
+from adi.training.divided import Divided
+
+ROWS_AT_ONCE = 1 << 16
+
+
+class _AveragedShard(NamedTuple):
+    """Rows of the tables (n, E), their averages (n, E), and the value of `log_product` at their last update (n,)."""
+
+    weight: Tensor
+    average: Tensor
+    updated_at: Tensor
 
 
 class WeightAverage:
@@ -23,22 +35,21 @@ class WeightAverage:
     """
 
     def __init__(self, model: TwoTower, decay: float) -> None:
-        self.decay, self.tables = decay, model.tables.weight
+        self.decay, self.tables = decay, model.tables
         self.weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self.averages = {name: weight.detach().clone() for name, weight in self.weights.items()}
-        self.rows = self.tables.detach().clone()
-        self.updated_at = torch.zeros(len(self.rows), dtype=torch.float64, device=self.rows.device)
-        """The value of `log_product` at the last update of each row's average."""
+        self.shards = [_averaged(shard.weight.detach()) for shard in model.tables.shards]
         self.steps = 0
         self.log_product = 0.0
         """The sum of log d over the steps so far."""
 
     @torch.no_grad()
-    def catch_up(self, rows: Tensor) -> None:
-        """Bring the averages of rows up to date, before their weights change."""
-        factor = (self.log_product - self.updated_at[rows]).exp().to(self.rows.dtype)[:, None]
-        self.rows[rows] = torch.lerp(self.tables[rows], self.rows[rows], factor)
-        self.updated_at[rows] = self.log_product
+    def catch_up(self, shard: int, rows: Tensor) -> None:
+        """Bring the averages of rows of a shard of the tables up to date, before their weights change."""
+        weight, average, updated_at = self.shards[shard]
+        factor = (self.log_product - updated_at[rows]).exp().to(average.dtype)[:, None]
+        average[rows] = torch.lerp(weight[rows], average[rows], factor)
+        updated_at[rows] = self.log_product
 
     @torch.no_grad()
     def step(self) -> None:
@@ -52,28 +63,43 @@ class WeightAverage:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Within the context, replace the model's weights by their averages."""
-        self.catch_up(torch.arange(len(self.rows), device=self.rows.device))
+        for number, shard in enumerate(self.shards):
+            for first in range(0, len(shard.weight), ROWS_AT_ONCE):
+                stop = min(first + ROWS_AT_ONCE, len(shard.weight))
+                self.catch_up(number, torch.arange(first, stop, device=shard.weight.device))
         self._swap()
         try:
             yield
         finally:
             self._swap()
 
+    @torch.no_grad()
     def _swap(self) -> None:
-        self.tables.data, self.rows = self.rows, self.tables.data
+        for shard in self.shards:  # in place: an optimizer, too, knows the rows by where they lie
+            for first in range(0, len(shard.weight), ROWS_AT_ONCE):
+                rows = slice(first, first + ROWS_AT_ONCE)
+                weight = shard.weight[rows].clone()
+                shard.weight[rows] = shard.average[rows]
+                shard.average[rows] = weight
         for name, weight in self.weights.items():
             weight.data, self.averages[name] = self.averages[name], weight.data
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor | Divided]:
         """The state that a checkpoint saves in addition to the model's weights."""
         counts = torch.tensor([self.steps, self.log_product], dtype=torch.float64)
         dense = {f"dense.{name}": average for name, average in self.averages.items()}
-        return {"rows": self.rows, "since": self.updated_at, "counts": counts, **dense}
+        rows = Divided.over(self.tables, [shard.average for shard in self.shards], width=self.tables.embedding_dim)
+        since = Divided.over(self.tables, [shard.updated_at for shard in self.shards], dtype=torch.float64)
+        return {"rows": rows, "since": since, "counts": counts, **dense}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.rows.copy_(state["rows"])
-        self.updated_at.copy_(state["since"])
+        """Take over a state, but for the rows of tables, which the checkpoint has read into their place."""
         for name, average in self.averages.items():
             average.copy_(state[f"dense.{name}"])
         steps, self.log_product = state["counts"].tolist()
         self.steps = int(steps)
+
+
+def _averaged(weight: Tensor) -> _AveragedShard:
+    updated_at = torch.zeros(len(weight), dtype=torch.float64, device=weight.device)
+    return _AveragedShard(weight, weight.clone(), updated_at)

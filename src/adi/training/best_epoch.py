@@ -4,16 +4,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from adi.models.two_tower import TwoTower
+from adi.processes.group import ALONE, Processes
 from adi.runs.info import weights_file
 from adi.runs.metrics import Metrics
-from adi.training.checkpoint import Progress, save_tensors
+from adi.training.checkpoint import Progress
+from adi.training.divided import weights_of
 from adi.training.settings import TrainingSettings
+from adi.training.tensor_file import save_tensors
 
 MEAN = "mean"
 
 
 def keep_if_best(
-    model: TwoTower, metrics: Metrics, progress: Progress, settings: TrainingSettings, folder: Path
+    model: TwoTower,
+    metrics: Metrics,
+    progress: Progress,
+    settings: TrainingSettings,
+    folder: Path,
+    processes: Processes = ALONE,
 ) -> bool:
     """Save the weights of the current epoch if its validation recall is the best so far.
 
@@ -34,7 +42,9 @@ def keep_if_best(
     progress.best |= better
     progress.best_epoch |= dict.fromkeys(better, progress.epoch)
     if better:
-        save_tensors(weights_file(folder, by_domain, progress.epoch), model.state_dict())
+        file = weights_file(folder, by_domain, progress.epoch)
+        save_tensors(file, weights_of(model), processes=processes)
+    if better and processes.first:
         best_files = {weights_file(folder, by_domain, epoch) for epoch in progress.best_epoch.values()}
         for outdated in set(folder.glob("model*.safetensors")) - best_files:
             outdated.unlink()
@@ -47,11 +57,17 @@ def kept_epochs(progress: Progress, settings: TrainingSettings, domains: Sequenc
 
 
 def save_if_kept(
-    model: TwoTower, kept: Mapping[str, int], progress: Progress, settings: TrainingSettings, folder: Path
+    model: TwoTower,
+    kept: Mapping[str, int],
+    progress: Progress,
+    settings: TrainingSettings,
+    folder: Path,
+    processes: Processes = ALONE,
 ) -> None:
     """Save the weights of the current epoch of a refit if some domain keeps the weights of so many epochs."""
     if progress.epoch in kept.values():
-        save_tensors(weights_file(folder, settings.keep == "domain", progress.epoch), model.state_dict())
+        file = weights_file(folder, settings.keep == "domain", progress.epoch)
+        save_tensors(file, weights_of(model), processes=processes)
 
 
 def is_over(progress: Progress, settings: TrainingSettings, *, warm_up_epochs: int) -> bool:

@@ -1,20 +1,20 @@
 """Checkpoints: the weights, optimizers, random state and progress of a training in one safetensors file."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from adi.errors import AdiError
 from adi.models.two_tower import TwoTower
-from adi.training.optimizers import RowwiseAdagrad
+from adi.processes.group import ALONE, Processes
+from adi.training.divided import TABLES, Divided, weights_of
+from adi.training.optimizers import TableOptimizer
+from adi.training.tensor_file import read_tensors, save_tensors
 
 
 @dataclass
@@ -57,70 +57,67 @@ class Progress:
 
 
 class Stateful(Protocol):
-    """A part of a training, besides model and optimizers, whose state a checkpoint saves."""
+    """A part of a training, besides model and optimizers, whose state a checkpoint saves.
 
-    def state_dict(self) -> dict[str, Tensor]: ...
+    Divided tensors of `state_dict` are read into their place; `load_state_dict` gets the others.
+    """
+
+    def state_dict(self) -> Mapping[str, Tensor | Divided]: ...
     def load_state_dict(self, state: Mapping[str, Tensor], /) -> object: ...
 
 
 NO_PARTS: Mapping[str, Stateful] = {}
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file atomically. Raises `AdiError` if it cannot be written (a full disk)."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial, metadata)
-    except SafetensorError as error:  # raised by safetensors for errors of the operating system
-        partial.unlink(missing_ok=True)
-        raise AdiError(f"{path}: cannot be written ({error}). Free some space, then continue with --resume.") from error
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
 def save_checkpoint(
     path: Path,
     model: TwoTower,
-    tables: RowwiseAdagrad,
+    tables: TableOptimizer,
     dense: torch.optim.Optimizer,
     progress: Progress,
     parts: Mapping[str, Stateful] = NO_PARTS,
+    *,
+    processes: Processes = ALONE,
 ) -> None:
     """Save a training, such that it continues from the checkpoint exactly as if it had not been interrupted.
 
-    `parts` are further parts with state, by names without a dot.
+    Any number of processes can continue it. The random state is that of the first process; of several, the others draw
+    other random numbers after an interruption than they would have without.
+
+    Args:
+        parts: further parts with state, by names without a dot.
     """
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors["tables.state"] = tables.state
+    tensors = _rows(model, tables, parts)
+    tensors |= {f"model.{name}": value for name, value in weights_of(model).items() if isinstance(value, Tensor)}
     tensors["random"] = torch.get_rng_state()
-    if tables.state.is_cuda:
-        tensors["random.cuda"] = torch.cuda.get_rng_state(tables.state.device)
+    if model.tables.device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(model.tables.device)
     for number, state in dense.state_dict()["state"].items():
         tensors |= {f"dense.{number}.{name}": value for name, value in state.items()}
     for name, part in parts.items():
         tensors |= {f"part.{name}.{key}": value for key, value in part.state_dict().items()}
-    save_tensors(path, tensors, {"progress": json.dumps(asdict(progress))})
+    save_tensors(path, tensors, {"progress": json.dumps(asdict(progress))}, processes=processes)
 
 
 def load_checkpoint(
     path: Path,
     model: TwoTower,
-    tables: RowwiseAdagrad,
+    tables: TableOptimizer,
     dense: torch.optim.Optimizer,
     parts: Mapping[str, Stateful] = NO_PARTS,
+    *,
+    processes: Processes = ALONE,
 ) -> Progress:
     """Load a checkpoint into a newly built model, optimizers and parts; returns the progress of the training."""
     if not path.exists():
         raise AdiError(f"{path}: there is no checkpoint to resume from. Train without --resume.")
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        progress = Progress(**json.loads(file.metadata()["progress"]))
-    model.load_state_dict(_with_prefix("model.", tensors))
-    tables.state.copy_(tensors["tables.state"])
-    torch.set_rng_state(tensors["random"])
-    if tables.state.is_cuda and "random.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random.cuda"], tables.state.device)
+    tensors, metadata = read_tensors(path, _rows(model, tables, parts))
+    progress = Progress(**json.loads(metadata["progress"]))
+    _load_weights(model, _with_prefix("model.", tensors))
+    if processes.first:
+        torch.set_rng_state(tensors["random"])
+        if model.tables.device.type == "cuda" and "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"], model.tables.device)
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("dense."):
@@ -130,6 +127,24 @@ def load_checkpoint(
     for name, part in parts.items():
         part.load_state_dict(_with_prefix(f"part.{name}.", tensors))
     return progress
+
+
+def _rows(model: TwoTower, tables: TableOptimizer, parts: Mapping[str, Stateful]) -> dict[str, Tensor | Divided]:
+    """What a checkpoint has for each row of the tables, which several processes divide among them."""
+    rows: dict[str, Tensor | Divided] = {
+        f"model.{TABLES}": weights_of(model)[TABLES],
+        "tables.state": tables.state_of_rows(),
+    }
+    for name, part in parts.items():
+        rows |= {f"part.{name}.{key}": value for key, value in part.state_dict().items() if isinstance(value, Divided)}
+    return rows
+
+
+def _load_weights(model: TwoTower, weights: Mapping[str, Tensor]) -> None:
+    """Load all weights but the tables."""
+    missing = model.load_state_dict(dict(weights), strict=False)
+    assert set(missing.missing_keys) <= {TABLES}
+    assert not missing.unexpected_keys
 
 
 def _with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

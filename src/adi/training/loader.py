@@ -1,18 +1,20 @@
 """Training batches: shuffled rows, sorted by domain, with their histories, features and candidates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
 
-from adi.batch import Batch, DomainCandidates, DomainTrends, tensors
+from adi.batch import AllCandidates, Batch, DomainCandidates, DomainTrends, tensors
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.data.histories import Histories
 from adi.data.queries import Queries
 from adi.features.reader import FeatureReader
-from adi.negatives import Candidates, DomainCorpus, NegativeSampler
+from adi.negatives import NO_ITEMS, Candidates, DomainCorpus, NegativeSampler
+from adi.processes.group import ALONE, Processes
 from adi.training.moments import Moments
 from adi.training.row_weights import drawn_by_weight, weighted_counts
 from adi.training.unknown_items import with_unknown_items
@@ -46,6 +48,7 @@ class Loader:
         seed: seed of the order of the rows and of the negatives.
         weights: weight of every row of the log, with a mean of 1 over the training rows (`row_weights`): an epoch draws
             its rows by weight. None: it has each training row once.
+        processes: that divide each batch, by the samples and candidates of each domain.
     """
 
     def __init__(
@@ -58,8 +61,9 @@ class Loader:
         seed: int = 0,
         unknown: float = 0.0,
         weights: Array | None = None,
+        processes: Processes = ALONE,
     ) -> None:
-        self.dataset, self.batch_size, self.sampler = dataset, batch_size, sampler
+        self.dataset, self.batch_size, self.sampler, self.processes = dataset, batch_size, sampler, processes
         self.causal, self.seed, self.unknown, self.weights = causal, seed, unknown, weights
         self.reader = FeatureReader(dataset)
         trend = dataset.manifest.trend
@@ -120,48 +124,79 @@ class Loader:
         rows, domains = rows[order], domains[order]
         users, items, _ = self.dataset.targets("train", rows)
         offsets = np.searchsorted(domains, np.arange(num_domains + 1))
-        queries = self.queries(rows, domains)
-        known_items, known_offsets = self.dataset.known_positives(users, domains)
+        parts = [self.processes.part(size, turn=domain) for domain, size in enumerate(np.diff(offsets).tolist())]
+        bounds = zip(pairwise(offsets), parts, strict=True)
+        own = np.concatenate([np.arange(start, stop)[part] for (start, stop), part in bounds])
+        own_offsets = np.searchsorted(domains[own], np.arange(num_domains + 1))
+        queries = self.queries(rows[own], domains[own])
+        known_items, known_offsets = self.dataset.known_positives(users[own], domains[own])
         if self.moments is not None and not self.dataset.manifest.repeats:  # a list leaves out the history, too
             known_items, known_offsets = joined((known_items, known_offsets), queries.histories)
 
         candidates: dict[int, DomainCandidates] = {}
         trends: dict[int, DomainTrends] = {}
-        candidate_items, popularity, item_offsets = [], [], [0]
-        for domain in range(num_domains):
+        candidate_items: list[Array] = [NO_ITEMS] * num_domains
+        for domain, part in enumerate(parts):
             start, stop = offsets[domain], offsets[domain + 1]
-            if start < stop:
-                own, pseudo_here = (start + np.flatnonzero(mask[start:stop]) for mask in (~is_pseudo, is_pseudo))
-                known = None
-                if self.moments is not None:
-                    known = self.moments.of_samples(domain, rows[start:stop], queries.part(start, stop))
-                    known.own = own - start
-                drawn = self.sampler.draw(
-                    domain, items[own], rng, pseudo=items[pseudo_here], shares=None if known is None else known.shares
-                ).in_order(np.concatenate([own, pseudo_here]) - start)
-                cuts = known_offsets[start : stop + 1]
-                candidates[domain] = _columns(drawn, drawn.known(known_items[cuts[0] : cuts[-1]], cuts - cuts[0]))
-                if known is not None:
-                    trends[domain] = known.trends(drawn.items)
-                candidate_items.append(drawn.items)
-                popularity.append(self.dataset.corpora.log_popularity(domain, drawn.items))
-            item_offsets.append(item_offsets[-1] + (len(drawn.items) if start < stop else 0))
-        item_domains = np.repeat(np.arange(num_domains), np.diff(item_offsets))
+            if start == stop:
+                continue
+            labelled, pseudo_here = (start + np.flatnonzero(mask[start:stop]) for mask in (~is_pseudo, is_pseudo))
+            known = None
+            if self.moments is not None:
+                known = self.moments.of_samples(domain, rows[start:stop])
+                known.own = labelled - start
+            drawn = self.sampler.draw(
+                domain, items[labelled], rng, pseudo=items[pseudo_here], shares=None if known is None else known.shares
+            ).in_order(np.concatenate([labelled, pseudo_here]) - start)
+            candidate_items[domain] = drawn.items
+            first, last = own_offsets[domain], own_offsets[domain + 1]
+            if first == last:
+                continue
+            cuts = known_offsets[first : last + 1]
+            candidates[domain] = _columns(drawn, part, drawn.known(known_items[cuts[0] : cuts[-1]], cuts - cuts[0]))
+            if known is not None:
+                trends[domain] = known.trends(drawn.items, queries.part(first, last).histories, part)
+        encoded = [items[self.processes.part(len(items), turn=domain)] for domain, items in enumerate(candidate_items)]
+        popularity = [self.dataset.corpora.log_popularity(domain, items) for domain, items in enumerate(encoded)]
+        sizes = [len(items) for items in encoded]
         user = self.reader.user_bags(queries)
-        item = self.reader.item_bags(np.concatenate(candidate_items), item_domains)
+        item = self.reader.item_bags(np.concatenate(encoded), np.repeat(np.arange(num_domains), sizes))
         if self.unknown:
+            if self.processes.several:  # other numbers in each process
+                rng = np.random.default_rng([int(rng.integers(1 << 32)), self.processes.rank])
             user = with_unknown_items(user, self.reader.user_features, self.unknown, rng)
             item = with_unknown_items(item, self.reader.item_features, self.unknown, rng)
         return Batch(
             size=len(rows),
             user=tensors(user),
-            user_offsets=tuple(offsets.tolist()),
+            user_offsets=tuple(own_offsets.tolist()),
             item=tensors(item),
-            item_offsets=tuple(item_offsets),
+            item_offsets=offsets_of(sizes),
             item_log_popularity=torch.from_numpy(np.concatenate(popularity)),
             candidates=candidates,
             trends=trends,
+            all_candidates=self._all_candidates([len(items) for items in candidate_items]),
         )
+
+    def _all_candidates(self, sizes: Sequence[int]) -> AllCandidates | None:
+        """How the candidates of all processes are joined, given their number in each domain; None for one process."""
+        if not self.processes.several:
+            return None
+        parts = [self.processes.parts(size, turn=domain) for domain, size in enumerate(sizes)]
+        starts = [0]  # of the parts of the first process, by domain, then of those of the second
+        for rank in range(self.processes.count):
+            for of_domain in parts:
+                starts.append(starts[-1] + of_domain[rank].stop - of_domain[rank].start)
+        order = np.empty(sum(sizes), dtype=np.int64)
+        offsets, num_domains = offsets_of(sizes), len(sizes)
+        for domain, of_domain in enumerate(parts):
+            for rank, part in enumerate(of_domain):
+                start = starts[rank * num_domains + domain]
+                order[offsets[domain] + part.start : offsets[domain] + part.stop] = np.arange(
+                    start, start + part.stop - part.start
+                )
+        encoded = np.diff(starts[::num_domains])
+        return AllCandidates(tuple(encoded.tolist()), torch.from_numpy(order), offsets)
 
     def queries(self, rows: Array, domains: Array) -> Queries:
         """The queries of training rows in `domains`, which may differ from the rows' domains."""
@@ -169,13 +204,19 @@ class Loader:
         return replace(queries, domains=domains)
 
 
-def _columns(drawn: Candidates, known: tuple[Array, Array]) -> DomainCandidates:
+def _columns(drawn: Candidates, part: slice, known: tuple[Array, Array]) -> DomainCandidates:
+    """The candidates of a part of the samples for which they were drawn."""
     return DomainCandidates(
-        positive=torch.from_numpy(drawn.positive),
+        positive=torch.from_numpy(drawn.positive[part]),
         log_q=torch.from_numpy(drawn.log_q),
-        positive_log_q=torch.from_numpy(drawn.positive_log_q),
+        positive_log_q=torch.from_numpy(drawn.positive_log_q[part]),
         known=(torch.from_numpy(known[0]), torch.from_numpy(known[1])),
     )
+
+
+def offsets_of(sizes: Sequence[int]) -> tuple[int, ...]:
+    """The offsets of parts of given sizes, which follow one another."""
+    return (0, *np.cumsum(sizes).tolist())
 
 
 def joined(known: tuple[Array, Array], histories: Histories) -> tuple[Array, Array]:

@@ -18,12 +18,14 @@ from adi.losses import Loss
 from adi.machine import tune_allocator
 from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
+from adi.processes.group import ALONE, Processes
 from adi.runs.epochs import Epoch, Validation, append_epoch
 from adi.runs.metrics import Metrics
 from adi.runs.self_training import write_audit
 from adi.training.best_epoch import is_over, keep_if_best, kept_epochs, save_if_kept
 from adi.training.checkpoint import Progress, Stateful, load_checkpoint, save_checkpoint
 from adi.training.loader import Loader, negative_sampler
+from adi.training.optimizers import TableOptimizer
 from adi.training.prefetch import one_ahead
 from adi.training.row_weights import row_weights
 from adi.training.self_training import SelfTraining
@@ -52,6 +54,11 @@ class Training:
 
     `run` trains on the training rows and validates each epoch; `refit` trains for a given number of epochs, on a
     dataset opened with all rows, and counts its epochs in the records on from `epochs_before`.
+
+    Several processes do the same together, and divide each batch and the rows of a validation; the first writes.
+
+    Args:
+        tables: the optimizer of the embedding tables; by default that of tables in one process.
     """
 
     def __init__(
@@ -65,8 +72,11 @@ class Training:
         observer: Observer | None,
         *,
         epochs_before: int = 0,
+        processes: Processes = ALONE,
+        tables: TableOptimizer | None = None,
     ) -> None:
         tune_allocator()
+        self.processes = processes
         self.epochs_before = epochs_before
         self.settings = settings = settings.for_data(dataset.manifest)
         self.model, self.dataset, self.out, self.observer = model, dataset, out, observer
@@ -79,8 +89,9 @@ class Training:
             seed=seed,
             unknown=settings.unknown_items,
             weights=weights,
+            processes=processes,
         )
-        self.step = Step(model, settings, loss)
+        self.step = Step(model, settings, loss, processes, tables)
         self.steps = len(self.loader)
         self.warm_up = int(settings.self_training_start * settings.epochs * self.steps) if settings.self_training else 0
         self.self_training: SelfTraining | None = None
@@ -98,7 +109,7 @@ class Training:
         checkpoint = self.out / CHECKPOINT
         self._load(checkpoint, resume)
         warm_up_epochs = -(-self.warm_up // self.steps)  # rounded up
-        with SummaryWriter(str(self.out / "tensorboard")) as board:
+        with self._board() as board:
             while not is_over(self.progress, self.settings, warm_up_epochs=warm_up_epochs):
                 self._epoch(checkpoint)
                 with self._averaged():
@@ -112,18 +123,24 @@ class Training:
         self._load(checkpoint, resume)
         if self.observer is not None:
             self.observer.refitting(epochs=max(kept.values()))
-        with SummaryWriter(str(self.out / "tensorboard")) as board:
+        with self._board() as board:
             while self.progress.epoch < max(kept.values()):
                 self._epoch(checkpoint)
                 self.progress.epoch += 1
                 with self._averaged():
-                    save_if_kept(self.model, kept, self.progress, self.settings, self.out)
+                    save_if_kept(self.model, kept, self.progress, self.settings, self.out, self.processes)
                 self._record(board, None)
                 self._save(checkpoint)
 
     def _load(self, checkpoint: Path, resume: bool) -> None:
         if resume and checkpoint.exists():
-            self.progress = load_checkpoint(checkpoint, self.model, self.step.tables, self.step.dense, self.parts)
+            self.progress = load_checkpoint(
+                checkpoint, self.model, self.step.tables, self.step.dense, self.parts, processes=self.processes
+            )
+
+    def _board(self) -> AbstractContextManager[SummaryWriter | None]:
+        """The records for TensorBoard; none in another process than the first."""
+        return SummaryWriter(str(self.out / "tensorboard")) if self.processes.first else nullcontext()
 
     def _epoch(self, checkpoint: Path) -> None:
         progress = self.progress
@@ -168,10 +185,12 @@ class Training:
             raise AdiError(f"{folder}: missing, so the training cannot be resumed. Train into another folder.")
         # In the middle of an epoch they are only read. Reading the average there would round it once more.
         with nullcontext() if self.progress.step else self._averaged():
-            self.loader.moments.audiences = VectorScorer(self.model, self.dataset, folder).audiences(clicks)
-        for other in folder.parent.iterdir():
-            if other != folder:
-                rmtree(other)
+            scorer = VectorScorer(self.model, self.dataset, folder, self.processes)
+            self.loader.moments.audiences = scorer.audiences(clicks)
+        if self.processes.first:
+            for other in folder.parent.iterdir():
+                if other != folder:
+                    rmtree(other)
 
     def _audience_folder(self) -> Path:
         """The folder of the audiences of the current epoch."""
@@ -199,29 +218,33 @@ class Training:
             yield self.loader.batch(rows, rng, pseudo), len(pseudo), choosing
 
     def _save(self, checkpoint: Path) -> None:
-        save_checkpoint(checkpoint, self.model, self.step.tables, self.step.dense, self.progress, self.parts)
+        step = self.step
+        save_checkpoint(
+            checkpoint, self.model, step.tables, step.dense, self.progress, self.parts, processes=self.processes
+        )
 
-    def _validate(self, board: SummaryWriter) -> None:
+    def _validate(self, board: SummaryWriter | None) -> None:
         """Validate the epoch, keep its weights if they are the best, record it, and start the next one."""
         progress = self.progress
         progress.epoch += 1
         metrics = evaluate(
-            VectorScorer(self.model, self.dataset, self._audience_folder()),
+            VectorScorer(self.model, self.dataset, self._audience_folder(), self.processes),
             self.dataset,
             part="validation",
             known="frozen" if self.dataset.manifest.trend is None else "live",
             ks=(self.settings.k,),
             rows_per_domain=self.settings.validation_rows,
+            processes=self.processes,
         )
-        best = keep_if_best(self.model, metrics, progress, self.settings, self.out)
-        if self.self_training is not None:
+        best = keep_if_best(self.model, metrics, progress, self.settings, self.out, self.processes)
+        if self.self_training is not None and self.processes.first:
             steps = progress.epoch * self.steps
             write_audit(self.out, self.self_training.audit.report(start=self.warm_up, steps=steps))
         self._record(board, metrics)
         if self.observer is not None:
             self.observer.validated(epoch=progress.epoch, metrics=metrics, best=best)
 
-    def _record(self, board: SummaryWriter, metrics: Metrics | None) -> None:
+    def _record(self, board: SummaryWriter | None, metrics: Metrics | None) -> None:
         """Log the epoch that has ended, of a refit without metrics, and start the next one."""
         progress = self.progress
         epoch = Epoch(
@@ -235,10 +258,11 @@ class Training:
             pseudo_positives=progress.pseudo if self.self_training else None,
             refit=metrics is None,
         )
-        append_epoch(self.out, epoch)
-        board.add_scalar("loss/train" if metrics is not None else "loss/refit", progress.loss, progress.epoch)
-        if metrics is not None:
-            self._write_recalls(board, metrics)
+        if board is not None:
+            append_epoch(self.out, epoch)
+            board.add_scalar("loss/train" if metrics is not None else "loss/refit", progress.loss, progress.epoch)
+            if metrics is not None:
+                self._write_recalls(board, metrics)
         progress.start_epoch()
 
     def _write_recalls(self, board: SummaryWriter, metrics: Metrics) -> None:

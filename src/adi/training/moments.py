@@ -5,6 +5,7 @@ samples. Rows of a group share the middle of the group's time instead. A group i
 only clicks before itself: the counters' delay is then not the same for all its rows, but right on average.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,11 +17,13 @@ from adi.data.arrays import Array
 from adi.data.audiences import AudienceLog
 from adi.data.clicks import ClickLog, Counts
 from adi.data.dataset import Dataset
-from adi.data.queries import Queries
+from adi.data.histories import Histories
 from adi.features.trends import item_shares, trend_features
 
 LONGEST = 1 / 8
 """The longest time that a group spans, as a share of the shortest half-life; at least twice the delay."""
+
+ALL = slice(None)
 
 GROUPS_PER_BATCH = 8
 """The least number of groups in a batch, so that it does not follow a few minutes."""
@@ -48,13 +51,13 @@ class Moments:
         self.group_of[rows[order]] = np.repeat(np.arange(len(self.moments), dtype=np.int32), np.diff(cuts))
         self._clicks, self._batch_size = clicks, batch_size
 
-    def of_samples(self, domain: int, rows: Array, queries: Queries) -> "KnownAtMoments":
-        """The counters at the moments of a domain's training rows, which are sorted by group, and of their queries."""
+    def of_samples(self, domain: int, rows: Array) -> "KnownAtMoments":
+        """The counters at the moments of a domain's training rows, which are sorted by group."""
         groups = self.group_of[rows]
         distinct, first = np.unique(groups, return_index=True)
         cuts = (*first.tolist(), len(rows))
         moments = self.moments[distinct]
-        return KnownAtMoments(self._clicks, domain, moments, cuts, self.moments[groups], queries, self.audiences)
+        return KnownAtMoments(self._clicks, domain, moments, cuts, self.moments[groups], self.audiences)
 
     def batches(self, rows: Array, num_batches: int, rng: np.random.Generator) -> Iterator[Array]:
         """Divide the rows of an epoch, in which a row may come several times, among about equally large batches.
@@ -90,7 +93,6 @@ class KnownAtMoments:
     moments: Array
     cuts: tuple[int, ...]
     moment_of: Array
-    queries: Queries
     audiences: AudienceLog | None
     own: Array | None = None
     _counts: Counts | None = None
@@ -108,15 +110,23 @@ class KnownAtMoments:
         shares: Array = weights @ item_shares(counts)[0].mean(axis=2, dtype=np.float64)
         return shares
 
-    def trends(self, items: Array) -> DomainTrends:
-        """Trend features and co-clicks of `items` (m,), those for which `shares` was called if it was."""
+    def trends(self, items: Array, histories: Histories, samples: slice = ALL) -> DomainTrends:
+        """Trend features and co-clicks of `items` (m,), those for which `shares` was called if it was.
+
+        Args:
+            samples: the samples that are asked for, at least one.
+            histories: of these samples.
+        """
         if self._counts is None:
             self._counts = self.clicks.counts(self.domain, items, self.moments)
-        pairs = self.clicks.co_clicks(self.queries.histories, self.moment_of, items)
-        audiences = None if self.audiences is None else self.audiences.at(self.domain, items, self.moments)
+        start, stop, _ = samples.indices(self.cuts[-1])
+        at = slice(bisect_right(self.cuts, start) - 1, bisect_left(self.cuts, stop))  # the moments of the samples
+        inner = self.cuts[at.start + 1 : at.stop]
+        pairs = self.clicks.co_clicks(histories, self.moment_of[start:stop], items)
+        audiences = None if self.audiences is None else self.audiences.at(self.domain, items, self.moments[at])
         return DomainTrends(
-            cuts=self.cuts,
-            features=torch.from_numpy(trend_features(self._counts)),
+            cuts=(0, *(cut - start for cut in inner), stop - start),
+            features=torch.from_numpy(trend_features(self._counts.at(at))),
             pair_offsets=torch.from_numpy(pairs.offsets),
             pair_columns=torch.from_numpy(pairs.columns),
             co_clicks=torch.from_numpy(pairs.values),

@@ -72,7 +72,7 @@ class SelfTraining:
         self, model: TwoTower, dataset: Dataset, loader: Loader, settings: TrainingSettings, *, start: int
     ) -> None:
         self.model, self.dataset, self.loader, self.settings, self.start = model, dataset, loader, settings, start
-        self.scorer = VectorScorer(model, dataset)
+        self.scorer = VectorScorer(model, dataset, processes=loader.processes)
         self.num_domains = len(dataset.domains)
         self.retrievable = [dataset.corpora.retrievable(domain) for domain in range(self.num_domains)]
         self.audit = PseudoAudit(dataset)
@@ -154,7 +154,7 @@ class SelfTraining:
         moments = self.loader.moments
         if moments is None:
             return None
-        known = moments.of_samples(domain, rows, queries).trends(items)
+        known = moments.of_samples(domain, rows).trends(items, queries.histories)
         return trend_scores(self.model, int(self.dataset.domain_codes[domain]), known.to(self.scorer.device))
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -8,8 +8,10 @@ from adi.errors import AdiError
 from adi.losses import Loss, TrendScores
 from adi.models.two_tower import TwoTower
 from adi.nn.domain_parameter import split_by_domain
+from adi.nn.synchronised import synchronise
+from adi.processes.group import ALONE, Processes
 from adi.training.averaging import WeightAverage
-from adi.training.optimizers import RowwiseAdagrad, dense_optimizer
+from adi.training.optimizers import RowwiseAdagrad, TableOptimizer, dense_optimizer
 from adi.training.settings import TrainingSettings
 
 
@@ -17,43 +19,64 @@ class Step:
     """Trains on one batch per call: updates both optimizers, and the average of the weights if there is one.
 
     A call returns the mean loss of the batch's samples, detached. It runs on the device of the model's weights; on a
-    GPU, it returns before the work is done, and reading the loss waits for it.
+    GPU, it returns before the work is done, and reading the loss waits for it. Several processes call it together, each
+    with its part of the batch.
+
+    Args:
+        tables: the optimizer of the embedding tables; by default `RowwiseAdagrad`.
     """
 
-    def __init__(self, model: TwoTower, settings: TrainingSettings, loss: Loss) -> None:
-        self.model, self.loss = model, loss
-        self.tables = RowwiseAdagrad(model.tables, lr=settings.embedding_lr)
+    def __init__(
+        self,
+        model: TwoTower,
+        settings: TrainingSettings,
+        loss: Loss,
+        processes: Processes = ALONE,
+        tables: TableOptimizer | None = None,
+    ) -> None:
+        self.model, self.loss, self.processes = model, loss, processes
+        synchronise(model, processes)
+        self.tables = tables or RowwiseAdagrad(model.tables, lr=settings.embedding_lr)
         self.dense = dense_optimizer(
             model, lr=settings.lr, weight_decay=settings.weight_decay, delta_decay=settings.delta_decay
         )
         self.average = WeightAverage(model, settings.average) if settings.average else None
         if self.average is not None:
             self.tables.before_update = self.average.catch_up
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
     def __call__(self, batch: Batch) -> Tensor:
-        loss = batch_loss(self.model, batch.to(self.model.tables.weight.device), self.loss)
+        loss = batch_loss(self.model, batch.to(self.model.tables.device), self.loss, self.processes)
         self.dense.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.tables.step()
+        self.processes.sum_gradients(self._parameters)
         self.dense.step()
         if self.average is not None:
             self.average.step()
-        return loss.detach()
+        return self.processes.total(loss.detach())
 
 
-def batch_loss(model: TwoTower, batch: Batch, loss: Loss) -> Tensor:
+def batch_loss(model: TwoTower, batch: Batch, loss: Loss, processes: Processes = ALONE) -> Tensor:
     """The mean loss of a batch's samples, each against the candidates of its domain, as a 0-d tensor.
+
+    Of several processes, each computes its part: the mean loss is the sum of theirs.
 
     Raises `AdiError` if the loss function does not return a 0-d tensor with a gradient.
     """
     users = model.encode_users(batch.user, batch.user_offsets)  # (B, dim)
     items = model.encode_items(batch.item, batch.item_offsets, batch.item_log_popularity)  # (N, dim)
-    samples, corpora = split_by_domain(users, batch.user_offsets), split_by_domain(items, batch.item_offsets)
+    item_offsets = batch.item_offsets
+    if batch.all_candidates is not None:
+        joined, item_offsets = batch.all_candidates, batch.all_candidates.offsets
+        items = processes.gather(items, joined.sizes)[joined.order]
+    samples, corpora = split_by_domain(users, batch.user_offsets), split_by_domain(items, item_offsets)
     losses = []
     for domain, candidates in batch.candidates.items():
         trends = trend_scores(model, domain, batch.trends[domain]) if domain in batch.trends else None
         losses.append(domain_loss(model, samples[domain], corpora[domain], candidates, trends, loss))
-    return torch.stack(losses).sum() / batch.size
+    total = torch.stack(losses).sum() if losses else users.new_zeros(())
+    return processes.joined(total / batch.size)
 
 
 def trend_scores(model: TwoTower, domain: int, trends: DomainTrends) -> TrendScores:

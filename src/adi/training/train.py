@@ -2,29 +2,35 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, ArgumentError
 from adi.features.recoding import check_trend
+from adi.machine import torchrun
 from adi.models.catalog import model_of
 from adi.models.model import FittedModel, Model, TrainedModel
 from adi.models.source import source_of
 from adi.models.two_tower import TwoTower
+from adi.processes.group import Processes
+from adi.processes.start import TIMEOUT, check_same, device_of_process, joined
 from adi.runs.coding import read_coding, write_coding
-from adi.runs.info import RunInfo, read_info, write_info
+from adi.runs.info import FILE, RunInfo, read_info, write_info
 from adi.training.device import device_named
 from adi.training.loop import AUDIENCES, CHECKPOINT, REFIT_CHECKPOINT, Observer, Training
+from adi.training.optimizers import TableOptimizer
 from adi.training.progress import epochs
 from adi.training.row_weights import check_half_life
 from adi.training.self_training import check_self_training
 from adi.training.settings import RunSettings, as_config, settings_for
+from adi.training.sharding import Sharding
 
 
 def train(
@@ -38,6 +44,8 @@ def train(
     device: str = "cpu",
     progress: bool = True,
     observer: Observer | None = None,
+    sharding: Sharding = "auto",
+    timeout: float = TIMEOUT,
 ) -> RunInfo:
     """Train a model, or fit it, on a prepared dataset; the run's folder then holds all that evaluation and export need.
 
@@ -51,56 +59,129 @@ def train(
         device: where the weights are and steps are done: cpu, cuda or cuda:N. Batches are made on the CPU in any case.
         progress: show a bar and the epochs on standard error, in a terminal or a notebook.
         observer: is called with each step and epoch, in place of that.
+        sharding: how several processes divide the embedding tables, see `adi.training.sharding.Sharding`.
+        timeout: seconds after which a process that waits for another gives up.
+
+    Where torchrun has started several processes, they train the model together: each batch and each table is divided
+    among them, and the result is that of one process, but for rounding and for the random numbers of dropout. The first
+    writes, into a folder that all see. When torchrun starts them anew after a failure, they go on from the last
+    checkpoint.
 
     Raises `AdiError` for unknown models and settings and for folders that do not fit, before anything is written.
     """
-    weights_device, kind, folder = device_named(device), model_of(model), Path(out)
+    kind, folder = model_of(model), Path(out)
     chosen = settings_for(kind, settings)
     if not 0 <= seed < 1 << 63:
         raise ArgumentError("seed", f"{seed}; give a whole number from 0 to {(1 << 63) - 1}.")
-    dataset = Dataset(Path(prepared))
-    chosen = chosen.for_data(dataset.manifest)
-    refit = chosen.refits(dataset.manifest)
-    info = _new_info(kind, seed, chosen, dataset, folder)
-    if resume:
-        _check_same(read_info(folder), info, folder)
-        check_trend(dataset, read_coding(folder, info))
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise AdiError(f"{folder}: exists and is not empty. Resume the run that it holds, or choose another folder.")
-    if isinstance(kind, FittedModel):
-        kind.check(Dataset(Path(prepared), all_rows=refit), chosen.model)
-        folder.mkdir(parents=True, exist_ok=True)
-    else:
-        towers = _built(kind, dataset, chosen, seed).to(weights_device)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_info(folder, info)
-        write_coding(folder, dataset, refit=refit)
-        assert chosen.training is not None
-        with epochs(progress and observer is None) as shown:
-            watching = observer or shown
-            training = Training(towers, kind.loss, dataset, chosen.training, folder, seed, watching)
-            kept = training.run(resume=resume)
-            if refit:
-                before = training.progress.epoch
-                del training, towers  # before as much memory is used again
-                dataset = Dataset(Path(prepared), all_rows=True)
-                towers = _fresh(kind, dataset, chosen, seed).to(weights_device)
-                training = Training(
-                    towers, kind.loss, dataset, chosen.training, folder, seed, watching, epochs_before=before
+    if sharding not in get_args(Sharding):
+        raise ArgumentError("sharding", f"'{sharding}' is not one of {', '.join(get_args(Sharding))}.")
+    with joined(device_named(device), timeout=timeout) as processes:
+        job = Job(Path(prepared), kind, folder, seed, device_of_process(device_named(device)), processes, sharding)
+        with processes.agreeing():
+            dataset = Dataset(job.prepared)
+            chosen = chosen.for_data(dataset.manifest)
+            info = _new_info(kind, seed, chosen, dataset, folder)
+            resume = resume or _goes_on(folder)
+            if resume:
+                _check_same(read_info(folder), info, folder)
+                check_trend(dataset, read_coding(folder, info))
+            elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise AdiError(
+                    f"{folder}: exists and is not empty. Resume the run that it holds, or choose another folder."
                 )
-                training.refit(kept, resume=resume)
-        parameters = sum(parameter.numel() for parameter in towers.parameters())
-        info = info.model_copy(update={"parameters": parameters, "kept": kept})
-    info = info.model_copy(update={"status": "complete"})
-    write_info(folder, info)
-    for checkpoint in (CHECKPOINT, REFIT_CHECKPOINT):
-        (folder / checkpoint).unlink(missing_ok=True)
-    if (folder / AUDIENCES).exists():
-        rmtree(folder / AUDIENCES)
+        compared = {"model": info.model, "seed": seed, "settings": info.config, "data": info.fingerprint}
+        check_same(processes, {**compared, "versions": info.versions, "source": info.source, "resume": resume})
+        if isinstance(kind, FittedModel):
+            if processes.several:
+                raise AdiError(f"{kind.name} is fitted, not trained: one process does it. Start it without torchrun.")
+            kind.check(Dataset(job.prepared, all_rows=info.refit), chosen.model)
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            info = _trained(job, kind, chosen, dataset, info, resume, progress, observer)
+        info = info.model_copy(update={"status": "complete"})
+        if processes.first:
+            write_info(folder, info)
+            for checkpoint in (CHECKPOINT, REFIT_CHECKPOINT):
+                (folder / checkpoint).unlink(missing_ok=True)
+            if (folder / AUDIENCES).exists():
+                rmtree(folder / AUDIENCES)
+        processes.wait()
     return info
 
 
-def _built(kind: TrainedModel, dataset: Dataset, settings: RunSettings, seed: int) -> TwoTower:
+@dataclass(frozen=True)
+class Job:
+    """What is trained, where, and by which processes."""
+
+    prepared: Path
+    kind: Model
+    folder: Path
+    seed: int
+    device: torch.device
+    processes: Processes
+    sharding: Sharding
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether torchrun has started this process anew, since one had failed, and there is something to go on with."""
+    place = torchrun()
+    return place is not None and place.restarts > 0 and (folder / FILE).exists()
+
+
+def _trained(
+    job: Job,
+    kind: TrainedModel,
+    settings: RunSettings,
+    dataset: Dataset,
+    info: RunInfo,
+    resume: bool,
+    progress: bool,
+    observer: Observer | None,
+) -> RunInfo:
+    """Train the model; returns the record of the run with what the training has found."""
+    assert settings.training is not None
+    processes = job.processes
+    towers, tables = _built(job, kind, dataset, settings)
+    with processes.agreeing():
+        if processes.first:
+            job.folder.mkdir(parents=True, exist_ok=True)
+            write_info(job.folder, info)
+            write_coding(job.folder, dataset, refit=info.refit)
+    with epochs(progress and observer is None and processes.first) as shown:
+        watching = (observer or shown) if processes.first else None
+
+        def training_of(dataset: Dataset, towers: TwoTower, tables: TableOptimizer | None, before: int = 0) -> Training:
+            assert settings.training is not None
+            return Training(
+                towers,
+                kind.loss,
+                dataset,
+                settings.training,
+                job.folder,
+                job.seed,
+                watching,
+                epochs_before=before,
+                processes=processes,
+                tables=tables,
+            )
+
+        training = training_of(dataset, towers, tables)
+        kept = training.run(resume=resume)
+        if info.refit:
+            before = training.progress.epoch
+            del training, towers, tables  # before as much memory is used again
+            dataset = Dataset(job.prepared, all_rows=True)
+            towers, tables = _fresh(job, kind, dataset, settings)
+            training = training_of(dataset, towers, tables, before)
+            training.refit(kept, resume=resume)
+    parameters = sum(parameter.numel() for parameter in towers.parameters() if parameter.requires_grad)
+    parameters += towers.tables.num_rows * towers.tables.embedding_dim
+    return info.model_copy(update={"parameters": parameters, "kept": kept})
+
+
+def _built(
+    job: Job, kind: TrainedModel, dataset: Dataset, settings: RunSettings
+) -> tuple[TwoTower, TableOptimizer | None]:
     """The network with fresh weights; raises `AdiError` for a dataset that it cannot be trained on."""
     if not any(part.validation for part in dataset.manifest.by_domain.values()):
         raise AdiError(
@@ -109,16 +190,27 @@ def _built(kind: TrainedModel, dataset: Dataset, settings: RunSettings, seed: in
         )
     assert settings.training is not None
     check_half_life(dataset, settings.training.for_data(dataset.manifest).row_half_life)
-    towers = _fresh(kind, dataset, settings, seed)
+    towers, tables = _fresh(job, kind, dataset, settings)
     if settings.training.self_training:
         check_self_training(towers, dataset)
-    return towers
+    return towers, tables
 
 
-def _fresh(kind: TrainedModel, dataset: Dataset, settings: RunSettings, seed: int) -> TwoTower:
-    """The network with fresh weights."""
-    torch.manual_seed(seed)
-    return kind.build(dataset, settings.model)
+def _fresh(
+    job: Job, kind: TrainedModel, dataset: Dataset, settings: RunSettings
+) -> tuple[TwoTower, TableOptimizer | None]:
+    """The network with fresh weights, and where several processes have its tables, their optimizer."""
+    torch.manual_seed(job.seed)
+    if not job.processes.several:
+        return kind.build(dataset, settings.model).to(job.device), None
+    from adi.training.several import build_sharded
+
+    assert settings.training is not None
+    lr = settings.training.embedding_lr
+    towers, tables = build_sharded(kind, dataset, settings.model, job.processes, job.sharding, job.device, lr)
+    if not job.processes.first:  # dropout: other random numbers in each process
+        torch.manual_seed(hash((job.seed, job.processes.rank)) % (1 << 63))
+    return towers.to(job.device), tables
 
 
 def _check_same(before: RunInfo, now: RunInfo, folder: Path) -> None:

@@ -1,0 +1,119 @@
+"""Files of tensors (safetensors), each written as a whole or not at all, by one process or by several together."""
+
+import json
+import os
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from adi.errors import AdiError
+from adi.processes.group import ALONE, Processes
+from adi.training.divided import Divided, State
+
+TYPES = {
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+"""The names of types in the format, https://github.com/huggingface/safetensors#format."""
+
+
+def save_tensors(
+    path: Path, tensors: State, metadata: dict[str, str] | None = None, *, processes: Processes = ALONE
+) -> None:
+    """Write a file atomically. Several processes write it together, each the rows that it has of divided tensors.
+
+    Raises `AdiError`, in all processes, if one of them cannot write (a full disk).
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        if processes.several:
+            _save_together(partial, tensors, metadata, processes)
+        else:
+            save_file(
+                {name: _whole(tensor).detach().contiguous() for name, tensor in tensors.items()}, partial, metadata
+            )
+    except (SafetensorError, AdiError) as error:  # safetensors raises its own for errors of the operating system
+        if processes.first:
+            partial.unlink(missing_ok=True)
+        raise AdiError(f"{path}: cannot be written ({error}). Free some space, then continue with --resume.") from error
+    if processes.first:
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    processes.wait()
+
+
+def read_tensors(path: Path, into: State) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of a file; the rows of divided tensors are read into their place in `into`."""
+    found: dict[str, Tensor] = {}
+    with safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118 (not a mapping)
+            place = into.get(name)
+            if not isinstance(place, Divided):
+                found[name] = file.get_tensor(name)
+                continue
+            rows = file.get_slice(name)
+            for piece in place.pieces:
+                piece.rows.detach().copy_(rows[piece.first : piece.first + len(piece.rows)])
+        return found, file.metadata() or {}
+
+
+def _whole(tensor: Tensor | Divided) -> Tensor:
+    """The tensor of a process that has all of its rows."""
+    if isinstance(tensor, Tensor):
+        return tensor
+    (piece,) = tensor.pieces
+    assert tuple(piece.rows.shape) == tensor.shape
+    return piece.rows
+
+
+def _save_together(path: Path, tensors: State, metadata: Mapping[str, str] | None, processes: Processes) -> None:
+    """The first process makes room and writes what is whole; then each writes its rows at their places."""
+    starts, header, size = _layout(tensors, metadata)
+    with processes.agreeing():
+        if processes.first:
+            with path.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+                file.write(header)
+                for name, tensor in tensors.items():
+                    if isinstance(tensor, Tensor):
+                        file.seek(starts[name])
+                        file.write(_bytes(tensor))
+    with processes.agreeing(), path.open("r+b") as file:
+        for name, tensor in tensors.items():
+            if isinstance(tensor, Divided):
+                row_size = prod(tensor.shape[1:]) * tensor.dtype.itemsize
+                for piece in tensor.pieces:
+                    file.seek(starts[name] + piece.first * row_size)
+                    file.write(_bytes(piece.rows))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _layout(tensors: State, metadata: Mapping[str, str] | None) -> tuple[dict[str, int], bytes, int]:
+    """Where each tensor starts in a file, the bytes before the first, and the size of the file."""
+    described: dict[str, object] = {"__metadata__": dict(metadata or {})}
+    offset, offsets = 0, {}
+    # Wider types first, as the library does, so that each tensor is aligned.
+    for name, tensor in sorted(tensors.items(), key=lambda pair: (-pair[1].dtype.itemsize, pair[0])):
+        end = offset + prod(tensor.shape) * tensor.dtype.itemsize
+        described[name] = {"dtype": TYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [offset, end]}
+        offsets[name], offset = offset, end
+    text = json.dumps(described).encode()
+    text += b" " * (-len(text) % 8)
+    header = len(text).to_bytes(8, "little") + text
+    return {name: len(header) + start for name, start in offsets.items()}, header, len(header) + offset
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    """The bytes of a tensor as the format has them: row by row, little-endian."""
+    return memoryview(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())  # type: ignore[arg-type]
