@@ -3,6 +3,8 @@
 # The one place that names the version of torch to develop with; pyproject.toml gives the range that users may have.
 # It is installed before the rest, so that nothing else chooses a newer and much larger build.
 TORCH := torch==2.13.0
+# Without its dependencies, of which pyproject.toml has those that suit a CPU, and says why.
+TORCHREC := torchrec==1.8.0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,6 +40,7 @@ $(INSTALLED): pyproject.toml Makefile
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(PIP) $(TORCH)
 	@$(PIP) --editable '.[dev]'
+	@$(PIP) --no-deps $(TORCHREC)
 	@touch $@
 
 demo: $(INSTALLED) ## Simulate a marketplace, train four models, compare them: demo/report.html

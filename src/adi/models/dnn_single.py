@@ -1,9 +1,10 @@
 """DNN-Single: an independent YouTubeDNN per domain, trained on that domain's samples only (ADI section 5.1.2)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from adi.batch import FeatureBags, Offsets
@@ -15,9 +16,10 @@ from adi.models.tower import DOMAIN, Backbone, Feature
 from adi.models.two_tower import OneDomain, SharedTowers, TwoTower, embedding_tables
 from adi.nn.domain_parameter import by_domain
 from adi.nn.embedding import Neighbours
+from adi.nn.synchronised import Synchronised
 
 
-class DnnSingle(TwoTower):
+class DnnSingle(Synchronised, TwoTower):
     """A pair of towers per domain in one run. Domains share no weights, not even embeddings.
 
     The tables take D times the memory: a feature of n rows has D n, and domain d uses the n rows from row d n on. A
@@ -66,11 +68,13 @@ class DnnSingle(TwoTower):
 
     def encode_users(self, bags: FeatureBags, offsets: Offsets) -> Tensor:
         parts = self._split(bags, offsets)
-        return by_domain(offsets, lambda d, rows: self._towers(d).encode_users(parts[d], (0, rows.stop - rows.start)))
+        return self._encoded(
+            offsets, lambda d, rows: self._towers(d).encode_users(parts[d], (0, rows.stop - rows.start))
+        )
 
     def encode_items(self, bags: FeatureBags, offsets: Offsets, log_popularity: Tensor) -> Tensor:
         parts = self._split(bags, offsets)
-        return by_domain(
+        return self._encoded(
             offsets,
             lambda d, rows: self._towers(d).encode_items(parts[d], (0, rows.stop - rows.start), log_popularity[rows]),
         )
@@ -101,6 +105,13 @@ class DnnSingle(TwoTower):
 
     def _towers(self, domain: int) -> SharedTowers:
         return self.of_domain[domain]  # type: ignore[return-value]
+
+    def _encoded(self, offsets: Offsets, encode: Callable[[int, slice], Tensor]) -> Tensor:
+        """The vectors of each domain's rows. Several processes look rows up together: each does for every domain."""
+        if not (self.training and self.processes.several):
+            return by_domain(offsets, encode)
+        encoded = [encode(domain, slice(start, stop)) for domain, (start, stop) in enumerate(pairwise(offsets))]
+        return torch.cat([part if len(part) else part.detach() for part in encoded])
 
     def _split(self, bags: FeatureBags, offsets: Offsets) -> list[FeatureBags]:
         """Split bags by domain; their values become rows of the domain's copy of the tables."""

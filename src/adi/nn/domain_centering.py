@@ -52,6 +52,8 @@ class DomainCentering(Synchronised, DomainState):
         means: Sequence[Tensor] | Tensor = [part.mean(dim=0) for part in vectors]
         if self.processes.several:
             counts = self.processes.total(torch.tensor([len(part) for part in vectors], device=vectors[0].device))
+            if not counts.any():
+                return means
             sums = self.processes.sum(torch.stack([part.double().sum(dim=0) for part in vectors]))
             means = (sums / counts.clamp(min=1)[:, None]).to(vectors[0].dtype)
             seen = counts.nonzero()[:, 0].tolist()

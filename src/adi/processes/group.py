@@ -126,10 +126,14 @@ class Processes:
             yield
         except (AdiError, OSError) as caught:
             error = caught
-        errors = self.objects(None if error is None else str(error))
-        if error is not None:
+        if not self.several:
+            if error is not None:
+                raise error
+            return
+        messages = self.objects(None if error is None else str(error))
+        if error is not None and len(set(messages)) == 1:  # the same everywhere
             raise error
-        for rank, message in enumerate(errors):
+        for rank, message in enumerate(messages):
             if message is not None:
                 raise AdiError(f"process {rank}: {message}")
 

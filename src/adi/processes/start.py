@@ -33,6 +33,9 @@ def joined(device: torch.device, *, timeout: float = TIMEOUT) -> Iterator[Proces
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
     try:
         yield Processes(dist.get_rank(), dist.get_world_size(), on_this_machine=place.local_count)
+        # A call without tensors last: gloo's threads let go of those of a call a little after it has returned, which
+        # crashes a process that ends meanwhile.
+        dist.barrier()
     finally:
         if own:
             dist.destroy_process_group()

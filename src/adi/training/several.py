@@ -1,5 +1,6 @@
 """Models whose embedding tables are divided among several processes."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -31,7 +32,9 @@ def build_sharded(
     Raises `AdiError` if TorchRec is not installed, or cannot have tables of this width.
     """
     try:
-        from adi.training.sharded_tables import FusedAdagrad, ShardedTables
+        with warnings.catch_warnings():  # of kernels that the build of fbgemm for CPUs does not have
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from adi.training.sharded_tables import FusedAdagrad, ShardedTables
     except ModuleNotFoundError as error:
         raise AdiError(
             f"training in several processes needs TorchRec, and {error.name} is not installed. Install it: "

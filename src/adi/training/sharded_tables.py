@@ -1,7 +1,7 @@
 """Embedding tables divided among processes by TorchRec, which looks rows up and updates them where they are."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from torchrec.sparse.jagged_tensor import KeyedJaggedTensor
 from adi.nn.embedding import EmbeddingTables, Neighbours, TableShard
 from adi.processes.group import Processes
 from adi.training.divided import Divided
+from adi.training.initial_rows import normal_rows
 from adi.training.optimizers import ADAGRAD_EPS, BeforeUpdate, summed_gradients
 from adi.training.sharding import Sharding
 
@@ -201,15 +202,3 @@ class FusedAdagrad:
     def state_of_rows(self) -> Divided:
         """See `TableOptimizer.state_of_rows`."""
         return Divided.over(self.tables, self.tables._states)
-
-
-def normal_rows(rows: int, width: int, std: float, at_once: int) -> Iterator[tuple[int, Tensor]]:
-    """The rows of ``torch.empty(rows, width).normal_(std=std)``, a block at a time: the number of the first, and them.
-
-    A block has a multiple of 16 numbers, which PyTorch draws together, and the last block is no smaller.
-    """
-    first = 0
-    while first < rows:
-        size = at_once if rows - first >= 2 * at_once else rows - first
-        yield first, torch.empty(size, width).normal_(std=std)
-        first += size

@@ -1,0 +1,215 @@
+"""Models trained by several processes, against the same models trained by one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from adi.errors import AdiError
+from adi.processes.group import Processes
+from adi.runs.epochs import read_epochs
+from adi.runs.info import read_info
+from adi.training import several
+from adi.training.divided import Divided, Piece
+from adi.training.fitted import open_run
+from adi.training.initial_rows import normal_rows
+from adi.training.tensor_file import _layout, read_tensors
+from adi.training.train import train
+
+WORKER = Path(__file__).with_name("several_worker.py")
+SMALL = {"embedding_dim": 4, "dim": 4, "networks": (5,), "dropout": 0.0, "embedding_dropout": 0.0, "batch_size": 16}
+SETTINGS = {**SMALL, "epochs": 3, "uniform": 3, "unknown_items": 0.0}
+
+
+def torchrun(count, script, *arguments, timeout=240):
+    """Run a script in several processes; returns what `subprocess.run` does."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", str(script)]
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def together(folder, trainings, *, count=2, timeout=120):
+    """Do trainings in several processes; returns the error of each."""
+    file = folder / "trainings.json"
+    file.write_text(json.dumps({"trainings": trainings, "timeout": timeout}), encoding="utf-8")
+    done = torchrun(count, WORKER, str(file))
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads((folder / "errors.json").read_text(encoding="utf-8"))
+
+
+def assert_same_run(one, other, *, tolerance=1e-5):
+    """Two runs have the same losses, and the same scores but for a constant, which no loss and no list depends on."""
+    mine, theirs = read_epochs(one), read_epochs(other)
+    assert [epoch.loss for epoch in mine] == pytest.approx([epoch.loss for epoch in theirs], abs=tolerance)
+    assert [epoch.samples for epoch in mine] == [epoch.samples for epoch in theirs]
+    assert read_info(one).kept == read_info(other).kept
+    scores = zip(scores_of(one), scores_of(other), strict=True)
+    assert max(float((score - another).abs().max()) for score, another in scores) < 100 * tolerance
+
+
+def scores_of(run):
+    """The scores of all items for the test queries of each domain, less their mean."""
+    _, dataset, scorer = open_run(run)
+    rows = dataset.rows("test")
+    domains = dataset.targets("test", rows)[2]
+    for domain in np.unique(domains):
+        queries = dataset.queries("test", rows[domains == domain], causal=True, known="frozen")
+        scores = scorer.against(domain, dataset.corpora.retrievable(domain))(queries)
+        yield scores - scores.mean(dim=1, keepdim=True)
+
+
+@pytest.mark.slow
+def test_several_processes_train_what_one_does(prepared, trending_audience, tmp_path) -> None:
+    """Also domains of which a process has no sample, one of a single item, and a last batch smaller than the number of
+    processes; statistics by domain, self-training, neighbours, interests, trends with audiences, and a refit."""
+    cases = [
+        ("adi-se", prepared, {"sharding": "row_wise"}, {}),
+        ("adi-paper", prepared, {"sharding": "table_wise"}, {"average": 0.9}),
+        ("mind", prepared, {}, {"keep": "domain"}),
+        ("lightgcn", prepared, {}, {"networks": ()}),
+        ("dnn-single", prepared, {}, {"refit": True}),
+        ("adi-va", prepared, {}, {"self_training": True, "self_training_start": 0.2, "self_training_share": 0.1}),
+        ("dnn", trending_audience.folder, {}, {"batch_size": 64}),
+    ]
+    trainings = []
+    for number, (model, data, options, settings) in enumerate(cases):
+        given = SETTINGS | settings
+        trainings.append(
+            {"prepared": str(data), "model": model, "out": str(tmp_path / f"s{number}"), "settings": given}
+        )
+        trainings[-1] |= options
+        train(data, model, tmp_path / f"o{number}", settings=given, progress=False)
+    assert together(tmp_path, trainings, count=3) == [None] * len(cases)
+    for number in range(len(cases)):
+        assert_same_run(tmp_path / f"o{number}", tmp_path / f"s{number}")
+
+
+@pytest.mark.slow
+def test_processes_stop_with_one_message(prepared, tmp_path) -> None:
+    """Where one of them has another seed, no data or a full disk; what was written before stays whole."""
+    given = {"prepared": str(prepared), "model": "dnn", "settings": SETTINGS}
+    faults = ["other seed", "no data", "full disk"]
+    trainings = [given | {"out": str(tmp_path / fault), "faults": {"1": fault}} for fault in faults]
+    errors = together(tmp_path, trainings)
+    assert errors[0].startswith("process 1 has another seed than process 0: 7, not 0. Start all with the same")
+    assert errors[1].startswith("process 1: ")
+    assert "-missing" in errors[1]
+    assert "cannot be written (process 1: No space left on device). Free some space" in errors[2]
+    assert not (tmp_path / "other seed").exists()
+    assert sorted(path.name for path in (tmp_path / "full disk").iterdir()) == ["coding", "run.json", "tensorboard"]
+
+
+@pytest.mark.slow
+def test_a_process_that_hangs_ends_the_training(prepared, tmp_path) -> None:
+    training = {"prepared": str(prepared), "model": "dnn", "out": str(tmp_path / "run"), "settings": SETTINGS}
+    file = tmp_path / "trainings.json"
+    file.write_text(json.dumps({"trainings": [training | {"faults": {"1": "stopped"}}], "timeout": 3}))
+    started = time.monotonic()
+    done = torchrun(2, WORKER, str(file))
+    assert done.returncode != 0
+    assert "imed out" in done.stderr
+    assert time.monotonic() - started < 100  # not torchrun's or PyTorch's half an hour
+
+
+def workers_of(parent):
+    """The processes below a process that train."""
+    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and " train " in args]
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_started_again_and_one_process_goes_on(prepared, tmp_path) -> None:
+    """Nothing is counted twice: the run is that of an undisturbed training."""
+    settings = SETTINGS | {"epochs": 60, "checkpoint_steps": 1, "patience": 60}
+    pairs = [f"--set={name}={list(value) if isinstance(value, tuple) else value}" for name, value in settings.items()]
+    command = [sys.executable, "-m", "adi", "train", str(prepared), "--model", "adi-se", *pairs, "--nproc", "2"]
+    run = tmp_path / "killed"
+    with subprocess.Popen([*command, "--out", str(run)], stderr=subprocess.PIPE, text=True) as started:
+        wait_for(lambda: len(read_epochs(run)) >= 3)
+        os.kill(workers_of(started.pid)[1], signal.SIGKILL)
+        epochs = len(read_epochs(run))
+        wait_for(lambda: len(read_epochs(run)) >= epochs + 3)
+        for worker in workers_of(started.pid):
+            os.kill(worker, signal.SIGKILL)
+        started.kill()
+        assert "All go on from the last checkpoint." in started.stderr.read()
+    left = len(read_epochs(run))
+    assert left < 60
+    train(prepared, "adi-se", run, settings=settings, resume=True, progress=False)
+    train(prepared, "adi-se", tmp_path / "undisturbed", settings=settings, progress=False)
+    assert [epoch.epoch for epoch in read_epochs(run)] == list(range(1, 61))
+    assert_same_run(tmp_path / "undisturbed", run, tolerance=1e-3)  # rounding, after 60 epochs; a lost step is far more
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_parts_cover_everything_once() -> None:
+    for count in (1, 2, 3, 5):
+        for size in (0, 1, 2, 3, 7, 10):
+            for turn in (0, 1, 4):
+                parts = [Processes(rank, count).part(size, turn=turn) for rank in range(count)]
+                found = np.concatenate([np.arange(size)[part] for part in parts])
+                assert sorted(found) == list(range(size))
+                assert max(map(len, (np.arange(size)[part] for part in parts))) <= -(-size // count)
+            if size:
+                shares = [Processes(rank, count).shares(size) for rank in range(count)]
+                assert len({len(share) for share in shares}) == 1
+                assert {int(number) for share in shares for number in share} == set(range(size))
+
+
+def test_rows_drawn_by_block_are_those_of_one_draw() -> None:
+    for rows in (1, 5, 16, 100, 1000):
+        torch.manual_seed(3)
+        whole, after = torch.empty(rows, 4).normal_(std=0.5), torch.rand(1)
+        torch.manual_seed(3)
+        blocks = list(normal_rows(rows, 4, 0.5, at_once=64))
+        assert torch.equal(torch.cat([block for _, block in blocks]), whole)
+        assert [first for first, _ in blocks] == list(np.cumsum([0, *(len(block) for _, block in blocks)])[:-1])
+        assert torch.equal(torch.rand(1), after)
+
+
+def test_a_file_of_several_processes_is_one_of_the_library(tmp_path) -> None:
+    """Written by hand from the layout; the library, and `read_tensors` into other pieces, find the same."""
+    table = torch.arange(12, dtype=torch.float32).view(4, 3)
+    tensors = {
+        "b": torch.tensor([1, 2]),
+        "table": Divided((4, 3), torch.float32, ()),
+        "a": torch.zeros(5, dtype=torch.uint8),
+    }
+    starts, header, size = _layout(tensors, {"progress": "{}"})
+    content = bytearray(size)
+    content[: len(header)] = header
+    for name, tensor in (tensors | {"table": table}).items():
+        raw = tensor.numpy().tobytes()
+        content[starts[name] : starts[name] + len(raw)] = raw
+    path = tmp_path / "file.safetensors"
+    path.write_bytes(content)
+    found = load_file(path)
+    assert torch.equal(found["table"], table)
+    assert found["b"].tolist() == [1, 2]
+    mine = Divided((4, 3), torch.float32, (Piece(1, torch.empty(2, 3)), Piece(3, torch.empty(1, 3))))
+    whole, metadata = read_tensors(path, {"table": mine})
+    assert whole.keys() == {"a", "b"}
+    assert metadata == {"progress": "{}"}
+    assert torch.equal(mine.pieces[0].rows, table[1:3])
+    assert torch.equal(mine.pieces[1].rows, table[3:])
+    save_file({"table": table}, path)
+
+
+def test_the_extra_is_named_where_torchrec_is_missing(dataset, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "adi.training.sharded_tables", None)
+    with pytest.raises(AdiError, match=r"pip install 'adi-retrieval\[distributed\]' && pip install --no-deps torchrec"):
+        several.build_sharded(None, dataset, None, Processes(0, 2), "auto", torch.device("cpu"), 0.1)
