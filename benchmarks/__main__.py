@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "training.train",
     "domains": "training.steps",
     "tables": "training.steps",
+    "scale": "training.scale",
     "loss": "loss",
     "prepare": "preparation.prepare",
     "loader": "loader",

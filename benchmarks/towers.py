@@ -1,7 +1,7 @@
 """Models to measure, with fresh weights: the one module of the benchmarks that builds adi's models by name."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -18,11 +18,13 @@ from adi.models.catalog import MODELS
 from adi.models.model import TrainedModel
 from adi.models.tower import Feature
 from adi.models.two_tower import TwoTower
+from adi.processes.group import ALONE, Processes
 from adi.runs.info import RunInfo, weights_file, write_info
-from adi.training.tensor_file import save_tensors
 from adi.training.device import device_named
+from adi.training.optimizers import TableOptimizer
 from adi.training.settings import TrainingSettings, as_config, settings_for
 from adi.training.step import Step
+from adi.training.tensor_file import save_tensors
 
 ADI, DNN = "adi-se", "dnn"
 NETWORKS = (256, 128, 64)
@@ -49,12 +51,17 @@ def synthetic_step(
     *,
     masked: bool = False,
     device: str = "cpu",
+    processes: Processes = ALONE,
+    tables: Callable[[TwoTower], TableOptimizer] | None = None,
 ) -> Step:
-    """The same for features that are not a dataset's, with the default settings of a training."""
+    """The same for features that are not a dataset's, with the default settings of a training.
+
+    Of several `processes`, which divide the tables; `tables` makes the optimizer of these.
+    """
     kind = _trained_model(model, masked)
     torch.manual_seed(0)
     towers = kind.build_towers(user_features, item_features, num_domains, _settings(kind))
-    return _step(kind, towers, TrainingSettings(), device)
+    return _step(kind, towers, TrainingSettings(), device, processes, None if tables is None else tables(towers))
 
 
 def write_untrained_run(
@@ -102,8 +109,15 @@ def _settings(kind: TrainedModel) -> Any:
     return settings_for(kind, {"networks": NETWORKS}).model
 
 
-def _step(kind: TrainedModel, towers: TwoTower, training: TrainingSettings, device: str) -> Step:
-    return Step(towers.to(device_named(device)).train(), training, kind.loss)
+def _step(
+    kind: TrainedModel,
+    towers: TwoTower,
+    training: TrainingSettings,
+    device: str,
+    processes: Processes = ALONE,
+    tables: TableOptimizer | None = None,
+) -> Step:
+    return Step(towers.to(device_named(device)).train(), training, kind.loss, processes, tables)
 
 
 class MaskedBackbone(nn.Module):

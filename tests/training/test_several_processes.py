@@ -209,7 +209,8 @@ def test_a_file_of_several_processes_is_one_of_the_library(tmp_path) -> None:
     save_file({"table": table}, path)
 
 
-def test_the_extra_is_named_where_torchrec_is_missing(dataset, monkeypatch) -> None:
+def test_the_extra_is_named_where_torchrec_is_missing(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "adi.training.sharded_tables", None)
-    with pytest.raises(AdiError, match=r"pip install 'adi-retrieval\[distributed\]' && pip install --no-deps torchrec"):
-        several.build_sharded(None, dataset, None, Processes(0, 2), "auto", torch.device("cpu"), 0.1)
+    context = several.sharded_tables(Processes(0, 2), "auto", torch.device("cpu"), lr=0.1)
+    with pytest.raises(AdiError, match=r"pip install 'adi-retrieval\[distributed\]' && pip install --no-deps"), context:
+        pass

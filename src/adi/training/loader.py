@@ -1,13 +1,12 @@
 """Training batches: shuffled rows, sorted by domain, with their histories, features and candidates."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import torch
 
-from adi.batch import AllCandidates, Batch, DomainCandidates, DomainTrends, tensors
+from adi.batch import Batch, DomainCandidates, DomainTrends, tensors
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.data.histories import Histories
@@ -15,6 +14,7 @@ from adi.data.queries import Queries
 from adi.features.reader import FeatureReader
 from adi.negatives import NO_ITEMS, Candidates, DomainCorpus, NegativeSampler
 from adi.processes.group import ALONE, Processes
+from adi.training.division import all_candidates, offsets_of, own_rows, parts_of_domains
 from adi.training.moments import Moments
 from adi.training.row_weights import drawn_by_weight, weighted_counts
 from adi.training.unknown_items import with_unknown_items
@@ -124,9 +124,8 @@ class Loader:
         rows, domains = rows[order], domains[order]
         users, items, _ = self.dataset.targets("train", rows)
         offsets = np.searchsorted(domains, np.arange(num_domains + 1))
-        parts = [self.processes.part(size, turn=domain) for domain, size in enumerate(np.diff(offsets).tolist())]
-        bounds = zip(pairwise(offsets), parts, strict=True)
-        own = np.concatenate([np.arange(start, stop)[part] for (start, stop), part in bounds])
+        parts = parts_of_domains(self.processes, offsets.tolist())
+        own = own_rows(parts, offsets.tolist())
         own_offsets = np.searchsorted(domains[own], np.arange(num_domains + 1))
         queries = self.queries(rows[own], domains[own])
         known_items, known_offsets = self.dataset.known_positives(users[own], domains[own])
@@ -156,7 +155,8 @@ class Loader:
             candidates[domain] = _columns(drawn, part, drawn.known(known_items[cuts[0] : cuts[-1]], cuts - cuts[0]))
             if known is not None:
                 trends[domain] = known.trends(drawn.items, queries.part(first, last).histories, part)
-        encoded = [items[self.processes.part(len(items), turn=domain)] for domain, items in enumerate(candidate_items)]
+        item_parts = parts_of_domains(self.processes, offsets_of([len(items) for items in candidate_items]))
+        encoded = [items[part] for items, part in zip(candidate_items, item_parts, strict=True)]
         popularity = [self.dataset.corpora.log_popularity(domain, items) for domain, items in enumerate(encoded)]
         sizes = [len(items) for items in encoded]
         user = self.reader.user_bags(queries)
@@ -175,28 +175,8 @@ class Loader:
             item_log_popularity=torch.from_numpy(np.concatenate(popularity)),
             candidates=candidates,
             trends=trends,
-            all_candidates=self._all_candidates([len(items) for items in candidate_items]),
+            all_candidates=all_candidates(self.processes, [len(items) for items in candidate_items]),
         )
-
-    def _all_candidates(self, sizes: Sequence[int]) -> AllCandidates | None:
-        """How the candidates of all processes are joined, given their number in each domain; None for one process."""
-        if not self.processes.several:
-            return None
-        parts = [self.processes.parts(size, turn=domain) for domain, size in enumerate(sizes)]
-        starts = [0]  # of the parts of the first process, by domain, then of those of the second
-        for rank in range(self.processes.count):
-            for of_domain in parts:
-                starts.append(starts[-1] + of_domain[rank].stop - of_domain[rank].start)
-        order = np.empty(sum(sizes), dtype=np.int64)
-        offsets, num_domains = offsets_of(sizes), len(sizes)
-        for domain, of_domain in enumerate(parts):
-            for rank, part in enumerate(of_domain):
-                start = starts[rank * num_domains + domain]
-                order[offsets[domain] + part.start : offsets[domain] + part.stop] = np.arange(
-                    start, start + part.stop - part.start
-                )
-        encoded = np.diff(starts[::num_domains])
-        return AllCandidates(tuple(encoded.tolist()), torch.from_numpy(order), offsets)
 
     def queries(self, rows: Array, domains: Array) -> Queries:
         """The queries of training rows in `domains`, which may differ from the rows' domains."""
@@ -212,11 +192,6 @@ def _columns(drawn: Candidates, part: slice, known: tuple[Array, Array]) -> Doma
         positive_log_q=torch.from_numpy(drawn.positive_log_q[part]),
         known=(torch.from_numpy(known[0]), torch.from_numpy(known[1])),
     )
-
-
-def offsets_of(sizes: Sequence[int]) -> tuple[int, ...]:
-    """The offsets of parts of given sizes, which follow one another."""
-    return (0, *np.cumsum(sizes).tolist())
 
 
 def joined(known: tuple[Array, Array], histories: Histories) -> tuple[Array, Array]:

@@ -203,14 +203,14 @@ def _fresh(
     torch.manual_seed(job.seed)
     if not job.processes.several:
         return kind.build(dataset, settings.model).to(job.device), None
-    from adi.training.several import build_sharded
+    from adi.training.several import sharded_tables
 
     assert settings.training is not None
-    lr = settings.training.embedding_lr
-    towers, tables = build_sharded(kind, dataset, settings.model, job.processes, job.sharding, job.device, lr)
+    with sharded_tables(job.processes, job.sharding, job.device, lr=settings.training.embedding_lr) as optimizer_of:
+        towers = kind.build(dataset, settings.model).to(job.device)
     if not job.processes.first:  # dropout: other random numbers in each process
         torch.manual_seed(hash((job.seed, job.processes.rank)) % (1 << 63))
-    return towers.to(job.device), tables
+    return towers, optimizer_of(towers)
 
 
 def _check_same(before: RunInfo, now: RunInfo, folder: Path) -> None:
