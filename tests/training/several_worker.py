@@ -1,7 +1,7 @@
 """One of several processes that train models together, as torchrun starts it: its argument is a file of trainings.
 
-Each training is a mapping of the arguments of `adi.train`, and of `faults`: what is to go wrong, by process. The first
-process writes ``errors.json`` beside the file: the message of each training that failed.
+Each training is a mapping of the arguments of `adi.train`, and of `faults`: what is to go wrong, by process; or it is
+``{"evaluate": RUN}``. The first process writes ``errors.json`` beside the file: the message of each that failed.
 """
 
 import json
@@ -17,6 +17,7 @@ import torch.distributed as dist
 from adi.errors import AdiError
 from adi.processes.start import joined
 from adi.training import tensor_file
+from adi.training.evaluation import evaluate_run
 from adi.training.loop import Training
 from adi.training.train import train
 
@@ -36,6 +37,9 @@ def full_disk(*_: Any) -> None:
 
 
 def run(training: dict[str, Any]) -> None:
+    if "evaluate" in training:
+        evaluate_run(training["evaluate"], progress=False)
+        return
     fault = training.pop("faults", {}).get(str(RANK))
     if fault == "other seed":
         training["seed"] = 7

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from adi.runs.epochs import read_epochs
 from adi.runs.info import read_info
 from adi.training import several
 from adi.training.divided import Divided, Piece
+from adi.training.evaluation import evaluate_run
 from adi.training.fitted import open_run
 from adi.training.initial_rows import normal_rows
 from adi.training.tensor_file import _layout, read_tensors
@@ -86,9 +88,27 @@ def test_several_processes_train_what_one_does(prepared, trending_audience, tmp_
         )
         trainings[-1] |= options
         train(data, model, tmp_path / f"o{number}", settings=given, progress=False)
-    assert together(tmp_path, trainings, count=3) == [None] * len(cases)
+    evaluated = {name: tmp_path / name for name in ("o0", "o5", "o6")}
+    for name, run in evaluated.items():
+        shutil.copytree(run, tmp_path / f"{name}-together")
+        evaluate_run(run, progress=False)
+    evaluations = [{"evaluate": f"{run}-together"} for run in evaluated.values()]
+    assert together(tmp_path, [*trainings, *evaluations], count=3) == [None] * (len(cases) + len(evaluated))
     for number in range(len(cases)):
         assert_same_run(tmp_path / f"o{number}", tmp_path / f"s{number}")
+    for name, run in evaluated.items():
+        assert (run / "metrics.json").read_bytes() == (tmp_path / f"{name}-together" / "metrics.json").read_bytes()
+        assert (run / "ranks.parquet").read_bytes() == (tmp_path / f"{name}-together" / "ranks.parquet").read_bytes()
+    weights = [json.loads((tmp_path / name / "interest.json").read_text()) for name in ("o5", "o5-together")]
+    assert numbers_in(weights[0]) == pytest.approx(numbers_in(weights[1]), abs=1e-6)
+
+
+def numbers_in(content):
+    """The numbers of a JSON file, in its order."""
+    if isinstance(content, dict | list):
+        values = content.values() if isinstance(content, dict) else content
+        return [number for value in values for number in numbers_in(value)]
+    return [content] if isinstance(content, float) else []
 
 
 @pytest.mark.slow

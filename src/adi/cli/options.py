@@ -6,6 +6,10 @@ from typing import Annotated
 import typer
 
 Device = Annotated[str, typer.Option(help="Where steps are done: cpu, cuda, or cuda:N for the GPU of a number.")]
+Processes = Annotated[
+    int,
+    typer.Option("--nproc", min=1, help="Processes of this machine that do it together; several machines: torchrun."),
+]
 ModelPath = Annotated[
     str | None,
     typer.Option(

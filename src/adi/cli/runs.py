@@ -1,13 +1,13 @@
 """Commands on models and runs: models, train, evaluate, report."""
 
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adi.cli.options import Device, MetricPaths, ModelPath, Prepared
+from adi.cli.options import Device, MetricPaths, ModelPath, Prepared, Processes
+from adi.cli.processes import in_processes, is_first
 from adi.cli.show import ERR, metrics_table, other_data, plain_table, progress_bar, say, say_json
 
 if TYPE_CHECKING:
@@ -86,9 +86,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     device: Device = "cpu",
     show_config: Annotated[bool, typer.Option("--show-config", help="Print all settings as YAML and exit.")] = False,
-    nproc: Annotated[
-        int, typer.Option(min=1, help="Processes of this machine that train together; for several machines: torchrun.")
-    ] = 1,
+    nproc: Processes = 1,
     sharding: Annotated[
         Literal["auto", "row_wise", "table_wise"],
         typer.Option(help="How processes divide embedding tables: each by its rows, whole tables, or as planned."),
@@ -103,7 +101,6 @@ def train(
     """
     from adi.cli.settings import given_settings, settings_text
     from adi.errors import AdiError
-    from adi.machine import torchrun
     from adi.progress import bars
 
     given = given_settings(config, settings or [])
@@ -114,11 +111,9 @@ def train(
         return
     if out is None:
         raise AdiError("--out is missing: the folder of the run.")
-    place = torchrun()
-    if nproc > 1 and place is None:
-        _train_in_processes(nproc, out)
+    if in_processes(nproc, run=out):
         return
-    first = place is None or place.rank == 0
+    first = is_first()
     from adi.runs.self_training import read_audit
     from adi.training.progress import Epochs
     from adi.training.train import train as run
@@ -151,21 +146,6 @@ def train(
     if audit is not None:
         say(_self_training(audit))
     say(f"Trained {info.model}{size}{kept}: {out}. Next: adi evaluate {out}")
-
-
-def _train_in_processes(count: int, out: Path) -> None:
-    """Run this command in several processes of this machine."""
-    from adi.processes.launch import launch
-    from adi.runs.info import FILE
-
-    command = sys.argv[1:]
-
-    def again() -> list[str] | None:
-        return [*command, "--resume"] if (out / FILE).exists() else None
-
-    code = launch(count, command, again, lambda message: ERR.print(message, soft_wrap=True))
-    if code:
-        raise typer.Exit(code)
 
 
 def _self_training(audit: "Audit") -> str:
@@ -203,6 +183,7 @@ def evaluate(
     model: ModelPath = None,
     prepared: Prepared = None,
     as_json: AsJson = False,
+    nproc: Processes = 1,
 ) -> None:
     """Evaluate a run on the test rows of its dataset, by exact ranks; also written to metrics.json in the run.
 
@@ -210,6 +191,8 @@ def evaluate(
 
     Example: [bold]adi evaluate run --json[/]
     """
+    if in_processes(nproc):
+        return
     from adi.cli.settings import list_lengths
     from adi.extensions import import_object
     from adi.metrics import METRICS, RECALL, Metric
@@ -217,7 +200,8 @@ def evaluate(
 
     lengths = list_lengths(ks)
     own_metrics = [import_object(path, (Metric,), parameter="metrics") for path in metrics or ()]
-    with progress_bar() as report:
+    first = is_first()
+    with progress_bar() if first else nullcontext(False) as report:
         measured = evaluate_run(
             run,
             ks=lengths,
@@ -228,6 +212,8 @@ def evaluate(
             prepared=prepared,
             progress=report,
         )
+    if not first:
+        return
     if as_json:
         say_json(measured.model_dump(mode="json"))
         return

@@ -52,7 +52,9 @@ def interests(
                 if side == "user" and len(domain_rows):
                     vectors.user_vectors(domain, dataset.queries("test", domain_rows[spread], causal=causal))
                 elif side == "item":
-                    vectors.item_vectors(domain, dataset.corpora.retrievable(domain))
+                    items = dataset.corpora.retrievable(domain)
+                    vectors.item_vectors(domain, items)
+                    blocks[:] = [vectors.processes.rejoined(torch.cat(blocks), len(items))]
             empty = np.full(len(weighted.names), np.nan)
             weights.append(torch.cat(blocks).mean(dim=0).numpy() if blocks else empty)
         if by_domain:

@@ -69,9 +69,12 @@ class VectorScorer:
         """The audiences of items by the clicks of a log; None for a model without audiences."""
         if not self.model.audience_dim:
             return None
-        if self._folder is None:
-            self._folder = Path(mkdtemp(prefix="adi-audiences-"))
-            finalize(self, rmtree, self._folder)
+        if self._folder is None:  # of several processes of a machine, all have the folder of the first
+            made = Path(mkdtemp(prefix="adi-audiences-")) if self.processes.first else None
+            self._folder = self.processes.objects(made)[0]
+            assert self._folder is not None
+            if made is not None:
+                finalize(self, rmtree, made)
         return build_audiences(
             self._folder / ("all" if clicks.has_test else "known"),
             self.dataset,

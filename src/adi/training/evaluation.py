@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from adi.data.dataset import Known
 from adi.errors import ArgumentError
 from adi.evaluation.evaluate import Against, evaluate
@@ -13,11 +15,13 @@ from adi.machine import tune_allocator
 from adi.metrics import Metric, metrics_by_name
 from adi.models.interest import interests
 from adi.models.model import Model
+from adi.processes.group import Processes
+from adi.processes.start import check_same, joined
 from adi.progress import Report, reporting
 from adi.runs.by_feature import INTEREST, ByFeature, write_by_feature
 from adi.runs.metrics import Measured, Metrics, write_metrics
 from adi.runs.ranks import write_ranks
-from adi.training.fitted import open_run
+from adi.training.fitted import FittedRun, open_run
 
 
 def evaluate_run(
@@ -49,14 +53,38 @@ def evaluate_run(
         prepared: another dataset than the run's, on whose test rows it is evaluated (`adi.training.fitted.open_run`).
         progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
+    Where torchrun has started several processes on a machine, each ranks a part of the rows, and the first writes.
+
     Returns what ``metrics.json`` holds.
     """
-    folder = Path(run)
     if not ks or min(ks) < 1:
         raise ArgumentError("ks", f"{list(ks)}; give one or more list lengths of at least 1.")
     metrics_by_name(metrics)  # fails before any work
     tune_allocator()
-    info, dataset, scorer = open_run(folder, model, prepared=prepared)
+    with joined(torch.device("cpu")) as processes:
+        with processes.agreeing():
+            fitted = open_run(Path(run), model, prepared=prepared, processes=processes)
+        known = {"run": fitted.info.fingerprint, "data": fitted.dataset.manifest.fingerprint}
+        check_same(processes, known | {"settings": (list(ks), against, causal)})
+        return _evaluated(
+            Path(run), fitted, processes, ks=ks, against=against, causal=causal, metrics=metrics, prepared=prepared,
+            progress=progress and processes.first,
+        )  # fmt: skip
+
+
+def _evaluated(
+    folder: Path,
+    fitted: FittedRun,
+    processes: Processes,
+    *,
+    ks: Sequence[int],
+    against: Against | None,
+    causal: bool,
+    metrics: Sequence[Metric],
+    prepared: str | Path | None,
+    progress: bool | Report,
+) -> Metrics:
+    info, dataset, scorer = fitted
     ranked: dict[str, Rankings] = {}
     with reporting(progress) as report:
         report("evaluating", 0, len(dataset.domains))
@@ -77,6 +105,7 @@ def evaluate_run(
                 causal=causal,
                 known=known,
                 done=done,
+                processes=processes,
             )
 
         if dataset.manifest.trend is None:
@@ -88,15 +117,12 @@ def evaluate_run(
             }
             measured = measured.model_copy(update=both)
     other = None if prepared is None else os.path.relpath(dataset.folder.resolve(), folder.resolve())
-    measured = measured.model_copy(
-        update={
-            "model": info.model,
-            "ranks": write_ranks(folder, ranked),
-            "prepared": other,
-            "unknown": unknown_values(dataset),
-        }
-    )
-    if weights := interests(scorer, dataset, causal=causal):
+    measured = measured.model_copy(update={"model": info.model, "prepared": other, "unknown": unknown_values(dataset)})
+    weights = interests(scorer, dataset, causal=causal)
+    if not processes.first:
+        return measured
+    measured = measured.model_copy(update={"ranks": write_ranks(folder, ranked)})
+    if weights:
         sides = {str(side): ByFeature.of(one.features, one.weights, dataset.domains) for side, one in weights.items()}
         write_by_feature(folder / INTEREST, sides)
     write_metrics(folder, measured)

@@ -12,6 +12,7 @@ from adi.models.model import FittedModel, Model, TrainedModel
 from adi.models.scorer import Scorer, ScorerByDomain
 from adi.models.source import model_of_run
 from adi.models.vectors import VectorScorer
+from adi.processes.group import ALONE, Processes
 from adi.runs.coding import read_coding
 from adi.runs.info import RunInfo, read_info, weights_file
 from adi.runs.run import open_dataset_of
@@ -26,7 +27,13 @@ class FittedRun(NamedTuple):
     scorer: ScorerByDomain
 
 
-def open_run(folder: Path, model: str | Model | None = None, *, prepared: str | Path | None = None) -> FittedRun:
+def open_run(
+    folder: Path,
+    model: str | Model | None = None,
+    *,
+    prepared: str | Path | None = None,
+    processes: Processes = ALONE,
+) -> FittedRun:
     """Open a complete run, on the dataset it was trained on or on another.
 
     Args:
@@ -34,6 +41,7 @@ def open_run(folder: Path, model: str | Model | None = None, *, prepared: str | 
         model: a custom model, as an object or as its path ``package.module:NAME``; None for a built-in model.
         prepared: another prepared dataset, which a trained model reads by the coding of its training data
             (`adi.features.recoding`). A model without weights, such as item-knn, is fitted to its training rows.
+        processes: that all open the run, and divide among them the items whose vectors they need.
 
     Raises `AdiError` for an unfinished run, for a dataset that has changed since the training, for another one that
     does not fit the run, and for a custom model that is missing, not the run's, or changed since
@@ -57,10 +65,10 @@ def open_run(folder: Path, model: str | Model | None = None, *, prepared: str | 
     epochs = info.kept or dict.fromkeys(info.domains, 0)
     by_domain = info.config["training"]["keep"] == "domain"
     files = [weights_file(folder, by_domain, epochs[name]) for name in dataset.domains]
-    scorers = {file: _vector_scorer(model, dataset, settings, file) for file in dict.fromkeys(files)}
+    scorers = {file: _vector_scorer(model, dataset, settings, file, processes) for file in dict.fromkeys(files)}
     return FittedRun(info, dataset, ScorerByDomain([scorers[file] for file in files]))
 
 
-def _vector_scorer(model: TrainedModel, dataset: Dataset, settings: Any, weights: Path) -> Scorer:
+def _vector_scorer(model: TrainedModel, dataset: Dataset, settings: Any, weights: Path, processes: Processes) -> Scorer:
     """Build the model with saved weights."""
-    return VectorScorer(model.rebuild(dataset, settings, load_file(weights)), dataset)
+    return VectorScorer(model.rebuild(dataset, settings, load_file(weights)), dataset, processes=processes)
