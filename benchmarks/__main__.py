@@ -16,6 +16,7 @@ COMMANDS = {
     "domains": "training.steps",
     "tables": "training.steps",
     "scale": "training.scale",
+    "plan": "training.plan",
     "loss": "loss",
     "prepare": "preparation.prepare",
     "loader": "loader",

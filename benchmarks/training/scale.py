@@ -65,20 +65,24 @@ def _row(way: str, times: list[dict[str, Any]], samples: int) -> Row:
 
 
 def _run(way: str, rows: int, samples: int, model: str, steps: int) -> dict[str, Any]:
-    """What the first process of a way has measured; raises `AdiError` where a process fails."""
     count, threads, sharding = WAYS[way]
+    return run_worker(count, threads, rows=rows, samples=samples, model=model, sharding=sharding, steps=steps)
+
+
+def run_worker(count: int, threads: int, **work: Any) -> dict[str, Any]:
+    """What the first of `count` processes has measured, by the arguments of `scale_worker.work`.
+
+    Raises `AdiError` where a process fails.
+    """
     environment = {**os.environ, **ENVIRONMENT, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
     with TemporaryDirectory() as folder:
-        arguments = {
-            "rows": rows, "samples": samples, "model": model, "sharding": sharding, "steps": steps, "threads": threads,
-            "out": str(Path(folder) / "found.json"),
-        }  # fmt: skip
+        arguments = {**work, "threads": threads, "out": str(Path(folder) / "found.json")}
         command = [sys.executable, "-m"]
         if count > 1:
             command += ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m"]
         command += ["benchmarks.training.scale_worker", json.dumps(arguments)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
-            raise AdiError(f"{way}: a process failed:\n{done.stderr[-2000:]}")
+            raise AdiError(f"{count} processes: one failed:\n{done.stderr[-2000:]}")
         found: dict[str, Any] = json.loads((Path(folder) / "found.json").read_text(encoding="utf-8"))
         return found

@@ -48,7 +48,9 @@ class Clock:
         setattr(owner, method, timed)
 
 
-def work(rows: int, samples: int, model: str, sharding: Sharding, steps: int, threads: int, out: str) -> None:
+def work(
+    rows: int, samples: int, model: str, sharding: Sharding, steps: int, threads: int, out: str, domains: int = 3
+) -> None:
     """Time steps of a model whose tables have `rows` rows together, on batches of `samples` of all processes."""
     torch.set_num_threads(threads)
     tune_allocator()
@@ -57,7 +59,7 @@ def work(rows: int, samples: int, model: str, sharding: Sharding, steps: int, th
         divided = (
             sharded_tables(processes, sharding, torch.device("cpu"), lr=lr) if processes.several else nullcontext()
         )
-        data = Synthetic(users=rows * 4 // 5, items=rows // 5, samples=samples, processes=processes)
+        data = Synthetic(domains, users=rows * 4 // 5, items=rows // 5, samples=samples, processes=processes)
         with divided as tables:
             step = data.step(model, tables=tables)
         batches = [data.batch(number) for number in range(BATCHES)]
@@ -84,7 +86,18 @@ def measured(step: Step, batches: list[Batch], processes: Processes, steps: int)
         times.append(perf_counter() - started)
     peak = status_bytes("VmHWM", None)
     parts = {part: round(1000 * seconds / steps, 1) for part, seconds in clock.seconds.items()}
-    return {"step": round(1000 * median(times), 1), **parts, "peak_mb": None if peak is None else round(peak / 1e6)}
+    batch = batches[0]
+    values = [bags.values for side in (batch.user, batch.item) for bags in side.values()]
+    joined_candidates = batch.all_candidates
+    return {
+        "step": round(1000 * median(times), 1),
+        **parts,
+        "peak_mb": None if peak is None else round(peak / 1e6),
+        "looked_up": sum(len(torch.unique(of_feature)) for of_feature in values),
+        "candidates_of_batch": batch.item_offsets[-1] if joined_candidates is None else joined_candidates.offsets[-1],
+        "dense": sum(parameter.numel() for parameter in step.model.parameters() if parameter.requires_grad),
+        "width": step.model.tables.embedding_dim,
+    }
 
 
 if __name__ == "__main__":
