@@ -1,6 +1,7 @@
 """The command line. Each command imports what it needs when it runs, so that help appears at once."""
 
 import errno
+import re
 import sys
 from typing import Annotated, NoReturn
 
@@ -25,6 +26,9 @@ FAULTS_OF_PATHS = {
     errno.EROFS,
 }
 """Errors of the system about a path that the user named: missing, not allowed, full."""
+
+LOST = r"gloo|pair closure|Connection (closed|reset)|[Tt]imed out"
+"""What PyTorch says in a process that another one has left, or does not answer."""
 
 app = typer.Typer(
     name="adi",
@@ -93,9 +97,16 @@ def main() -> None:
             _stop("interrupted", INTERRUPTED)
         raise
     except RuntimeError as error:
-        if str(error) != "Query interrupted":  # what DuckDB makes of a Ctrl-C
+        if str(error) == "Query interrupted":  # what DuckDB makes of a Ctrl-C
+            _stop("interrupted", INTERRUPTED)
+        if torchrun() is None or not re.search(LOST, str(error)):
             raise
-        _stop("interrupted", INTERRUPTED)
+        _stop(f"another process has ended, or does not answer: {_reason(error)}", 1)
+
+
+def _reason(error: RuntimeError) -> str:
+    """The message of gloo without its place in the code and its advice."""
+    return re.sub(r"^\[[^]]*\] ", "", str(error)).partition(". ")[0]
 
 
 def _stop(message: str, code: int = 2) -> NoReturn:
