@@ -110,9 +110,12 @@ def _reason(error: RuntimeError) -> str:
 
 
 def _stop(message: str, code: int = 2) -> NoReturn:
-    """End with a message; of several processes, whose errors are the same, the first has it."""
+    """End with a message; of several processes, whose errors are the same, the first has it.
+
+    Who started them is interrupted, too, and says so.
+    """
     place = torchrun()
-    if place is None or place.rank == 0:
+    if place is None or (place.rank == 0 and code != INTERRUPTED):
         print(f"adi: {message}", file=sys.stderr)
     sys.exit(code)
 

@@ -1,6 +1,8 @@
 """Commands that several processes run together."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -27,10 +29,22 @@ def in_processes(count: int, *, run: Path | None = None) -> bool:
     def again() -> list[str] | None:
         return [*command, "--resume"] if run is not None and (run / FILE).exists() else None
 
-    code = launch(count, command, again, lambda message: ERR.print(message, soft_wrap=True))
+    with told_to_resume(run):
+        code = launch(count, command, again, lambda message: ERR.print(message, soft_wrap=True))
     if code:
         raise typer.Exit(code)
     return True
+
+
+@contextmanager
+def told_to_resume(run: Path | None) -> Iterator[None]:
+    """Tell the user, after Ctrl-C, how a run goes on; of several processes, the one that started them does."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if run is not None and torchrun() is None:
+            ERR.print(f"{run}: not finished; the same command with --resume goes on.", soft_wrap=True)
+        raise
 
 
 def is_first() -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from adi.cli.options import Device, MetricPaths, ModelPath, Prepared, Processes
-from adi.cli.processes import in_processes, is_first
+from adi.cli.processes import in_processes, is_first, told_to_resume
 from adi.cli.show import ERR, metrics_table, other_data, plain_table, progress_bar, say, say_json
 
 if TYPE_CHECKING:
@@ -118,24 +118,19 @@ def train(
     from adi.training.progress import Epochs
     from adi.training.train import train as run
 
-    try:
-        with bars("loss", "speed", console=ERR) if first else nullcontext() as progress:
-            info = run(
-                prepared,
-                model,
-                out,
-                settings=given,
-                seed=seed,
-                resume=resume,
-                device=device,
-                observer=None if progress is None else Epochs(progress),
-                sharding=sharding,
-                timeout=timeout,
-            )
-    except KeyboardInterrupt:
-        if first:
-            ERR.print(f"{out}: not finished; the same command with --resume goes on.", soft_wrap=True)
-        raise
+    with told_to_resume(out), bars("loss", "speed", console=ERR) if first else nullcontext() as progress:
+        info = run(
+            prepared,
+            model,
+            out,
+            settings=given,
+            seed=seed,
+            resume=resume,
+            device=device,
+            observer=None if progress is None else Epochs(progress),
+            sharding=sharding,
+            timeout=timeout,
+        )
     if not first:
         return
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"

@@ -1,10 +1,12 @@
 """Starting several processes of a command on this machine, as torchrun does, and again where one was killed."""
 
 import logging
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from uuid import uuid4
 
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -23,7 +25,9 @@ def launch(count: int, command: Sequence[str], again: Callable[[], Sequence[str]
         report: is told when processes are started again.
     """
     share_threads(count)
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # each process says itself what is wrong
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed.elastic"):  # each process says itself what is wrong
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     for attempt in range(1 + RESTARTS):
         config = LaunchConfig(
             min_nodes=1,
@@ -36,6 +40,10 @@ def launch(count: int, command: Sequence[str], again: Callable[[], Sequence[str]
         )
         try:
             elastic_launch(config, sys.executable)("-m", "adi", *command)
+        except SignalException as end:
+            if end.sigval == signal.SIGINT:
+                raise KeyboardInterrupt from None
+            return 128 + end.sigval
         except ChildFailedError as error:
             codes = [failure.exitcode for failure in error.failures.values()]
             next_command = again()
