@@ -63,11 +63,21 @@ class UnitCosts:
         return self.work_ms(samples, processes) + (self.calls + sent / self.rate if processes > 1 else 0.0)
 
 
-def fitted(one: Mapping[int, float], two: Mapping[int, float], sent: Mapping[int, float]) -> UnitCosts:
-    """The unit costs by least squares, none below 0, from the milliseconds of steps by batch size in one process and in
-    two, and the bytes that one of two sends."""
+def fitted(
+    one: Mapping[int, float], losses: Mapping[int, float], two: Mapping[int, float], sent: Mapping[int, float]
+) -> UnitCosts:
+    """The unit costs by least squares, none below 0.
+
+    Args:
+        one: the milliseconds of a step in one process, by batch size.
+        losses: those of its loss, whose products of samples and candidates grow with the square.
+        two: the milliseconds of a step in two processes.
+        sent: the bytes that one of two sends.
+    """
     sizes = np.array(list(one), dtype=float)
-    fixed, linear, square = _least_squares([np.ones(len(sizes)), sizes, sizes**2], list(one.values()))
+    of_loss, square = _least_squares([sizes, sizes**2], list(losses.values()))
+    fixed, linear = _least_squares([np.ones(len(sizes)), sizes], [one[size] - losses[size] for size in one])
+    linear += of_loss
     alone = UnitCosts(fixed, linear, square, 0.0, 1.0)
     exchange = [max(two[size] - alone.work_ms(size, 2), 0.0) for size in two]
     calls, per_byte = _least_squares([np.ones(len(two)), np.array([sent[size] for size in two])], exchange)
@@ -139,6 +149,7 @@ def _unit_costs(domains: int, model: str) -> tuple[UnitCosts, dict[str, Any]]:
     two = {size: _measured(2, size, FITTED_ROWS, domains, model) for size in FITTED}
     costs = fitted(
         {size: found["step"] for size, found in one.items()},
+        {size: found["loss"] for size, found in one.items()},
         {size: found["step"] for size, found in two.items()},
         {size: _sent(2, found) for size, found in two.items()},
     )

@@ -75,6 +75,7 @@ def measured(step: Step, batches: list[Batch], processes: Processes, steps: int)
     clock.watch(step.tables, "step", "updates")
     clock.watch(processes, "sum_gradients", "gradients")
     clock.watch(processes, "gather", "candidates")
+    clock.watch(step, "loss", "loss")
     for number in range(WARM_UP_STEPS):
         step(batches[number % BATCHES])
     clock.seconds.clear()

@@ -23,7 +23,8 @@ def test_unit_costs_are_found_again():
     sent = {size: 900.0 * size for size in (1024, 2048, 4096)}
     one = {size: true.step_ms(size, 1, 0.0) for size in sent}
     two = {size: true.step_ms(size, 2, sent[size]) for size in sent}
-    found = fitted(one, two, sent)
+    losses = {size: 0.01 * size + true.square * size**2 for size in sent}
+    found = fitted(one, losses, two, sent)
     assert found.step_ms(40_960, 2, 900.0 * 40_960) == pytest.approx(true.step_ms(40_960, 2, 900.0 * 40_960), rel=1e-3)
     assert found.calls == pytest.approx(4.0, rel=1e-2)
 
