@@ -95,8 +95,8 @@ def _least_squares(columns: Sequence[Any], values: Sequence[float]) -> list[floa
 
 
 def plan(
-    users: Annotated[int, typer.Option(min=1)] = 92_700_000,
-    items: Annotated[int, typer.Option(min=1)] = 2_240_000,
+    users: Annotated[int, typer.Option(min=1, help="Users, each with a row of a table.")] = 92_700_000,
+    items: Annotated[int, typer.Option(min=1, help="Items, each with a row of a table.")] = 2_240_000,
     records: Annotated[int, typer.Option(min=1, help="Samples of a day.")] = 2_140_000_000,
     domains: Annotated[str, typer.Option(help="How many domains; several with commas.")] = "3,300",
     hours: Annotated[float, typer.Option(help="Hours that a day of samples may take.")] = 12.0,
