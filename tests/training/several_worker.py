@@ -6,8 +6,8 @@ Each training is a mapping of the arguments of `adi.train`, and of `faults`: wha
 
 import json
 import os
-import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,8 @@ def run(training: dict[str, Any]) -> None:
         training["prepared"] += "-missing"
     if fault == "full disk":
         tensor_file.os.fsync = full_disk
-    if fault == "stopped":
-        os.kill(os.getpid(), signal.SIGSTOP)
+    if fault == "hangs":
+        time.sleep(1000)
     train(training.pop("prepared"), training.pop("model"), training.pop("out"), progress=False, **training)
 
 
