@@ -59,6 +59,8 @@ bench: $(INSTALLED) peers ## Measure everything, beside other libraries and lowe
 	@$(BIN)/python -m benchmarks train --rechub $(RECHUB)/bin/python --device cuda
 	@$(BIN)/python -m benchmarks domains --device cuda
 	@$(BIN)/python -m benchmarks tables --device cuda
+	@$(BIN)/python -m benchmarks scale
+	@$(BIN)/python -m benchmarks plan
 	@$(BIN)/python -m benchmarks loss
 	@$(BIN)/python -m benchmarks loader
 	@$(BIN)/python -m benchmarks evaluate
