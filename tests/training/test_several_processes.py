@@ -28,7 +28,7 @@ from adi.training.train import train
 
 WORKER = Path(__file__).with_name("several_worker.py")
 SMALL = {"embedding_dim": 4, "dim": 4, "networks": (5,), "dropout": 0.0, "embedding_dropout": 0.0, "batch_size": 16}
-SETTINGS = {**SMALL, "epochs": 3, "uniform": 3, "unknown_items": 0.0}
+SETTINGS = {**SMALL, "epochs": 2, "uniform": 3, "unknown_items": 0.0}
 
 
 def torchrun(count, script, *arguments, timeout=240):
