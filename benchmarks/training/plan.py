@@ -1,4 +1,4 @@
-"""What a training of a given size needs: memory, network, machines and time, from unit costs measured here."""
+"""Memory, network, machines and time that a training of a given size needs, from unit costs measured here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,23 +64,23 @@ class UnitCosts:
 
 
 def fitted(
-    one: Mapping[int, float], losses: Mapping[int, float], two: Mapping[int, float], sent: Mapping[int, float]
+    alone_ms: Mapping[int, float], loss_ms: Mapping[int, float], pair_ms: Mapping[int, float], sent: Mapping[int, float]
 ) -> UnitCosts:
     """The unit costs by least squares, none below 0.
 
     Args:
-        one: the milliseconds of a step in one process, by batch size.
-        losses: those of its loss, whose products of samples and candidates grow with the square.
-        two: the milliseconds of a step in two processes.
-        sent: the bytes that one of two sends.
+        alone_ms: the milliseconds of a step in one process, by batch size.
+        loss_ms: those of its loss, whose products of samples and candidates grow with the square.
+        pair_ms: the milliseconds of a step in two processes.
+        sent: the bytes that one of two processes sends.
     """
-    sizes = np.array(list(one), dtype=float)
-    of_loss, square = _least_squares([sizes, sizes**2], list(losses.values()))
-    fixed, linear = _least_squares([np.ones(len(sizes)), sizes], [one[size] - losses[size] for size in one])
+    sizes = np.array(list(alone_ms), dtype=float)
+    of_loss, square = _least_squares([sizes, sizes**2], list(loss_ms.values()))
+    fixed, linear = _least_squares([np.ones(len(sizes)), sizes], [alone_ms[size] - loss_ms[size] for size in alone_ms])
     linear += of_loss
     alone = UnitCosts(fixed, linear, square, 0.0, 1.0)
-    exchange = [max(two[size] - alone.work_ms(size, 2), 0.0) for size in two]
-    calls, per_byte = _least_squares([np.ones(len(two)), np.array([sent[size] for size in two])], exchange)
+    exchange = [max(pair_ms[size] - alone.work_ms(size, 2), 0.0) for size in pair_ms]
+    calls, per_byte = _least_squares([np.ones(len(pair_ms)), np.array([sent[size] for size in pair_ms])], exchange)
     return UnitCosts(fixed, linear, square, calls, 1 / max(per_byte, 1e-12))
 
 
@@ -88,10 +88,10 @@ def _least_squares(columns: Sequence[Any], values: Sequence[float]) -> list[floa
     from scipy.optimize import nnls
 
     scale = [float(np.max(column)) for column in columns]
-    found, _ = nnls(
+    solution, _ = nnls(
         np.stack([column / by for column, by in zip(columns, scale, strict=True)], axis=1), np.array(values)
     )
-    return [float(value) / by for value, by in zip(found, scale, strict=True)]
+    return [float(value) / by for value, by in zip(solution, scale, strict=True)]
 
 
 def plan(
@@ -139,21 +139,21 @@ def _measured(count: int, samples: int, rows: int, domains: int, model: str, *, 
     return run_worker(count, 1, **work, domains=domains)
 
 
-def _sent(processes: int, found: Mapping[str, Any]) -> float:
-    return step_bytes(processes, found["looked_up"], found["candidates_of_batch"], found["dense"], found["width"])
+def _sent(processes: int, step: Mapping[str, Any]) -> float:
+    return step_bytes(processes, step["looked_up"], step["candidates_of_batch"], step["dense"], step["width"])
 
 
 def _unit_costs(domains: int, model: str) -> tuple[UnitCosts, dict[str, Any]]:
-    """The unit costs of a model, and what the largest step in two processes was made of."""
-    one = {size: _measured(1, size, FITTED_ROWS, domains, model) for size in FITTED}
-    two = {size: _measured(2, size, FITTED_ROWS, domains, model) for size in FITTED}
+    """The unit costs of a model, and the measurements of the largest step in two processes."""
+    alone = {size: _measured(1, size, FITTED_ROWS, domains, model) for size in FITTED}
+    pair = {size: _measured(2, size, FITTED_ROWS, domains, model) for size in FITTED}
     costs = fitted(
-        {size: found["step"] for size, found in one.items()},
-        {size: found["loss"] for size, found in one.items()},
-        {size: found["step"] for size, found in two.items()},
-        {size: _sent(2, found) for size, found in two.items()},
+        {size: step["step"] for size, step in alone.items()},
+        {size: step["loss"] for size, step in alone.items()},
+        {size: step["step"] for size, step in pair.items()},
+        {size: _sent(2, step) for size, step in pair.items()},
     )
-    return costs, two[FITTED[-1]]
+    return costs, pair[FITTED[-1]]
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,8 @@ class Machines:
 
     def exchange_ms(self, sent: float, processes: int, machines: int) -> float:
         """Milliseconds that the network between machines takes for the bytes that each process sends."""
-        own = ceil(processes / machines)
-        return 0.0 if machines == 1 else sent * own / (self.network * 1e9 / 8 / 1000)
+        on_each = ceil(processes / machines)
+        return 0.0 if machines == 1 else sent * on_each / (self.network * 1e9 / 8 / 1000)
 
 
 def _planned(
@@ -203,7 +203,7 @@ def _planned(
         speed, batch, step_ms, network, sent = max(ways)
         if speed >= wanted:
             break
-    taken = records / speed / 3600
+    duration = records / speed / 3600
     return {
         "domains": domains,
         "tables_gb": round(tables_gb, 1),
@@ -214,7 +214,7 @@ def _planned(
         "network_ms": round(network, 1),
         "sent_mb": round(sent / 1e6, 1),
         "samples_s": round(speed),
-        "hours": round(taken, 1),
-        "price": round(taken * processes * price, 2),
+        "hours": round(duration, 1),
+        "price": round(duration * processes * price, 2),
         "index_gb": round(domains * items * (2 * width + ID) / 1e9, 1),
     }

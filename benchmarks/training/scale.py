@@ -38,14 +38,14 @@ def scale(
 
     Example: [bold]python -m benchmarks scale --rows 2000000[/]
     """
-    found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
+    results: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
     for number in range(rounds):
         for way in WAYS:
             announce(f"round {number + 1}: {way}")
-            found[way].append(_run(way, rows, batch_size, model, steps))
-    table = [_row(way, times, batch_size) for way, times in found.items()]
+            results[way].append(_run(way, rows, batch_size, model, steps))
+    table = [_row(way, times, batch_size) for way, times in results.items()]
     settings = {"rows": rows, "samples": batch_size, "model": model, "rounds": rounds, "steps": steps}
-    steps_ms = {way: min(each["step"] for each in times) for way, times in found.items()}
+    steps_ms = {way: min(each["step"] for each in times) for way, times in results.items()}
     one, *_, row_wise, table_wise = steps_ms.values()
     show(Report("scale", settings, table, {"two_processes_by_one": round(one / min(row_wise, table_wise), 2)}), as_json)
 
@@ -70,7 +70,7 @@ def _run(way: str, rows: int, samples: int, model: str, steps: int) -> dict[str,
 
 
 def run_worker(count: int, threads: int, **work: Any) -> dict[str, Any]:
-    """What the first of `count` processes has measured, by the arguments of `scale_worker.work`.
+    """Run `scale_worker.work` in `count` processes; returns the measurements of the first.
 
     Raises `AdiError` where a process fails.
     """
@@ -84,5 +84,5 @@ def run_worker(count: int, threads: int, **work: Any) -> dict[str, Any]:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise AdiError(f"{count} processes: one failed:\n{done.stderr[-2000:]}")
-        found: dict[str, Any] = json.loads((Path(folder) / "found.json").read_text(encoding="utf-8"))
-        return found
+        result: dict[str, Any] = json.loads((Path(folder) / "found.json").read_text(encoding="utf-8"))
+        return result

@@ -63,9 +63,9 @@ def work(
         with divided as tables:
             step = data.step(model, tables=tables)
         batches = [data.batch(number) for number in range(BATCHES)]
-        found = measured(step, batches, processes, steps)
+        result = measured(step, batches, processes, steps)
         if processes.first:
-            Path(out).write_text(json.dumps(found), encoding="utf-8")
+            Path(out).write_text(json.dumps(result), encoding="utf-8")
 
 
 def measured(step: Step, batches: list[Batch], processes: Processes, steps: int) -> dict[str, float | None]:

@@ -80,7 +80,7 @@ class Synthetic:
         users = rng.integers(self.users, size=self.samples)
         offsets = np.searchsorted(domains, np.arange(self.domains + 1)).tolist()
         parts = parts_of_domains(self.processes, offsets)
-        own = own_rows(parts, offsets)
+        sample_rows = own_rows(parts, offsets)
         candidates: dict[int, DomainCandidates] = {}
         candidate_items = [np.empty(0, dtype=np.int64) for _ in range(self.domains)]
         for domain in np.flatnonzero(np.diff(offsets)).tolist():
@@ -98,7 +98,7 @@ class Synthetic:
         encoded = [items[part] for items, part in zip(candidate_items, item_parts, strict=True)]
         items, counts = np.concatenate(encoded), [len(items) for items in encoded]
         item_domains = np.repeat(np.arange(self.domains), counts)
-        users, domains = users[own], domains[own]
+        users, domains = users[sample_rows], domains[sample_rows]
         return Batch(
             size=self.samples,
             user=_bags({"user_id": users, "segment": users % SEGMENTS, DOMAIN: domains}),

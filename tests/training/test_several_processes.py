@@ -113,7 +113,7 @@ def numbers_in(content):
 
 @pytest.mark.slow
 def test_processes_stop_with_one_message(prepared, tmp_path) -> None:
-    """Where one of them has another seed, no data or a full disk; what was written before stays whole."""
+    """One process has another seed, no data or a full disk; files written before stay whole."""
     given = {"prepared": str(prepared), "model": "dnn", "settings": SETTINGS}
     faults = ["other seed", "no data", "full disk"]
     trainings = [given | {"out": str(tmp_path / fault), "faults": {"1": fault}} for fault in faults]

@@ -28,7 +28,7 @@ FAULTS_OF_PATHS = {
 """Errors of the system about a path that the user named: missing, not allowed, full."""
 
 LOST = r"gloo|pair closure|Connection (closed|reset)|[Tt]imed out"
-"""What PyTorch says in a process that another one has left, or does not answer."""
+"""Words of PyTorch's errors when another process has ended or does not answer."""
 
 app = typer.Typer(
     name="adi",
@@ -114,8 +114,8 @@ def _stop(message: str, code: int = 2) -> NoReturn:
 
     Who started them is interrupted, too, and says so.
     """
-    place = torchrun()
-    if place is None or (place.rank == 0 and code != INTERRUPTED):
+    process = torchrun()
+    if process is None or (process.rank == 0 and code != INTERRUPTED):
         print(f"adi: {message}", file=sys.stderr)
     sys.exit(code)
 

@@ -49,5 +49,5 @@ def told_to_resume(run: Path | None) -> Iterator[None]:
 
 def is_first() -> bool:
     """Whether this process, of several that run the command together, is the one that talks to the user."""
-    place = torchrun()
-    return place is None or place.rank == 0
+    process = torchrun()
+    return process is None or process.rank == 0

@@ -53,8 +53,8 @@ def rank(
     """
     items = dataset.corpora.retrievable(domain) if candidates is None else np.unique(candidates[0])
     all_rows, (users, all_targets, _) = rows, dataset.targets(part, rows)
-    own = processes.shares(len(rows)) if len(rows) else np.arange(0)
-    rows, targets = rows[own], all_targets[own]
+    share = processes.shares(len(rows)) if len(rows) else np.arange(0)
+    rows, targets = rows[share], all_targets[share]
     ranks = np.full(len(rows), np.inf)
     history, history_in_domain = np.zeros((2, len(rows)), dtype=np.int64)
     coverage = Coverage(num_items=len(items), ks=ks)
@@ -72,7 +72,7 @@ def rank(
     if not len(rows):
         return rankings()
     if candidates is not None and processes.several:
-        candidates = _of_queries(candidates, own)
+        candidates = _of_queries(candidates, share)
     score = scorer.against(domain, items)
     queries_at_once = max(1, min(QUERIES_AT_ONCE, LOGITS_AT_ONCE // len(items)))
     cached_at_once = max(1, CACHED_AT_ONCE // len(items))

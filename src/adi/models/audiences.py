@@ -44,8 +44,8 @@ def build_audiences(
             codes = 2 * domain[rows] + (rows >= dataset.num_rows)
             for code in np.unique(codes):
                 chosen = np.flatnonzero(codes == code)
-                own = rows[chosen[processes.shares(len(chosen))]]
-                queries = dataset.clickers(own, in_test=bool(code % 2), last=LAST, with_test=clicks.has_test)
+                share = rows[chosen[processes.shares(len(chosen))]]
+                queries = dataset.clickers(share, in_test=bool(code % 2), last=LAST, with_test=clicks.has_test)
                 of_own = torch.from_numpy(tastes_of(encode(int(code // 2), queries), dim))
                 tastes[chosen] = processes.rejoined(of_own, len(chosen)).numpy()
             return tastes

@@ -82,11 +82,13 @@ class DomainNorm(Synchronised, DomainState):
 
     def _normalise_together(self, parts: Sequence[Tensor], offsets: Sequence[int]) -> Tensor:
         """The same in training, with the statistics of the rows of all processes."""
-        own = [torch.cat([part.sum(dim=0), part.square().sum(dim=0)]) for part in (rows.double() for rows in parts)]
+        doubles = [part.double() for part in parts]
+        local_sums = [torch.cat([part.sum(dim=0), part.square().sum(dim=0)]) for part in doubles]
         counts = self.processes.total(torch.tensor([len(part) for part in parts], device=parts[0].device))
         if not (counts > 1).any():
             return by_domain(offsets, lambda domain, _: self._normalise(parts[domain], domain))
-        sums = self.processes.sum(torch.stack(own))  # (D, 2 num_features) in double precision, for the difference below
+        # (D, 2 num_features) in double precision, for the difference below
+        sums = self.processes.sum(torch.stack(local_sums))
         means, squares = (sums / counts.clamp(min=1)[:, None]).chunk(2, dim=1)
         variances = squares - means.square()
 

@@ -53,6 +53,6 @@ class _Gather(torch.autograd.Function):
         sizes, most = ctx.sizes, max(ctx.sizes)
         parts = gradient.split(sizes)  # type: ignore[no-untyped-call]
         padded = [functional.pad(part, (0, 0, 0, most - len(part))).contiguous() for part in parts]
-        own = torch.empty_like(padded[0])
-        dist.reduce_scatter(own, padded)
-        return own[: sizes[dist.get_rank()]], None
+        local = torch.empty_like(padded[0])
+        dist.reduce_scatter(local, padded)
+        return local[: sizes[dist.get_rank()]], None

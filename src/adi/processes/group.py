@@ -93,8 +93,8 @@ class Processes:
         Where they cannot be divided evenly, a process has one of them twice. `rejoined` leaves it out again.
         """
         part = self.part(size)
-        own = np.arange(part.start, max(part.start + 1, part.start + -(-size // self.count)))
-        return np.minimum(own, max(part.stop - 1, 0))
+        numbers = np.arange(part.start, max(part.start + 1, part.start + -(-size // self.count)))
+        return np.minimum(numbers, max(part.stop - 1, 0))
 
     def rejoined(self, results: Tensor, size: int) -> Tensor:
         """The results (size, ...) of all things, from those of this process's share (s, ...)."""

@@ -23,30 +23,30 @@ def joined(device: torch.device, *, timeout: float = TIMEOUT) -> Iterator[Proces
 
     They talk by gloo, and about tensors on GPUs by nccl.
     """
-    place = torchrun()
-    if place is None:
+    process = torchrun()
+    if process is None:
         yield ALONE
         return
-    own = not dist.is_initialized()
-    if own:
+    joins = not dist.is_initialized()
+    if joins:
         backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
     try:
-        yield Processes(dist.get_rank(), dist.get_world_size(), on_this_machine=place.local_count)
+        yield Processes(dist.get_rank(), dist.get_world_size(), on_this_machine=process.local_count)
         # A call without tensors last: gloo's threads let go of those of a call a little after it has returned, which
         # crashes a process that ends meanwhile.
         dist.barrier()
     finally:
-        if own:
+        if joins:
             dist.destroy_process_group()
 
 
 def device_of_process(device: torch.device) -> torch.device:
     """The GPU of this process where torchrun has started one process for each GPU of a machine, else the device."""
-    place = torchrun()
-    if place is None or device.type != "cuda" or device.index is not None:
+    process = torchrun()
+    if process is None or device.type != "cuda" or device.index is not None:
         return device
-    return torch.device("cuda", place.local_rank)
+    return torch.device("cuda", process.local_rank)
 
 
 def check_same(processes: Processes, what: dict[str, object]) -> None:

@@ -130,7 +130,7 @@ def load_checkpoint(
 
 
 def _rows(model: TwoTower, tables: TableOptimizer, parts: Mapping[str, Stateful]) -> dict[str, Tensor | Divided]:
-    """What a checkpoint has for each row of the tables, which several processes divide among them."""
+    """The tensors of a checkpoint with a value for each row of the tables; several processes each hold a part."""
     rows: dict[str, Tensor | Divided] = {
         f"model.{TABLES}": weights_of(model)[TABLES],
         "tables.state": tables.state_of_rows(),

@@ -28,7 +28,7 @@ def own_rows(parts: Sequence[slice], offsets: Sequence[int]) -> Array:
 
 
 def all_candidates(processes: Processes, sizes: Sequence[int]) -> AllCandidates | None:
-    """How the candidates of all processes are joined, given their number in each domain; None for one process."""
+    """The order that joins the candidates of all processes, given their number by domain; None for one process."""
     if not processes.several:
         return None
     parts = [processes.parts(size, turn=domain) for domain, size in enumerate(sizes)]

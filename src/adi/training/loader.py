@@ -125,10 +125,10 @@ class Loader:
         users, items, _ = self.dataset.targets("train", rows)
         offsets = np.searchsorted(domains, np.arange(num_domains + 1))
         parts = parts_of_domains(self.processes, offsets.tolist())
-        own = own_rows(parts, offsets.tolist())
-        own_offsets = np.searchsorted(domains[own], np.arange(num_domains + 1))
-        queries = self.queries(rows[own], domains[own])
-        known_items, known_offsets = self.dataset.known_positives(users[own], domains[own])
+        sample_rows = own_rows(parts, offsets.tolist())
+        own_offsets = np.searchsorted(domains[sample_rows], np.arange(num_domains + 1))
+        queries = self.queries(rows[sample_rows], domains[sample_rows])
+        known_items, known_offsets = self.dataset.known_positives(users[sample_rows], domains[sample_rows])
         if self.moments is not None and not self.dataset.manifest.repeats:  # a list leaves out the history, too
             known_items, known_offsets = joined((known_items, known_offsets), queries.histories)
 

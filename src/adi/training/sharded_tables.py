@@ -110,7 +110,7 @@ class ShardedTables(EmbeddingTables):
     def _plan(
         self, collection: EmbeddingCollection, sharder: EmbeddingCollectionSharder
     ) -> EmbeddingModuleShardingPlan:
-        """Where each table, or part of it, is."""
+        """The process of each table, or of each part of it."""
         planner = EmbeddingShardingPlanner(
             topology=TopologyFactory.create_topology(
                 TrainerConfig(world_size=self._processes.count, local_world_size=self._processes.on_this_machine),
@@ -165,8 +165,8 @@ class ShardedTables(EmbeddingTables):
         features = KeyedJaggedTensor(keys=self._names, values=in_table, lengths=lengths.int())
         (sharded,) = self._collection
         context = sharded.create_context()
-        found = sharded.compute_and_output_dist(context, sharded.input_dist(context, features).wait().wait())
-        return torch.cat([found[name].values() for name in self._names])
+        looked_up = sharded.compute_and_output_dist(context, sharded.input_dist(context, features).wait().wait())
+        return torch.cat([looked_up[name].values() for name in self._names])
 
     def _looked_up(
         self, features: KeyedJaggedTensor, embeddings: Tensor, module: ShardedEmbeddingCollection, states: Any

@@ -1,4 +1,4 @@
-"""How several processes divide embedding tables."""
+"""Ways to divide embedding tables among several processes."""
 
 from typing import Literal
 

@@ -54,17 +54,17 @@ def save_tensors(
 
 def read_tensors(path: Path, into: State) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata of a file; the rows of divided tensors are read into their place in `into`."""
-    found: dict[str, Tensor] = {}
+    whole: dict[str, Tensor] = {}
     with safe_open(path, framework="pt") as file:
         for name in file.keys():  # noqa: SIM118 (not a mapping)
-            place = into.get(name)
-            if not isinstance(place, Divided):
-                found[name] = file.get_tensor(name)
+            target = into.get(name)
+            if not isinstance(target, Divided):
+                whole[name] = file.get_tensor(name)
                 continue
             rows = file.get_slice(name)
-            for piece in place.pieces:
+            for piece in target.pieces:
                 piece.rows.detach().copy_(rows[piece.first : piece.first + len(piece.rows)])
-        return found, file.metadata() or {}
+        return whole, file.metadata() or {}
 
 
 def _whole(tensor: Tensor | Divided) -> Tensor:
@@ -100,7 +100,7 @@ def _save_together(path: Path, tensors: State, metadata: Mapping[str, str] | Non
 
 
 def _layout(tensors: State, metadata: Mapping[str, str] | None) -> tuple[dict[str, int], bytes, int]:
-    """Where each tensor starts in a file, the bytes before the first, and the size of the file."""
+    """The start of each tensor in a file, the bytes before the first, and the size of the file."""
     described: dict[str, object] = {"__metadata__": dict(metadata or {})}
     offset, offsets = 0, {}
     # Wider types first, as the library does, so that each tensor is aligned.

@@ -111,7 +111,7 @@ def train(
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained, where, and by which processes."""
+    """A training: its data, model, folder, seed, device and processes."""
 
     prepared: Path
     kind: Model
@@ -124,8 +124,8 @@ class Job:
 
 def _goes_on(folder: Path) -> bool:
     """Whether torchrun has started this process anew, since one had failed, and there is something to go on with."""
-    place = torchrun()
-    return place is not None and place.restarts > 0 and (folder / FILE).exists()
+    process = torchrun()
+    return process is not None and process.restarts > 0 and (folder / FILE).exists()
 
 
 def _trained(
