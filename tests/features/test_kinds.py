@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from adi.data.histories import Histories
 from adi.data.manifest import FeatureInfo
+from adi.engines.duckdb_engine import DuckDBEngine
 from adi.features.kinds import KINDS
 from adi.features.multi import parts_of
 from adi.schema import CategoricalFeature, IdFeature, MultiFeature, NumericFeature
@@ -21,10 +22,19 @@ FLOATS = st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0, 2.5])
 TABLE_SIZES = st.none() | st.integers(1, 2**31 - 3)
 
 
+def codes_of(encoding, rows):
+    """The codes of a table's `value` in the order of its `index`, as a preparation computes them."""
+    codes = encoding.lookup(rows).order_by("index").to_pyarrow()["code"].combine_chunks()
+    return (codes if encoding.finish is None else encoding.finish(codes)).tolist()
+
+
+def new_engine():
+    return DuckDBEngine(ibis.duckdb.connect())
+
+
 def three_ways(encoding, rows, values):
     """The codes of a table's `value` in the order of its `index`, of the column `values`, and of each value alone."""
-    batches = list(encoding.encode_table(rows, order_by=("index",)))
-    streamed = [code for batch in batches for code in batch["code"].tolist()]
+    streamed = codes_of(encoding, rows)
     alone = [0 if value is None else encoding.encode_value(str(value)) for value in values.to_pylist()]
     return streamed, encoding.encode_column(values).tolist(), alone
 
@@ -39,7 +49,7 @@ def numbered(values):
 def test_texts(tmp_path_factory, kind, settings_class, data, values, unseen, hash_size, min_count):
     feature = settings_class(name="f", kind=kind, hash_size=hash_size, min_count=min_count)
     column = pa.array(values, pa.string())
-    encoding = KINDS[kind].fit(feature, numbered(column), "", tmp_path_factory.getbasetemp())
+    encoding = KINDS[kind].fit(new_engine(), feature, numbered(column), "", tmp_path_factory.getbasetemp())
     values_to_encode = pa.array(data.draw(st.permutations(values + unseen)), pa.string())
     streamed, in_column, alone = three_ways(encoding, numbered(values_to_encode), values_to_encode)
     assert streamed == in_column == alone
@@ -53,10 +63,9 @@ def test_lists(tmp_path_factory, lists, hash_size):
     feature = MultiFeature(name="f", kind="multi", hash_size=hash_size, min_count=2)
     rows = ibis.memtable(pa.table({"index": range(len(lists)), "value": pa.array(lists, pa.list_(pa.string()))}))
     parts = parts_of(rows)
-    encoding = KINDS["multi"].fit(feature, parts, "", tmp_path_factory.getbasetemp())
+    encoding = KINDS["multi"].fit(new_engine(), feature, parts, "", tmp_path_factory.getbasetemp())
     values = pa.array([value for parts in lists for value in parts or () if value], pa.string())
-    batches = list(encoding.encode_table(parts, order_by=("index", "part")))
-    streamed = [code for batch in batches for code in batch["code"].tolist()]
+    streamed = codes_of(encoding, parts.order_by("index", "part").mutate(index=ibis.row_number()))
     _, in_column, alone = three_ways(encoding, numbered(values), values)
     assert streamed == in_column == alone
 
@@ -70,7 +79,7 @@ def test_numbers(tmp_path_factory, fitted, others, buckets, scale):
     fitted = [value for value in fitted if abs(value) < 1e150]  # the width of the buckets overflows beyond
     feature = NumericFeature(name="f", kind="numeric", buckets=buckets, scale=scale)
     column = pa.array(fitted, pa.float64())
-    encoding = KINDS["numeric"].fit(feature, numbered(column), "", tmp_path_factory.getbasetemp())
+    encoding = KINDS["numeric"].fit(new_engine(), feature, numbered(column), "", tmp_path_factory.getbasetemp())
     values_to_encode = pa.array([*fitted, *others, *encoding.edges], pa.float64())
     streamed, in_column, alone = three_ways(encoding, numbered(values_to_encode), values_to_encode)
     assert streamed == in_column == alone

@@ -6,6 +6,7 @@ import ibis
 import pyarrow as pa
 import pytest
 
+from adi.engines.duckdb_engine import DuckDBEngine
 from adi.errors import AdiError
 from adi.features.numeric import Buckets, bucket_edges, is_number
 
@@ -13,7 +14,7 @@ from adi.features.numeric import Buckets, bucket_edges, is_number
 class TestBuckets:
     def edges(self, values, buckets, scale="quantile"):
         numbers = ibis.memtable(pa.table({"value": pa.array(values, pa.float64())}))
-        return bucket_edges(numbers, buckets, scale, "items.csv, column 'price'")
+        return bucket_edges(DuckDBEngine(ibis.duckdb.connect()), numbers, buckets, scale, "items.csv, column 'price'")
 
     def test_quantiles_hold_equally_many_rows(self):
         numbers = [9.0, 1.0, 5.0, 3.0, 7.0, None, math.nan, math.inf, -math.inf]

@@ -10,7 +10,7 @@ import pytest
 
 from adi.guessing.features import guess_feature, is_outcome
 from adi.guessing.profiles import Column, read_profile
-from adi.preparation.tables import TableFiles
+from adi.engines.tables import TableFiles
 
 
 def column(values: list, name: str = "x", kind: pa.DataType | None = None) -> Column:

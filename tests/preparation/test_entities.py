@@ -4,14 +4,15 @@ import ibis
 import pyarrow as pa
 import pytest
 
+from adi.engines.duckdb_engine import DuckDBEngine
 from adi.preparation.entities import Entities, in_numbers, number_entities
 
 
 @pytest.fixture(scope="module")
 def engine():
-    connection = ibis.duckdb.connect()
-    yield connection
-    connection.disconnect()
+    database = ibis.duckdb.connect()
+    yield DuckDBEngine(database)
+    database.disconnect()
 
 
 def test_numbers_follow_the_bytes_of_the_ids(engine, tmp_path):
@@ -22,13 +23,13 @@ def test_numbers_follow_the_bytes_of_the_ids(engine, tmp_path):
     entities = number_entities(engine, "item", tables, tmp_path / "entities")
     expected = ["10", "9", "B", "b", "é", "本"]
     assert entities.size == 6
-    assert engine.to_pyarrow(entities.table.order_by("index"))["key"].to_pylist() == expected
+    assert entities.table.order_by("index").to_pyarrow()["key"].to_pylist() == expected
     written = pa.ipc.open_file(tmp_path / "entities" / "item.arrow").read_all()
     assert written.to_pydict() == {"index": list(range(6)), "key": expected}
     assert written.schema.field("index").type == pa.int32()
 
 
-def test_rows_with_something_unknown_fall_away(engine):
+def test_rows_with_something_unknown_fall_away():
     entities = {
         "user": Entities(ibis.memtable(pa.table({"index": [0, 1], "key": ["ann", "bo"]})), 2),
         "item": Entities(ibis.memtable(pa.table({"index": [0, 1, 2], "key": ["x", "y", "z"]})), 3),
@@ -40,7 +41,7 @@ def test_rows_with_something_unknown_fall_away(engine):
         "row": [1, 2, 3, 4, 5],
     }
     numbered = in_numbers(ibis.memtable(pa.table(rows)), entities, ("feed", "shop"))
-    result = engine.to_pyarrow(numbered.order_by("row").select("row", "user", "item", "domain"))
+    result = numbered.order_by("row").select("row", "user", "item", "domain").to_pyarrow()
     assert result.to_pydict() == {"row": [1, 2], "user": [1, 0], "item": [2, 1], "domain": [1, 0]}
     pairs = in_numbers(ibis.memtable(pa.table({"item": ["y"], "domain": ["shop"]})), entities, ("feed", "shop"))
-    assert engine.to_pyarrow(pairs).to_pylist() == [{"item": 1, "domain": 1}]
+    assert pairs.to_pyarrow().to_pylist() == [{"item": 1, "domain": 1}]

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adi.errors import AdiError
-from adi.preparation.splitting import TEST, TRAIN, VALIDATION, assign_parts, blocks_of_users
+from adi.engines.duckdb_engine import DuckDBEngine
+from adi.preparation.splitting import TEST, TRAIN, VALIDATION, assign_parts
 from adi.schema import FilesSplit, LastSplit, RandomSplit, TimeSplit
 
 USERS = {"ann": 0, "bo": 1, "cy": 2, "dee": 3}
@@ -24,9 +25,9 @@ def digest_share(text: str) -> float:
 
 @pytest.fixture(scope="module")
 def engine():
-    connection = ibis.duckdb.connect()
-    yield connection
-    connection.disconnect()
+    database = ibis.duckdb.connect()
+    yield DuckDBEngine(database)
+    database.disconnect()
 
 
 def split_rows(engine, rows, split, time="number"):
@@ -39,8 +40,8 @@ def split_rows(engine, rows, split, time="number"):
     ]
     kinds = {"user": pa.int32(), "domain": pa.int16(), "time": pa.int64(), "row": pa.int64(), "given_test": pa.bool_()}
     table = ibis.memtable(pa.Table.from_pylist(coded, pa.schema(kinds)))
-    result = engine.to_pyarrow(assign_parts(engine, table, split, time).order_by("row").select("part", "before"))
-    engine.con.execute('DROP TABLE "rows"')
+    result = assign_parts(engine, table, split, time).order_by("row").select("part", "before").to_pyarrow()
+    engine.drop("rows")
     return [tuple(row.values()) for row in result.to_pylist()]
 
 
@@ -136,24 +137,6 @@ def test_files_is_what_was_given(engine, log):
     # ann: 10 is before 12; 10, 15, 20, 20 are before the given 20, which comes after the log
     assert given_to_test(parts) == {12: 1, 13: 4, 14: 4, 15: 0}
     assert {part for part, _ in parts[:12]} == {TRAIN}
-
-
-class Batches:
-    """A table that comes in batches of so many rows."""
-
-    def __init__(self, users, size):
-        self.rows, self.size = pa.table({"user": users, "position": range(len(users))}), size
-
-    def to_pyarrow_batches(self, chunk_size):
-        yield from self.rows.to_batches(max_chunksize=self.size)
-
-
-@given(users=st.lists(st.integers(0, 5), max_size=20).map(sorted), size=st.integers(1, 7))
-def test_blocks_hold_all_rows_of_their_users(users, size):
-    blocks = list(blocks_of_users(Batches(users, size)))
-    assert [number for _, position in blocks for number in position] == list(range(len(users)))
-    held = [set(user.tolist()) for user, _ in blocks]
-    assert sum(map(len, held)) == len(set(users))
 
 
 rows_strategy = st.lists(

@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
+from adi.engines.duckdb_engine import DuckDBEngine
 from adi.preparation.splitting import TEST, TRAIN, VALIDATION, assign_parts
 from adi.schema import FilesSplit, LastSplit, RandomSplit, TimeSplit
 
 
 @pytest.fixture(scope="module")
 def engine():
-    connection = ibis.duckdb.connect()
-    yield connection
-    connection.disconnect()
+    database = ibis.duckdb.connect()
+    yield DuckDBEngine(database)
+    database.disconnect()
 
 
 def parts_of(engine, rows, split):
@@ -34,8 +35,8 @@ def parts_of(engine, rows, split):
         "given_test": pa.bool_(),
     }
     table = ibis.memtable(pa.Table.from_pylist(coded, pa.schema(kinds)))
-    parts = engine.to_pyarrow(assign_parts(engine, table, split, "number").order_by("row").select("part"))
-    engine.con.execute('DROP TABLE "rows"')
+    parts = assign_parts(engine, table, split, "number").order_by("row").select("part").to_pyarrow()
+    engine.drop("rows")
     return parts["part"].to_pylist()
 
 

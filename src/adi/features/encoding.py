@@ -5,7 +5,7 @@ code in a table of the engine, in an Arrow column and alone. Texts have a vocabu
 `adi.features.numeric.Buckets`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import md5
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,15 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adi.data.arrays import ROWS_PER_BATCH, Array
+from adi.data.arrays import Array
 from adi.data.manifest import FIRST_VALUE_ROW, NULL_ROW, UNSEEN_ROW
 
 if TYPE_CHECKING:
     import ibis
-
-Batches = Iterator[dict[str, Array]]
-"""A table that streams by: the arrays of its columns by name, a batch of rows at a time."""
-
 
 class Encoding(Protocol):
     """The codes of a feature's values."""
@@ -39,14 +35,23 @@ class Encoding(Protocol):
         """The fields of `FeatureInfo` that describe the encoding."""
         return {}
 
-    def encode_table(self, rows: "ibis.Table", order_by: Sequence[str] = ()) -> Batches:
-        """Stream the columns of `rows`, with the int32 column `code` in place of `value`."""
+    finish: Callable[[pa.Array], Array] | None = None
+    """The codes of the column `code` of `lookup`; None where it has them."""
+
+    def lookup(self, rows: "ibis.Table") -> "ibis.Table":
+        """Add the column `code` to a table of an engine: of the column `value`, as far as the engine can compute it."""
+        return rows.mutate(code=rows.value)
 
     def encode_column(self, values: pa.Array | pa.ChunkedArray) -> Array:
         """Codes (n,) of the values (n,) of a column."""
 
     def encode_value(self, value: str) -> int:
         """The code of one value. Raises ValueError for a text where a number is needed."""
+
+    @property
+    def in_memory(self) -> "Encoding":
+        """The same without an engine, to send to other processes."""
+        return self
 
     def first_values(self, most: int) -> list[str]:
         """The `most` frequent values; none where the encoding keeps no values."""
@@ -62,16 +67,6 @@ class Vocabulary(Encoding):
     @property
     def rows(self) -> int:
         return len(self.values) + FIRST_VALUE_ROW
-
-    def encode_table(self, rows: "ibis.Table", order_by: Sequence[str] = ()) -> Batches:
-        import ibis
-        from ibis import _
-
-        codes = pa.array(np.arange(FIRST_VALUE_ROW, self.rows, dtype=np.int32))
-        known = ibis.memtable(pa.table({"known": self.values, "code": codes}))
-        code = ibis.cases((_.value.isnull(), NULL_ROW), (_.code.isnull(), UNSEEN_ROW), else_=_.code)
-        joined = rows.left_join(known, rows.value == known.known)
-        return stream(joined.mutate(code=code.cast("int32")).drop("known", "value"), order_by)
 
     def encode_column(self, values: pa.Array | pa.ChunkedArray) -> Array:
         unseen = len(self.values)
@@ -104,14 +99,13 @@ class Hash(Encoding):
     def settings(self) -> dict[str, Any]:
         return {"hash_size": self.size}
 
-    def encode_table(self, rows: "ibis.Table", order_by: Sequence[str] = ()) -> Batches:
-        import ibis
+    def finish(self, values: pa.Array) -> Array:
+        """`encode_column` for many values, by DuckDB."""
+        from adi.features.md5 import md5_lower
 
-        from adi.features.md5 import md5_number_lower
-
-        code = md5_number_lower(rows.value) % self.size + FIRST_VALUE_ROW
-        code = ibis.cases((rows.value.isnull(), NULL_ROW), else_=code)
-        return stream(rows.mutate(code=code.cast("int32")).drop("value"), order_by)
+        codes = md5_lower(values) % np.uint64(self.size) + np.uint64(FIRST_VALUE_ROW)
+        encoded: Array = np.where(values.is_valid().to_numpy(zero_copy_only=False), codes, NULL_ROW).astype(np.int32)
+        return encoded
 
     def encode_column(self, values: pa.Array | pa.ChunkedArray) -> Array:
         distinct = values.unique().drop_null()
@@ -122,26 +116,3 @@ class Hash(Encoding):
 
     def encode_value(self, value: str) -> int:
         return int.from_bytes(md5(value.encode()).digest()[8:], "little") % self.size + FIRST_VALUE_ROW
-
-
-def count_values(values: "ibis.Table", min_count: int) -> pa.Table:
-    """A vocabulary (value, count, code) of the column `value`: the most frequent first, ties by value.
-
-    A row counts once, or `weight` times where there is such a column. Values counted fewer than `min_count` times are
-    left out.
-    """
-    import ibis
-    from ibis import _
-
-    weight = _.weight.sum() if "weight" in values.columns else _.count()
-    counted = values.filter(_.value.notnull()).group_by("value").agg(count=weight).filter(_["count"] >= min_count)
-    order = ibis.window(order_by=[_["count"].desc(), _.value])
-    numbered = counted.mutate(code=(ibis.row_number().over(order) + FIRST_VALUE_ROW).cast("int32"))
-    return numbered.order_by("code").to_pyarrow()
-
-
-def stream(rows: "ibis.Table", order_by: Sequence[str] = ()) -> Batches:
-    """The columns of a table of the engine as numpy arrays, batch by batch."""
-    ordered = rows.order_by(*order_by) if order_by else rows
-    for batch in ordered.to_pyarrow_batches(chunk_size=ROWS_PER_BATCH):
-        yield {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}

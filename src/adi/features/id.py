@@ -18,8 +18,8 @@ class Id(Kind):
     """
 
     def encode(self, feature: IdFeature, side: Side) -> FeatureInfo:
-        encoding = self.fit(feature, side.counted_ids, "", side.vocabularies)
-        write_codes(side, feature.name, encoding.encode_table(side.ids), by_domain=False)
+        encoding = self.fit(side.engine, feature, side.counted_ids, "", side.vocabularies)
+        write_codes(side, feature.name, encoding, side.ids, by_domain=False)
         if feature.hash_size is None:
             self._write_held_out(feature, side)
         return feature_info(feature, side.name, encoding)
@@ -33,7 +33,6 @@ class Id(Kind):
         """Write the entities whose ids the vocabulary has and would not have by the training rows alone."""
         counts = side.counted_ids
         held_out = counts.filter((counts.weight >= feature.min_count) & (counts.trained < feature.min_count))
-        entities = held_out.order_by("index").to_pyarrow()["index"].to_numpy()
-        if len(entities):
-            side.held_out_ids.mkdir(parents=True, exist_ok=True)
-            np.save(side.held_out_ids / f"{feature.name}.npy", entities)
+        if held_out.count().to_pyarrow().as_py():
+            entities = held_out.select(**{feature.name: held_out.index})
+            side.engine.write_columns(entities, side.held_out_ids, {feature.name: np.int32}, order_by=[feature.name])

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from adi.data.arrays import Array
 from adi.data.coding import NUMBERS, Codes, Coding, RecodedArray
@@ -20,12 +18,13 @@ from adi.data.histories import Histories
 from adi.data.manifest import NULL_ROW, UNSEEN_ROW, FeatureInfo
 from adi.errors import AdiError
 from adi.features.bags import ArrayBags, as_bags
-from adi.features.encoding import Batches, Encoding, Hash, Vocabulary, count_values
+from adi.features.encoding import Encoding, Hash, Vocabulary
 from adi.schema import ColumnFeature, Feature
 
 if TYPE_CHECKING:
     import ibis
-    from ibis.backends.duckdb import Backend
+
+    from adi.engines.engine import Engine
 
 Reader = Callable[[Array, Array, Histories | None], ArrayBags]
 """Looks up n entities (n,), -1 for an unknown one, in domains (n,); users have histories, items have None."""
@@ -65,7 +64,7 @@ class Side:
     vocabularies: Path
     held_out_ids: Path
     ignored: dict[str, int]
-    connection: "Backend"
+    engine: "Engine"
 
 
 class Kind:
@@ -93,17 +92,19 @@ class Kind:
         """SQL for the column as an attribute of items; None to keep it as it is, or `text` where it is read as text."""
         return None
 
-    def fit(self, feature: Any, values: "ibis.Table", source: str, vocabularies: Path) -> Encoding:
+    def fit(
+        self, engine: "Engine", feature: Any, values: "ibis.Table", source: str, vocabularies: Path
+    ) -> Encoding:
         """The encoding of the column `value` of a table.
 
         A vocabulary is also written, to ``<vocabularies>/<feature>.parquet``: value, count, code.
         """
         if feature.hash_size is not None:
             return Hash(feature.hash_size)
-        vocabulary = count_values(values, feature.min_count)
-        vocabularies.mkdir(parents=True, exist_ok=True)
-        pq.write_table(vocabulary, vocabularies / f"{feature.name}.parquet")
-        return Vocabulary(vocabulary["value"])
+        from adi.features.counted_vocabulary import count_values
+
+        path = vocabularies / f"{feature.name}.parquet"
+        return count_values(engine, feature.name, values, feature.min_count, path)
 
     def ignored(self, values: "ibis.Table") -> int:
         """The number of values that count as missing though they are present."""
@@ -112,11 +113,10 @@ class Kind:
     def encode(self, feature: Any, side: Side) -> FeatureInfo:
         """Fit a feature to a side's values and write its arrays."""
         column = side.column(feature)
-        encoding = self.fit(feature, column.values, column.source, side.vocabularies)
+        encoding = self.fit(side.engine, feature, column.values, column.source, side.vocabularies)
         if count := self.ignored(column.values):
             side.ignored[feature.name] = count
-        encoded = encoding.encode_table(column.values)
-        write_codes(side, feature.name, encoded, by_domain=column.by_domain, with_numbers=self.keeps_numbers)
+        write_codes(side, feature.name, encoding, column.values, column.by_domain, with_numbers=self.keeps_numbers)
         return feature_info(feature, side.name, encoding, by_domain=column.by_domain)
 
     def encoding(self, feature: FeatureInfo, coding: Coding) -> Encoding:
@@ -162,24 +162,17 @@ class Kind:
         return 1
 
 
-def write_codes(side: Side, name: str, encoded: Batches, *, by_domain: bool, with_numbers: bool = False) -> None:
-    """Write the one array of a feature from its codes by entity (`index`) and `domain_number`; also its numbers."""
-    side.folder.mkdir(parents=True, exist_ok=True)
+def write_codes(
+    side: Side, name: str, encoding: Encoding, values: "ibis.Table", by_domain: bool, *, with_numbers: bool = False
+) -> None:
+    """Write the one array of a feature from its values by entity (`index`) and `domain_number`; also its numbers."""
+    from adi.engines.engine import Cells
+
     shape = (side.size, side.num_domains) if by_domain else (side.size,)
-
-    def new_array(file: str, dtype: npt.DTypeLike) -> "np.memmap[Any, Any]":
-        return np.lib.format.open_memmap(side.folder / f"{file}.npy", mode="w+", dtype=dtype, shape=shape)
-
-    arrays = {"code": new_array(name, np.int32)}
+    arrays = [Cells(side.folder / f"{name}.npy", "code", np.int32, encode=encoding.finish)]
     if with_numbers:
-        arrays["value"] = new_array(f"{name}{NUMBERS}", np.float64)
-        arrays["value"][:] = np.nan
-    for batch in encoded:
-        cells = (batch["index"], batch["domain_number"]) if by_domain else batch["index"]
-        for column, array in arrays.items():
-            array[cells] = batch[column]
-    for array in arrays.values():
-        array.flush()
+        arrays.append(Cells(side.folder / f"{name}{NUMBERS}.npy", "value", np.float64, default=np.nan))
+    side.engine.write_cells(encoding.lookup(values), shape, arrays, ["index", "domain_number"][: len(shape)])
 
 
 def feature_info(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adi.data.arrays import Array, ArrayWriter
+from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.data.histories import Histories
 from adi.data.manifest import FeatureInfo
@@ -48,18 +48,18 @@ class Multi(Kind):
         return None if text else f"list_filter({self.value_sql(feature, column)}, lambda part: part <> '')"
 
     def encode(self, feature: MultiFeature, side: Side) -> FeatureInfo:
-        column, name = side.column(feature), f"parts_{feature.name}"
-        side.connection.create_table(name, parts_of(column.values))
-        parts = side.connection.table(name)
-        encoding = self.fit(feature, parts, column.source, side.vocabularies)
-        side.folder.mkdir(parents=True, exist_ok=True)
-        lengths = np.zeros(side.size + 1, dtype=np.int64)
-        length = int(parts.count().to_pyarrow().as_py())
-        with ArrayWriter(side.folder / f"{feature.name}.values.npy", length, np.int32) as writer:
-            for batch in encoding.encode_table(parts, order_by=("index", "part")):
-                np.add.at(lengths, batch["index"] + 1, 1)
-                writer.append(batch["code"])
-        np.save(side.folder / f"{feature.name}.offsets.npy", np.cumsum(lengths))
+        from ibis import _
+
+        from adi.engines.offsets import write_offsets
+
+        column, name = side.column(feature), f"{feature.name}.values"
+        parts = side.engine.store(f"parts_{feature.name}", parts_of(column.values))
+        encoding = self.fit(side.engine, feature, parts, column.source, side.vocabularies)
+        encoders = {} if encoding.finish is None else {name: encoding.finish}
+        codes = encoding.lookup(parts).select("index", "part", **{name: _.code})
+        dtypes = {name: np.int32}
+        side.engine.write_columns(codes, side.folder, dtypes, order_by=("index", "part"), encoders=encoders)
+        write_offsets(side.engine, parts, "index", side.size, side.folder / f"{feature.name}.offsets.npy")
         return feature_info(feature, side.name, encoding)
 
     def arrays(self, feature: FeatureInfo) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def parts_of(values: "ibis.Table") -> "ibis.Table":
     import ibis
     from ibis import _
 
-    # Side by side in a select list, which the engine unnests as it streams; `Table.unnest` joins table and lists.
-    positions = ibis.range(0, values.value.length(), 1)
-    parts = values.select("index", value=values.value.unnest(), part=positions.unnest())
+    # In a select list, where engines unnest as they stream; `Table.unnest` joins table and lists. Spark allows one.
+    parts = values.select("index", "value", part=ibis.range(0, values.value.length(), 1).unnest())
+    parts = parts.select("index", "part", value=_.value[_.part])
     return parts.filter(_.value.notnull() & (_.value != ""))

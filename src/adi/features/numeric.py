@@ -1,7 +1,6 @@
 """Features of kind `numeric`: numbers cut into buckets, each of which is embedded as a category is."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,14 @@ from adi.data.coding import NUMBERS, Codes, Coding, RecodedArray
 from adi.data.dataset import Dataset
 from adi.data.manifest import FIRST_VALUE_ROW, NULL_ROW, FeatureInfo
 from adi.errors import AdiError
-from adi.features.encoding import Batches, Encoding, stream
+from adi.features.encoding import Encoding
 from adi.features.kind import Kind
 from adi.schema import NumericFeature
 
 if TYPE_CHECKING:
     import ibis
+
+    from adi.engines.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,8 @@ class Buckets(Encoding):
     def settings(self) -> dict[str, Any]:
         return {"edges": self.edges}
 
-    def encode_table(self, rows: "ibis.Table", order_by: Sequence[str] = ()) -> Batches:
-        """Stream the columns of `rows`, the numbers in `value` included, with the int32 column `code`."""
-        for batch in stream(rows, order_by):
-            yield {**batch, "code": self.encode(batch["value"]).astype(np.int32)}
+    def finish(self, values: pa.Array) -> Array:
+        return self.encode_column(values).astype(np.int32)
 
     def encode_column(self, values: pa.Array | pa.ChunkedArray) -> Array:
         return self.encode(values.to_numpy(zero_copy_only=False))
@@ -73,8 +72,10 @@ class Numeric(Kind):
     def attribute_sql(self, feature: NumericFeature, column: str, *, text: bool) -> str | None:
         return finite_sql(self.value_sql(feature, column)) if text else None
 
-    def fit(self, feature: NumericFeature, values: "ibis.Table", source: str, vocabularies: Path) -> Buckets:
-        return Buckets(bucket_edges(values, feature.buckets, feature.scale, source))
+    def fit(
+        self, engine: "Engine", feature: NumericFeature, values: "ibis.Table", source: str, vocabularies: Path
+    ) -> Buckets:
+        return Buckets(bucket_edges(engine, values, feature.buckets, feature.scale, source))
 
     def ignored(self, values: "ibis.Table") -> int:
         from ibis import _
@@ -105,7 +106,9 @@ def finite_sql(value: str) -> str:
     return f"CASE WHEN isfinite({value}) THEN {value} END"
 
 
-def bucket_edges(values: "ibis.Table", buckets: int, scale: str, source: str) -> tuple[float, ...]:
+def bucket_edges(
+    engine: "Engine", values: "ibis.Table", buckets: int, scale: str, source: str
+) -> tuple[float, ...]:
     """Edges between buckets of the finite numbers in the column `value`: equally many rows, or equal log(1 + x) steps.
 
     There are fewer edges than asked for where values repeat; a lowest value that many rows share, such as 0, keeps a
@@ -125,9 +128,19 @@ def bucket_edges(values: "ibis.Table", buckets: int, scale: str, source: str) ->
             raise AdiError(f"{source}: the value {low} is negative, and scale: log is for counts. Use scale: quantile.")
         edges = np.expm1(np.linspace(np.log1p(low), np.log1p(high), buckets + 1))[1:-1]
     else:
-        numbers = finite.value.cast("float64").to_pyarrow().to_numpy()  # the engine's own quantiles take twice as long
-        edges = np.quantile(numbers, np.arange(1, buckets) / buckets)
+        edges = quantiles(engine, finite.select(value=_.value.cast("float64")), count, np.arange(1, buckets) / buckets)
     if low == high:
         return ()
     second = finite.value.min(where=finite.value > low).to_pyarrow().as_py()
     return tuple(float(edge) for edge in np.unique(np.where(edges > low, edges, second)))
+
+
+def quantiles(engine: "Engine", values: "ibis.Table", count: int, shares: Array) -> Array:
+    """The quantiles of the `count` numbers in the column `value` at some shares, those of `np.quantile`: (n,)."""
+    positions = shares * (count - 1)
+    below = np.floor(positions).astype(np.int64)
+    ranks, inverse = np.unique(np.concatenate([below, np.minimum(below + 1, count - 1)]), return_inverse=True)
+    low, high = engine.values_at(values, ranks)[inverse].reshape(2, -1)
+    return np.array([
+        np.quantile(pair, fraction) for pair, fraction in zip(np.stack([low, high], axis=1), positions - below, strict=True)
+    ])  # fmt: skip

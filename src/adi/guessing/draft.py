@@ -14,7 +14,7 @@ from adi.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, gu
 from adi.guessing.half_lives import half_lives
 from adi.guessing.profiles import Column, TableProfile, counted, plain, read_profile, shares
 from adi.guessing.roles import MOST_DOMAINS, Key, Roles, find_key, find_roles, noun_of
-from adi.preparation.tables import TableFiles, quoted
+from adi.engines.tables import TableFiles, quoted
 from adi.schema import Schema
 
 

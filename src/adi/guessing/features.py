@@ -7,7 +7,7 @@ import duckdb
 
 from adi.guessing.profiles import Column, counted
 from adi.guessing.roles import ID_WORDS, Roles, noun_of, words_of
-from adi.preparation.tables import quoted
+from adi.engines.tables import quoted
 
 MOST_CODES = 50
 """Integers with more distinct values than this are amounts, unless the column's name says that they are codes."""

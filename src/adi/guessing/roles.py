@@ -12,7 +12,7 @@ import duckdb
 
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.guessing.profiles import Column, TableProfile, counted, plain
-from adi.preparation.tables import listed, quoted
+from adi.engines.tables import listed, quoted
 
 USERS = "user customer visitor member account household client shopper buyer viewer player reader uid person session"
 ITEMS = "item product article sku asin ad listing offer movie film video track song book game news post content iid"

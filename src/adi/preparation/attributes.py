@@ -14,16 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import ibis
-import pyarrow as pa
-import pyarrow.parquet as pq
 from ibis import _
 
-from adi.data.arrays import ROWS_PER_BATCH
+from adi.engines.engine import Engine
 from adi.errors import AdiError
 from adi.preparation.feature_table import FeatureTable, attribute_column
 
 
 def write_attributes(
+    engine: Engine,
     tables: Sequence[FeatureTable],
     read: Mapping[str, ibis.Table],
     items: ibis.Table,
@@ -42,11 +41,11 @@ def write_attributes(
     files = 1 + (len(domains) if by_domain else 0)
     say("attributes", 0, files)
     shared = [(read[table.name], _named(table, names)) for table in tables if not table.by_domain]
-    _write(items, {"key": id_name}, shared, out / "item.parquet")
+    _write(engine, items, {"key": id_name}, shared, out / "item.parquet")
     say("attributes", 1, files)
     for number, domain in enumerate(domains if by_domain else ()):
         sources = [(read[table.name].filter(_.domain == domain), _named(table, names)) for table in by_domain]
-        _write(items, {}, sources, out / "item_domain" / f"{number}.parquet")
+        _write(engine, items, {}, sources, out / "item_domain" / f"{number}.parquet")
         say("attributes", number + 2, files)
 
 
@@ -74,10 +73,13 @@ def _named(table: FeatureTable, names: Mapping[tuple[str, str], str]) -> dict[st
 
 
 def _write(
-    items: ibis.Table, of_items: dict[str, str], sources: list[tuple[ibis.Table, dict[str, str]]], path: Path
+    engine: Engine,
+    items: ibis.Table,
+    of_items: dict[str, str],
+    sources: list[tuple[ibis.Table, dict[str, str]]],
+    path: Path,
 ) -> None:
     """Write the columns `of_items` and those of the sources, joined to the items; dicts map columns to their names."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     joined, columns, names = items, list(of_items), list(of_items.values())
     for source, named in sources:
         # Numbered, since two tables may have columns that differ in case alone, which are the same to the engine.
@@ -86,9 +88,4 @@ def _write(
         joined = joined.left_join(attributes, joined.key == attributes.other_key).drop("other_key")
         columns += numbered
         names += named.values()
-    ordered = joined.select("index", *columns).order_by("index").to_pyarrow_batches(chunk_size=ROWS_PER_BATCH)
-    fields = [ordered.schema.field(column).with_name(name) for column, name in zip(columns, names, strict=True)]
-    schema = pa.schema(fields)
-    with pq.ParquetWriter(path, schema) as writer:
-        for batch in ordered:
-            writer.write_batch(pa.RecordBatch.from_arrays([batch.column(name) for name in columns], schema=schema))
+    engine.write_parquet(joined.select("index", *columns), path, names, order_by=["index"])

@@ -7,13 +7,13 @@ from typing import Literal
 import duckdb
 import ibis
 from ibis import _
-from ibis.backends.duckdb import Backend
 
 from adi.errors import AdiError, suggestion
 from adi.features.categorical import require_single
 from adi.features.kinds import KINDS
 from adi.features.numeric import is_number
-from adi.preparation.tables import FILE, ROW, RawTable, literal, quoted
+from adi.engines.engine import Engine
+from adi.engines.tables import Connection, RawTable, quoted
 from adi.schema import Interactions, Schema
 
 MAX_DOMAINS = 10_000
@@ -31,7 +31,7 @@ class Log:
     time: TimeKind
 
 
-def open_log(connection: Backend, schema: Schema, table: RawTable, where: str) -> Log:
+def open_log(connection: Connection, schema: Schema, table: RawTable, where: str) -> Log:
     """Check that every column the schema names is there, of a usable type. `where` is the log's key in the schema."""
     log = schema.interactions
     wanted = {log.user: f"{where}.user", log.item: f"{where}.item", schema.domains.column: "domains.column"}
@@ -39,7 +39,7 @@ def open_log(connection: Backend, schema: Schema, table: RawTable, where: str) -
         wanted[log.time] = f"{where}.time"
     for feature in schema.features.context:
         wanted[feature.source_column] = f"features.context '{feature.name}'"
-    columns = table.columns(connection.con, wanted)
+    columns = table.columns(connection, wanted)
     for column in (log.user, log.item, schema.domains.column):
         require_single(columns[column], f"{table}, column '{column}'", wanted[column])
     for feature in schema.features.context:
@@ -68,9 +68,9 @@ def _text_columns(schema: Schema) -> frozenset[str]:
     return frozenset({log.user, log.item, schema.domains.column, *context})
 
 
-def _check_positive(connection: Backend, table: RawTable, positive: str, text: frozenset[str]) -> None:
+def _check_positive(connection: Connection, table: RawTable, positive: str, text: frozenset[str]) -> None:
     try:
-        connection.con.execute(f"SELECT ({positive})::BOOLEAN FROM {table.sql(text)} LIMIT 0")
+        connection.execute(f"SELECT ({positive})::BOOLEAN FROM {table.sql(text)} LIMIT 0")
     except duckdb.Error as error:
         raise _positive_fault(table, positive, error) from None
 
@@ -82,35 +82,26 @@ def _positive_fault(table: RawTable, positive: str, error: duckdb.Error) -> AdiE
     )
 
 
-def read_log(connection: Backend, schema: Schema, log: Log, name: str) -> ibis.Table:
-    """Read a log into the table `name` of the working database.
+def read_log(engine: Engine, schema: Schema, log: Log, name: str) -> ibis.Table:
+    """Read a log into the table `name` of the engine.
 
     Its columns are file, row, user, item, domain, time, positive, those of the context, and reason, which is null on
     the rows to keep. Raises `AdiError` for an empty log and for a domain that is not declared.
     """
     columns = schema.interactions
     identity = {columns.user: "user", columns.item: "item", schema.domains.column: "domain"}
-    selected = [f"nullif({quoted(column)}::VARCHAR, '') AS {quoted(role)}" for column, role in identity.items()]
-    selected.append(f"{_time_sql(log, columns.time)} AS time")
-    selected.append(f"({columns.positive or 'true'})::BOOLEAN AS positive")
+    selected = {role: f"nullif({quoted(column)}::VARCHAR, '')" for column, role in identity.items()}
+    selected["time"] = _time_sql(log, columns.time)
+    selected["positive"] = f"({columns.positive or 'true'})::BOOLEAN"
     for feature in schema.features.context:
         value = KINDS[feature.kind].value_sql(feature, quoted(feature.source_column))
-        selected.append(f"{value} AS {quoted(context_column(feature.name))}")
-    # A file's name as its number, and no number of a row, which the table has: both took as long as all the rest.
-    names = ", ".join(literal(str(file)) for file in log.table.files)
-    places = f"{FILE}::ENUM({names}) AS file, {ROW} + 1 AS file_row"
-    source = log.table.sql(_text_columns(schema))
+        selected[context_column(feature.name)] = value
     try:
-        with log.table.reading(connection.con):
-            connection.con.execute(
-                f"CREATE TABLE {quoted(name)} AS SELECT {places}, {', '.join(selected)} FROM {source}"
-            )
+        table = engine.read(name, log.table, selected, _text_columns(schema))
     except duckdb.DataError as error:  # the table can be read, so it is the expression that fails on some row
         if columns.positive is None:
             raise
         raise _positive_fault(log.table, columns.positive, error) from error
-    table = connection.table(name)
-    table = table.mutate(row=table.rowid() + 1)
     if table.count().to_pyarrow().as_py() == 0:
         raise AdiError(f"{log.table}: the log has no rows. Give it some, or correct interactions.path.")
     _check_domains(table, schema, log)

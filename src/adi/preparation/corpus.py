@@ -5,52 +5,54 @@ from pathlib import Path
 
 import ibis
 import numpy as np
+import pyarrow as pa
 from ibis import _
-from ibis.backends.duckdb import Backend
 
-from adi.data.arrays import write_columns
+from adi.engines.engine import Engine
 from adi.errors import AdiError
+from adi.preparation.entities import Entities
 from adi.preparation.splitting import TEST, TRAIN
-from adi.preparation.tables import TableFiles, quoted
+from adi.engines.open import open_table
+from adi.engines.tables import quoted
 from adi.schema import Corpus, FilesSplit, Schema
 
 
-def read_eligible(connection: Backend, schema: Schema, folder: Path) -> ibis.Table | None:
+def read_eligible(engine: Engine, schema: Schema, folder: Path) -> ibis.Table | None:
     """The table of eligible (item, domain) pairs as text; None if the schema has none."""
     if not isinstance(schema.corpus, Corpus):
         return None
     wanted = {"item": schema.corpus.item, "domain": schema.corpus.domain}
-    return _read_text(connection, "eligible", schema.corpus.path, folder, wanted, "corpus")
+    return _read_text(engine, "eligible", schema.corpus.path, folder, wanted, "corpus")
 
 
-def read_candidates(connection: Backend, schema: Schema, folder: Path) -> ibis.Table | None:
+def read_candidates(engine: Engine, schema: Schema, folder: Path) -> ibis.Table | None:
     """The table of candidates (user, domain, item) as text; None if the split has none."""
     if not isinstance(schema.split, FilesSplit) or schema.split.candidates is None:
         return None
     columns = schema.interactions
     wanted = {"user": columns.user, "domain": schema.domains.column, "item": columns.item}
-    return _read_text(connection, "candidates", schema.split.candidates, folder, wanted, "split.candidates")
+    return _read_text(engine, "candidates", schema.split.candidates, folder, wanted, "split.candidates")
 
 
-def _read_text(connection: Backend, name: str, path: str, folder: Path, wanted: dict[str, str], use: str) -> ibis.Table:
-    raw = TableFiles.at(path, folder)
-    raw.columns(connection.con, {column: f"{use}, the {role}" for role, column in wanted.items()})
-    selected = ", ".join(f"nullif({quoted(column)}, '') AS {quoted(role)}" for role, column in wanted.items())
-    with raw.reading(connection.con):
-        connection.con.execute(f"CREATE TABLE {quoted(name)} AS SELECT {selected} FROM {raw.sql(wanted.values())}")
-    table: ibis.Table = connection.table(name)
+def _read_text(engine: Engine, name: str, path: str, folder: Path, wanted: dict[str, str], use: str) -> ibis.Table:
+    raw = open_table(engine, path, folder)
+    raw.columns(engine.reader, {column: f"{use}, the {role}" for role, column in wanted.items()})
+    columns = {role: f"nullif({quoted(column)}, '')" for role, column in wanted.items()}
+    table = engine.read(name, raw, columns, wanted.values()).select(*columns)
     if table.count().to_pyarrow().as_py() == 0:
         raise AdiError(f"{raw}: the table has no rows. Give it some, or remove {use} from the schema.")
     return table
 
 
-def every_item(connection: Backend, num_items: int, num_domains: int) -> ibis.Table:
+def every_item(items: Entities, num_domains: int) -> ibis.Table:
     """All pairs (item, domain) in numbers."""
-    items, domains = f"range({num_items}) items(item)", f"range({num_domains}) domains(domain)"
-    return connection.sql(f"SELECT item::INTEGER AS item, domain::INTEGER AS domain FROM {items}, {domains}")
+    domains = ibis.memtable(pa.table({"domain": pa.array(range(num_domains), pa.int16())}))
+    return items.table.select(item=_.index).cross_join(domains)
 
 
-def write_corpus(rows: ibis.Table, eligible: ibis.Table | None, out: Path, num_domains: int) -> list[int]:
+def write_corpus(
+    engine: Engine, rows: ibis.Table, eligible: ibis.Table | None, out: Path, num_domains: int
+) -> list[int]:
     """Write items, counts, eligible and offsets of all corpora, domain after domain.
 
     `rows` is the log in numbers with its `part`, `eligible` (item, domain) in numbers. Without it, the items of a
@@ -71,10 +73,9 @@ def write_corpus(rows: ibis.Table, eligible: ibis.Table | None, out: Path, num_d
             count=_["count"].fill_null(0),
             eligible=_.listed_item.notnull(),
         )
-    length = int(corpus.count().to_pyarrow().as_py())
-    ordered = corpus.order_by("domain", "item").to_pyarrow_batches()
+    corpus = engine.store("corpus", corpus)
     dtypes = {"domain": np.int16, "item": np.int32, "count": np.int64, "eligible": np.bool_}
-    write_columns(ordered, out, length, dtypes)
+    engine.write_columns(corpus, out, dtypes, order_by=["domain", "item"])
     domain = np.load(out / "domain.npy")
     np.save(out / "offsets.npy", np.searchsorted(domain, np.arange(num_domains + 1)))
     retrievable = domain[np.load(out / "eligible.npy")]
@@ -91,16 +92,15 @@ def require_items(corpus: Corpus, sizes: Mapping[str, int]) -> None:
             )
 
 
-def write_candidates(tests: ibis.Table, candidates: ibis.Table, out: Path, num_tests: int) -> None:
+def write_candidates(
+    engine: Engine, tests: ibis.Table, candidates: ibis.Table, out: Path, num_tests: int
+) -> None:
     """Write the candidates of each test row as arrays of items and offsets.
 
     `tests` has one row (test, user, domain) for each test row, `candidates` (user, domain, item), both in numbers.
     """
-    paired = tests.join(candidates.distinct(), ["user", "domain"]).select("test", "item")
-    length = int(paired.count().to_pyarrow().as_py())
-    write_columns(
-        paired.order_by("test", "item").to_pyarrow_batches(), out, length, {"test": np.int64, "item": np.int32}
-    )
-    test_numbers = np.load(out / "test.npy")
+    paired = engine.store("ranked", tests.join(candidates.distinct(), ["user", "domain"]).select("test", "item"))
+    engine.write_columns(paired, out, {"test": np.int64, "item": np.int32}, order_by=["test", "item"])
+    test_numbers = np.load(out / "test.npy", mmap_mode="r")
     np.save(out / "offsets.npy", np.searchsorted(test_numbers, np.arange(num_tests + 1)))
     (out / "test.npy").unlink()

@@ -6,9 +6,9 @@ from pathlib import Path
 import ibis
 import pyarrow as pa
 from ibis import _
-from ibis.backends.duckdb import Backend
 
 from adi.data.manifest import FeatureInfo
+from adi.engines.engine import Engine
 from adi.errors import AdiError
 from adi.features.kind import FeatureColumn, Side
 from adi.features.kinds import KINDS
@@ -26,13 +26,13 @@ class TableColumns:
 
     def __init__(
         self,
-        connection: Backend,
+        engine: Engine,
         entities: Mapping[str, Entities],
         domains: tuple[str, ...],
         tables: Mapping[str, FeatureTable],
         read: Mapping[str, ibis.Table],
     ) -> None:
-        self.connection, self.entities = connection, entities
+        self.engine, self.entities = engine, entities
         self.domains = pa.table({"domain": domains, "domain_number": pa.array(range(len(domains)), pa.int32())})
         self.tables, self.read = tables, read
         self._numbered: dict[str, ibis.Table] = {}
@@ -59,9 +59,8 @@ class TableColumns:
             else:
                 keyed = keyed.mutate(domain_number=ibis.literal(0))
             columns = [f"value_{feature.name}" for feature in table.features]
-            name = f"numbered_{table.name}"
-            self.connection.create_table(name, keyed.select("index", "domain_number", *columns))
-            self._numbered[table.name] = self.connection.table(name)
+            numbered = keyed.select("index", "domain_number", *columns)
+            self._numbered[table.name] = self.engine.store(f"numbered_{table.name}", numbered)
         return self._numbered[table.name]
 
 
@@ -96,7 +95,7 @@ def encode_features(
             vocabularies=out / "vocabulary",
             held_out_ids=out / "held_out_ids",
             ignored=ignored,
-            connection=columns.connection,
+            engine=columns.engine,
         )
     features = [(sides["user"], feature) for feature in schema.features.user]
     features += [(sides["item"], feature) for feature in schema.features.item]

@@ -8,7 +8,8 @@ from typing import Literal
 import ibis
 import pyarrow as pa
 from ibis import _
-from ibis.backends.duckdb import Backend
+
+from adi.engines.engine import Engine
 
 SIDES: tuple[Literal["user", "item"], ...] = ("user", "item")
 SCHEMA = pa.schema({"index": pa.int32(), "key": pa.string()})
@@ -23,22 +24,21 @@ class Entities:
     size: int
 
 
-def number_entities(connection: Backend, side: str, sources: list[ibis.Table], out: Path) -> Entities:
+def number_entities(engine: Engine, side: str, sources: list[ibis.Table], out: Path) -> Entities:
     """Number the distinct ids in the `key` columns of `sources` from 0, in the order of the ids.
 
     Writes them to ``<out>/<side>.arrow``, which `adi.data.entity_ids` maps into memory.
     """
     keys = [source.select(key=_.key).filter(_.key.notnull()) for source in sources]
     distinct = ibis.union(*keys, distinct=True) if len(keys) > 1 else keys[0].distinct()
-    numbered = distinct.mutate(index=ibis.row_number().over(ibis.window(order_by=_.key)).cast("int32"))
-    connection.create_table(f"entities_{side}", numbered)
-    table: ibis.Table = connection.table(f"entities_{side}")
+    table = engine.number(f"entities_{side}", distinct, ["key"], "index").mutate(index=_.index.cast("int32"))
     out.mkdir(parents=True, exist_ok=True)
-    batches = table.select("index", "key").order_by("index").to_pyarrow_batches(chunk_size=ROWS_AT_ONCE)
+    size = 0
     with pa.ipc.new_file(out / f"{side}.arrow", SCHEMA) as writer:
-        for batch in batches:
+        for batch in engine.batches(table.select("index", "key"), ["index"], ROWS_AT_ONCE):
             writer.write_batch(batch.cast(SCHEMA))
-    return Entities(table, int(table.count().to_pyarrow().as_py()))
+            size += batch.num_rows
+    return Entities(table, size)
 
 
 def in_numbers(rows: ibis.Table, entities: Mapping[str, Entities], domains: tuple[str, ...]) -> ibis.Table:

@@ -12,14 +12,14 @@ from operator import or_
 
 import ibis
 from ibis import _
-from ibis.backends.duckdb import Backend
 
 from adi.data.manifest import RowCounts
 from adi.errors import AdiError
 from adi.features.categorical import require_single
 from adi.features.kinds import KINDS
 from adi.features.numeric import finite_sql, is_number
-from adi.preparation.tables import FILE, ROW, RawTable, quoted
+from adi.engines.engine import Engine
+from adi.engines.tables import Connection, RawTable, quoted
 from adi.schema import ColumnFeature, Feature, Schema, Sourced
 
 
@@ -29,8 +29,8 @@ class FeatureTable:
     Raises `AdiError` where a column is missing or of a type that its feature cannot take, before any row is read.
     """
 
-    def __init__(self, connection: Backend, name: str, schema: Schema, table: RawTable) -> None:
-        self.connection, self.name, self.table = connection, name, table
+    def __init__(self, connection: Connection, name: str, schema: Schema, table: RawTable) -> None:
+        self.name, self.table = name, table
         self.key = schema.tables[name].key
         of_users, of_items = (features_of(name, side) for side in (schema.features.user, schema.features.item))
         if of_users and of_items:
@@ -42,7 +42,7 @@ class FeatureTable:
         self.features = of_users or of_items
         wanted = dict.fromkeys(self.key, f"tables.{name}.key")
         wanted |= {feature.source_column: f"feature '{feature.name}'" for feature in self.features}
-        self.columns = table.columns(connection.con, wanted)
+        self.columns = table.columns(connection, wanted)
         for column in self.key:
             require_single(self.columns[column], self.source(column), wanted[column])
         for feature in self.features:
@@ -64,28 +64,23 @@ class FeatureTable:
         """The columns that are kept as they are: of an item table, all but the key."""
         return [column for column in self.columns if column not in self.key] if self.side == "item" else []
 
-    def read(self) -> ibis.Table:
+    def read(self, engine: Engine) -> ibis.Table:
         """The table with its keys as text in the columns `key` and `domain`; refuses a key that comes twice.
 
         Each feature's value is in the column ``value_<feature>``, each attribute in the one that `attribute_column`
         names.
         """
-        selected = [f"{FILE} AS file", f"{ROW} + 1 AS file_row"]
-        selected += [
-            f"nullif({quoted(column)}::VARCHAR, '') AS {role}"
+        selected = {
+            role: f"nullif({quoted(column)}::VARCHAR, '')"
             for column, role in zip(self.key, self.key_roles, strict=True)
-        ]
+        }
         for feature in self.features:
             value = KINDS[feature.kind].value_sql(feature, quoted(feature.source_column))
-            selected.append(f"{value} AS {quoted('value_' + feature.name)}")
+            selected[f"value_{feature.name}"] = value
         for column in self.attributes:
-            selected.append(f"{self._attribute_sql(column)} AS {quoted(attribute_column(column))}")
+            selected[attribute_column(column)] = self._attribute_sql(column)
         text = {feature.source_column for feature in self.features if KINDS[feature.kind].text}
-        source = self.table.sql({*self.key, *text})
-        stored = f"table_{self.name}"
-        with self.table.reading(self.connection.con):
-            self.connection.con.execute(f"CREATE TABLE {quoted(stored)} AS SELECT {', '.join(selected)} FROM {source}")
-        table: ibis.Table = self.connection.table(stored)
+        table = engine.read(f"table_{self.name}", self.table, selected, {*self.key, *text})
         self._refuse_repeated_key(table)
         return table
 

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ibis.backends.duckdb import Backend
 from pydantic import ValidationError
 
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.preparation.cleaning import Log
 from adi.preparation.feature_table import FeatureTable, features_of
 from adi.preparation.logs import open_logs
-from adi.preparation.memory import TableInMemory
-from adi.preparation.tables import RawTable, TableFiles
+from adi.engines.engine import Engine
+from adi.engines.open import open_table
+from adi.engines.tables import RawTable
 from adi.schema import Schema, Split, load_schema
 from adi.strict import describe
 
@@ -69,7 +69,7 @@ def _text_of(schema: Schema) -> bytes:
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
 
 
-def open_inputs(connection: Backend, source: SchemaSource, in_memory: Mapping[str, object]) -> Inputs:
+def open_inputs(engine: Engine, source: SchemaSource, in_memory: Mapping[str, object]) -> Inputs:
     """Find and check all tables; read no row. `in_memory` has tables that take the place of the schema's paths.
 
     Raises `AdiError` for a table that is not there, and for a column that is missing or of a type that does not fit.
@@ -77,23 +77,23 @@ def open_inputs(connection: Backend, source: SchemaSource, in_memory: Mapping[st
     schema = source.schema
     _check_names(schema, in_memory)
 
-    def open_table(name: str, key: str, path: str | None) -> RawTable:
+    def table_of(name: str, key: str, path: str | None) -> RawTable:
         if name in in_memory:
-            return TableInMemory(connection.con, name, in_memory[name])
+            return engine.table_in_memory(name, in_memory[name])
         if path is None:
             raise AdiError(
                 f"{source.name}: {key}.path: is missing. Name the table's files there, or give adi.prepare the table "
                 f'itself: tables["{name}"].'
             )
-        return TableFiles.at(path, source.folder)
+        return open_table(engine, path, source.folder)
 
-    log = open_table(LOG, LOG, schema.interactions.path)
-    logs = open_logs(connection, schema, log, source.folder)
+    log = table_of(LOG, LOG, schema.interactions.path)
+    logs = open_logs(engine, schema, log, source.folder)
     tables = {}
     for name, settings in schema.tables.items():
         if features_of(name, (*schema.features.user, *schema.features.item)):
-            table = open_table(name, f"tables.{name}", settings.path)
-            tables[name] = FeatureTable(connection, name, schema, table)
+            table = table_of(name, f"tables.{name}", settings.path)
+            tables[name] = FeatureTable(engine.reader, name, schema, table)
     return Inputs(logs, tables)
 
 

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import ibis
 from ibis import _
-from ibis.backends.duckdb import Backend
 
 from adi.data.manifest import RowCounts
 from adi.errors import AdiError
 from adi.moments import check_moment, to_log_time
 from adi.preparation.cleaning import Log, open_log, read_log
-from adi.preparation.tables import RawTable, TableFiles
+from adi.engines.engine import Engine
+from adi.engines.open import open_table
+from adi.engines.tables import RawTable
 from adi.schema import FilesSplit, Schema, TimeSplit
 
 LOGS = ("log", "test_log")
@@ -21,16 +22,16 @@ LATE = "at or after split.until"
 """The reason for which rows are set aside that are as late as the end of a split by time, or later."""
 
 
-def open_logs(connection: Backend, schema: Schema, table: RawTable, folder: Path) -> list[Log]:
+def open_logs(engine: Engine, schema: Schema, table: RawTable, folder: Path) -> list[Log]:
     """Check the columns of the log, which is `table`, and of the file of test rows; read no row.
 
     Paths are relative to `folder`. Raises `AdiError` also where the two have different kinds of time, or where the
     split's moment is of another kind.
     """
-    logs, split = [open_log(connection, schema, table, "interactions")], schema.split
+    logs, split = [open_log(engine.reader, schema, table, "interactions")], schema.split
     column = schema.interactions.time
     if isinstance(split, FilesSplit):
-        logs.append(open_log(connection, schema, TableFiles.at(split.test, folder), "split.test"))
+        logs.append(open_log(engine.reader, schema, open_table(engine, split.test, folder), "split.test"))
         if logs[1].time != logs[0].time:
             raise AdiError(
                 f"{logs[1].table}, column '{column}': not the same kind of time as in the log "
@@ -45,7 +46,7 @@ def open_logs(connection: Backend, schema: Schema, table: RawTable, folder: Path
 
 
 def read_logs(
-    connection: Backend, schema: Schema, logs: list[Log], out: Path
+    engine: Engine, schema: Schema, logs: list[Log], out: Path
 ) -> tuple[ibis.Table, RowCounts, tuple[str, ...]]:
     """Read the logs and write the rows that are set aside to ``<out>/set_aside.parquet``.
 
@@ -53,7 +54,7 @@ def read_logs(
     their order. Raises `AdiError` if no row can be used, of a domain or at all.
     """
     tables = [
-        read_log(connection, schema, log, name).mutate(given_test=ibis.literal(log is not logs[0]))
+        read_log(engine, schema, log, name).mutate(given_test=ibis.literal(log is not logs[0]))
         for log, name in zip(logs, LOGS, strict=False)
     ]
     if len(tables) > 1:  # test rows come after every row of the log, also where they have the same time
@@ -65,7 +66,8 @@ def read_logs(
         is_late = rows.time >= to_log_time(schema.split.until)
         rows = rows.mutate(reason=ibis.coalesce(rows.reason, ibis.ifelse(is_late, LATE, None)))
     aside = rows.filter(_.reason.notnull())
-    aside.select("file", "file_row", "user", "item", "domain", "time", "reason").to_parquet(out / "set_aside.parquet")
+    shown = ["file", "file_row", "user", "item", "domain", "time", "reason"]
+    engine.write_parquet(aside.select("row", *shown), out / "set_aside.parquet", shown, order_by=["row"])
     reasons = aside.group_by("reason").agg(rows=_.count()).order_by("reason").to_pyarrow().to_pylist()
     kept = rows.filter(_.reason.isnull()).drop("reason", "file", "file_row", "positive")
     by_domain = kept.group_by("domain").agg(rows=_.count()).order_by("domain").to_pyarrow().to_pylist()

@@ -26,7 +26,6 @@ from pathlib import Path
 
 import ibis
 from ibis import _
-from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import fingerprint, read_array
 from adi.data.coding import NUMBERS
@@ -43,7 +42,8 @@ from adi.preparation.corpus import (
     write_candidates,
     write_corpus,
 )
-from adi.preparation.database import working_database
+from adi.engines.choice import opened_engine
+from adi.engines.engine import Engine
 from adi.preparation.encoding import TableColumns, encode_features
 from adi.preparation.entities import SIDES, Entities, in_numbers, number_entities
 from adi.preparation.feature_table import count_rows
@@ -58,7 +58,7 @@ from adi.schema import Corpus, Schema, TimeSplit
 CORPUS, CANDIDATES = "corpus.path", "split.candidates"
 """The keys of the schema that name tables of pairs."""
 
-NOT_MODELLED = ("attributes/*", f"*{NUMBERS}.npy")
+NOT_MODELLED = ("attributes/*", "set_aside.parquet", f"*{NUMBERS}.npy")
 """Files that no model sees: the fingerprint leaves them out."""
 
 
@@ -67,6 +67,7 @@ def prepare(
     out: str | Path,
     *,
     tables: Mapping[str, object] | None = None,
+    engine: str = "duckdb",
     memory: str = "2GB",
     progress: bool | Report = True,
 ) -> Manifest:
@@ -81,6 +82,8 @@ def prepare(
         out: the folder to write, which must not hold anything yet. It appears when it is complete.
         tables: tables in memory in place of files: the log as ``interactions``, others by their names in the schema.
             A table is a `pyarrow.Table` or any DataFrame with the method ``__arrow_c_stream__`` (pandas, polars).
+        engine: ``duckdb``, on this machine; or ``spark``, or the address of a Spark cluster such as
+            ``spark://host:7077``, whose processes all see `out` and the tables.
         memory: a bound for the engine's memory, such as ``2GB``. What does not fit goes to disk beside `out`.
         progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
@@ -93,9 +96,9 @@ def prepare(
     """
     source = read_schema(schema)
     with reporting(progress) as say, new_folder(Path(out)) as building:
-        with working_database(building, memory) as connection:
-            inputs = open_inputs(connection, source, tables or {})
-            manifest = _Preparation(connection, source.schema, inputs, source.folder, building, say).run()
+        with opened_engine(engine, building, memory) as opened:
+            inputs = open_inputs(opened, source, tables or {})
+            manifest = _Preparation(opened, source.schema, inputs, source.folder, building, say).run()
         say("checksum", 0, 1)
         manifest = manifest.model_copy(update={"fingerprint": fingerprint(building, leave_out=NOT_MODELLED)})
         (building / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
@@ -132,7 +135,7 @@ class _Numbers:
 class _Preparation:
     """The steps of `prepare` in the working database; each writes its part of the folder `out`."""
 
-    connection: Backend
+    engine: Engine
     schema: Schema
     inputs: Inputs
     folder: Path
@@ -171,13 +174,13 @@ class _Preparation:
     def _read(self) -> _Texts:
         """Read all tables, the log last: it is the longest, and a fault in another shows the sooner."""
         self.say("reading the tables", 0, 1)
-        eligible = read_eligible(self.connection, self.schema, self.folder)
-        candidates = read_candidates(self.connection, self.schema, self.folder)
+        eligible = read_eligible(self.engine, self.schema, self.folder)
+        candidates = read_candidates(self.engine, self.schema, self.folder)
         listed = {use: table for use, table in ((CORPUS, eligible), (CANDIDATES, candidates)) if table is not None}
-        tables = {name: table.read() for name, table in self.inputs.tables.items()}
+        tables = {name: table.read(self.engine) for name, table in self.inputs.tables.items()}
         self.say("reading the tables", 1, 1)
         self.say("reading the log", 0, 1)
-        rows, row_counts, domains = read_logs(self.connection, self.schema, self.inputs.logs, self.out)
+        rows, row_counts, domains = read_logs(self.engine, self.schema, self.inputs.logs, self.out)
         counts = {name: count_rows(tables[name], t.key_roles, domains) for name, t in self.inputs.tables.items()}
         counts |= {use: count_rows(table, list(table.columns), domains) for use, table in listed.items()}
         self.say("reading the log", 1, 1)
@@ -190,16 +193,16 @@ class _Preparation:
         for side in SIDES:
             named = [t.select(key=t[side]) for t in (texts.rows, *texts.listed.values()) if side in t.columns]
             named += [texts.tables[name] for name, table in self.inputs.tables.items() if table.side == side]
-            entities[str(side)] = number_entities(self.connection, side, named, self.out / "entities")
+            entities[str(side)] = number_entities(self.engine, side, named, self.out / "entities")
         numbered = in_numbers(texts.rows, entities, texts.domains)
-        rows = assign_parts(self.connection, numbered, self.schema.split, log.time)
+        rows = assign_parts(self.engine, numbered, self.schema.split, log.time)
         for name in LOGS[: len(self.inputs.logs)]:
-            self.connection.con.execute(f"DROP TABLE {name}")
+            self.engine.drop(name)
         by_domain = count_by_domain(rows, self.schema.split, texts.domains, str(log.table))
         eligible = in_numbers(texts.listed[CORPUS], entities, texts.domains) if CORPUS in texts.listed else None
         if self.schema.corpus == "all":
-            eligible = every_item(self.connection, entities["item"].size, len(texts.domains))
-        sizes = write_corpus(rows, eligible, self.out / "corpus", len(texts.domains))
+            eligible = every_item(entities["item"], len(texts.domains))
+        sizes = write_corpus(self.engine, rows, eligible, self.out / "corpus", len(texts.domains))
         if isinstance(self.schema.corpus, Corpus):
             require_items(self.schema.corpus, dict(zip(texts.domains, sizes, strict=True)))
         counts = {
@@ -217,14 +220,15 @@ class _Preparation:
         Returns the features, by feature the number of values read as missing, and the encodings of the context.
         """
         ignored: dict[str, int] = {}
-        columns = TableColumns(self.connection, numbers.entities, texts.domains, self.inputs.tables, texts.tables)
+        columns = TableColumns(self.engine, numbers.entities, texts.domains, self.inputs.tables, texts.tables)
         features = encode_features(self.schema, numbers.rows, columns, self.out, ignored, self.say)
         of_items = [table for table in self.inputs.tables.values() if table.side == "item"]
         item_id, out = self.schema.interactions.item, self.out / "attributes"
-        write_attributes(of_items, texts.tables, numbers.entities["item"].table, item_id, texts.domains, out, self.say)
-        context = {}
+        items = numbers.entities["item"].table
+        write_attributes(self.engine, of_items, texts.tables, items, item_id, texts.domains, out, self.say)
+        context, vocabularies = {}, self.out / "vocabulary"
         for feature in self.schema.features.context:
-            encoding = fit_context(numbers.rows, feature, self.inputs.logs[0], self.out / "vocabulary", ignored)
+            encoding = fit_context(self.engine, numbers.rows, feature, self.inputs.logs[0], vocabularies, ignored)
             context[feature.name] = encoding
             features.append(feature_info(feature, "context", encoding))
         return features, ignored, context
@@ -239,11 +243,12 @@ class _Preparation:
             self.say("writing the rows", written, total)
 
         timed = self.inputs.logs[0].time is not None
-        tested = write_rows(numbers.rows, context, self.out, numbers.entities["user"].size, timed, advance)
+        num_users = numbers.entities["user"].size
+        tested = write_rows(self.engine, numbers.rows, context, self.out, num_users, timed, advance)
         if CANDIDATES in texts.listed:
             ranked = in_numbers(texts.listed[CANDIDATES], numbers.entities, texts.domains)
             num_tests = sum(counts.test for counts in numbers.by_domain.values())
-            write_candidates(tested, ranked, self.out / "candidates", num_tests)
+            write_candidates(self.engine, tested, ranked, self.out / "candidates", num_tests)
 
     def _write_trends(self, numbers: _Numbers) -> TrendInfo | None:
         """Write the clicks by time: of all rows, and where the test is not later than the others, of the others."""
@@ -254,10 +259,10 @@ class _Preparation:
         sizes = numbers.entities["item"].size, len(numbers.by_domain)
         self.say("trends", 0, 1)
         all_clicks = self.out / "trends" / "all"
-        write_trends(self.connection, numbers.rows, info, *sizes, all_clicks)
+        write_trends(self.engine, numbers.rows, info, *sizes, all_clicks)
         if not isinstance(self.schema.split, TimeSplit):
             known = numbers.rows.filter(_.part != TEST)
-            write_trends(self.connection, known, info, *sizes, self.out / "trends" / "known")
+            write_trends(self.engine, known, info, *sizes, self.out / "trends" / "known")
         self.say("trends", 1, 1)
         times = read_array(all_clicks / "time.npy")
         return info.model_copy(update={"span": float(times[-1] - times[0])})

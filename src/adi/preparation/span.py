@@ -8,9 +8,10 @@ from ibis import _
 
 from adi.errors import AdiError
 from adi.preparation.cleaning import read_log
-from adi.preparation.database import working_database
+from adi.engines.database import working_database
+from adi.engines.duckdb_engine import DuckDBEngine
 from adi.preparation.inputs import SchemaSource, open_inputs
-from adi.preparation.tables import RawTable, TableFiles
+from adi.engines.tables import RawTable, TableFiles
 from adi.schema import Corpus
 
 
@@ -38,14 +39,15 @@ def span_of(source: SchemaSource, working: Path, *, memory: str = "2GB") -> Span
             f"{source.name}: the log has no time, and windows are stretches of time. Name its column as "
             "interactions.time."
         )
-    with working_database(working, memory) as connection:
-        inputs = open_inputs(connection, source, {})
+    with working_database(working, memory) as database:
+        engine = DuckDBEngine(database)
+        inputs = open_inputs(engine, source, {})
         log = inputs.logs[0]
         without_context = schema.model_copy(
             update={"features": schema.features.model_copy(update={"context": ()})}  # columns that need not be read
         )
-        rows = read_log(connection, without_context, log, "log").filter(_.reason.isnull())
-        first, last = connection.to_pyarrow(rows.agg(first=_.time.min(), last=_.time.max())).to_pylist()[0].values()
+        rows = read_log(engine, without_context, log, "log").filter(_.reason.isnull())
+        first, last = rows.agg(first=_.time.min(), last=_.time.max()).to_pyarrow().to_pylist()[0].values()
         if first is None:
             raise AdiError(f"{log.table}: no row can be used. 'adi prepare' lists the reasons.")
         assert log.time is not None

@@ -1,26 +1,26 @@
 """The split of the log: the part of each row, the length of its history, and the counts of each domain."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import ibis
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from ibis import _
-from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import Array, arrow_numbers
 from adi.data.manifest import DomainCounts
+from adi.engines.engine import Engine
 from adi.errors import AdiError
-from adi.features.md5 import md5_number_lower
+from adi.features.md5 import md5_lower
 from adi.moments import to_log_time
 from adi.preparation.cleaning import TimeKind
 from adi.schema import LastSplit, RandomSplit, Split, TimeSplit
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
-ROWS_AT_ONCE = 1 << 20
 
 
-def assign_parts(connection: Backend, rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Table:
+def assign_parts(engine: Engine, rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Table:
     """Sort the log in numbers by user and, for each user, by time, and add the columns `part` and `before`.
 
     `rows` has the columns user, item, domain, time, row (the position in the files, which breaks ties in time) and
@@ -31,52 +31,47 @@ def assign_parts(connection: Backend, rows: ibis.Table, split: Split, time: Time
     Validation rows are the last training rows of drawn users, or by time the newest training rows of the log: the share
     `split.validation`, and rows as old as the oldest of them.
     """
-    marked = rows.mutate(in_test=_in_test(rows, split)).drop("given_test")
-    connection.create_table("ordered", marked.order_by("user", "time", "row"))  # the one sort of the log
-    ordered = connection.table("ordered")
-    num_last = int(isinstance(split, LastSplit))  # how many of the newest rows of a (user, domain) are test rows
-    blocks = []
-    for user, domain, in_test in blocks_of_users(ordered.select("user", "domain", "in_test")):
-        parts, before = _parts(user, domain, in_test, num_last, timed=time is not None)
-        blocks.append((parts, before, user[parts == VALIDATION]))
-    parts, before, held_out = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
     by_time = split.validation_by == "time"
-    drawn = _drawn(connection, held_out, 0.0 if by_time else split.validation)
-    parts[parts == VALIDATION] = np.where(drawn, VALIDATION, TRAIN)
-    connection.con.register("parts", pa.table({"part": arrow_numbers(parts), "before": arrow_numbers(before)}))
-    num_newest = max(round(split.validation * np.count_nonzero(parts == TRAIN)), 1)
-    part = _newest_held_out(num_newest) if by_time and split.validation else "part"
-    connection.con.execute(
-        f"CREATE TABLE rows AS SELECT ordered.* EXCLUDE (in_test), {part}, before FROM ordered POSITIONAL JOIN parts"
-    )
-    connection.con.unregister("parts")
-    connection.con.execute("DROP TABLE ordered")
-    return connection.table("rows")
+    part_of = Parts(split, timed=time is not None, drawn_share=0.0 if by_time else split.validation)
+    inputs = ["user", "domain", "row" if isinstance(split, RandomSplit) else "in_test"]
+    if not isinstance(split, RandomSplit):
+        rows = rows.mutate(in_test=rows.time >= to_log_time(split.at) if isinstance(split, TimeSplit) else _.given_test)
+    order, outputs = ("user", "time", "row"), {"part": np.int8, "before": np.int32}
+    divided = engine.compute("rows", rows.drop("given_test"), order, inputs, part_of, outputs)
+    if by_time and split.validation:
+        trained = divided.filter(_.part == TRAIN)
+        num_rows = int(trained.count().to_pyarrow().as_py())
+        num_newest = max(round(split.validation * num_rows), 1)
+        (since,) = engine.values_at(trained.select(value=_.time), np.array([num_rows - num_newest])).tolist()
+        newest = (_.part == TRAIN) & (_.time >= since)
+        divided = divided.mutate(part=ibis.ifelse(newest, VALIDATION, _.part).cast("int8"))
+    return divided
 
 
-def blocks_of_users(ordered: ibis.Table) -> Iterator[list[Array]]:
-    """The columns of a table sorted by user, its first column, in blocks that do not divide the rows of a user."""
-    rest: list[Array] | None = None
-    for batch in ordered.to_pyarrow_batches(chunk_size=ROWS_AT_ONCE):
-        block = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
-        if rest is not None:
-            block = [np.concatenate(pair) for pair in zip(rest, block, strict=True)]
-        user = block[0]
-        end = int(np.searchsorted(user, user[-1])) if len(user) else 0  # the last user may go on in the next batch
-        rest = [column[end:] for column in block]
-        if end:
-            yield [column[:end] for column in block]
-    if rest is not None and len(rest[0]):
-        yield rest
+@dataclass(frozen=True)
+class Parts:
+    """Computes `part` and `before` of all rows of some users, by user and then by time.
 
+    `drawn_share` is the share of users whose last training rows in each domain are held out for validation.
+    """
 
-def _newest_held_out(num_rows: int) -> str:
-    """SQL for the part of a row: the newest `num_rows` training rows, and rows as old as their oldest, are held out."""
-    since = (
-        f"SELECT time FROM ordered POSITIONAL JOIN parts WHERE part = {TRAIN} ORDER BY time DESC "
-        f"LIMIT 1 OFFSET {num_rows - 1}"
-    )
-    return f"CASE WHEN part = {TRAIN} AND time >= ({since}) THEN {VALIDATION} ELSE part END::TINYINT AS part"
+    split: Split
+    timed: bool
+    drawn_share: float
+
+    def __call__(self, rows: dict[str, Array]) -> dict[str, Array]:
+        user, split = rows["user"], self.split
+        if isinstance(split, RandomSplit):
+            in_test = chosen(rows["row"], split.share, salt=f"-{split.seed}")
+        else:
+            in_test = rows["in_test"]
+        num_last = int(isinstance(split, LastSplit))  # how many of the newest rows of a (user, domain) are test rows
+        part, before = _parts(user, rows["domain"], in_test, num_last, timed=self.timed)
+        candidates = np.flatnonzero(part == VALIDATION)
+        distinct, position = np.unique(user[candidates], return_inverse=True)
+        drawn = chosen(distinct, self.drawn_share)[position]
+        part[candidates] = np.where(drawn, VALIDATION, TRAIN)
+        return {"part": part, "before": before}
 
 
 def _parts(user: Array, domain: Array, in_test: Array, num_last: int, *, timed: bool) -> tuple[Array, Array]:
@@ -107,14 +102,6 @@ def _parts(user: Array, domain: Array, in_test: Array, num_last: int, *, timed: 
         before = np.repeat(np.add.reduceat(kept, first, dtype=np.int64), sizes)
     part = np.where(test, TEST, np.where(validation, VALIDATION, TRAIN))
     return part.astype(np.int8), before.astype(np.int32)
-
-
-def _drawn(connection: Backend, users: Array, share: float) -> Array:
-    """Whether each of the users (n,), ascending, belongs to the pseudo-random share whose rows may be held out."""
-    distinct, position = np.unique(users, return_inverse=True)
-    numbers = ibis.memtable(pa.table({"user": arrow_numbers(distinct)}))
-    drawn: Array = connection.to_pyarrow(numbers.select(drawn=_chosen(_.user, share)))["drawn"].to_numpy()
-    return drawn[position]
 
 
 def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], source: str) -> dict[str, DomainCounts]:
@@ -155,15 +142,9 @@ def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], so
     return result
 
 
-def _in_test(rows: ibis.Table, split: Split) -> ibis.Value:
-    """Whether a row is a test row whichever other rows its user has."""
-    if isinstance(split, TimeSplit):
-        return rows.time >= to_log_time(split.at)
-    if isinstance(split, RandomSplit):
-        return _chosen(rows.row, split.share, salt=f"-{split.seed}")
-    return rows.given_test
-
-
-def _chosen(number: ibis.Value, share: float, salt: str = "") -> ibis.Value:
-    """Whether a number belongs to a pseudo-random `share`, the same on every machine."""
-    return md5_number_lower(number.cast("string") + salt).cast("float64") < share * 2.0**64
+def chosen(numbers: Array, share: float, salt: str = "") -> Array:
+    """Whether each of the numbers (n,) belongs to a pseudo-random `share`, the same on every machine."""
+    if share == 0:
+        return np.zeros(len(numbers), dtype=bool)
+    texts = pc.binary_join_element_wise(arrow_numbers(numbers).cast(pa.string()), salt, "")
+    return md5_lower(texts).astype(np.float64) < share * 2.0**64

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import ibis
 import numpy as np
-from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import ROWS_PER_BATCH, Array, ArrayWriter, read_array
 from adi.data.co_clicks import FOLLOWING, NEVER
@@ -14,7 +13,8 @@ from adi.data.manifest import CoClickInfo, TrendInfo
 from adi.durations import in_log_time
 from adi.errors import AdiError
 from adi.preparation.cleaning import TimeKind
-from adi.preparation.tables import Connection
+from adi.engines.engine import Engine
+from adi.engines.tables import Connection
 from adi.schema import HalfLives, Trend
 
 
@@ -39,7 +39,7 @@ def trend_info(trend: Trend, time: TimeKind) -> TrendInfo:
 
 
 def write_trends(
-    connection: Backend, rows: ibis.Table, info: TrendInfo, num_items: int, num_domains: int, out: Path
+    engine: Engine, rows: ibis.Table, info: TrendInfo, num_items: int, num_domains: int, out: Path
 ) -> None:
     """Write the arrays of the clicks `rows` (user, item, domain, time, row) into the folder `out`.
 
@@ -55,8 +55,8 @@ def write_trends(
     All sorting is the engine's, within its memory; the rest passes block by block.
     """
     out.mkdir(parents=True)
-    database = connection.con
-    selected = ibis.to_sql(rows.select("user", "item", "domain", "time", "row"), dialect="duckdb")
+    database = engine.reader
+    selected = engine.to_reader("rows_of_trends", rows.select("user", "item", "domain", "time", "row"))
     database.execute(
         "CREATE TABLE clicks AS SELECT user, item, domain, time, row_number() OVER (ORDER BY time, row) - 1 AS rank "
         f"FROM ({selected})"

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from adi.data.folder import new_folder
-from adi.preparation.tables import TableFiles
+from adi.engines.tables import TableFiles
 from adi.sources.conversion import (
     Connection,
     count,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from adi.data.folder import new_folder
 from adi.errors import AdiError, ArgumentError
-from adi.preparation.tables import TableFiles, quoted
+from adi.engines.tables import TableFiles, quoted
 from adi.sources.conversion import (
     Connection,
     count,

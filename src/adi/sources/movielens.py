@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from adi.data.folder import new_folder
-from adi.preparation.tables import quoted, require_columns
+from adi.engines.tables import quoted, require_columns
 from adi.sources.conversion import (
     Connection,
     count,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from adi.data.folder import new_folder
 from adi.errors import AdiError
-from adi.preparation.tables import require_columns
+from adi.engines.tables import require_columns
 from adi.sources.conversion import (
     Connection,
     count,

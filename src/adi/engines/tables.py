@@ -1,7 +1,7 @@
 """The user's tables: in files, or in memory; and the SQL that reads them.
 
 A table in files is one or more files of one kind: Parquet, CSV or TSV (comma, semicolon or bar; tab), or JSON lines,
-the text kinds also gzipped. A table in memory is in `adi.preparation.memory`. The SQL of either has two columns beside
+the text kinds also gzipped. A table in memory is in `adi.engines.memory`. The SQL of either has two columns beside
 the table's own, so that a message can name a row:
 
 - `filename`: the file that the row is in, as a path;

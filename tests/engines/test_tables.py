@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from adi.errors import AdiError
-from adi.preparation.tables import FILE, ROW, TableFiles, describe, require_columns
+from adi.engines.tables import FILE, ROW, TableFiles, describe, require_columns
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from adi.data.arrays import arrow_numbers
 from adi.errors import AdiError, ArgumentError
-from adi.preparation.tables import (
+from adi.engines.tables import (
     FILE,
     ROW,
     Connection,
@@ -26,7 +26,7 @@ from adi.preparation.tables import (
 
 
 class TableInMemory:
-    """A table for `adi.preparation.tables.RawTable`, registered with the engine without a copy.
+    """A table for `adi.engines.tables.RawTable`, registered with the engine without a copy.
 
     `data` is a `pyarrow.Table` or has the method ``__arrow_c_stream__``. Raises `AdiError` for anything else, for
     duplicate column names, an index that carries data, and a column that is not of one type.
