@@ -97,12 +97,13 @@ lint: $(INSTALLED) ## Check format, style and types
 	$(BIN)/mypy
 	$(BIN)/mypy examples/*.py
 
-# Debian's packages of programs, each named as its program, that some tests drive: a browser, and a store of events.
-# Without one of them its tests fail, and say what is missing; the others run.
-PROGRAMS := chromium redis-server
+# Programs that some tests drive: a browser, a store of events, and the machine that Spark runs on. Debian's packages have
+# their names, but for java. Without one of them its tests fail, and say what is missing; the others run.
+PROGRAMS := chromium redis-server java
 
 programs:
-	@missing() { for name in $(PROGRAMS); do command -v $$name >/dev/null || echo $$name; done; }; \
+	@missing() { for name in $(PROGRAMS); do command -v $$name >/dev/null || echo $$name; done | \
+		sed 's/^java$$/default-jre-headless/'; }; \
 	if [ -n "$$(missing)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing Debian's" $$(missing) "for the tests that drive them ..."; \
 		export DEBIAN_FRONTEND=noninteractive; \
@@ -110,11 +111,11 @@ programs:
 	fi; \
 	if [ -n "$$(missing)" ]; then \
 		echo "Some tests will fail: there is no" $$(missing)", and only root may install it, with apt-get." >&2; \
-		echo "Run 'sudo apt-get install" $$(missing)"', or put programs of these names on the PATH." >&2; \
+		echo "Run 'sudo apt-get install" $$(missing)"', or put the programs on the PATH." >&2; \
 	fi
 
 # Each process of the tests makes the shared fixtures anew, so more than a few gain nothing.
-test: lint programs ## Lint, then run every test; installs Debian's chromium and redis-server where they are missing
+test: lint programs ## Lint, then run every test; installs Debian's chromium, redis-server and Java where they are missing
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 clean: ## Remove .venv, demo/ and what the tools left

@@ -17,7 +17,7 @@ TENSORS = {"errors", "columns", "processes", "nn", "losses", "negatives"}
 STORED = {"errors", "columns", "frames", "durations", "moments", "strict", "schema", "data"}
 DATA = STORED | {"features"}
 BATCH = DATA | {"batch"}
-TABLES = DATA | {"preparation", "progress"}
+TABLES = DATA | {"engines", "preparation", "progress"}
 SERVED = DATA | {"timing", "thread_budget", "filters", "index", "bundle"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "batch": DATA,
     "filters": {"errors", "filters"},
     "data": STORED,
-    "features": DATA,
+    "engines": STORED | {"engines"},
+    "features": DATA | {"engines"},
     "preparation": TABLES,
     "guessing": TABLES | {"guessing"},
     "marketplace": STORED | {"marketplace", "progress"},
@@ -72,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 """What each part, or the named module of a part, may import of the others. The package itself and `cli` may import
 all; `cli` is for nobody else to import. A part that is not listed belongs in this table before it is written."""
 
-WITHOUT_TORCH = {"machine", "frames", "runs", "progress", "retrieval", "serving"} | SERVED
+WITHOUT_TORCH = {"machine", "frames", "engines", "runs", "progress", "retrieval", "serving"} | SERVED
 """The parts that serve. None of them imports torch, or a part that may."""
 
 ENGINE_OF_A_RUN = {"retrieval.engine": {"models", "training"}}

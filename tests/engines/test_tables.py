@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from adi.errors import AdiError
 from adi.engines.tables import FILE, ROW, TableFiles, describe, require_columns
+from adi.errors import AdiError
 
 
 @pytest.fixture

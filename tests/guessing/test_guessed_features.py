@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from adi.engines.tables import TableFiles
 from adi.guessing.features import guess_feature, is_outcome
 from adi.guessing.profiles import Column, read_profile
-from adi.engines.tables import TableFiles
 
 
 def column(values: list, name: str = "x", kind: pa.DataType | None = None) -> Column:

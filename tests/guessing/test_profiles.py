@@ -4,10 +4,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from adi.engines.tables import TableFiles
 from adi.guessing import profiles
 from adi.guessing.profiles import percent, plain, read_profile, shares
 from adi.guessing.roles import words_of
-from adi.engines.tables import TableFiles
 
 
 def test_words_of_a_name():

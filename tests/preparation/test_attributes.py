@@ -168,7 +168,7 @@ def test_a_dataset_prepared_before_attributes_were_kept(workspace):
 
 
 def test_many_rows_come_in_several_batches(workspace, monkeypatch):
-    monkeypatch.setattr("adi.preparation.attributes.ROWS_PER_BATCH", 2048)
+    monkeypatch.setattr("adi.engines.duckdb_engine.ROWS_PER_BATCH", 2048)
     ids = [f"i{number:05}" for number in range(10_000)]
     workspace.table("items", [{"item": item, "title": f"title of {item}"} for item in reversed(ids)], "item")
     workspace.add("item", name="title", kind="categorical", table="items")

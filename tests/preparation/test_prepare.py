@@ -181,7 +181,7 @@ def full_disk_in_the_engine(*_, **__):
 @pytest.mark.parametrize("failure", [full_disk, full_disk_in_the_engine])
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(ArrayWriter, "append"), (np, "save"), (pq, "write_table"), (prepare_module, "assign_parts")],
+    [(ArrayWriter, "append"), (np, "save"), (pq.ParquetWriter, "write_batch"), (prepare_module, "assign_parts")],
 )
 def test_a_full_disk_leaves_nothing(workspace, monkeypatch, owner, name, failure):
     monkeypatch.setattr(owner, name, failure)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adi.data.dataset import Dataset
-from adi.errors import AdiError
 from adi.engines.duckdb_engine import DuckDBEngine
+from adi.errors import AdiError
 from adi.preparation.splitting import TEST, TRAIN, VALIDATION, assign_parts
 from adi.schema import FilesSplit, LastSplit, RandomSplit, TimeSplit
 

@@ -115,8 +115,11 @@ def dataset(
 def prepare(
     schema: Annotated[Path, typer.Argument(help="schema.yaml, or the folder that holds it.")],
     out: Out,
+    engine: Annotated[
+        str, typer.Option(help="duckdb, or spark; or a Spark master, such as spark://host:7077 or local[4].")
+    ] = "duckdb",
     memory: Annotated[
-        str, typer.Option(help="Memory of the SQL engine; what does not fit is spilled to disk.")
+        str, typer.Option(help="Memory of DuckDB; what does not fit is spilled to disk.")
     ] = "2GB",
 ) -> None:
     """Prepare the tables of a schema for training: arrays on disk, each domain's corpus, what was set aside and why.
@@ -126,7 +129,7 @@ def prepare(
     from adi.preparation.prepare import prepare as run
 
     with progress_bar() as bar:
-        manifest = run(schema, out, memory=memory, progress=bar)
+        manifest = run(schema, out, engine=engine, memory=memory, progress=bar)
     say(counts_table(manifest))
     for sentence in left_out(manifest, str(out)):
         say(sentence)

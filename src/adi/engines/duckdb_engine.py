@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
-from adi.data.arrays import ROWS_PER_BATCH, Array, ArrayWriter, arrow_numbers, write_columns
+from adi.data.arrays import ROWS_PER_BATCH, Array, arrow_numbers, write_columns
 from adi.engines.engine import Cells, Encode
 from adi.engines.groups import arrays_of, tables_of
 from adi.engines.memory import TableInMemory

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from adi.data.arrays import arrow_numbers
-from adi.errors import AdiError, ArgumentError
 from adi.engines.tables import (
     FILE,
     ROW,
@@ -23,6 +22,7 @@ from adi.engines.tables import (
     replaced_sql,
     require_columns,
 )
+from adi.errors import AdiError, ArgumentError
 
 
 class TableInMemory:

@@ -20,6 +20,7 @@ from adi.data.manifest import FIRST_VALUE_ROW, NULL_ROW, UNSEEN_ROW
 if TYPE_CHECKING:
     import ibis
 
+
 class Encoding(Protocol):
     """The codes of a feature's values."""
 

@@ -92,9 +92,7 @@ class Kind:
         """SQL for the column as an attribute of items; None to keep it as it is, or `text` where it is read as text."""
         return None
 
-    def fit(
-        self, engine: "Engine", feature: Any, values: "ibis.Table", source: str, vocabularies: Path
-    ) -> Encoding:
+    def fit(self, engine: "Engine", feature: Any, values: "ibis.Table", source: str, vocabularies: Path) -> Encoding:
         """The encoding of the column `value` of a table.
 
         A vocabulary is also written, to ``<vocabularies>/<feature>.parquet``: value, count, code.

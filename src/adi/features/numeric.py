@@ -106,9 +106,7 @@ def finite_sql(value: str) -> str:
     return f"CASE WHEN isfinite({value}) THEN {value} END"
 
 
-def bucket_edges(
-    engine: "Engine", values: "ibis.Table", buckets: int, scale: str, source: str
-) -> tuple[float, ...]:
+def bucket_edges(engine: "Engine", values: "ibis.Table", buckets: int, scale: str, source: str) -> tuple[float, ...]:
     """Edges between buckets of the finite numbers in the column `value`: equally many rows, or equal log(1 + x) steps.
 
     There are fewer edges than asked for where values repeat; a lowest value that many rows share, such as 0, keeps a
@@ -140,7 +138,5 @@ def quantiles(engine: "Engine", values: "ibis.Table", count: int, shares: Array)
     positions = shares * (count - 1)
     below = np.floor(positions).astype(np.int64)
     ranks, inverse = np.unique(np.concatenate([below, np.minimum(below + 1, count - 1)]), return_inverse=True)
-    low, high = engine.values_at(values, ranks)[inverse].reshape(2, -1)
-    return np.array([
-        np.quantile(pair, fraction) for pair, fraction in zip(np.stack([low, high], axis=1), positions - below, strict=True)
-    ])  # fmt: skip
+    pairs = engine.values_at(values, ranks)[inverse].reshape(2, -1).T
+    return np.array([np.quantile(*pair) for pair in zip(pairs, positions - below, strict=True)])

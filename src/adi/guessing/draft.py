@@ -9,12 +9,12 @@ from pathlib import Path
 import duckdb
 import yaml
 
+from adi.engines.tables import TableFiles, quoted
 from adi.errors import ArgumentError
 from adi.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
 from adi.guessing.half_lives import half_lives
 from adi.guessing.profiles import Column, TableProfile, counted, plain, read_profile, shares
 from adi.guessing.roles import MOST_DOMAINS, Key, Roles, find_key, find_roles, noun_of
-from adi.engines.tables import TableFiles, quoted
 from adi.schema import Schema
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import duckdb
 
+from adi.engines.tables import quoted
 from adi.guessing.profiles import Column, counted
 from adi.guessing.roles import ID_WORDS, Roles, noun_of, words_of
-from adi.engines.tables import quoted
 
 MOST_CODES = 50
 """Integers with more distinct values than this are amounts, unless the column's name says that they are codes."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 import duckdb
 
-from adi.errors import AdiError
 from adi.engines.tables import ROW, TableFiles, quoted
+from adi.errors import AdiError
 
 SAMPLE_ROWS = 200_000
 """Rows of a sample; of a smaller table the sample has all rows."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import duckdb
 
+from adi.engines.tables import listed, quoted
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.guessing.profiles import Column, TableProfile, counted, plain
-from adi.engines.tables import listed, quoted
 
 USERS = "user customer visitor member account household client shopper buyer viewer player reader uid person session"
 ITEMS = "item product article sku asin ad listing offer movie film video track song book game news post content iid"

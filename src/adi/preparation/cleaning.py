@@ -8,12 +8,12 @@ import duckdb
 import ibis
 from ibis import _
 
+from adi.engines.engine import Engine
+from adi.engines.tables import Connection, RawTable, quoted
 from adi.errors import AdiError, suggestion
 from adi.features.categorical import require_single
 from adi.features.kinds import KINDS
 from adi.features.numeric import is_number
-from adi.engines.engine import Engine
-from adi.engines.tables import Connection, RawTable, quoted
 from adi.schema import Interactions, Schema
 
 MAX_DOMAINS = 10_000

@@ -9,11 +9,11 @@ import pyarrow as pa
 from ibis import _
 
 from adi.engines.engine import Engine
+from adi.engines.open import open_table
+from adi.engines.tables import quoted
 from adi.errors import AdiError
 from adi.preparation.entities import Entities
 from adi.preparation.splitting import TEST, TRAIN
-from adi.engines.open import open_table
-from adi.engines.tables import quoted
 from adi.schema import Corpus, FilesSplit, Schema
 
 
@@ -92,9 +92,7 @@ def require_items(corpus: Corpus, sizes: Mapping[str, int]) -> None:
             )
 
 
-def write_candidates(
-    engine: Engine, tests: ibis.Table, candidates: ibis.Table, out: Path, num_tests: int
-) -> None:
+def write_candidates(engine: Engine, tests: ibis.Table, candidates: ibis.Table, out: Path, num_tests: int) -> None:
     """Write the candidates of each test row as arrays of items and offsets.
 
     `tests` has one row (test, user, domain) for each test row, `candidates` (user, domain, item), both in numbers.

@@ -14,12 +14,12 @@ import ibis
 from ibis import _
 
 from adi.data.manifest import RowCounts
+from adi.engines.engine import Engine
+from adi.engines.tables import Connection, RawTable, quoted
 from adi.errors import AdiError
 from adi.features.categorical import require_single
 from adi.features.kinds import KINDS
 from adi.features.numeric import finite_sql, is_number
-from adi.engines.engine import Engine
-from adi.engines.tables import Connection, RawTable, quoted
 from adi.schema import ColumnFeature, Feature, Schema, Sourced
 
 

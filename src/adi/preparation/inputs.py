@@ -8,13 +8,13 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from adi.engines.engine import Engine
+from adi.engines.open import open_table
+from adi.engines.tables import RawTable
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.preparation.cleaning import Log
 from adi.preparation.feature_table import FeatureTable, features_of
 from adi.preparation.logs import open_logs
-from adi.engines.engine import Engine
-from adi.engines.open import open_table
-from adi.engines.tables import RawTable
 from adi.schema import Schema, Split, load_schema
 from adi.strict import describe
 

@@ -6,12 +6,12 @@ import ibis
 from ibis import _
 
 from adi.data.manifest import RowCounts
-from adi.errors import AdiError
-from adi.moments import check_moment, to_log_time
-from adi.preparation.cleaning import Log, open_log, read_log
 from adi.engines.engine import Engine
 from adi.engines.open import open_table
 from adi.engines.tables import RawTable
+from adi.errors import AdiError
+from adi.moments import check_moment, to_log_time
+from adi.preparation.cleaning import Log, open_log, read_log
 from adi.schema import FilesSplit, Schema, TimeSplit
 
 LOGS = ("log", "test_log")

@@ -31,6 +31,8 @@ from adi.data.arrays import fingerprint, read_array
 from adi.data.coding import NUMBERS
 from adi.data.folder import new_folder
 from adi.data.manifest import FORMAT, DomainCounts, FeatureInfo, Manifest, RowCounts, TrendInfo
+from adi.engines.choice import opened_engine
+from adi.engines.engine import Engine
 from adi.features.encoding import Encoding
 from adi.features.kind import feature_info
 from adi.preparation.attributes import write_attributes
@@ -42,8 +44,6 @@ from adi.preparation.corpus import (
     write_candidates,
     write_corpus,
 )
-from adi.engines.choice import opened_engine
-from adi.engines.engine import Engine
 from adi.preparation.encoding import TableColumns, encode_features
 from adi.preparation.entities import SIDES, Entities, in_numbers, number_entities
 from adi.preparation.feature_table import count_rows

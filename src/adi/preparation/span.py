@@ -6,12 +6,12 @@ from typing import Literal
 
 from ibis import _
 
-from adi.errors import AdiError
-from adi.preparation.cleaning import read_log
 from adi.engines.database import working_database
 from adi.engines.duckdb_engine import DuckDBEngine
-from adi.preparation.inputs import SchemaSource, open_inputs
 from adi.engines.tables import RawTable, TableFiles
+from adi.errors import AdiError
+from adi.preparation.cleaning import read_log
+from adi.preparation.inputs import SchemaSource, open_inputs
 from adi.schema import Corpus
 
 

@@ -41,10 +41,11 @@ def assign_parts(engine: Engine, rows: ibis.Table, split: Split, time: TimeKind)
     if by_time and split.validation:
         trained = divided.filter(_.part == TRAIN)
         num_rows = int(trained.count().to_pyarrow().as_py())
-        num_newest = max(round(split.validation * num_rows), 1)
-        (since,) = engine.values_at(trained.select(value=_.time), np.array([num_rows - num_newest])).tolist()
-        newest = (_.part == TRAIN) & (_.time >= since)
-        divided = divided.mutate(part=ibis.ifelse(newest, VALIDATION, _.part).cast("int8"))
+        if num_rows:
+            rank = num_rows - max(round(split.validation * num_rows), 1)
+            (since,) = engine.values_at(trained.select(value=_.time), np.array([rank])).tolist()
+            newest = (_.part == TRAIN) & (_.time >= since)
+            divided = divided.mutate(part=ibis.ifelse(newest, VALIDATION, _.part).cast("int8"))
     return divided
 
 

@@ -11,10 +11,10 @@ from adi.data.co_clicks import FOLLOWING, NEVER
 from adi.data.decayed_sums import RANK_BITS, RunningSums, write_decayed_sums
 from adi.data.manifest import CoClickInfo, TrendInfo
 from adi.durations import in_log_time
-from adi.errors import AdiError
-from adi.preparation.cleaning import TimeKind
 from adi.engines.engine import Engine
 from adi.engines.tables import Connection
+from adi.errors import AdiError
+from adi.preparation.cleaning import TimeKind
 from adi.schema import HalfLives, Trend
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adi.data.folder import new_folder
-from adi.errors import AdiError, ArgumentError
 from adi.engines.tables import TableFiles, quoted
+from adi.errors import AdiError, ArgumentError
 from adi.sources.conversion import (
     Connection,
     count,

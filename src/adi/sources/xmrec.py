@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from adi.data.folder import new_folder
-from adi.errors import AdiError
 from adi.engines.tables import require_columns
+from adi.errors import AdiError
 from adi.sources.conversion import (
     Connection,
     count,

@@ -1,6 +1,6 @@
 """Reading a user's table in Spark: each task reads a part of a file by DuckDB, as one machine does."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ class ReadFiles:
     text: Collection[str]
     types: Mapping[str, str]
 
-    def __call__(self, tasks: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, tasks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in tasks:
             for task in batch.column("id").to_pylist():
                 yield from self._read(self.parts[task])
@@ -89,7 +89,7 @@ class ReadBatches:
     text: Collection[str]
     name: str
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         with database() as connection:
             for batch in batches:
                 connection.register("batch", pa.table(batch))

@@ -32,7 +32,8 @@ def spark_session(engine: str) -> Iterator["SparkSession"]:
     """
     if engine != SPARK and not MASTER.fullmatch(engine):
         raise ArgumentError(
-            "engine", f"'{engine}' is no engine: duckdb, spark, or a Spark master such as spark://host:7077 or local[4]."
+            "engine",
+            f"'{engine}' is no engine: duckdb, spark, or a Spark master such as spark://host:7077 or local[4].",
         )
     try:
         from pyspark.errors import PySparkException
@@ -41,7 +42,9 @@ def spark_session(engine: str) -> Iterator["SparkSession"]:
         raise AdiError("Spark is not installed. Run: pip install 'adi-retrieval[spark]'") from None
     active = SparkSession.getActiveSession()
     if active is None and which("java") is None and "JAVA_HOME" not in environ:
-        raise AdiError("Spark needs Java, version 17 or newer, and there is none: apt-get install openjdk-17-jre-headless")
+        raise AdiError(
+            "Spark needs Java, version 17 or newer, and there is none: apt-get install openjdk-17-jre-headless"
+        )
     builder = SparkSession.builder.appName("adi prepare")
     if engine != SPARK:
         builder = builder.master(engine)
@@ -57,7 +60,10 @@ def spark_session(engine: str) -> Iterator["SparkSession"]:
             session.conf.set(name, value)
         yield session
     finally:
-        for name, value in before.items():
-            session.conf.unset(name) if value is None else session.conf.set(name, value)
+        for name, earlier in before.items():
+            if earlier is None:
+                session.conf.unset(name)
+            else:
+                session.conf.set(name, earlier)
         if active is None:
             session.stop()

@@ -1,6 +1,6 @@
 """Writing arrays by many processes: each writes its part of the same files, as sorted partitions follow each other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from adi.data.arrays import Array
 from adi.engines.engine import Cells, Encode
+
 
 def create_array(path: Path, length: int, dtype: npt.DTypeLike) -> None:
     """A new file of an array of zeros, which take no space until they are written."""
@@ -44,7 +45,7 @@ class WriteColumns:
     offsets: Mapping[int, tuple[int, int]]
     encoders: Mapping[str, Encode]
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from pyspark import TaskContext
 
         context = TaskContext.get()
@@ -60,7 +61,9 @@ class WriteColumns:
         for file in slices.values():
             file.close()
         if position != end:
-            raise RuntimeError(f"partition {context.partitionId()} ends at row {position}, and {end} was counted before")
+            raise RuntimeError(
+                f"partition {context.partitionId()} ends at row {position}, and {end} was counted before"
+            )
         yield from ()
 
 
@@ -70,7 +73,7 @@ class WriteCells:
 
     arrays: Sequence[Cells]
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         slices = [Slice(cells.path) for cells in self.arrays]
         for batch in batches:
             if not batch.num_rows:

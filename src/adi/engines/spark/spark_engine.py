@@ -4,7 +4,7 @@ Nothing of a log comes into this process but counts of partitions. Positions are
 row's place in its own. Partitions are those of the session: ``spark.sql.shuffle.partitions``.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate, count, pairwise
 from pathlib import Path
@@ -14,6 +14,7 @@ import ibis
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import StructType
@@ -31,12 +32,12 @@ from adi.engines.tables import ROW, Connection, RawTable, TableFiles
 from adi.errors import AdiError, ArgumentError
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import Column, SparkSession
 
 POSITION_BITS = 33
 """`monotonically_increasing_id` is the partition's number above so many bits, and the row's position in it below."""
 
-Batches = Iterator[pa.RecordBatch]
+Batches = Iterable[pa.RecordBatch]
 
 
 class SparkEngine:
@@ -50,9 +51,11 @@ class SparkEngine:
         self._numbers = count()
 
     def table_in_memory(self, name: str, data: object) -> RawTable:
-        if hasattr(data, "mapInArrow"):
+        if isinstance(data, DataFrame):
             return SparkTable(self.reader, f'tables["{name}"]', data)
-        raise ArgumentError(f'tables["{name}"]', f"{type(data).__name__} is no DataFrame of Spark, whose engine is used.")
+        raise ArgumentError(
+            f'tables["{name}"]', f"{type(data).__name__} is no DataFrame of Spark, whose engine is used."
+        )
 
     def table_in_catalogue(self, name: str) -> RawTable:
         if not self.session.catalog.tableExists(name):
@@ -106,7 +109,7 @@ class SparkEngine:
         computed = frame.mapInArrow(partial(_compute, order_by[0], list(inputs), function, target), schema)
         return self._view(name, self._kept(computed))
 
-    def _kept(self, frame: "DataFrame") -> "DataFrame":
+    def _kept(self, frame: DataFrame) -> DataFrame:
         """What a frame gives, computed once and read from the shared folder from now on.
 
         Partitions by range are drawn from samples, which may differ when a frame is computed anew.
@@ -114,11 +117,11 @@ class SparkEngine:
         with faults():
             return frame.checkpoint()
 
-    def _view(self, name: str, frame: "DataFrame") -> ibis.Table:
+    def _view(self, name: str, frame: DataFrame) -> ibis.Table:
         frame.createOrReplaceTempView(name)
         return self.database.table(name)
 
-    def _frame(self, table: ibis.Table) -> "DataFrame":
+    def _frame(self, table: ibis.Table) -> DataFrame:
         """The frame of an expression."""
         name = f"expression_{next(self._numbers)}"
         self.database.create_view(name, table)
@@ -126,31 +129,31 @@ class SparkEngine:
         self.session.catalog.dropTempView(name)
         return frame
 
-    def _sorted(self, frame: "DataFrame", order_by: Sequence[str], key: Sequence[str] | None = None) -> "DataFrame":
+    def _sorted(self, frame: DataFrame, order_by: Sequence[str], key: Sequence[str] | None = None) -> DataFrame:
         """A frame whose partitions follow each other in an order, divided by the columns of `key` alone."""
         columns = [quoted(column) for column in order_by]
         by = [quoted(column) for column in key] if key else columns
         return frame.repartitionByRange(self.partitions, *by).sortWithinPartitions(*columns)
 
-    def _counts(self, frame: "DataFrame") -> dict[int, int]:
+    def _counts(self, frame: DataFrame) -> dict[int, int]:
         """The number of rows of each partition, by its number."""
         with faults():
             rows = frame.groupBy(F.spark_partition_id().alias("partition")).count().collect()
         return {row["partition"]: row["count"] for row in rows}
 
-    def _offsets(self, frame: "DataFrame") -> tuple[dict[int, tuple[int, int]], int]:
-        """The positions of each partition's rows, from its first to the next partition's; and the number of all rows."""
+    def _offsets(self, frame: DataFrame) -> tuple[dict[int, tuple[int, int]], int]:
+        """The positions of each partition's first row and of the next partition's; and the number of all rows."""
         counts = sorted(self._counts(frame).items())
         ends = list(accumulate((count for _, count in counts), initial=0))
         slices = zip(counts, pairwise(ends), strict=True)
         return {partition: begin_end for (partition, _), begin_end in slices}, ends[-1]
 
-    def _run(self, frame: "DataFrame", write: Callable[[Batches], Batches]) -> None:
+    def _run(self, frame: DataFrame, write: Callable[[Batches], Batches]) -> None:
         """Call a function that writes for every partition."""
         with faults():
             frame.mapInArrow(write, "nothing int").write.format("noop").mode("overwrite").save()
 
-    def _numbered(self, frame: "DataFrame", column: str) -> "DataFrame":
+    def _numbered(self, frame: DataFrame, column: str) -> DataFrame:
         """A frame, whose partitions are kept, with the position of each row."""
         offsets, _ = self._offsets(frame)
         firsts = literals([offsets.get(partition, (0, 0))[0] for partition in range(max(offsets, default=0) + 1)])
@@ -164,7 +167,7 @@ class SparkEngine:
         self, table: ibis.Table, order_by: Sequence[str] = (), rows_at_once: int = ROWS_PER_BATCH
     ) -> Iterator[pa.RecordBatch]:
         _, batches = self._streamed(table, order_by, rows_at_once)
-        return batches
+        return iter(batches)
 
     def _streamed(
         self, table: ibis.Table, order_by: Sequence[str], rows_at_once: int = ROWS_PER_BATCH
@@ -187,8 +190,9 @@ class SparkEngine:
         wanted = self.session.createDataFrame(pa.table({"position": pa.array(ranks.astype(np.int64))}))
         numbered = self._numbered(frame, "position")
         with faults():
-            found = numbered.join(F.broadcast(wanted), "position").select("position", "value").toArrow()
-        return found.sort_by("position")["value"].to_numpy()[np.argsort(np.argsort(ranks))]
+            at_ranks = numbered.join(F.broadcast(wanted), "position").select("position", "value").toArrow()
+        ascending: Array = at_ranks.sort_by("position")["value"].to_numpy()
+        return ascending[np.searchsorted(np.sort(ranks), ranks)]
 
     def write_parquet(self, table: ibis.Table, path: Path, names: Sequence[str], *, order_by: Sequence[str]) -> None:
         schema, batches = self._streamed(table, order_by)

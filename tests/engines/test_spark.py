@@ -1,0 +1,170 @@
+"""Spark prepares what DuckDB prepares, bit by bit, with nothing that grows with the log in one process or partition."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from adi.engines.spark import reading
+from adi.errors import AdiError, ArgumentError
+from adi.preparation.prepare import prepare
+
+PARTITIONS = 3
+ROWS = 400
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory) -> Iterator[SparkSession]:
+    """A session whose stages are as divided on little data as on much, with a record of what ran."""
+    events = tmp_path_factory.mktemp("events")
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": str(PARTITIONS),
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.eventLog.compress": "false",
+        "spark.eventLog.dir": events.as_uri(),
+        "spark.driver.memory": "1g",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+    }
+    builder = SparkSession.builder.master("local[2]").appName("tests")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    session.events = events
+    yield session
+    session.stop()
+
+
+def log_of(rng: np.random.Generator, count: int = ROWS) -> pa.Table:
+    """A log with ids that sort otherwise as numbers, missing values, and rows that cannot be used."""
+    users = np.array(["10", "9", "é", "B", "b", "本", *(f"u{number}" for number in range(40))])
+    return pa.table({
+        "user": pa.array(users[rng.integers(len(users), size=count)], mask=rng.random(count) < 0.02),
+        "item": [f"i{number}" for number in rng.integers(30, size=count)],
+        "shop": np.array(["a", "b", "c"])[rng.integers(3, size=count)],
+        "time": rng.integers(1000, size=count),
+        "device": pa.array(np.array(["phone", "tv", ""])[rng.integers(3, size=count)]),
+        "age": pa.array(rng.normal(size=count), mask=rng.random(count) < 0.1),
+        "stars": rng.integers(1, 6, size=count).astype(np.uint8),
+    })  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory) -> Path:
+    """Tables of all kinds of features, the log in two Parquet files of several row groups."""
+    folder, rng = tmp_path_factory.mktemp("tables"), np.random.default_rng(0)
+    log = log_of(rng)
+    (folder / "log").mkdir()
+    pq.write_table(log.slice(0, 300), folder / "log" / "a.parquet", row_group_size=100)
+    pq.write_table(log.slice(300), folder / "log" / "b.parquet", row_group_size=60)
+    users = [*dict.fromkeys(value for value in log["user"].to_pylist() if value), "new"]
+    tags = [None, [], ["red"], ["blue", "", "red"], ["red", None, "green"]]
+    items = {
+        "item": [f"i{number}" for number in range(33)],
+        "tags": pa.array([tags[number % 5] for number in range(33)], pa.list_(pa.string())),
+        "words": [None if number % 7 == 0 else "|".join("abc"[: number % 4]) for number in range(33)],
+        "price": pa.array([float("nan") if number == 3 else number**1.5 for number in range(33)]),
+        "made": pa.array(np.arange(33) * 86_400_000_000, pa.timestamp("us")),
+    }
+    pq.write_table(pa.table({"user": users, "city": [f"c{len(user) % 3}" for user in users]}), folder / "users.parquet")
+    pq.write_table(pa.table(items), folder / "items.parquet")
+    pairs = [(f"i{number}", shop, number / 7) for number in range(0, 33, 2) for shop in "abc"]
+    bids = dict(zip(("item", "shop", "bid"), zip(*pairs, strict=True), strict=True))
+    pq.write_table(pa.table(bids), folder / "bids.parquet")
+    return folder
+
+
+SCHEMA = {
+    "domains": {"column": "shop"},
+    "interactions": {"path": "log", "user": "user", "item": "item", "time": "time", "positive": "stars > 1"},
+    "tables": {
+        "users": {"path": "users.parquet", "key": "user"},
+        "items": {"path": "items.parquet", "key": "item"},
+        "bids": {"path": "bids.parquet", "key": ["item", "shop"]},
+    },
+    "features": {
+        "user": [
+            {"name": "history", "kind": "behaviours"},
+            {"name": "user_id", "kind": "id", "hash_size": 20},
+            {"name": "city", "kind": "categorical", "table": "users"},
+        ],
+        "item": [
+            {"name": "item_id", "kind": "id", "min_count": 2},
+            {"name": "tags", "kind": "multi", "table": "items"},
+            {"name": "words", "kind": "multi", "separator": "|", "hash_size": 5, "table": "items"},
+            {"name": "price", "kind": "numeric", "table": "items", "buckets": 5},
+            {"name": "bid", "kind": "numeric", "table": "bids", "buckets": 3},
+        ],
+        "context": [{"name": "device", "kind": "categorical"}, {"name": "age", "kind": "numeric", "buckets": 4}],
+    },
+}
+
+
+def schema_with(folder: Path, **keys) -> Path:
+    path = folder / "schema.yaml"
+    path.write_text(json.dumps(SCHEMA | keys), encoding="utf-8")
+    return path
+
+
+def require_same_files(left: Path, right: Path) -> None:
+    """All files of two prepared datasets have the same bytes, but for the time in the manifest."""
+    names = [
+        sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) for folder in (left, right)
+    ]
+    assert names[0] == names[1]
+    for name in names[0]:
+        if name == "manifest.json":
+            manifests = [json.loads((folder / name).read_text()) | {"created": ""} for folder in (left, right)]
+            assert manifests[0] == manifests[1]
+        elif name == "set_aside.parquet":  # DuckDB knows files by number, a dictionary in Parquet
+            rows = [pq.read_table(folder / name) for folder in (left, right)]
+            assert rows[0].cast(rows[1].schema).equals(rows[1])
+        else:
+            assert (left / name).read_bytes() == (right / name).read_bytes(), name
+
+
+def narrow_stages(events: Path) -> list[tuple[str, int]]:
+    """The stages of one task and the rows that each read, where they are more than counts of partitions.
+
+    A stage that streams through this process takes one partition after the other and is left out.
+    """
+    tasks: dict[int, int] = {}
+    names: dict[int, str] = {}
+    rows: dict[int, int] = {}
+    for line in next(events.iterdir()).read_text(encoding="utf-8").splitlines():
+        event = json.loads(line)
+        if event["Event"] == "SparkListenerStageCompleted":
+            tasks[event["Stage Info"]["Stage ID"]] = event["Stage Info"]["Number of Tasks"]
+            names[event["Stage Info"]["Stage ID"]] = event["Stage Info"]["Stage Name"]
+        elif event["Event"] == "SparkListenerTaskEnd":
+            metrics = event["Task Metrics"]
+            read = metrics["Shuffle Read Metrics"]["Total Records Read"] + metrics["Input Metrics"]["Records Read"]
+            rows[event["Stage ID"]] = rows.get(event["Stage ID"], 0) + read
+    return [
+        (names[stage], rows[stage])
+        for stage, number in tasks.items()
+        if number == 1 and rows[stage] > 10 * PARTITIONS and "toLocalIterator" not in names[stage]
+    ]
+
+
+def test_a_timed_log_with_trends(spark, tables, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "ROWS_PER_TASK", 100)
+    split = {"kind": "time", "at": 800, "validation": 0.2}
+    schema = schema_with(tables, split=split, trend={"half_lives": [10, 100], "delay": 1, "co_clicks": {"half_lives": [50]}})
+    prepare(schema, tmp_path / "duckdb", progress=False)
+    prepare(schema, tmp_path / "spark", engine="spark", progress=False)
+    require_same_files(tmp_path / "duckdb", tmp_path / "spark")
+    assert narrow_stages(spark.events) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["duckdb", "spark"]
