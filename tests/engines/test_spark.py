@@ -1,12 +1,14 @@
 """Spark prepares what DuckDB prepares, bit by bit, with nothing that grows with the log in one process or partition."""
 
+import gc
 import json
-import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
@@ -14,6 +16,8 @@ from pyspark.sql import SparkSession
 from adi.engines.spark import reading
 from adi.errors import AdiError, ArgumentError
 from adi.preparation.prepare import prepare
+
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # PySpark leaves its to the garbage
 
 PARTITIONS = 3
 ROWS = 400
@@ -45,6 +49,7 @@ def spark(tmp_path_factory) -> Iterator[SparkSession]:
     session.events = events
     yield session
     session.stop()
+    gc.collect()
 
 
 def log_of(rng: np.random.Generator, count: int = ROWS) -> pa.Table:
@@ -168,3 +173,101 @@ def test_a_timed_log_with_trends(spark, tables, tmp_path, monkeypatch):
     require_same_files(tmp_path / "duckdb", tmp_path / "spark")
     assert narrow_stages(spark.events) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["duckdb", "spark"]
+
+
+PLAIN = {
+    "domains": {"column": "shop"},
+    "interactions": {"path": "log.csv", "user": "user", "item": "item", "positive": "stars > 1"},
+    "features": {"user": [{"name": "history", "kind": "behaviours"}], "item": [{"name": "item_id", "kind": "id"}]},
+}
+
+
+def written(folder: Path, schema: dict[str, object], **tables: pa.Table) -> Path:
+    """A schema and its tables as CSV."""
+    folder.mkdir()
+    for name, table in tables.items():
+        pa.csv.write_csv(table, folder / f"{name}.csv")
+    (folder / "schema.yaml").write_text(json.dumps(schema), encoding="utf-8")
+    return folder / "schema.yaml"
+
+
+def test_files_of_text_with_test_rows_and_candidates(spark, tmp_path):
+    rng = np.random.default_rng(1)
+    log, test = log_of(rng).select(["user", "item", "shop", "stars"]), log_of(rng, 60)
+    split = {"kind": "files", "test": "test.csv", "candidates": "candidates.csv", "validation": 0.5}
+    candidates = log_of(rng, 300).select(["user", "shop", "item"])
+    schema = written(tmp_path / "t", PLAIN | {"split": split}, log=log, test=test, candidates=candidates)
+    prepare(schema, tmp_path / "duckdb", progress=False)
+    prepare(schema, tmp_path / "spark", engine="spark", progress=False)
+    require_same_files(tmp_path / "duckdb", tmp_path / "spark")
+
+
+def test_frames_and_tables_of_the_catalogue(spark, tmp_path):
+    log = log_of(np.random.default_rng(2))
+    users = pa.table({"user": ["9", "10", "b"], "city": ["x", "y", "x"]})
+    features = PLAIN["features"] | {
+        "user": [*PLAIN["features"]["user"], {"name": "city", "kind": "categorical", "table": "users"}]
+    }
+    changes = {"features": features, "split": {"kind": "random", "share": 0.2, "seed": 3}}
+    schema = written(tmp_path / "t", PLAIN | changes | {"tables": {"users": {"path": "users.csv", "key": "user"}}})
+    prepare(schema, tmp_path / "duckdb", tables={"interactions": log, "users": users}, progress=False)
+    spark.createDataFrame(users).write.saveAsTable("people")
+    of_catalogue = {"tables": {"users": {"path": "catalogue://people", "key": "user"}}}
+    schema.write_text(json.dumps(PLAIN | changes | of_catalogue), encoding="utf-8")
+    frame = spark.createDataFrame(log).coalesce(1)  # else its rows have the order of its parts
+    prepare(schema, tmp_path / "spark", tables={"interactions": frame}, engine="spark", progress=False)
+    for name in ("manifest.json", "schema.yaml", "set_aside.parquet"):  # these name the tables
+        (tmp_path / "duckdb" / name).unlink()
+        (tmp_path / "spark" / name).unlink()
+    require_same_files(tmp_path / "duckdb", tmp_path / "spark")
+
+
+class TestFaults:
+    def prepare(self, tmp_path, engine="spark", tables=None, **changes):
+        log = pa.table({"user": ["a", "b"], "item": ["x", "y"], "shop": ["s", "s"], "stars": ["5", "many"]})
+        schema = written(tmp_path / "t", PLAIN | {"split": {"kind": "last"}} | changes, log=log)
+        prepare(schema, tmp_path / "out", engine=engine, tables=tables, progress=False)
+
+    def test_an_expression_that_fails_on_some_row(self, spark, tmp_path):
+        changed = PLAIN["interactions"] | {"positive": "stars::INTEGER > 1"}
+        with pytest.raises(AdiError, match=r"interactions\.positive: 'stars::INTEGER > 1' cannot be .*many"):
+            self.prepare(tmp_path, interactions=changed)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["t"]
+
+    def test_a_file_that_is_damaged_where_only_a_task_reads(self, spark, tmp_path):
+        with pytest.raises(AdiError, match=r"log\.parquet: cannot be read as Parquet"):
+            folder = tmp_path / "p"
+            folder.mkdir()
+            pq.write_table(log_of(np.random.default_rng(3), 5000), folder / "log.parquet", compression="none")
+            content = bytearray((folder / "log.parquet").read_bytes())
+            content[4:200] = bytes(196)
+            (folder / "log.parquet").write_bytes(content)
+            self.prepare(tmp_path, interactions=PLAIN["interactions"] | {"path": str(folder / "log.parquet")})
+
+    def test_a_table_that_the_catalogue_lacks(self, spark, tmp_path):
+        with pytest.raises(AdiError, match=r"catalogue://sales\.none: Spark's catalogue has no such table"):
+            self.prepare(tmp_path, interactions=PLAIN["interactions"] | {"path": "catalogue://sales.none"})
+
+    def test_a_table_that_is_no_frame_of_spark(self, spark, tmp_path):
+        with pytest.raises(ArgumentError, match=r"Table is no DataFrame of Spark"):
+            self.prepare(tmp_path, tables={"interactions": pa.table({"user": ["a"]})})
+
+    def test_a_catalogue_without_spark(self, tmp_path):
+        with pytest.raises(AdiError, match=r"catalogue://clicks: DuckDB has no catalogue"):
+            self.prepare(tmp_path, engine="duckdb", interactions=PLAIN["interactions"] | {"path": "catalogue://clicks"})
+
+    def test_an_unknown_engine(self, tmp_path):
+        with pytest.raises(ArgumentError, match=r"'spork' is no engine: duckdb, spark, or a Spark master"):
+            self.prepare(tmp_path, engine="spork")
+
+    def test_without_pyspark(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+        with pytest.raises(AdiError, match=r"pip install 'adi-retrieval\[spark\]'"):
+            self.prepare(tmp_path)
+
+    def test_without_java(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(SparkSession, "getActiveSession", lambda: None)
+        monkeypatch.setattr("adi.engines.spark.session.which", lambda name: None)
+        monkeypatch.delenv("JAVA_HOME", raising=False)
+        with pytest.raises(AdiError, match=r"Spark needs Java, version 17 or newer"):
+            self.prepare(tmp_path)
