@@ -48,7 +48,9 @@ class ExactSearcher:
 
     def __init__(self, index: faiss.IndexFlatIP) -> None:
         self.index = index
-        self.vectors: Array = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(-1, index.d)
+        self.vectors: Array = np.empty((0, index.d), dtype=np.float32)
+        if index.ntotal:
+            self.vectors = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(-1, index.d)
 
     def top(self, queries: Array, k: int, depth: int, allowed: AllowedItems | None) -> tuple[Array, Array]:
         """See `Searcher.top`; an exact search is as complete at any `depth`."""

@@ -12,6 +12,7 @@ from adi.errors import AdiError
 from adi.index.allowed import AllowedItems
 from adi.index.bids import Bids, top_with_bids
 from adi.index.card import LOCATIONS, VECTORS, IndexCard, read_card
+from adi.index.cut import cut_searcher
 from adi.index.searchers import ExactSearcher, InvertedFile, Searcher, faiss_threads
 from adi.index.vectors import checked_queries
 
@@ -48,6 +49,14 @@ class VectorIndex:
 
     def __len__(self) -> int:
         return self.card.items
+
+    def cut(self, positions: Array) -> "VectorIndex":
+        """Return an index of the items at `positions` (p,), ascending, in memory; their positions become 0 to p - 1.
+
+        Several such indexes that share out the items find together what this one finds.
+        """
+        searcher = cut_searcher(self._searcher, self.card, positions)
+        return VectorIndex(self.card.model_copy(update={"items": len(positions)}), searcher)
 
     def search(
         self,
