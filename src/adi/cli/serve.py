@@ -22,6 +22,17 @@ def serve(
     watch: Annotated[
         Path | None, typer.Option(help="Folder of bundles to watch: its newest goes live once it is checked.")
     ] = None,
+    domains: Annotated[
+        str | None,
+        typer.Option(help="Domains to load and answer, such as search,feed; others are refused.", show_default="all"),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Shard of the items to load, such as 1/4, the first of four; adi route merges their lists.",
+            show_default="all items",
+        ),
+    ] = None,
     events: Annotated[
         str | None,
         typer.Option(
@@ -60,6 +71,8 @@ def serve(
         host=host,
         port=port,
         watch=watch,
+        domains=None if domains is None else [name for name in domains.split(",") if name],
+        shard=shard,
         events=events,
         clicks=clicks,
         exposures=exposures,
