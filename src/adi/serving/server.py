@@ -15,6 +15,7 @@ from adi.serving.experiment import load_experiment
 from adi.serving.exposures import ExposureLog
 from adi.serving.limits import Limits
 from adi.serving.metrics import Metrics
+from adi.serving.mirror import SECONDS, Mirror
 from adi.serving.service import Service
 from adi.serving.watch import Watcher
 
@@ -44,7 +45,8 @@ def serve(
         bundle: a folder that `adi.export` wrote, or its address in an object store (`adi.bundle.remote`); or the YAML
             file of an experiment.
         port: 0 for any free port.
-        watch: a folder of bundles, of which the newest goes live (`adi.serving.watch`).
+        watch: a folder of bundles, of which the newest goes live (`adi.serving.watch`), or its address in an object
+            store.
         domains: those to load and answer; all by default. Requests for others are refused.
         shard: the shard of the items to load and answer from, such as ``1/4``; all items by default. `adi.route` merges
             the answers of all shards.
@@ -73,7 +75,7 @@ def serve(
     )
     if clicks is not None and all(live.feed is None for live in service.bundles.values()):
         raise ArgumentError("clicks", f"{bundle} has no trends, so clicks are not counted. Leave this out.")
-    watcher = None if watch is None else Watcher(service, Path(watch), report)
+    watcher = None if watch is None else _watcher(service, watch, report)
     config = uvicorn.Config(
         create_app(service, limits),
         host=host,
@@ -96,6 +98,13 @@ def _limits(**values: object) -> Limits:
     except ValidationError as error:
         fault = error.errors()[0]
         raise ArgumentError(str(fault["loc"][0]), f"{fault['msg']} (got {fault['input']!r}).") from None
+
+
+def _watcher(service: Service, watch: str | Path, report: Report) -> Watcher:
+    if not is_remote(watch):
+        return Watcher(service, Path(watch), report)
+    mirror = Mirror(str(watch), service.metrics, report)
+    return Watcher(service, mirror.folder, report, seconds=SECONDS, update=mirror.look)
 
 
 def _event_store(events: str | Path | None, report: Report) -> EventStore:
