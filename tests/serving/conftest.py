@@ -4,12 +4,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
@@ -18,7 +16,7 @@ from adi.data.dataset import Dataset
 from adi.exporting.export import export
 from adi.serving.experiment import Experiment
 from adi.training.train import train
-from servers import SMALL, Server
+from servers import SMALL
 
 NO_REDIS = (
     "These tests run Debian's redis-server, which this machine lacks. Install it as root with 'apt-get install "

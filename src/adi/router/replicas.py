@@ -49,14 +49,27 @@ class Client:
 
     Args:
         try_timeout: seconds after which a server has not answered.
+        transport: for tests, what answers instead of the network.
     """
 
-    def __init__(self, addresses: Sequence[str], metrics: RouterMetrics, *, try_timeout: float) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        metrics: RouterMetrics,
+        *,
+        try_timeout: float,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self.servers = {address: Server(address) for address in addresses}
         self.metrics, self.try_timeout = metrics, try_timeout
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_ALIVE)
         timeout = httpx.Timeout(try_timeout, connect=min(CONNECT, try_timeout))
-        self._http = httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False)  # proxies are for other hosts
+        self._http = httpx.AsyncClient(
+            limits=limits,
+            timeout=timeout,
+            transport=transport,
+            trust_env=False,  # proxies are for other hosts
+        )
         for address in addresses:
             metrics.server_aside.labels(address).set(0)
 
