@@ -40,6 +40,27 @@ def test_the_merged_answer_is_that_of_the_whole_to_the_bit(either, shards, catal
     np.testing.assert_array_equal(found[0], expected[0])
 
 
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("num_queries", [1, 2, 30])
+def test_an_exact_score_is_the_same_to_the_bit_however_it_is_found(exact, catalog, num_queries, threads):
+    """The library chooses among several ways to multiply, by the numbers of queries, items and threads."""
+    queries = catalog.queries[:num_queries]
+    expected = [exact.search(query[None], 50) for query in queries]
+    positions = np.stack([row for _, (row,) in expected])
+    scores = np.stack([row for (row,), _ in expected])
+    for searched in (exact, exact.cut(np.arange(len(exact)))):
+        np.testing.assert_array_equal(searched.search(queries, 50, threads=threads), (scores, positions))
+    kept = np.arange(0, len(exact), 7)
+    found, rows = exact.cut(kept).search(queries, 50, threads=threads)
+    under_a_filter = exact.search(queries, 50, allowed=AllowedItems(kept, len(exact)), threads=threads)
+    np.testing.assert_array_equal((found, kept[rows]), under_a_filter)
+    for row in range(num_queries):
+        both = np.isin(kept[rows[row]], positions[row])
+        known = dict(zip(positions[row].tolist(), scores[row].tolist(), strict=True))
+        assert [known[item] for item in kept[rows[row]][both].tolist()] == found[row][both].tolist()
+        assert both.any()
+
+
 @pytest.mark.parametrize("share", [0.5, 0.02])
 def test_filters_are_exact_in_an_exact_index_and_as_complete_in_one_with_lists(either, shards, catalog, share):
     draw = np.random.default_rng(5)
