@@ -23,11 +23,12 @@ def test_an_example(read) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("domains: {}", "domains: Dictionary should have at least 1 item"),
+        ("domains: {}", "domains: is empty. Name at least one server"),
         ("servers: {}", "servers: is not a known key. Known: domains."),
         ("[]", "is to be a mapping with the keys domains."),
-        ("domains: {search: []}", "domains.search.shards.0: Tuple should have at least 1 item"),
-        ("domains: {search: {shards: [[]]}}", "domains.search.shards.0: Tuple should have at least 1 item"),
+        ("domains: {search: []}", "domains.search.shards.0: is empty. Name at least one server"),
+        ("domains: {search: {shards: [[]]}}", "domains.search.shards.0: is empty. Name at least one server"),
+        ("domains: {search: {shards: []}}", "domains.search.shards: is empty."),
         ("domains: {search: {shard: [[http://a]]}}", "domains.search.shard: is not a known key."),
         ("domains: {search: http://a:8000}", "domains.search: is to be a list of servers"),
         ("domains: {search: [a:8000]}", "is not the address of a server. Write http://HOST:PORT (got 'a:8000')"),

@@ -5,13 +5,16 @@ domains:
   feed: {shards: [[http://c:8000, http://d:8000], [http://e:8000]]}
 """
 
+from collections.abc import Sized
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, model_validator
 
 from adi.strict import Strict, read_yaml
+
+Values = TypeVar("Values", bound=Sized)
 
 
 def _checked_address(address: str) -> str:
@@ -26,15 +29,21 @@ def _checked_address(address: str) -> str:
     return address.rstrip("/")
 
 
+def _not_empty(values: Values) -> Values:
+    if not values:
+        raise ValueError("is empty. Name at least one server")
+    return values
+
+
 Address = Annotated[str, AfterValidator(_checked_address)]
-Replicas = Annotated[tuple[Address, ...], Field(min_length=1)]
+Replicas = Annotated[tuple[Address, ...], AfterValidator(_not_empty)]
 """Servers that answer alike."""
 
 
 class Servers(Strict):
     """The servers of a domain: of each shard, the replicas that hold it. A list alone is one shard, of all items."""
 
-    shards: Annotated[tuple[Replicas, ...], Field(min_length=1)]
+    shards: Annotated[tuple[Replicas, ...], AfterValidator(_not_empty)]
 
     @model_validator(mode="before")
     @classmethod
@@ -53,7 +62,7 @@ class Servers(Strict):
 class RoutingTable(Strict):
     """The content of a routing file. A server has the same shard in every domain, since its process has one."""
 
-    domains: Annotated[dict[str, Servers], Field(min_length=1)]
+    domains: Annotated[dict[str, Servers], AfterValidator(_not_empty)]
 
     @model_validator(mode="after")
     def _one_shard_each(self) -> "RoutingTable":
