@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -189,10 +190,17 @@ def test_a_busy_or_hanging_server_is_replaced(bundles, serving, routing, held) -
 
 
 def test_limits(routing, served, held) -> None:
-    router = routing({"search": [[served]]}, timeout=0.2, in_flight=1)
+    slow = routing({"search": [[served]]}, timeout=0.2)
+    narrow = routing({"search": [[served]]}, in_flight=1)
     released = held(served)
-    try:
-        answer = router.ask("/v1/retrieve", {"user": "ana"})
-    finally:
-        released.set()
-    assert (answer.status, answer.body["title"]) == (503, "Too slow")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(narrow.ask, "/v1/retrieve", {"user": "ana"})
+        try:
+            while "adi_requests_in_flight 1.0" not in narrow.ask("/metrics").body:
+                time.sleep(0.01)
+            busy, late = (router.ask("/v1/retrieve", {"user": "ana"}) for router in (narrow, slow))
+        finally:
+            released.set()
+    assert first.result().status == 200
+    assert (busy.status, busy.body["title"]) == (503, "Busy")
+    assert (late.status, late.body["title"]) == (503, "Too slow")

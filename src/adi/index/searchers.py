@@ -12,7 +12,6 @@ from adi.data.arrays import Array
 from adi.index.allowed import AllowedItems
 from adi.index.card import ProbeDepth
 from adi.index.probe_depth import ProbeDepths
-from adi.index.vectors import blocks
 
 NARROW = 0.25
 """Share of the items below which an exact search is cheaper among copies of the allowed vectors than among all."""
@@ -85,8 +84,8 @@ class ExactSearcher:
     @cached_property
     def _longest(self) -> float:
         """The length of the longest vector."""
-        lengths = (np.linalg.norm(block, axis=1).max() for _, block in blocks(self.vectors))
-        return float(max(lengths, default=0.0))
+        squares = np.einsum("md,md->m", self.vectors, self.vectors)  # without a copy of the vectors
+        return float(np.sqrt(squares.max(initial=0.0)))
 
     def _scores(self, queries: Array, positions: Array) -> Array:
         """The scores of items at `positions` (n, k) for each query."""
