@@ -6,11 +6,14 @@ from pathlib import Path
 
 import fsspec
 import pytest
+import uvicorn
 
 from adi.bundle.manifest import read_bundle_info
+from adi.bundle.remote import CACHE
 from adi.errors import AdiError, ArgumentError
+from adi.serving import server
 from adi.serving.metrics import Metrics
-from adi.serving.mirror import Mirror
+from adi.serving.mirror import SECONDS, Mirror
 from adi.serving.rollback import follow_newest, roll_back
 from adi.serving.service import Service
 from adi.serving.watch import Watcher
@@ -163,3 +166,16 @@ def test_a_choice_that_is_not_there_changes_nothing(watcher, store, messages) ->
 def test_an_address_that_cannot_be_listed_is_refused_at_once(address, tmp_path) -> None:
     with pytest.raises(ArgumentError, match=rf"watch: {address}: cannot be .*\. Create it, and copy bundles into it\."):
         Mirror(address, Metrics(), print, cache=tmp_path)
+
+
+def test_a_server_watches_an_address(store, bundles, tmp_path, monkeypatch) -> None:
+    started = []
+    upload(store, bundles[0], "a", "2099-01-01")
+    monkeypatch.setenv(CACHE, str(tmp_path))
+    monkeypatch.setattr(Watcher, "start", started.append)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: sockets[0].close())
+    server.serve(bundles[1], watch=ADDRESS, port=0)
+    (watcher,) = started
+    assert watcher.seconds == SECONDS
+    watcher.look()
+    assert live(watcher) == read_bundle_info(bundles[0]).version
