@@ -172,7 +172,7 @@ def test_a_server_watches_an_address(store, bundles, tmp_path, monkeypatch) -> N
     started = []
     upload(store, bundles[0], "a", "2099-01-01")
     monkeypatch.setenv(CACHE, str(tmp_path))
-    monkeypatch.setattr(Watcher, "start", started.append)
+    monkeypatch.setattr(Watcher, "start", lambda watcher: started.append(watcher))
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: sockets[0].close())
     server.serve(bundles[1], watch=ADDRESS, port=0)
     (watcher,) = started
