@@ -35,9 +35,7 @@ def answers_of(shards, queries, k, allowed=None, bids=None, bid_weight=0.0):
 @pytest.mark.parametrize("k", [1, 20, 300])
 def test_the_merged_answer_is_that_of_the_whole_to_the_bit(either, shards, catalog, k):
     expected = either.search(catalog.queries[:15], k)
-    found = merged(answers_of(shards, catalog.queries[:15], k), k)
-    np.testing.assert_array_equal(found[1], expected[1])
-    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(merged(answers_of(shards, catalog.queries[:15], k), k), expected)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
@@ -51,13 +49,13 @@ def test_an_exact_score_is_the_same_to_the_bit_however_it_is_found(exact, catalo
     for searched in (exact, exact.cut(np.arange(len(exact)))):
         np.testing.assert_array_equal(searched.search(queries, 50, threads=threads), (scores, positions))
     kept = np.arange(0, len(exact), 7)
-    found, rows = exact.cut(kept).search(queries, 50, threads=threads)
+    shard_scores, rows = exact.cut(kept).search(queries, 50, threads=threads)
     under_a_filter = exact.search(queries, 50, allowed=AllowedItems(kept, len(exact)), threads=threads)
-    np.testing.assert_array_equal((found, kept[rows]), under_a_filter)
+    np.testing.assert_array_equal((shard_scores, kept[rows]), under_a_filter)
     for row in range(num_queries):
         both = np.isin(kept[rows[row]], positions[row])
         known = dict(zip(positions[row].tolist(), scores[row].tolist(), strict=True))
-        assert [known[item] for item in kept[rows[row]][both].tolist()] == found[row][both].tolist()
+        assert [known[item] for item in kept[rows[row]][both].tolist()] == shard_scores[row][both].tolist()
         assert both.any()
 
 
@@ -65,13 +63,13 @@ def test_an_exact_score_is_the_same_to_the_bit_however_it_is_found(exact, catalo
 def test_filters_are_exact_in_an_exact_index_and_as_complete_in_one_with_lists(either, shards, catalog, share):
     draw = np.random.default_rng(5)
     allowed = np.sort(draw.choice(len(either), int(share * len(either)), replace=False))
-    found = merged(answers_of(shards, catalog.queries[:15], 20, allowed), 20)[1]
+    positions = merged(answers_of(shards, catalog.queries[:15], 20, allowed), 20)[1]
     if either.card.kind == "exact":
         expected = either.search(catalog.queries[:15], 20, allowed=AllowedItems(allowed, len(either)))[1]
-        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(positions, expected)
     hits = [
         np.isin(catalog.best(query, 20, allowed)[1], row).mean()
-        for query, row in zip(catalog.queries[:15], found, strict=True)
+        for query, row in zip(catalog.queries[:15], positions, strict=True)
     ]
     assert np.mean(hits) >= 0.95
 
@@ -80,8 +78,8 @@ def test_bids(exact, catalog):
     bids = Bids(np.random.default_rng(6).normal(size=len(exact)).astype(np.float32))
     shards = [(kept, exact.cut(kept)) for kept in (np.arange(0, 5000, 2), np.arange(1, 5000, 2))]
     expected = exact.search(catalog.queries[:5], 30, bids=bids, bid_weight=1.5)
-    found = merged(answers_of(shards, catalog.queries[:5], 30, bids=bids, bid_weight=1.5), 30)
-    np.testing.assert_array_equal(found, expected)
+    answer = merged(answers_of(shards, catalog.queries[:5], 30, bids=bids, bid_weight=1.5), 30)
+    np.testing.assert_array_equal(answer, expected)
 
 
 def test_a_shard_has_the_vectors_and_the_size_of_its_items(either, shards, catalog):

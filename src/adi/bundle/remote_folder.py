@@ -12,7 +12,7 @@ from adi.errors import AdiError, ArgumentError
 from adi.strict import describe
 
 Listing = Mapping[str, Any]
-"""What a store says of a file: its size, and its time or tag, which change when the file does."""
+"""A store's description of a file: its size, and its time or tag, which change when the file does."""
 
 
 class RemoteFolder:
