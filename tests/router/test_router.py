@@ -174,16 +174,16 @@ def test_versions_are_not_mixed(bundles, serving, routing, monkeypatch) -> None:
         assert answer.body["results"][0]["version"] == new
 
 
-def test_a_busy_or_hanging_server_is_replaced(bundles, serving, routing, held) -> None:
+def test_a_hanging_server_is_replaced(bundles, serving, routing, held) -> None:
     hanging, other = serving(bundles[0]), serving(bundles[0])
-    router = routing({"search": [[hanging, other]]}, try_timeout=0.3)
+    router = routing({"search": [[hanging, other]]}, try_timeout=1.0)
     released = held(hanging)
     started = time.perf_counter()
     try:
         assert [router.ask("/v1/retrieve", {"user": "ana"}).status for _ in range(6)] == [200] * 6
     finally:
         released.set()
-    assert time.perf_counter() - started < 3
+    assert time.perf_counter() - started < 5  # it waits once, and not for each of the six
     shown = router.ask("/metrics").body
     assert 'adi_requests_total{status="200"} 6.0' in shown
     assert f'adi_router_tries_total{{outcome="answered",server="http://127.0.0.1:{other.port}"}} 6.0' in shown
