@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from adi.cli.main import app
 from adi.models.catalog import MODELS
+from adi.router.table import RoutingTable
 from adi.schema import Schema
 from adi.serving.experiment import Experiment
 from adi.training.settings import settings_for
@@ -85,10 +86,13 @@ MENTIONED = sorted(
 
 
 @pytest.mark.parametrize("snippet", YAML, ids=lambda snippet: snippet.name)
-def test_a_yaml_snippet_is_a_schema_a_part_of_one_settings_or_an_experiment(snippet: Snippet) -> None:
+def test_a_yaml_snippet_is_a_schema_a_part_of_one_settings_an_experiment_or_a_routing_table(snippet: Snippet) -> None:
     content = yaml.safe_load(snippet.text)
     if set(content) & {"model", "training"}:
         settings_for(MODELS["adi-se"], content)
+        return
+    if set(content) == {"domains"} and "column" not in content["domains"]:
+        RoutingTable.model_validate(content)
         return
     if "arms" in content:
         Experiment.model_validate(content)

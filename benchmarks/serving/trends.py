@@ -53,7 +53,7 @@ def trends(
         number = round(share * active)
         if not number:
             raise ArgumentError("active", f"{active}; give 20 or more.")
-        counters.trending = [first(trending, engine, domain, number) for domain, trending in enumerate(every_item)]
+        counters.trending = {domain: first(trending, engine, domain, number) for domain, trending in every_item.items()}
         tasks = {"trends": task(available=True), "taste alone": task(available=False)}
         in_turns(tasks, rounds=1, calls=calls)  # not counted
         times = in_turns(tasks, rounds=rounds, calls=calls)

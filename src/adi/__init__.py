@@ -15,6 +15,7 @@ The steps of the command line as functions:
     adi.copy_items     the items of a run into a vector store
     adi.retrieve_all   the top-K of many users, to a file
     adi.serve          a bundle over HTTP
+    adi.route          a router before several servers
 
     adi.Dataset        a prepared dataset, opened
     adi.Retriever      the top-K of a user in a domain, from a run or a bundle
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from adi.report.page import write_report
     from adi.retrieval.retrieve_all import retrieve_all
     from adi.retrieval.retriever import Retriever
+    from adi.router.server import route
     from adi.serving.server import serve
     from adi.sources.catalog import convert
     from adi.stores.copy import copy_items
@@ -78,6 +80,7 @@ _HOMES = {
     "nn": "adi.nn",
     "prepare": "adi.preparation.prepare:prepare",
     "retrieve_all": "adi.retrieval.retrieve_all:retrieve_all",
+    "route": "adi.router.server:route",
     "serve": "adi.serving.server:serve",
     "simulate": "adi.marketplace.simulation:simulate",
     "train": "adi.training.train:train",
@@ -108,6 +111,7 @@ __all__ = [
     "nn",
     "prepare",
     "retrieve_all",
+    "route",
     "serve",
     "simulate",
     "train",

@@ -1,4 +1,4 @@
-"""Invalid options of `adi serve`, which are reported before the bundle is opened."""
+"""Invalid options of `adi serve` and `adi route`, which are reported before anything is opened or listens."""
 
 import re
 from pathlib import Path
@@ -36,3 +36,32 @@ def test_a_limit_out_of_range_is_refused(adi, tmp_path: Path) -> None:
     done = adi("serve", tmp_path / "no bundle", "--workers", 0)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "adi: --workers: Input should be greater than or equal to 1 (got 0).\n"
+
+
+@pytest.mark.parametrize(
+    ("shard", "fault"),
+    [("4", "'4' is not of the form 2/8."), ("5/4", "'5/4': shards have the numbers 1/4 to 4/4.")],
+)
+def test_a_shard_that_cannot_be(adi, tmp_path: Path, shard: str, fault: str) -> None:
+    done = adi("serve", tmp_path / "no bundle", "--shard", shard)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"adi: --shard: {fault}\n")
+
+
+def test_a_routing_file_that_is_missing_or_wrong(adi, tmp_path: Path) -> None:
+    path = tmp_path / "routing.yaml"
+    done = adi("route", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"adi: TABLE: {path}: no such file. Write one that names the servers of each domain.\n"
+    path.write_text("domains: {search: [a:8000]}")
+    done = adi("route", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    reason = "is not the address of a server. Write http://HOST:PORT (got 'a:8000')"
+    assert done.stderr == f"adi: {path}: domains.search.shards.0.0: {reason}\n"
+    done = adi("route", path, "--in-flight", 0)
+    assert done.stderr == "adi: --in-flight: Input should be greater than or equal to 1 (got 0).\n"
+
+
+def test_rollback_in_a_store_that_cannot_be_read(adi) -> None:
+    done = adi("rollback", "memory://nothing/there")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("adi: memory://nothing/there: cannot be listed (")

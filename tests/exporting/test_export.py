@@ -114,7 +114,7 @@ def test_a_bundle_holds_no_path_of_the_machine_that_made_it(complete: Path, prep
 
 def test_the_planned_size_is_that_of_the_vectors(run: Path, complete: Path) -> None:
     planned = planned_size(run, IndexSettings())
-    cards = [index.card for index in BundleEngine(complete).indexes]
+    cards = [index.card for index in BundleEngine(complete).indexes.values()]
     assert planned.items == sum(card.items for card in cards)
     assert planned.bytes == sum(4 * card.items * card.dim for card in cards)
     assert planned_size(run, IndexSettings(exact_below=0)).bytes == planned.bytes / 2

@@ -110,7 +110,12 @@ def test_a_filter_that_matches_nothing_gives_empty_lists(served) -> None:
 def test_health_domains_and_bundle(served, bundles) -> None:
     engine = Retriever(bundles[0]).engine
     assert served.ask("/healthz").body == {"status": "up"}
-    assert served.ask("/readyz").body == {"status": "ready", "version": engine.version}
+    assert served.ask("/readyz").body == {
+        "status": "ready",
+        "version": engine.version,
+        "domains": ["search", "feed", "kiosk"],
+        "shard": None,
+    }
     domains = served.ask("/v1/domains").body
     assert domains["items"] == {name: domain.items for name, domain in engine.info.domains.items()}
     bundle = served.ask("/v1/bundle").body

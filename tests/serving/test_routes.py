@@ -5,10 +5,10 @@ import re
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from adi.serving.app import answer_problems
 from adi.serving.endpoints import Endpoints
 from adi.serving.limits import Limits, LoadLimiter
 from adi.serving.metrics import Metrics
+from adi.serving.problem_handlers import answer_problems
 from adi.serving.routes import guarded_router
 
 OPEN = {"/", "/explorer/{name}", "/docs", "/docs/{name}", "/openapi.json", "/healthz", "/readyz"}

@@ -18,6 +18,12 @@ from adi.errors import ArgumentError
         ({"token": ""}, "token: String should have at least 1 character (got '')."),
         ({"events": "http://host/0"}, "events: not the address of a Redis server."),
         ({"watch": "missing"}, "watch: missing: no such folder. Create it, and export bundles into it."),
+        (
+            {"watch": "memory://nothing"},
+            "watch: memory://nothing: cannot be listed (/nothing). Create it, and copy bundles",
+        ),
+        ({"domains": ["search", "fed"]}, "domains: 'fed' is not one of the bundle's search, feed, kiosk. Did you mean"),
+        ({"shard": "3/2"}, "shard: '3/2': shards have the numbers 1/2 to 2/2."),
         ({"exposures": __file__}, f"exposures: {__file__}: cannot be written (File exists). Give another folder."),
     ],
 )

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from adi.bundle.manifest import DATA, read_bundle_info
+from adi.bundle.manifest import DATA, DomainInfo, read_bundle_info
+from adi.bundle.portion import WHOLE, Portion
 from adi.bundle.provenance import read_provenance
 from adi.bundle.trends import Trends
 from adi.bundle.user_tower import UserTower
@@ -28,29 +29,43 @@ class BundleEngine:
 
     Args:
         verify: compare every file with its digest in the manifest, not only with its size.
+        portion: the domains and the shard to load. The items of a shard are copied into memory.
 
-    Raises `AdiError` for a folder that is not a complete bundle of this format, and for parts that do not fit together.
+    Raises `AdiError` for a folder that is not a complete bundle of this format, for parts that do not fit together, and
+    for a portion with a domain that the bundle lacks.
     """
 
-    def __init__(self, bundle: Path, *, verify: bool = False) -> None:
+    def __init__(self, bundle: Path, *, verify: bool = False, portion: Portion = WHOLE) -> None:
         self.info = read_bundle_info(bundle, verify=verify)
         self.version = self.info.version
         self.provenance = read_provenance(bundle)
         self.dataset = Dataset(bundle / DATA)
         self.reader = FeatureReader(self.dataset)
-        domains = self.info.domains.values()
-        self.towers = [UserTower(bundle, domain.tower) for domain in domains]
-        self.indexes = [VectorIndex.open(bundle / domain.index) for domain in domains]
-        self.bids = [None if domain.bids is None else Bids(np.load(bundle / domain.bids.file)) for domain in domains]
-        self._items = [self.dataset.corpora.stored_retrievable(number) for number in range(len(self.towers))]
-        for name, domain, items, index in zip(self.info.domains, domains, self._items, self.indexes, strict=True):
-            if not domain.items == len(items) == len(index):
+        self.portion = portion
+        names = portion.names(list(self.info.domains))
+        domains = {number: info for number, (name, info) in enumerate(self.info.domains.items()) if name in names}
+        self.towers = {
+            number: UserTower(bundle, info.tower)
+            for number, info in enumerate(self.info.domains.values())
+            if number in domains or _has_audiences(info)  # which need the tastes of those who click in any domain
+        }
+        self.indexes = {number: VectorIndex.open(bundle / info.index) for number, info in domains.items()}
+        self.bids = {
+            number: None if info.bids is None else Bids(np.load(bundle / info.bids.file))
+            for number, info in domains.items()
+        }
+        self._items = {number: self.dataset.corpora.stored_retrievable(number) for number in domains}
+        for number, info in domains.items():
+            items, index = self._items[number], self.indexes[number]
+            if not info.items == len(items) == len(index):
                 raise AdiError(
-                    f"{bundle}: domain '{name}' has {len(items)} items, its index {len(index)} and the manifest "
-                    f"{domain.items}: parts of different bundles. Export the bundle again."
+                    f"{bundle}: domain '{self.dataset.domains[number]}' has {len(items)} items, its index {len(index)} "
+                    f"and the manifest {info.items}: parts of different bundles. Export the bundle again."
                 )
+            if portion.shard is not None:
+                self._cut(number, portion.shard.positions(items))
 
-        infos = [domain.trends for domain in domains if domain.trends is not None]
+        infos = {number: info.trends for number, info in domains.items() if info.trends is not None}
         trend = self.dataset.manifest.trend
         self.trends = (
             Trends(bundle, self.dataset, trend, self.indexes, self._items, infos, self.vectors)
@@ -59,15 +74,23 @@ class BundleEngine:
         )
         """The live counters; None for a model without trends."""
 
+    def _cut(self, domain: int, positions: Array) -> None:
+        """Keep the items of a domain at `positions` alone, with their vectors and bids."""
+        bids = self.bids[domain]
+        self._items[domain] = self._items[domain][positions]
+        self.indexes[domain] = self.indexes[domain].cut(positions)
+        self.bids[domain] = None if bids is None else Bids(bids.logs[positions])
+
     def about(self) -> dict[str, Any]:
         """See `Engine.about`: the manifest without its files and counts of unknown values, the indexes' measurements,
         and the provenance."""
         return self.info.model_dump(mode="json", exclude={"files", "version", "domains", "unknown"}) | {
             "indexes": {
-                name: index.card.model_dump(mode="json")
+                name: self.indexes[number].card.model_dump(mode="json")
                 | domain.parity.model_dump(mode="json")
                 | {"bids": domain.bids and domain.bids.model_dump(mode="json", exclude={"file"})}
-                for (name, domain), index in zip(self.info.domains.items(), self.indexes, strict=True)
+                for number, (name, domain) in enumerate(self.info.domains.items())
+                if number in self.indexes
             },
             "run": self.provenance,
         }
@@ -143,3 +166,7 @@ class BundleEngine:
             merge_interests(*lists, k)
             for lists in zip(scores.reshape(by_query), positions.reshape(by_query), excluded, strict=True)
         ]
+
+
+def _has_audiences(info: DomainInfo) -> bool:
+    return info.trends is not None and info.trends.audience is not None

@@ -18,6 +18,9 @@ FORMAT = 2
 
 MANIFEST = "bundle.json"
 DATA = "data"
+LIVE = "LIVE"
+"""In a folder of bundles: the file with the name of the one to serve (`adi rollback`); without it, the newest is."""
+
 COUNTERS = "counters.npz"
 """The counters of clicks at the end of the log, of a bundle with trends (`adi.data.live_clicks.LiveClicks.save`)."""
 

@@ -1,5 +1,7 @@
 """A bundle in an object store, copied to this machine: whole, compared with its digests, and once for each version."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import environ
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,9 +18,28 @@ CACHE = "ADI_CACHE"
 """The environment variable of the folder of copies; by default ``~/.cache/adi``."""
 
 
+class StoreError(AdiError):
+    """A store that does not answer, or not with what was asked for; it may do so later."""
+
+
 def is_remote(address: str | Path) -> bool:
     """Whether an address is one of a store, such as ``s3://bucket/bundle``, and not a path."""
     return "://" in str(address)
+
+
+def cache_folder() -> Path:
+    """Return the folder of copies."""
+    return Path(environ.get(CACHE, Path.home() / ".cache" / "adi"))
+
+
+@contextmanager
+def store_errors(what: str) -> Iterator[None]:
+    """Raise any error of the block as a `StoreError` of `what`: each platform's package has exceptions of its own."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise StoreError(f"{what} ({reason}).") from None
 
 
 def local_copy(address: str, cache: Path | None = None) -> Path:
@@ -26,10 +47,10 @@ def local_copy(address: str, cache: Path | None = None) -> Path:
 
     Servers on one machine share it: while one copies, others may do so too, and the first that is done is kept.
 
-    Raises `ArgumentError` for an address that cannot be read, and `AdiError` for a bundle that is incomplete or not as
-    it was exported.
+    Raises `ArgumentError` for an address that cannot be read, `StoreError` for a file that cannot be copied, and
+    `AdiError` for a bundle that is incomplete or not as it was exported.
     """
-    cache = cache or Path(environ.get(CACHE, Path.home() / ".cache" / "adi"))
+    cache = cache or cache_folder()
     try:
         store, root = fsspec.core.url_to_fs(address)
         text = store.cat_file(f"{root}/{MANIFEST}").decode()
@@ -60,7 +81,5 @@ def _copy(store: Any, root: str, info: BundleInfo, folder: Path, address: str) -
         if path.is_absolute() or ".." in path.parts:
             raise AdiError(f"{address}: names the file '{name}', which is outside of the bundle.")
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with store_errors(f"{address}: {name} cannot be copied"):
             store.get_file(f"{root}/{name}", str(folder / path))
-        except OSError as error:
-            raise AdiError(f"{address}: {name} cannot be copied ({' '.join(str(error).split())}).") from None

@@ -1,6 +1,6 @@
 """Trends of a bundle: live counters, and the items of each domain that are clicked now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -71,8 +71,7 @@ class Trends:
     are answered by any number of threads.
 
     Args:
-        indexes, items: of each domain.
-        infos: of each domain.
+        indexes, items, infos: of each domain that is served, by number.
         encode: encodes queries of a domain, for the tastes of clickers.
     """
 
@@ -81,14 +80,14 @@ class Trends:
         bundle: Path,
         dataset: Dataset,
         trend: TrendInfo,
-        indexes: Sequence[VectorIndex],
-        items: Sequence[Array],
-        infos: Sequence[TrendsInfo],
+        indexes: Mapping[int, VectorIndex],
+        items: Mapping[int, Array],
+        infos: Mapping[int, TrendsInfo],
         encode: Encode,
     ) -> None:
         self._dataset, self._indexes, self._items = dataset, indexes, items
-        self._graphs = [TrendGraphs(bundle, info) for info in infos]
-        num_items, audience, audiences = dataset.manifest.items, infos[0].audience, None
+        self._graphs = {number: TrendGraphs(bundle, info) for number, info in infos.items()}
+        num_items, audience, audiences = dataset.manifest.items, next(iter(infos.values())).audience, None
         if audience is not None:
             tastes = ClickerTastes(dataset, encode, audience.dim)
             audiences = LiveAudiences(
@@ -96,7 +95,7 @@ class Trends:
             )
         self.reads_context = audience is not None and bool(dataset.manifest.side("context"))
         """Whether the context of clicks matters."""
-        self.clicks = LiveClicks(trend, num_items, len(indexes), self._last_items, audiences)
+        self.clicks = LiveClicks(trend, num_items, len(dataset.domains), self._last_items, audiences)
         self.clicks.load(bundle / COUNTERS)
         self.start = self.clicks.known
         """The end of the bundle's log: clicks before this moment are counted from the start."""
@@ -108,7 +107,7 @@ class Trends:
         """Count the clicks known at a moment, or at that of the last refresh if it is later."""
         moment = max(moment, self.clicks.known + self.clicks.info.delay)
         self.clicks.advance(moment)
-        self.trending = [self._trending(domain, moment) for domain in range(len(self._indexes))]
+        self.trending = {domain: self._trending(domain, moment) for domain in self._indexes}
 
     def added_scores(self, domain: int, trending: Trending, histories: Histories) -> list[AddedScores]:
         """Return the scores of co-clicks with the last items of n histories, for items of a domain."""

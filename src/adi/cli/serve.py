@@ -20,7 +20,22 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free port.")] = 8000,
     watch: Annotated[
-        Path | None, typer.Option(help="Folder of bundles to watch: its newest goes live once it is checked.")
+        str | None,
+        typer.Option(
+            help="Folder of bundles to watch, or its address such as s3://bucket/bundles: its newest goes live once it "
+            "is checked."
+        ),
+    ] = None,
+    domains: Annotated[
+        str | None,
+        typer.Option(help="Domains to load and answer, such as search,feed; others are refused.", show_default="all"),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Shard of the items to load, such as 1/4, the first of four; adi route merges their lists.",
+            show_default="all items",
+        ),
     ] = None,
     events: Annotated[
         str | None,
@@ -60,6 +75,8 @@ def serve(
         host=host,
         port=port,
         watch=watch,
+        domains=None if domains is None else [name for name in domains.split(",") if name],
+        shard=shard,
         events=events,
         clicks=clicks,
         exposures=exposures,
@@ -72,7 +89,10 @@ def serve(
 
 
 def rollback(
-    folder: Annotated[Path, typer.Argument(help="Folder of bundles that adi serve --watch watches.")],
+    folder: Annotated[
+        str,
+        typer.Argument(help="Folder of bundles that adi serve --watch watches, or its address in an object store."),
+    ],
     to: Annotated[str | None, typer.Option(help="Bundle to choose.", show_default="the one before")] = None,
     newest: Annotated[bool, typer.Option("--newest", help="Undo the choice: the newest bundle goes live.")] = False,
 ) -> None:
@@ -80,10 +100,10 @@ def rollback(
 
     Example: [bold]adi rollback bundles[/]
     """
-    from adi.serving.watch import follow_newest, roll_back
+    from adi.serving.rollback import follow_newest, roll_back
 
     if newest:
         follow_newest(folder)
         say(f"{folder}: the newest bundle goes live.")
     else:
-        say(f"{folder}: {roll_back(folder, to).name} goes live, and stays until adi rollback {folder} --newest.")
+        say(f"{folder}: {roll_back(folder, to)} goes live, and stays until adi rollback {folder} --newest.")

@@ -75,6 +75,10 @@ class ActiveItems:
             added, excluded: for each query; `excluded` are positions (e,) to leave out.
             allowed, bids, bid_weight, threads: see `VectorIndex.search`.
         """
+        if not len(self.index):  # a shard without an item of the domain
+            none = np.empty(0, dtype=np.float32)
+            parts = dict.fromkeys(("taste", "trend", "co_clicks", "bid"), none)
+            return [Hits(np.empty(0, dtype=np.int64), none, parts)] * len(users)
         by_taste = _ByTaste(self, users, allowed, bids, bid_weight, threads)
         by_taste.search(np.arange(len(users)), k + max(map(len, excluded), default=0))
         left_out = np.empty(0, dtype=np.int64) if allowed is None else self._not_among(allowed)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Protocol
 
 import faiss
@@ -42,27 +43,54 @@ class Searcher(Protocol):
         """Return the vectors of the items at `positions` (p,) -> (p, dim) float32."""
         ...
 
+    def slack(self, queries: Array) -> Array:
+        """Return by how much an item that was not found may exceed the last one that was, by rounding (n,)."""
+        ...
+
 
 class ExactSearcher:
-    """Scores every item; for domains of few items, with float32 vectors."""
+    """Scores every item; for domains of few items, with float32 vectors.
+
+    The library adds up a product in another order for another number of items, queries or threads. The scores of the
+    items that it finds are therefore computed again, each by itself: a query has the same scores alone and with others,
+    under a filter, on any number of threads, and in a shard of the items.
+    """
 
     def __init__(self, index: faiss.IndexFlatIP) -> None:
         self.index = index
-        self.vectors: Array = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(-1, index.d)
+        self.vectors: Array = np.empty((0, index.d), dtype=np.float32)
+        if index.ntotal:
+            self.vectors = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(-1, index.d)
 
     def top(self, queries: Array, k: int, depth: int, allowed: AllowedItems | None) -> tuple[Array, Array]:
         """See `Searcher.top`; an exact search is as complete at any `depth`."""
         if allowed is not None and len(allowed) < NARROW * allowed.num_items:
             return self.top_among(queries, k, allowed.positions)
-        scores, positions = self.index.search(
+        _, positions = self.index.search(
             queries, k, params=None if allowed is None else faiss.SearchParameters(sel=_selector(allowed))
         )
-        return scores, positions
+        return self._scores(queries, positions), positions
 
     def top_among(self, queries: Array, k: int, positions: Array) -> tuple[Array, Array]:
         """See `Searcher.top_among`."""
-        scores, rows = faiss.knn(queries, self.vectors_at(positions), k, faiss.METRIC_INNER_PRODUCT)
-        return scores, positions[rows]
+        _, rows = faiss.knn(queries, self.vectors_at(positions), k, faiss.METRIC_INNER_PRODUCT)
+        return self._scores(queries, positions[rows]), positions[rows]
+
+    def slack(self, queries: Array) -> Array:
+        """See `Searcher.slack`: twice the error bound of a product of float32, for the library's and for ours."""
+        error = self.index.d * np.finfo(np.float32).eps * self._longest * np.linalg.norm(queries, axis=1)
+        return np.asarray(2 * error)
+
+    @cached_property
+    def _longest(self) -> float:
+        """The length of the longest vector."""
+        squares = np.einsum("md,md->m", self.vectors, self.vectors)  # without a copy of the vectors
+        return float(np.sqrt(squares.max(initial=0.0)))
+
+    def _scores(self, queries: Array, positions: Array) -> Array:
+        """The scores of items at `positions` (n, k) for each query."""
+        rows = zip(queries, positions, strict=True)  # one query at a time, for the memory of n · k vectors
+        return np.stack([(self.vectors[items] * query).sum(axis=1) for query, items in rows])
 
     def vectors_at(self, positions: Array) -> Array:
         """See `Searcher.vectors_at`."""
@@ -149,6 +177,10 @@ class InvertedFile:
     def vectors_at(self, positions: Array) -> Array:
         """See `Searcher.vectors_at`."""
         return self._codes_at(positions).view(np.float16).reshape(len(positions), self.index.d).astype(np.float32)
+
+    def slack(self, queries: Array) -> Array:
+        """See `Searcher.slack`: the library scores each vector of a list by itself."""
+        return np.zeros(len(queries), dtype=np.float32)
 
     def _codes_at(self, positions: Array) -> Array:
         """Return the fp16 codes of items (p,), each one value of `code_size` bytes."""

@@ -12,8 +12,12 @@ from adi.errors import AdiError
 from adi.index.allowed import AllowedItems
 from adi.index.bids import Bids, top_with_bids
 from adi.index.card import LOCATIONS, VECTORS, IndexCard, read_card
+from adi.index.cut import cut_searcher
 from adi.index.searchers import ExactSearcher, InvertedFile, Searcher, faiss_threads
 from adi.index.vectors import checked_queries
+
+SPARE = 8
+"""Items that are fetched beyond the top k: they cost little, and with fewer a search is repeated more often."""
 
 
 class VectorIndex:
@@ -48,6 +52,14 @@ class VectorIndex:
 
     def __len__(self) -> int:
         return self.card.items
+
+    def cut(self, positions: Array) -> "VectorIndex":
+        """Return an index of the items at `positions` (p,), ascending, in memory; their positions become 0 to p - 1.
+
+        Several such indexes that share out the items find together what this one finds.
+        """
+        searcher = cut_searcher(self._searcher, self.card, positions)
+        return VectorIndex(self.card.model_copy(update={"items": len(positions)}), searcher)
 
     def search(
         self,
@@ -114,10 +126,10 @@ class VectorIndex:
     def _top(self, queries: Array, k: int, available: int, allowed: AllowedItems | None) -> tuple[Array, Array]:
         """Return the top `k`, equal scores by position.
 
-        One item more is fetched, to see whether equal scores continue beyond the k-th. While they do, the library's
-        choice among them is arbitrary, and more are fetched.
+        A few items more are fetched, to see whether equal scores continue beyond the k-th, or scores that rounding may
+        have put there. While they do, the library's choice among them is arbitrary, and more are fetched.
         """
-        width = min(k + 1, available)
+        width, slack = min(k + SPARE, available), self._searcher.slack(queries)
         while True:
             scores, positions = self._searcher.top(queries, width, k, allowed)
             scores = np.where(positions < 0, -np.inf, scores)
@@ -125,7 +137,7 @@ class VectorIndex:
                 order = np.lexsort((positions, -scores), axis=1)
                 scores = np.take_along_axis(scores, order, axis=1)
                 positions = np.take_along_axis(positions, order, axis=1)
-            continued = (scores[:, k - 1] == scores[:, -1]) & (positions[:, -1] >= 0)
+            continued = (scores[:, k - 1] <= scores[:, -1] + slack) & (positions[:, -1] >= 0)
             if width == available or not continued.any():
                 return scores[:, :k], positions[:, :k]
             width = min(4 * width, available)

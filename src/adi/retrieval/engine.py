@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from adi.bundle.portion import WHOLE, Portion
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.data.queries import Queries
@@ -67,6 +68,7 @@ def open_engine(
     bid: str | None = None,
     model: "str | Model | None" = None,
     prepared: str | Path | None = None,
+    portion: Portion = WHOLE,
 ) -> Engine:
     """Open a run or a bundle; raises `AdiError` as opening either does, and for arguments that a bundle does not take.
 
@@ -82,7 +84,9 @@ def open_engine(
                 raise ArgumentError(parameter, f"{path} is a bundle, which brings its own {own}. Leave it out.")
         from adi.bundle.engine import BundleEngine
 
-        return BundleEngine(path)
+        return BundleEngine(path, portion=portion)
+    if portion != WHOLE:
+        raise ArgumentError("portion", f"{path} is a run, which is searched as a whole. Export it as a bundle.")
     from adi.training.engine import RunEngine
 
     return RunEngine(path, bid=bid, model=model, prepared=prepared)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from adi.bundle.portion import WHOLE, Portion
 from adi.data.arrays import Array
 from adi.data.bids import check_weight
 from adi.data.histories import Histories
@@ -37,6 +38,7 @@ class Retriever:
         model: for a run whose model is not one of adi's own: the model, or its import path "package.module:NAME".
         prepared: for a run, another prepared dataset than its own, such as today's; a bundle has the one it was
             exported with.
+        portion: for a bundle, the domains and the shard of the items that are loaded and answered from.
     """
 
     def __init__(
@@ -46,13 +48,16 @@ class Retriever:
         bid: str | None = None,
         model: "str | Model | None" = None,
         prepared: str | Path | None = None,
+        portion: Portion = WHOLE,
     ) -> None:
-        self.engine = open_engine(Path(path), bid=bid, model=model, prepared=prepared)
+        self.engine = open_engine(Path(path), bid=bid, model=model, prepared=prepared, portion=portion)
         self.dataset = self.engine.dataset
+        self.domains = portion.names(self.dataset.domains)
+        """The domains that are answered."""
         self.filters = FilterCache(self.engine)
 
     def __repr__(self) -> str:
-        return f"<Retriever of {self.engine.version}: {', '.join(self.dataset.domains)}>"
+        return f"<Retriever of {self.engine.version}: {', '.join(self.domains)}>"
 
     def retrieve(
         self,
@@ -140,12 +145,22 @@ class Retriever:
             raise AdiError(f"domain '{name}' is not one of {', '.join(domains)}.{suggestion(name, domains)}")
         return domains.index(name)
 
+    def answered_number(self, name: str) -> int:
+        """Return the number of a domain that is answered; raises `AdiError` for another one, naming those that are."""
+        number = self.domain_number(name)
+        if name not in self.domains:
+            raise AdiError(
+                f"domain '{name}' is not served here. This server has {', '.join(self.domains)}: ask one that has "
+                f"'{name}'."
+            )
+        return number
+
     def _parse(self, request: Request) -> "_Parsed":
         """Check a request, and replace ids and names by numbers."""
         if request.k < 1:
             raise AdiError(f"k = {request.k}: ask for at least one item.")
         check_weight(request.bid_weight)
-        domain = self.domain_number(request.domain)
+        domain = self.answered_number(request.domain)
         user = None if request.user is None else self.dataset.users.find(request.user)
         if user is None and request.history is None and not request.recent:
             who = "no user" if request.user is None else f"user '{request.user}' is not known"

@@ -15,6 +15,7 @@ from adi.serving.problems import CANNOT_ANSWER, UNKNOWN_USER, ProblemError
 from adi.serving.requests import (
     ARM_HEADER,
     ARM_HELP,
+    SHARD_HEADER,
     EventsRequest,
     ItemsRequest,
     PrefixQuery,
@@ -46,6 +47,8 @@ class Endpoints:
                 self.service.metrics.observe_stages(watch.seconds)
         answer = await self.batcher.answer(call)
         response = self._respond(answer)
+        if self.service.portion.shard is not None:
+            response.headers[SHARD_HEADER] = str(self.service.portion.shard)
         self.service.record(call, answer)
         return response
 
@@ -88,7 +91,7 @@ class Endpoints:
 
         def read() -> dict[str, Any]:
             bundle = self.service.bundle(arm)
-            domain = bundle.retriever.domain_number(query.domain)
+            domain = bundle.retriever.answered_number(query.domain)
             return trending_of(bundle.retriever.dataset, bundle.trends, domain, query.half_life, query.k)
 
         return await self._run(read)
@@ -106,7 +109,8 @@ class Endpoints:
     async def domains(self, arm: Arm = None) -> Response:
         """List the domains of the live bundle with their numbers of items."""
         bundle = self.service.bundle(arm)
-        items = {name: len(bundle.retriever.engine.items(number)) for number, name in enumerate(bundle.domains)}
+        retriever = bundle.retriever
+        items = {name: len(retriever.engine.items(retriever.domain_number(name))) for name in bundle.domains}
         return _json({"version": bundle.version, "arm": bundle.arm, "items": items})
 
     async def bundle(self, arm: Arm = None) -> Response:
@@ -123,7 +127,15 @@ class Endpoints:
 
     async def ready(self) -> Response:
         """Check that a bundle is live."""
-        return _json({"status": "ready", "version": self.service.bundle().version})
+        bundle, shard = self.service.bundle(), self.service.portion.shard
+        return _json(
+            {
+                "status": "ready",
+                "version": bundle.version,
+                "domains": list(bundle.domains),
+                "shard": None if shard is None else str(shard),
+            }
+        )
 
     async def _run(self, work: Callable[[], Any]) -> Response:
         """Run work within the limits and respond with its result; an `AdiError` is the client's problem."""

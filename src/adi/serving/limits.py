@@ -48,6 +48,18 @@ class BearerToken(HTTPBearer):
             raise ProblemError(UNAUTHORIZED, "Send the server's token: Authorization: Bearer TOKEN.")
 
 
+async def read_body(request: Request, most: int) -> bytes:
+    """Read the body of a request; raises `ProblemError` as soon as it exceeds `most` bytes."""
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > most:
+            raise ProblemError(
+                BODY_TOO_LARGE, f"The body has more than {most:,} bytes. Send fewer requests in one body."
+            )
+    return bytes(content)
+
+
 class LoadLimiter:
     """Runs work in a thread pool, within the limits on its amount and time.
 
@@ -62,15 +74,7 @@ class LoadLimiter:
 
     async def read_body(self, request: Request) -> bytes:
         """Read the body of a request; raises `ProblemError` as soon as it exceeds the limit."""
-        content = bytearray()
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > self.limits.body_bytes:
-                raise ProblemError(
-                    BODY_TOO_LARGE,
-                    f"The body has more than {self.limits.body_bytes:,} bytes. Send fewer requests in one body.",
-                )
-        return bytes(content)
+        return await read_body(request, self.limits.body_bytes)
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Run work in the pool and return its result; raises `ProblemError` if the queue is full or time is up."""

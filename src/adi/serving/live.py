@@ -9,6 +9,7 @@ from typing import Any
 
 from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import read_bundle_info
+from adi.bundle.portion import WHOLE, Portion
 from adi.bundle.trends import Trends
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
@@ -31,6 +32,7 @@ class LiveBundle:
     retriever: Retriever
     arm: str | None = None
     feed: ClickFeed | None = None
+    portion: Portion = WHOLE
 
     @property
     def trends(self) -> Trends | None:
@@ -44,7 +46,8 @@ class LiveBundle:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        return self.retriever.dataset.domains
+        """The domains that are served."""
+        return self.retriever.domains
 
     @cached_property
     def context(self) -> set[str]:
@@ -58,6 +61,7 @@ class LiveBundle:
             "version": self.version,
             "arm": self.arm,
             "domains": list(self.domains),
+            "shard": None if self.portion.shard is None else str(self.portion.shard),
             **self.retriever.engine.about(),
             "half_lives": None if self.trends is None else half_lives_of(self.retriever.dataset),
             "context": context_features(self.retriever.dataset),
@@ -66,15 +70,21 @@ class LiveBundle:
 
 
 def open_bundle(
-    path: Path, *, verify: bool = False, arm: str | None = None, feed_of: FeedOf | None = None
+    path: Path,
+    *,
+    verify: bool = False,
+    arm: str | None = None,
+    feed_of: FeedOf | None = None,
+    portion: Portion = WHOLE,
 ) -> LiveBundle:
     """Open a bundle and answer a request in each domain, so that its files are mapped and its code has run.
 
-    `feed_of` makes the feed of its counters, which then count all clicks so far. With `verify` every byte is compared
-    with the manifest. Raises `AdiError` for a bundle that is incomplete or cannot answer.
+    Only `portion` is loaded. `feed_of` makes the feed of its counters, which then count all clicks so far. With
+    `verify` every byte is compared with the manifest. Raises `AdiError` for a bundle that is incomplete, cannot answer,
+    or lacks a domain of the portion.
     """
     info = read_bundle_info(path, verify=verify)
-    bundle = LiveBundle(path, info.created, Retriever(path), arm)
+    bundle = LiveBundle(path, info.created, Retriever(path, portion=portion), arm, portion=portion)
     if feed_of is not None and bundle.trends is not None:
         feed = feed_of(bundle.retriever.dataset, bundle.trends, arm)
         feed.refresh()
@@ -85,12 +95,14 @@ def open_bundle(
     return bundle
 
 
-def open_arms(experiment: Experiment, feed_of: FeedOf | None = None) -> dict[str | None, LiveBundle]:
+def open_arms(
+    experiment: Experiment, feed_of: FeedOf | None = None, portion: Portion = WHOLE
+) -> dict[str | None, LiveBundle]:
     """Open the bundle of each arm; raises `AdiError` as `open_bundle` does, and for bundles with different domains."""
     bundles: dict[str | None, LiveBundle] = {}
     for name, arm in experiment.arms.items():
         try:
-            bundles[name] = open_bundle(arm.bundle, arm=name, feed_of=feed_of)
+            bundles[name] = open_bundle(arm.bundle, arm=name, feed_of=feed_of, portion=portion)
         except AdiError as error:
             raise AdiError(f"experiment {experiment.name}, arm '{name}': {error}") from None
     for bundle, other in permutations(bundles.values(), 2):

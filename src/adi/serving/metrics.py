@@ -28,6 +28,9 @@ class Metrics:
         )
         self.bundle = gauge("adi_bundle", "1 for the live version of each arm.", ["arm", "version"])
         self.bundles_refused = counter("adi_bundles_refused", "New bundles that were refused.")
+        self.mirror_failures = counter(
+            "adi_mirror_failures", "Looks at a remote folder of bundles that failed; the live bundle stays."
+        )
         self.events_unavailable = counter(
             "adi_events_unavailable",
             "Failures of the event store: events were not kept (add), or an answer lacks them (read).",

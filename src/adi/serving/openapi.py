@@ -9,6 +9,8 @@ from adi.serving.problems import SCHEMA_REF, Problem
 from adi.serving.requests import (
     ARM_HEADER,
     ARM_HELP,
+    SHARD_HEADER,
+    SHARD_HELP,
     EventsRequest,
     ItemsRequest,
     RetrieveBatchRequest,
@@ -44,6 +46,7 @@ ARM_PARAMETER = {"name": ARM_HEADER, "in": "header", "description": ARM_HELP, "s
 
 RETRIEVE = {
     "parameters": [ARM_PARAMETER],
+    "responses": {"200": {"headers": {SHARD_HEADER: {"description": SHARD_HELP, "schema": {"type": "string"}}}}},
     **_json_body(
         {
             "A known user, in one domain": {"user": "1", "domains": ["search"], "k": 5},

@@ -22,6 +22,9 @@ MAX_IDS = 100
 ARM_HEADER = "X-Adi-Arm"
 ARM_HELP = "The arm of the experiment that is to answer, instead of the user's arm (or the control, without a user)."
 
+SHARD_HEADER = "X-Adi-Shard"
+SHARD_HELP = "The shard of the items that the lists are from, such as 1/4. Left out by a server of all items."
+
 Id = Annotated[str, Field(min_length=1, max_length=512)]
 ContextValue = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]
 

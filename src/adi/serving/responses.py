@@ -203,7 +203,8 @@ class BundleResponse(Strict):
     version: str = Field(description="Digest of the bundle's files.")
     arm: str | None = Field(description="The bundle's arm in the experiment; null without an experiment.")
     arms: list[str] | None = Field(description="All arms of the experiment; null without an experiment.")
-    domains: list[str] = Field(description="Domains in the order of the model.")
+    domains: list[str] = Field(description="Domains that are served, in the order of the model.")
+    shard: str | None = Field(description="Shard of the items that is served, such as 1/4; null for all items.")
     format: int = Field(description="Version of the bundle's file layout.")
     adi: str = Field(description="Version of adi that exported the bundle.")
     created: str = Field(description="Time of the export, ISO 8601.")
@@ -231,3 +232,5 @@ class ReadinessResponse(Strict):
 
     status: Literal["ready"] = Field(description="Always `ready`.")
     version: str = Field(description="The live bundle's version; the control's in an experiment.")
+    domains: list[str] = Field(description="Domains that are served.")
+    shard: str | None = Field(description="Shard of the items that is served, such as 1/4; null for all items.")

@@ -1,11 +1,12 @@
 """`adi.serve`: serves a bundle or an experiment over HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
 from pydantic import ValidationError
 
+from adi.bundle.portion import Portion, parse_shard
 from adi.bundle.remote import is_remote, local_copy
 from adi.errors import ArgumentError
 from adi.serving.app import create_app
@@ -14,6 +15,7 @@ from adi.serving.experiment import load_experiment
 from adi.serving.exposures import ExposureLog
 from adi.serving.limits import Limits
 from adi.serving.metrics import Metrics
+from adi.serving.mirror import SECONDS, Mirror
 from adi.serving.service import Service
 from adi.serving.watch import Watcher
 
@@ -26,6 +28,8 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     watch: str | Path | None = None,
+    domains: Sequence[str] | None = None,
+    shard: str | None = None,
     events: str | Path | None = None,
     clicks: str | Path | None = None,
     exposures: str | Path | None = None,
@@ -41,7 +45,11 @@ def serve(
         bundle: a folder that `adi.export` wrote, or its address in an object store (`adi.bundle.remote`); or the YAML
             file of an experiment.
         port: 0 for any free port.
-        watch: a folder of bundles, of which the newest goes live (`adi.serving.watch`).
+        watch: a folder of bundles, of which the newest goes live (`adi.serving.watch`), or its address in an object
+            store.
+        domains: those to load and answer; all by default. Requests for others are refused.
+        shard: the shard of the items to load and answer from, such as ``1/4``; all items by default. `adi.route` merges
+            the answers of all shards.
         events: where to keep users' events: a file or the URL of a Redis server; in memory by default.
         clicks: a folder of Parquet files with clicks, which is watched for new ones; for the counters of bundles with
             trends, beside users' events.
@@ -52,6 +60,7 @@ def serve(
     Raises `AdiError` for invalid arguments and for bundles that cannot be served, before the server listens.
     """
     limits = _limits(workers=workers, waiting=waiting, timeout=timeout, token=token)
+    portion = Portion(None if domains is None else tuple(domains), None if shard is None else parse_shard(shard))
     store, metrics = _event_store(events, report), Metrics()
     source = local_copy(str(bundle)) if is_remote(bundle) else Path(bundle)
     log = None if exposures is None else ExposureLog(Path(exposures), metrics, report)
@@ -60,12 +69,13 @@ def serve(
         metrics,
         store,
         log,
+        portion=portion,
         clicks=None if clicks is None else Path(clicks),
         report=report,
     )
     if clicks is not None and all(live.feed is None for live in service.bundles.values()):
         raise ArgumentError("clicks", f"{bundle} has no trends, so clicks are not counted. Leave this out.")
-    watcher = None if watch is None else Watcher(service, Path(watch), report)
+    watcher = None if watch is None else _watcher(service, watch, report)
     config = uvicorn.Config(
         create_app(service, limits),
         host=host,
@@ -88,6 +98,13 @@ def _limits(**values: object) -> Limits:
     except ValidationError as error:
         fault = error.errors()[0]
         raise ArgumentError(str(fault["loc"][0]), f"{fault['msg']} (got {fault['input']!r}).") from None
+
+
+def _watcher(service: Service, watch: str | Path, report: Report) -> Watcher:
+    if not is_remote(watch):
+        return Watcher(service, Path(watch), report)
+    mirror = Mirror(str(watch), service.metrics, report)
+    return Watcher(service, mirror.folder, report, seconds=SECONDS, update=mirror.look)
 
 
 def _event_store(events: str | Path | None, report: Report) -> EventStore:

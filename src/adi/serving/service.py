@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from adi.bundle.portion import WHOLE, Portion
 from adi.bundle.trends import Trends
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, suggestion
@@ -37,6 +38,7 @@ class Service:
         source: a bundle, or an experiment between bundles with the same domains.
         events: the store of users' events since the export; in memory by default.
         exposures: the log of served lists, if any.
+        portion: the domains and the shard of the items that are served.
         clicks: a folder of Parquet files with clicks for the counters of bundles with trends.
         clock: the time now in the unit of the log, for these counters; by default `adi.serving.click_feed.clock_of`.
         report: called with messages about these counters.
@@ -49,17 +51,18 @@ class Service:
         events: EventStore | None = None,
         exposures: ExposureLog | None = None,
         *,
+        portion: Portion = WHOLE,
         clicks: Path | None = None,
         clock: Clock | None = None,
         report: Callable[[str], None] = lambda message: None,
     ) -> None:
-        self._clicks, self._clock, self.report = clicks, clock, report
+        self._clicks, self._clock, self.report, self.portion = clicks, clock, report, portion
         self.metrics, self.events, self.exposures = metrics, events or SqliteEventStore(), exposures
         self.experiment = source if isinstance(source, Experiment) else None
         self.bundles: Mapping[str | None, LiveBundle] = (
-            open_arms(source, self._feed_of)
+            open_arms(source, self._feed_of, portion)
             if isinstance(source, Experiment)
-            else {None: open_bundle(source, feed_of=self._feed_of)}
+            else {None: open_bundle(source, feed_of=self._feed_of, portion=portion)}
         )
         """The bundle of each arm; without an experiment one, under None."""
         metrics.set_live({arm: bundle.version for arm, bundle in self.bundles.items()})
@@ -79,7 +82,7 @@ class Service:
         Raises `AdiError`, and the live bundle stays, for a bundle that is incomplete (with `verify` in any byte), that
         cannot answer or that lacks a domain of the live one.
         """
-        bundle = open_bundle(path, verify=verify, feed_of=self._feed_of)
+        bundle = open_bundle(path, verify=verify, feed_of=self._feed_of, portion=self.portion)
         if missing := [domain for domain in self.bundle().domains if domain not in bundle.domains]:
             raise AdiError(
                 f"{path}: lacks domain '{missing[0]}', which is being served. Serve this bundle with another server."
@@ -151,7 +154,7 @@ class Service:
         if the store does not answer; it may have kept the events all the same if it failed while they were on their
         way.
         """
-        domains = self.bundle().domains
+        domains = self.bundle().retriever.dataset.domains  # of any domain, since histories have those of all
         for number, event in enumerate(request.events):
             if event.domain not in domains:
                 detail = f"events.{number}.domain: '{event.domain}' is not one of {', '.join(domains)}."

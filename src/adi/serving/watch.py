@@ -5,15 +5,14 @@ FOLDER/LIVE      name of the chosen bundle (`adi rollback`); without this file t
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from adi.bundle.manifest import MANIFEST, read_bundle_info
-from adi.data.folder import replace_file
+from adi.bundle.manifest import LIVE, MANIFEST, read_bundle_info
+from adi.data.folder import replace_text
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.serving.service import Service
 
-LIVE = "LIVE"
 UNREADABLE = "\uffff"
 """Stands for the time of a bundle whose manifest cannot be read: after all others, so that it is tried and reported."""
 
@@ -42,10 +41,25 @@ def roll_back(folder: Path, to: str | None = None) -> Path:
 
     Raises `AdiError` for an unknown name, for an incomplete bundle, and if no bundle comes before.
     """
+    chosen = chosen_bundle(folder)
     names = [path.name for path in bundles_in(folder)]
+    to = name_to_choose(str(folder), names, None if chosen is None else chosen.name, to)
+    read_bundle_info(folder / to)
+    replace_text(folder / LIVE, to)
+    return folder / to
+
+
+def name_to_choose(folder: str, names: Sequence[str], chosen: str | None, to: str | None) -> str:
+    """Return the bundle that a rollback chooses: `to`, or the one before the live one.
+
+    Args:
+        names: of the folder's bundles, oldest first.
+        chosen: the name that is chosen until now; None if the newest is live.
+
+    Raises `ArgumentError` for an unknown name, and if no bundle comes before.
+    """
     if to is None:
-        chosen = chosen_bundle(folder)
-        live = chosen.name if chosen is not None else names[-1] if names else ""
+        live = chosen if chosen is not None else names[-1] if names else ""
         position = names.index(live) if live in names else 0
         if position == 0:
             raise ArgumentError(
@@ -56,9 +70,7 @@ def roll_back(folder: Path, to: str | None = None) -> Path:
         raise ArgumentError(
             "to", f"{folder} has no bundle '{to}' ({', '.join(names) or 'none'}).{suggestion(to, names)}"
         )
-    read_bundle_info(folder / to)
-    replace_file(folder / LIVE, f"{to}\n".encode())
-    return folder / to
+    return to
 
 
 def follow_newest(folder: Path) -> None:
@@ -74,9 +86,18 @@ class Watcher:
     Args:
         report: called with a message about each swap and refusal.
         seconds: time between two looks at the folder.
+        update: called before each look, to bring the folder up to date; it must not raise.
     """
 
-    def __init__(self, service: Service, folder: Path, report: Callable[[str], None], *, seconds: float = 2.0) -> None:
+    def __init__(
+        self,
+        service: Service,
+        folder: Path,
+        report: Callable[[str], None],
+        *,
+        seconds: float = 2.0,
+        update: Callable[[], None] = lambda: None,
+    ) -> None:
         if service.experiment is not None:
             raise ArgumentError(
                 "watch",
@@ -85,7 +106,8 @@ class Watcher:
             )
         if not folder.is_dir():
             raise ArgumentError("watch", f"{folder}: no such folder. Create it, and export bundles into it.")
-        self.service, self.folder, self.report, self.seconds = service, folder, report, seconds
+        self.service, self.folder, self.report = service, folder, report
+        self.seconds, self.update = seconds, update
         self.refused: dict[Path, tuple[int, int]] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -99,6 +121,7 @@ class Watcher:
 
     def look(self) -> None:
         """Swap to the chosen bundle, or to the newest one that is newer than the live bundle."""
+        self.update()
         live, chosen = self.service.bundle(), chosen_bundle(self.folder)
         if chosen is not None:
             candidates = [chosen] if chosen.resolve() != live.path.resolve() else []

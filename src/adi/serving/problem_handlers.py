@@ -1,0 +1,42 @@
+"""Handlers of an application's errors, which answer each failed request with its problem."""
+
+from typing import Protocol
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import Counter
+from starlette.exceptions import HTTPException
+
+from adi.serving.problems import PROBLEM_JSON, Failure, ProblemError, validation_problem
+
+
+class CountsRequests(Protocol):
+    """Metrics with a counter of requests by status."""
+
+    requests: Counter
+
+
+def answer_problems(app: FastAPI, metrics: CountsRequests) -> None:
+    """Let an application answer each failed request with its problem, and count it."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        problem = _problem(request, error)
+        metrics.requests.labels(str(problem.failure.status)).inc()
+        return Response(
+            orjson.dumps(problem.body()), problem.failure.status, dict(problem.failure.headers), PROBLEM_JSON
+        )
+
+    for kind in (ProblemError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, answer)
+
+
+def _problem(request: Request, error: Exception) -> ProblemError:
+    """The problem of a request that failed with an error of the service or of FastAPI."""
+    if isinstance(error, HTTPException):
+        failure = Failure(error.status_code, str(error.detail), error.headers or {})
+        return ProblemError(failure, f"{request.method} {request.url.path}")
+    if isinstance(error, RequestValidationError):  # whose locations begin with the part of the request: query.limit
+        return validation_problem([{**fault, "loc": fault["loc"][1:]} for fault in error.errors()])
+    assert isinstance(error, ProblemError)
+    return error
