@@ -23,6 +23,7 @@ from adi.errors import AdiError, ArgumentError
 from adi.exporting.data import write_data
 from adi.exporting.domain import DomainExport, evenly_spaced
 from adi.exporting.graphs import Graphs
+from adi.exporting.item_vectors import stored_item_vectors
 from adi.exporting.packing import PackedTables
 from adi.exporting.trends import TRENDS_QUERIES, check_audiences, check_trends
 from adi.features.reader import FeatureReader
@@ -96,7 +97,9 @@ def export(
     settings = _checked_settings(settings)
     info, dataset, scorers = open_vectors(Path(run), model, prepared)
     check_audiences(scorers)
-    bids = [None if bid is None else log_bids(dataset, domain, bid) for domain in range(len(dataset.domains))]
+    if bid is not None:
+        for domain in range(len(dataset.domains)):
+            log_bids(dataset, domain, bid)  # raises for an item without a bid; read again when the domain is written
     with reporting(progress) as report, new_folder(Path(out)) as bundle:
         write_data(dataset, bundle / DATA)
         write_provenance(Path(run), bundle)
@@ -106,9 +109,10 @@ def export(
             report("exporting domains", domain, len(scorers))
             try:
                 sample = sample_queries(dataset, domain, queries)
-                domains[name] = DomainExport(bundle, graphs, scorer, reader, domain, sample, settings).write(
-                    tables, bids[domain]
-                )
+                logs = None if bid is None else log_bids(dataset, domain, bid)
+                with stored_item_vectors(scorer, domain, bundle) as items:
+                    of_domain = DomainExport(bundle, graphs, scorer, items, reader, domain, sample, settings)
+                    domains[name] = of_domain.write(tables, logs)
             except AdiError as error:
                 raise AdiError(f"domain '{name}': {error}") from None
         report("exporting domains", len(scorers), len(scorers))
