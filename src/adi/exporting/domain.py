@@ -15,6 +15,7 @@ from adi.errors import AdiError
 from adi.exporting.graph import PaddedTower, without_audience
 from adi.exporting.graphs import Graphs, leading
 from adi.exporting.packing import PackedTables, padding_of
+from adi.exporting.queries import evenly_spaced
 from adi.exporting.recall import BlockScores, recall, spreads
 from adi.exporting.trends import write_trends
 from adi.features.reader import FeatureReader
@@ -171,8 +172,3 @@ class DomainExport:
             return of_block if bids is None else of_block + weight * torch.from_numpy(bids.logs[items])
 
         return scores
-
-
-def evenly_spaced(count: int, most: int) -> Array:
-    """Return at most `most` of the row numbers below `count`, evenly spaced."""
-    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)

@@ -61,9 +61,13 @@ def _kth_and_listed(scores: BlockScores, queries: slice, lists: Array, num_items
         block = scores(queries, items)  # (q, b)
         rows, columns = np.nonzero((items.start <= lists) & (lists < items.stop))
         listed[rows, columns] = block[rows, lists[rows, columns] - items.start]
-        best = torch.cat([best, block], dim=1)
-        best = best.topk(min(k, best.shape[1]), dim=1).values
+        best = _highest(torch.cat([best, _highest(block, k)], dim=1), k)
     return best[:, -1], listed
+
+
+def _highest(scores: Tensor, k: int) -> Tensor:
+    """Return the `k` highest of each row of scores (q, b), or all where there are fewer, highest first."""
+    return scores.topk(min(k, scores.shape[1]), dim=1).values
 
 
 def _ranges(size: int, length: int) -> Iterator[slice]:
