@@ -1,9 +1,12 @@
 """An export in small blocks of items: the same bundle, and no step that has all items at once."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
+import torch
 
 from adi.bundle.manifest import BundleInfo
 from adi.exporting import item_vectors, packing, recall
@@ -14,9 +17,11 @@ from adi.models.two_tower import SharedTowers
 from adi.models.vectors import VectorScorer
 from adi.training.fitted import open_run
 from adi.training.train import train
+from benchmarks.anonymous import AnonymousPeak
 
 SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 8, "embedding_std": 1.0}
 BLOCK = 3
+DIM = 128
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +122,37 @@ def test_an_export_that_is_interrupted_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         export(run, tmp_path / "bundle")
     assert not list(tmp_path.iterdir())
+
+
+class SimulatedItems:
+    """A scorer whose item vectors are random numbers, made when they are asked for."""
+
+    def __init__(self, num_items: int) -> None:
+        self.corpora, self.num_items, self.made = self, num_items, 0
+
+    def stored_retrievable(self, domain: int) -> np.ndarray:
+        return np.broadcast_to(np.int32(0), self.num_items)
+
+    def item_blocks(self, domain: int, items: np.ndarray) -> Iterator[torch.Tensor]:
+        for first in range(0, len(items), models_vectors.ITEMS_AT_ONCE):
+            self.made += len(items[first : first + models_vectors.ITEMS_AT_ONCE])
+            yield torch.rand(len(items[first : first + models_vectors.ITEMS_AT_ONCE]), DIM)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
+def test_memory_does_not_grow_with_the_vectors(tmp_path: Path) -> None:
+    """Items are encoded, ranked for an index and compared in less memory than half of their vectors."""
+    scorer, queries = SimulatedItems(400_000), torch.rand(40, DIM)
+    with AnonymousPeak() as memory:
+        before = memory.peak
+        with item_vectors.stored_item_vectors(cast("VectorScorer", scorer), 0, tmp_path) as stored:
+            _, lists = vectors.exact_top(stored, queries.numpy(), 10, lambda _: None)
+
+            def scores(rows: slice, items: slice) -> torch.Tensor:
+                return queries[rows] @ torch.from_numpy(np.array(stored[items])).T
+
+            assert recall.recall(scores, lists, len(stored), 1e-5) == 1.0
+    assert scorer.made == len(stored) == 400_000
+    assert before is not None
+    assert memory.peak is not None
+    assert memory.peak - before < stored.nbytes / 2
