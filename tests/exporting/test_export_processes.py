@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,22 @@ def test_several_processes_export_what_one_does(prepared_with_bids, trending_con
     assert fault.endswith("a fault")
     assert "alone-bids: exists and is not empty" in exists
     assert not [path.name for path in tmp_path.iterdir() if "faulty" in path.name or path.name.endswith(".partial")]
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_nothing_and_is_named(prepared, tmp_path) -> None:
+    train(prepared, "dnn", tmp_path / "run", settings=SMALL, progress=False)
+    command = [sys.executable, "-m", "adi", "export", str(tmp_path / "run"), "--out", str(tmp_path / "bundle")]
+    with subprocess.Popen([*command, "--nproc", "2"], stderr=subprocess.PIPE, text=True) as started:
+        end = time.monotonic() + 120
+        while not list(tmp_path.glob(".bundle.*.partial/data")):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        listed = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True, check=True).stdout
+        pairs = [[int(number) for number in line.split()] for line in listed.splitlines()[1:]]
+        *_, last = sorted(pid for pid, parent in pairs if parent == started.pid)
+        os.kill(last, signal.SIGKILL)
+        assert started.stderr is not None
+        assert "A process was ended by signal 9" in started.stderr.read()
+    assert started.returncode == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
