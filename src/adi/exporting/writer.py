@@ -89,7 +89,7 @@ class BundleWriter:
             return read_bundle_info(bundle)
 
     def _share(self) -> Sequence[int]:
-        """Return the domains of this process: of all by their number of items, every so many."""
+        """Return the domains of this process: those of all processes are dealt out by their number of items."""
         sizes = [len(self.dataset.corpora.stored_retrievable(domain)) for domain in range(len(self.scorers))]
         return sorted(np.argsort(sizes, kind="stable")[self.processes.rank :: self.processes.count].tolist())
 
