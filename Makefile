@@ -64,6 +64,7 @@ bench: $(INSTALLED) peers ## Measure everything, beside other libraries and lowe
 	@$(BIN)/python -m benchmarks loss
 	@$(BIN)/python -m benchmarks loader
 	@$(BIN)/python -m benchmarks evaluate
+	@$(BIN)/python -m benchmarks export
 	@$(BIN)/python -m benchmarks prepare --rows 1000000,10000000 --folder bench/logs
 	@$(BIN)/python -m benchmarks serve --folder bench/serve
 	@$(BIN)/python -m benchmarks trends --folder bench/trends

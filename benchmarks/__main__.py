@@ -22,6 +22,7 @@ COMMANDS = {
     "loader": "loader",
     "live-steps": "training.live_steps",
     "evaluate": "evaluate",
+    "export": "export",
     "serve": "serving.serve",
     "trends": "serving.trends",
     "swaps": "serving.swaps",

@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tuning": STORED | {"durations", "frames", "runs", "progress", "models", "evaluation", "training", "tuning"},
     "index": STORED | {"index"},
     "bundle": SERVED | {"frames", "runs"},
-    "exporting": DATA | {"runs", "progress", "nn", "models", "training", "index", "bundle", "exporting"},
+    "exporting": DATA | {"runs", "progress", "processes", "nn", "models", "training", "index", "bundle", "exporting"},
     "stores": DATA | {"progress", "models", "evaluation", "exporting", "stores"},
     "retrieval": SERVED | {"frames", "progress", "retrieval"},
     "retrieval.engine": STORED | {"index", "bundle", "models", "training"},

@@ -34,6 +34,9 @@ def test_what_a_store_cannot_do(adi, pipeline, tmp_path):
     done = adi("export", run, "--to", "parquet", "--out", tmp_path / "items", "--bid", "bid")
     assert (done.returncode, done.stdout) == (2, "")
     assert "--bid: a store has no bids; adi serve ranks with them, from a bundle." in done.stderr
+    done = adi("export", run, "--to", "parquet", "--out", tmp_path / "items", "--nproc", 2)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--nproc: 2; one process copies the items into a store. Leave it out." in done.stderr
     done = adi("export", run, "--to", "redis", "--out", tmp_path / "items")
     assert done.returncode == 2
     assert "--to: 'redis' is not one of bundle, milvus, parquet, qdrant, vespa." in done.stderr

@@ -9,9 +9,10 @@ from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import read_bundle_info
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
-from adi.exporting import export as export_module
+from adi.exporting import shared_folder
 from adi.exporting.domain import DomainExport
 from adi.exporting.export import export
+from adi.exporting.queries import sample_queries
 from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 
@@ -91,7 +92,7 @@ def test_at_the_middle_weight_bids_spread_as_widely_as_scores(run, bundle) -> No
     """By the standard deviation over the items of a domain, that of scores averaged over the queries."""
     info, retriever = read_bundle_info(bundle), Retriever(bundle)
     logs = np.load(bundle / info.domains["search"].bids.file)
-    queries = export_module.sample_queries(Dataset(Retriever(run).dataset.folder), 0, 256)
+    queries = sample_queries(Dataset(Retriever(run).dataset.folder), 0, 256)
     corpus = retriever.engine.items(0)
     hits = retriever.engine.search(0, queries, 100, excluded=[corpus[:0]] * len(queries))
     spread = np.mean([top.scores.std() for top in hits])
@@ -119,7 +120,7 @@ def test_a_bundle_takes_no_other_bids_or_model(bundle, argument) -> None:
     ],
 )
 def test_an_attribute_without_bids_stops_the_export_before_it_begins(run, tmp_path, monkeypatch, bid, message) -> None:
-    monkeypatch.setattr(export_module, "new_folder", None)
+    monkeypatch.setattr(shared_folder, "new_folder", None)
     with pytest.raises(AdiError, match=message):
         export(run, tmp_path / "bundle", bid=bid)
     assert list(tmp_path.iterdir()) == []

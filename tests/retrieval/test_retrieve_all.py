@@ -10,6 +10,8 @@ from adi.retrieval import list_files
 from adi.retrieval import retrieve_all as module
 from adi.retrieval.retrieve_all import SCHEMA, retrieve_all
 from adi.retrieval.retriever import Retriever
+from adi.training import engine
+from adi.training.engine import RunEngine
 from adi.training.train import train
 
 
@@ -56,6 +58,21 @@ def test_each_row_is_what_the_user_gets_alone(retriever, tmp_path, monkeypatch, 
         assert row["items"] == list(top.ids)
         assert row["scores"] == pytest.approx(top.scores)
     assert calls[-1] == ((domains or data.domains)[-1], len(everyone), len(everyone))
+
+
+def test_a_run_scores_no_more_users_at_a_time_than_fit_in_memory(retriever, tmp_path, monkeypatch) -> None:
+    retrieve_all(retriever, tmp_path / "at-once.parquet", filter="price < 5")
+    users, search = [], RunEngine._search
+    monkeypatch.setattr(engine, "SCORES_AT_ONCE", 2 * len(retriever.engine.items(0)))
+    monkeypatch.setattr(
+        RunEngine,
+        "_search",
+        lambda self, domain, queries, *args: users.append(len(queries)) or search(self, domain, queries, *args),
+    )
+    retrieve_all(retriever, tmp_path / "parts.parquet", domains=["search"], filter="price < 5")
+    assert users == [2] * (len(retriever.dataset.users) // 2) + [1] * (len(retriever.dataset.users) % 2)
+    at_once = pq.read_table(tmp_path / "at-once.parquet", filters=[("domain", "=", "search")])
+    assert pq.read_table(tmp_path / "parts.parquet").equals(at_once)
 
 
 def test_a_path_gives_what_its_retriever_gives(run, retriever, tmp_path) -> None:

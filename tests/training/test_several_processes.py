@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from adi.errors import AdiError
+from adi.processes import group
 from adi.processes.group import Processes
 from adi.runs.epochs import read_epochs
 from adi.runs.info import read_info
@@ -188,6 +189,26 @@ def test_parts_cover_everything_once() -> None:
                 shares = [Processes(rank, count).shares(size) for rank in range(count)]
                 assert len({len(share) for share in shares}) == 1
                 assert {int(number) for share in shares for number in share} == set(range(size))
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 3, 100])
+def test_results_of_all_shares_are_rejoined_some_rows_at_a_time(monkeypatch, rows_at_once) -> None:
+    monkeypatch.setattr(group, "ROWS_AT_ONCE", rows_at_once)
+    for size in (1, 2, 7, 9):
+        results = torch.arange(float(size))[:, None] * torch.ones(2)
+        shares = [results[torch.from_numpy(Processes(rank, 3).shares(size))] for rank in range(3)]
+        sent = 0
+
+        def all_gather(gathered, rows, shares=shares):
+            nonlocal sent
+            assert len(rows) <= rows_at_once
+            for target, share in zip(gathered, shares, strict=True):
+                target[:] = share[sent : sent + len(rows)]
+            sent += len(rows)
+
+        monkeypatch.setattr(group.dist, "all_gather", all_gather)
+        assert torch.equal(Processes(1, 3).rejoined(shares[1], size), results)
+        assert sent == len(shares[1])
 
 
 def test_rows_drawn_by_block_are_those_of_one_draw() -> None:

@@ -1,11 +1,13 @@
 """The commands export, which makes a bundle of a run, and retrieve and retrieve-all, which search a bundle or a run."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adi.cli.options import ModelPath, Prepared
+from adi.cli.options import ModelPath, Prepared, Processes
+from adi.cli.processes import in_processes, is_first
 from adi.cli.show import ERR, other_data, plain_table, progress_bar, say, say_json
 from adi.cli.stores import copy_to_store
 from adi.errors import ArgumentError
@@ -66,6 +68,7 @@ def export(
     model: ModelPath = None,
     prepared: Prepared = None,
     as_json: AsJson = False,
+    nproc: Processes = 1,
 ) -> None:
     """Export a run as a bundle: everything needed to serve it, compared with the run before it is published.
 
@@ -76,21 +79,27 @@ def export(
     if to != "bundle":
         if bid is not None:
             raise ArgumentError("bid", "a store has no bids; adi serve ranks with them, from a bundle.")
+        if nproc > 1:
+            raise ArgumentError("nproc", f"{nproc}; one process copies the items into a store. Leave it out.")
         names = None if attributes is None else [name for name in attributes.split(",") if name]
         copy_to_store(run, to, out, alias, names, target, k, model, prepared, as_json=as_json)
+        return
+    if in_processes(nproc):
         return
     from adi.exporting.export import export as export_run
     from adi.exporting.export import planned_size
 
-    settings = {"target": target, "k": k, "exact_below": exact_below}
-    planned = planned_size(run, settings, model=model, prepared=prepared)
-    if not as_json:
+    settings, first = {"target": target, "k": k, "exact_below": exact_below}, is_first()
+    if first and not as_json:
+        planned = planned_size(run, settings, model=model, prepared=prepared)
         say(
             f"{out}: {planned.items:,} items of {planned.domains} domains × {planned.dim} numbers: "
             f"{size(planned.bytes)} of vectors."
         )
-    with progress_bar() as progress:
+    with progress_bar() if first else nullcontext(False) as progress:
         info = export_run(run, Path(out), settings=settings, bid=bid, model=model, prepared=prepared, progress=progress)
+    if not first:
+        return
     if as_json:
         say_json(info.model_dump(mode="json"))
         return

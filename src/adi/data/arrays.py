@@ -18,17 +18,19 @@ ROWS_PER_BATCH = 1 << 18
 
 
 class ArrayWriter:
-    """Appends blocks to a one-dimensional ``.npy`` file of known length, without holding it in memory.
+    """Appends blocks to a ``.npy`` file of known length, without holding it in memory.
 
-    A context manager; it raises ValueError at its end if fewer or more values were written than `length`.
+    The array has one dimension (length,), or with a `width` two (length, width). A context manager; it raises
+    ValueError at its end if fewer or more values or rows were written than `length`.
     """
 
-    def __init__(self, path: Path, length: int, dtype: npt.DTypeLike) -> None:
+    def __init__(self, path: Path, length: int, dtype: npt.DTypeLike, *, width: int | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.dtype = np.dtype(dtype)
         self._missing = length
         self._file = path.open("wb")
-        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": (length,)}
+        shape = (length,) if width is None else (length, width)
+        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self._file, header)
 
     def append(self, block: Array) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from adi.bundle.manifest import BidsInfo, DomainInfo, Parity, TowerInfo
 from adi.bundle.user_tower import UserTower
@@ -14,6 +15,8 @@ from adi.errors import AdiError
 from adi.exporting.graph import PaddedTower, without_audience
 from adi.exporting.graphs import Graphs, leading
 from adi.exporting.packing import PackedTables, padding_of
+from adi.exporting.queries import evenly_spaced
+from adi.exporting.recall import BlockScores, recall, spreads
 from adi.exporting.trends import write_trends
 from adi.features.reader import FeatureReader
 from adi.index.bids import Bids
@@ -24,8 +27,6 @@ from adi.models.vectors import VectorScorer
 
 TOLERANCE = 1e-5
 """The largest difference between a vector of the graph and the model's, as a share of the largest component."""
-
-SCORES_AT_ONCE = 1 << 26
 
 WEIGHTS = (0.25, 1.0, 4.0)
 """Bid weights that are checked, as multiples of the weight at which bids spread scores as widely as the model does."""
@@ -39,6 +40,7 @@ class DomainExport:
 
     Args:
         graphs: writes the graphs of all domains.
+        items: the vectors of the domain's items (m, dim), perhaps memory-mapped.
         reader: reads the features of the bundle's data.
         queries: of the domain, to tune and confirm its index and to compare its answers with the model's.
         settings: of the index.
@@ -49,16 +51,16 @@ class DomainExport:
         bundle: Path,
         graphs: Graphs,
         scorer: VectorScorer,
+        items: Array,
         reader: FeatureReader,
         domain: int,
         queries: Queries,
         settings: IndexSettings,
     ) -> None:
-        self.bundle, self.graphs, self.scorer = bundle, graphs, scorer
+        self.bundle, self.graphs, self.scorer, self.items = bundle, graphs, scorer, items
         self.reader, self.domain = reader, domain
         self.queries, self.settings = queries, settings
         self.expected = without_audience(scorer.model, scorer.user_vectors(domain, queries))  # (n, dim + W) or more
-        self.items = scorer.item_vectors(domain, scorer.corpora.retrievable(domain))  # (m, dim)
         self.tastes = self.expected[..., : self.items.shape[1]]  # without the weights of trends
         self.k = min(settings.k, len(self.items))
 
@@ -73,11 +75,11 @@ class DomainExport:
         place = f"indexes/{self.domain}"
         users = users[:, :, : self.items.shape[1]]  # without the weights of trends, which the index does not have
         vectors = users.reshape(-1, users.shape[2])
-        index = build_index(self.bundle / place, self.items.numpy(), vectors, self.settings)
-        recall = self._recall(index, users, np.arange(len(users)))
-        if not recall >= self.settings.target:
+        index = build_index(self.bundle / place, self.items, vectors, self.settings)
+        share = self._recall(index, users, np.arange(len(users)))
+        if not share >= self.settings.target:
             raise AdiError(
-                f"the index finds {recall:.4f} of the model's own top {self.k}, and the target is "
+                f"the index finds {share:.4f} of the model's own top {self.k}, and the target is "
                 f"{self.settings.target}. {self._remedy()}"
             )
         return DomainInfo(
@@ -85,7 +87,7 @@ class DomainExport:
             kind=index.card.kind,
             tower=tower,
             index=place,
-            parity=Parity(queries=len(users), k=self.k, vectors=difference, recall=recall),
+            parity=Parity(queries=len(users), k=self.k, vectors=difference, recall=share),
             bids=None if log_bids is None else self._write_bids(index, users, log_bids),
             trends=write_trends(self.bundle, self.graphs, self.scorer, self.domain)
             if self.scorer.model.has_trends
@@ -123,21 +125,21 @@ class DomainExport:
         rows, bids = evenly_spaced(len(users), WEIGHTED_QUERIES), Bids(logs)
         weights, recalls = self._weights(logs), []
         for weight in weights:
-            recall = self._recall(index, users, rows, bids, weight)
-            if not recall >= self.settings.target:
+            share = self._recall(index, users, rows, bids, weight)
+            if not share >= self.settings.target:
                 raise AdiError(
-                    f"with a bid weight of {weight:.3g} the index finds {recall:.4f} of the exact top {self.k}, and "
+                    f"with a bid weight of {weight:.3g} the index finds {share:.4f} of the exact top {self.k}, and "
                     f"the target is {self.settings.target}. {self._remedy()}"
                 )
-            recalls.append(recall)
+            recalls.append(share)
         return BidsInfo(file=file, queries=len(rows), weights=weights, recalls=tuple(recalls))
 
     def _weights(self, logs: Array) -> tuple[float, ...]:
         """Return `WEIGHTS` as bid weights, by the standard deviation over items of scores and of log bids."""
-        rows = evenly_spaced(len(self.queries), min(WEIGHTED_QUERIES, max(1, SCORES_AT_ONCE // len(self.items))))
-        scores = self.scorer.model.scores(self.tastes[torch.from_numpy(rows)], self.items)
-        spreads = float(scores.std(dim=1, correction=0).mean()), float(logs.std(dtype=np.float64))
-        balanced = spreads[0] / spreads[1] if min(spreads) else 1.0
+        rows = evenly_spaced(len(self.queries), WEIGHTED_QUERIES)
+        of_scores = float(spreads(self._scores(rows), len(rows), len(self.items)).mean())
+        of_bids = float(logs.std(dtype=np.float64))
+        balanced = of_scores / of_bids if min(of_scores, of_bids) else 1.0
         return tuple(min(share * balanced, MOST_WEIGHT) for share in WEIGHTS)
 
     def _remedy(self) -> str:
@@ -150,27 +152,23 @@ class DomainExport:
     ) -> float:
         """Return the mean share of the model's top k that the index finds for the queries at `rows`.
 
-        An item that the index returns counts if its score is not below the k-th best, up to the rounding of one score.
-
         Args:
             users: the bundle's vectors of all queries (n, interests, dim).
         """
-        block = max(1, SCORES_AT_ONCE // len(self.items))
-        none, hits = np.empty(0, dtype=np.int64), 0
-        for first in range(0, len(rows), block):
-            part = rows[first : first + block]
-            scores = self.scorer.model.scores(self.tastes[torch.from_numpy(part)], self.items)  # (block, m)
-            if bids is not None:
-                scores += weight * torch.from_numpy(bids.logs)
-            kth = scores.topk(self.k, dim=1).values[:, -1:]
-            lowest = kth - TOLERANCE * kth.abs().clamp(min=1.0)
-            for row, exact, least in zip(part, scores, lowest, strict=True):
-                interests = index.search(users[row], self.k, bids=bids, bid_weight=weight)
-                top = merge_interests(*interests, none, self.k)
-                hits += int((exact[torch.from_numpy(top.positions)] >= least).sum())
-        return hits / (len(rows) * self.k)
+        none, lists = np.empty(0, dtype=np.int64), np.full((len(rows), self.k), -1)
+        for row, positions in zip(rows, lists, strict=True):
+            interests = index.search(users[row], self.k, bids=bids, bid_weight=weight)
+            top = merge_interests(*interests, none, self.k)
+            positions[: len(top.positions)] = top.positions
+        return recall(self._scores(rows, bids, weight), lists, len(self.items), TOLERANCE)
 
+    def _scores(self, rows: Array, bids: Bids | None = None, weight: float = 0.0) -> BlockScores:
+        """Return the model's scores of the queries at `rows`, with bids by their weight."""
+        tastes = self.tastes[torch.from_numpy(rows)]
 
-def evenly_spaced(count: int, most: int) -> Array:
-    """Return at most `most` of the row numbers below `count`, evenly spaced."""
-    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
+        def scores(queries: slice, items: slice) -> Tensor:
+            vectors = torch.from_numpy(np.array(self.items[items]))  # a copy, as torch takes no read-only memory
+            of_block = self.scorer.model.scores(tastes[queries], vectors)
+            return of_block if bids is None else of_block + weight * torch.from_numpy(bids.logs[items])
+
+        return scores

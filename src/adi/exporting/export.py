@@ -2,38 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import torch
 from pydantic import ValidationError
 
-from adi.bundle.engine import BundleEngine
-from adi.bundle.manifest import COUNTERS, DATA, FORMAT, MANIFEST, BundleInfo, files_in, version_of
-from adi.bundle.provenance import write_provenance
+from adi.bundle.manifest import BundleInfo
 from adi.data.bids import log_bids
 from adi.data.dataset import Dataset
-from adi.data.folder import new_folder, replace_text
-from adi.data.live_clicks import LiveClicks
-from adi.data.manifest import NULL_ROW
-from adi.data.queries import Queries
 from adi.errors import AdiError, ArgumentError
-from adi.exporting.data import write_data
-from adi.exporting.domain import DomainExport, evenly_spaced
-from adi.exporting.graphs import Graphs
-from adi.exporting.packing import PackedTables
-from adi.exporting.trends import TRENDS_QUERIES, check_audiences, check_trends
-from adi.features.reader import FeatureReader
-from adi.features.unknown import unknown_values
+from adi.exporting.shared_folder import shared_folder
+from adi.exporting.trends import check_audiences
+from adi.exporting.writer import BundleWriter
 from adi.index.build import IndexSettings
 from adi.models.model import Model
 from adi.models.vectors import VectorScorer
+from adi.processes.start import check_same, joined
 from adi.progress import Report, reporting
 from adi.runs.info import RunInfo
 from adi.strict import describe
 from adi.training.fitted import open_run
+
+TIMEOUT = 86400.0
+"""Seconds that a process waits for another, which may have larger domains to export."""
 
 
 @dataclass(frozen=True)
@@ -88,54 +80,27 @@ def export(
         prepared: another dataset than the run's, with whose users, items and histories the bundle answers.
         progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
+    Where torchrun has started several processes, all of them call it, and each exports some of the domains; `out` is a
+    folder that all of them see.
+
     Returns the manifest of the bundle.
 
     Raises `AdiError` for a run of a model without vectors, an item without a bid (`adi.data.bids.log_bids`), an index
     below its target, and a bundle that does not answer as the run does.
     """
     settings = _checked_settings(settings)
-    info, dataset, scorers = open_vectors(Path(run), model, prepared)
-    check_audiences(scorers)
-    bids = [None if bid is None else log_bids(dataset, domain, bid) for domain in range(len(dataset.domains))]
-    with reporting(progress) as report, new_folder(Path(out)) as bundle:
-        write_data(dataset, bundle / DATA)
-        write_provenance(Path(run), bundle)
-        tables, graphs, reader = PackedTables(bundle, dataset), Graphs(), FeatureReader(Dataset(bundle / DATA))
-        domains = {}
-        for domain, (name, scorer) in enumerate(zip(dataset.domains, scorers, strict=True)):
-            report("exporting domains", domain, len(scorers))
-            try:
-                sample = sample_queries(dataset, domain, queries)
-                domains[name] = DomainExport(bundle, graphs, scorer, reader, domain, sample, settings).write(
-                    tables, bids[domain]
-                )
-            except AdiError as error:
-                raise AdiError(f"domain '{name}': {error}") from None
-        report("exporting domains", len(scorers), len(scorers))
-        clicks = dataset.clicks("frozen") if scorers[0].model.has_trends else None
-        if clicks is not None:
-            audiences = [log for scorer in scorers if (log := scorer.audiences(clicks)) is not None]
-            LiveClicks.of_log(clicks, audiences).save(bundle / COUNTERS)
-        files = files_in(bundle)
-        manifest = BundleInfo(
-            format=FORMAT,
-            version=version_of(files),
-            adi=version("adi-retrieval"),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            model=info.model,
-            fingerprint=dataset.manifest.fingerprint,
-            unknown=unknown_values(dataset),
-            bid=bid,
-            domains=domains,
-            versions={name: version(name) for name in ("faiss-cpu", "numpy", "onnxruntime", "torch")},
-            files=files,
-        )
-        replace_text(bundle / MANIFEST, manifest.model_dump_json(indent=1))
-        engine = BundleEngine(bundle)  # raises for a bundle that cannot be opened
-        if clicks is not None:
-            for domain, scorer in enumerate(scorers):
-                check_trends(engine, scorer, domain, sample_queries(dataset, domain, TRENDS_QUERIES), clicks, settings)
-    return manifest
+    with joined(torch.device("cpu"), timeout=TIMEOUT) as processes:
+        with processes.agreeing():
+            info, dataset, scorers = open_vectors(Path(run), model, prepared)
+            check_audiences(scorers)
+            if bid is not None:
+                for domain in range(len(dataset.domains)):
+                    log_bids(dataset, domain, bid)  # raises for an item without a bid; read again to be written
+        known = {"run": info.fingerprint, "data": dataset.manifest.fingerprint}
+        check_same(processes, known | {"settings": (settings, queries, bid)})
+        writer = BundleWriter(processes, info, dataset, scorers, settings, queries, bid)
+        with reporting(progress and processes.first) as report, shared_folder(Path(out), processes) as bundle:
+            return writer.write(bundle, Path(run), report)
 
 
 def _checked_settings(settings: IndexSettings | Mapping[str, Any] | None) -> IndexSettings:
@@ -159,14 +124,3 @@ def open_vectors(
             "as adi-se."
         )
     return info, dataset, scorers
-
-
-def sample_queries(dataset: Dataset, domain: int, most: int) -> Queries:
-    """Return real queries of a domain: some of its test rows, evenly spaced, or some of all users if it has none."""
-    rows = dataset.rows("test")
-    rows = rows[dataset.targets("test", rows)[2] == domain]
-    if len(rows):
-        return dataset.queries("test", rows[evenly_spaced(len(rows), most)])
-    users = evenly_spaced(dataset.manifest.users, most)
-    context = {feature.name: np.full(len(users), NULL_ROW) for feature in dataset.manifest.side("context")}
-    return dataset.latest(users, np.full(len(users), domain), context)

@@ -18,10 +18,14 @@ ROWS_AT_ONCE = 1 << 16
 
 
 class PackedTables:
-    """Writes ``towers/tables-N.npy`` into a bundle: one file for all domains that share their tables."""
+    """Writes ``towers/tables-N.npy`` into a bundle: one file for all domains that share their tables.
 
-    def __init__(self, bundle: Path, dataset: Dataset) -> None:
-        self.bundle, self.dataset = bundle, dataset
+    Args:
+        writes: whether this process writes the files; of several, all have the same names for them, and one writes.
+    """
+
+    def __init__(self, bundle: Path, dataset: Dataset, *, writes: bool = True) -> None:
+        self.bundle, self.dataset, self.writes = bundle, dataset, writes
         rows = {feature.name: np.arange(feature.rows) for feature in dataset.manifest.features}
         self.rows = {feature.name: rows[feature.embedded_by or feature.name] for feature in dataset.manifest.features}
         self.rows[DOMAIN] = dataset.domain_codes
@@ -40,7 +44,8 @@ class PackedTables:
         key = id(model), tuple(tables)
         if key not in self.written:
             self.written[key] = f"towers/tables-{len(self.written)}.npy"
-            self._write(model, tables, self.bundle / self.written[key])
+            if self.writes:
+                self._write(model, tables, self.bundle / self.written[key])
         return self.written[key], {name: packed_first[start] for name, start in first.items()}
 
     def _write(self, model: TwoTower, tables: Mapping[int, Array], path: Path) -> None:
@@ -50,7 +55,8 @@ class PackedTables:
         packed = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
         written = 0
         for start, rows in tables.items():
-            for block in torch.from_numpy(start + rows).split(ROWS_AT_ONCE):  # type: ignore[no-untyped-call]
+            for begin in range(0, len(rows), ROWS_AT_ONCE):
+                block = torch.from_numpy(start + rows[begin : begin + ROWS_AT_ONCE])
                 packed[written : written + len(block)] = model.tables.lookup(block).numpy()
                 written += len(block)
         packed.flush()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import AudienceInfo, TrendsInfo
@@ -15,6 +16,7 @@ from adi.data.queries import Queries
 from adi.errors import AdiError
 from adi.exporting.graph import CoClickTrends, ItemTrends
 from adi.exporting.graphs import Graphs, leading
+from adi.exporting.recall import recall
 from adi.index.build import IndexSettings
 from adi.models.vectors import VectorScorer
 
@@ -23,8 +25,6 @@ TRENDS_QUERIES = 256
 
 TOLERANCE = 1e-4
 """The largest difference of a coordinate or score from the model's, as a share of the largest."""
-
-SCORES_AT_ONCE = 1 << 26
 
 
 def write_trends(bundle: Path, graphs: Graphs, scorer: VectorScorer, domain: int) -> TrendsInfo:
@@ -70,22 +70,21 @@ def check_trends(
 
     Raises `AdiError` if the bundle finds less than the target of the model's top k.
     """
-    items = scorer.corpora.retrievable(domain)
-    score, k, hits = scorer.against(domain, items), min(settings.k, len(items)), 0
+    items = scorer.corpora.stored_retrievable(domain)
+    k, none = min(settings.k, len(items)), np.empty(0, dtype=np.int64)
     queries = replace(queries, moments=np.full(len(queries), clicks.end), clicks=clicks)
-    block, none = max(1, SCORES_AT_ONCE // len(items)), np.empty(0, dtype=np.int64)
-    for first in range(0, len(queries), block):
-        part = queries.part(first, first + block)
-        scores = score(part)
-        kth = scores.topk(k, dim=1).values[:, -1:]
-        lowest = kth - TOLERANCE * kth.abs().clamp(min=1.0)
-        found = engine.search(domain, part, k, excluded=[none] * len(part))
-        for exact, least, top in zip(scores, lowest, found, strict=True):
-            hits += int((exact[torch.from_numpy(top.positions)] >= least).sum())
-    recall = hits / (len(queries) * k)
-    if not recall >= settings.target:
+
+    def scores(part: slice, block: slice) -> Tensor:
+        return scorer.against(domain, items[block].astype(np.int64))(queries.part(part.start, part.stop))
+
+    lists = np.full((len(queries), k), -1)
+    tops = engine.search(domain, queries, k, excluded=[none] * len(queries))
+    for positions, top in zip(lists, tops, strict=True):
+        positions[: len(top.positions)] = top.positions
+    share = recall(scores, lists, len(items), TOLERANCE)
+    if not share >= settings.target:
         raise AdiError(
-            f"domain '{engine.dataset.domains[domain]}': with trends the bundle finds {recall:.4f} of the model's own "
+            f"domain '{engine.dataset.domains[domain]}': with trends the bundle finds {share:.4f} of the model's own "
             f"top {k}, and the target is {settings.target}. Lower the target, or set exact_below above {len(items)} "
             "for an exact index. Nothing was published."
         )

@@ -53,7 +53,8 @@ def interests(
                     vectors.user_vectors(domain, dataset.queries("test", domain_rows[spread], causal=causal))
                 elif side == "item":
                     items = dataset.corpora.retrievable(domain)
-                    vectors.item_vectors(domain, items)
+                    for _ in vectors.item_blocks(domain, items[vectors.processes.shares(len(items))]):
+                        pass  # the weights are recorded, and the vectors of no use
                     blocks[:] = [vectors.processes.rejoined(torch.cat(blocks), len(items))]
             empty = np.full(len(weighted.names), np.nan)
             weights.append(torch.cat(blocks).mean(dim=0).numpy() if blocks else empty)

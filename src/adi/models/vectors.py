@@ -1,5 +1,6 @@
 """A trained two-tower model as a scorer: encodes a domain's items once, then multiplies with each query's vector."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -46,17 +47,25 @@ class VectorScorer:
         self.domain_codes, self.num_domains = dataset.domain_codes, len(dataset.coding.domains)
 
     @torch.no_grad()
-    def item_vectors(self, domain: int, items: Array) -> Tensor:
-        """Vectors of `items` in a domain (m, dim)."""
+    def item_blocks(self, domain: int, items: Array) -> Iterator[Tensor]:
+        """Yield the vectors of `items` in a domain, `ITEMS_AT_ONCE` after the other (b, dim), of this process alone."""
         self.model.eval()
-        blocks, size = [], len(items)
-        items = items[self.processes.shares(size)]
         for first in range(0, len(items), ITEMS_AT_ONCE):
-            block = items[first : first + ITEMS_AT_ONCE]
+            block = items[first : first + ITEMS_AT_ONCE].astype(np.int64)
             bags = self._bags(self.reader.item_bags(block, np.full(len(block), domain)))
             popularity = moved(torch.from_numpy(self.corpora.log_popularity(domain, block)), self.device)
-            blocks.append(self.model.encode_items(bags, self._offsets(domain, len(block)), popularity))
-        return self.processes.rejoined(torch.cat(blocks).cpu(), size)
+            yield self.model.encode_items(bags, self._offsets(domain, len(block)), popularity).cpu()
+
+    def item_vectors(self, domain: int, items: Array) -> Tensor:
+        """Vectors of `items`, at least one, in a domain (m, dim)."""
+        share = items[self.processes.shares(len(items))]
+        vectors, first = torch.empty(0), 0
+        for block in self.item_blocks(domain, share):
+            if not first:
+                vectors = torch.empty(len(share), block.shape[1])
+            vectors[first : first + len(block)] = block  # into its place, or all of them would be in memory twice
+            first += len(block)
+        return self.processes.rejoined(vectors, len(items))
 
     @torch.no_grad()
     def user_vectors(self, domain: int, queries: Queries) -> Tensor:

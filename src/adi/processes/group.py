@@ -13,6 +13,9 @@ from torch import Tensor
 from adi.errors import AdiError
 from adi.processes.collectives import gathered_rows, summed
 
+ROWS_AT_ONCE = 1 << 16
+"""Rows of each process that are exchanged at a time."""
+
 
 class Processes:
     """This process, number `rank` of `count` that train one model together. By default it is alone.
@@ -97,13 +100,21 @@ class Processes:
         return np.minimum(numbers, max(part.stop - 1, 0))
 
     def rejoined(self, results: Tensor, size: int) -> Tensor:
-        """The results (size, ...) of all things, from those of this process's share (s, ...)."""
+        """The results (size, ...) of all things, from those of this process's share (s, ...).
+
+        They are exchanged some rows at a time, since the exchange has them in memory twice.
+        """
         if not self.several:
             return results
-        gathered = [torch.empty_like(results) for _ in range(self.count)]
-        dist.all_gather(gathered, results.contiguous())
-        parts = zip(gathered, self.parts(size), strict=True)
-        return torch.cat([of_process[: part.stop - part.start] for of_process, part in parts])
+        rejoined = results.new_empty(size, *results.shape[1:])
+        for first in range(0, len(results), ROWS_AT_ONCE):
+            rows = results[first : first + ROWS_AT_ONCE].contiguous()
+            gathered = [torch.empty_like(rows) for _ in range(self.count)]
+            dist.all_gather(gathered, rows)
+            for of_process, part in zip(gathered, self.parts(size), strict=True):
+                target = rejoined[part][first : first + ROWS_AT_ONCE]
+                target[:] = of_process[: len(target)]
+        return rejoined
 
     def objects(self, value: Any) -> list[Any]:
         """The values of all processes, by rank."""

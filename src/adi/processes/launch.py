@@ -22,7 +22,7 @@ def launch(count: int, command: Sequence[str], again: Callable[[], Sequence[str]
 
     Args:
         again: the command that goes on after a process was killed; None if nothing can go on. It is used three times.
-        report: is told when processes are started again.
+        report: is told when processes are started again, and why they are not after one was killed.
     """
     share_threads(count)
     for name in list(logging.root.manager.loggerDict):
@@ -48,6 +48,8 @@ def launch(count: int, command: Sequence[str], again: Callable[[], Sequence[str]
             codes = [failure.exitcode for failure in error.failures.values()]
             next_command = again()
             if USER_ERROR in codes or next_command is None or attempt == RESTARTS:
+                if (first := error.get_first_failure()[1].exitcode) < 0:
+                    report(f"A process was ended by signal {-first}; by 9, the system ends it where memory runs out.")
                 return USER_ERROR if USER_ERROR in codes else 1
             report(f"A process ended with {codes[0]}. All go on from the last checkpoint.")
             command = next_command

@@ -16,7 +16,8 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.evaluation.ranking import positions_in
-from adi.exporting.export import open_vectors, sample_queries
+from adi.exporting.export import open_vectors
+from adi.exporting.queries import sample_queries
 from adi.models.model import Model
 from adi.models.vectors import VectorScorer
 from adi.progress import Report, reporting

@@ -17,6 +17,9 @@ from adi.models.model import Model
 from adi.models.scorer import Score, finite
 from adi.training.fitted import open_run
 
+SCORES_AT_ONCE = 1 << 25
+"""Scores in memory at a time, where many queries are answered at once."""
+
 
 class RunEngine:
     """Answers from a run of any model (`adi.retrieval.engine.Engine`), on its own data or on other data.
@@ -83,7 +86,23 @@ class RunEngine:
         bid_weight: float = 0.0,
     ) -> list[Hits]:
         """See `Engine.search`."""
-        queries = self.dataset.at_end(queries)
+        queries, hits = self.dataset.at_end(queries), list[Hits]()
+        queries_at_once = max(1, SCORES_AT_ONCE // len(self.items(domain)))
+        for first in range(0, len(queries), queries_at_once):
+            part = slice(first, first + queries_at_once)
+            hits += self._search(domain, queries.part(part.start, part.stop), k, allowed, excluded[part], bid_weight)
+        return hits
+
+    def _search(
+        self,
+        domain: int,
+        queries: Queries,
+        k: int,
+        allowed: AllowedItems | None,
+        excluded: Sequence[Array],
+        bid_weight: float,
+    ) -> list[Hits]:
+        """Answer queries by one matrix of scores."""
         bid_part = bid_weight * self.log_bids(domain) if bid_weight else None
         if domain not in self._scores:
             self._scores[domain] = self.scorer.against(domain, self.items(domain))
