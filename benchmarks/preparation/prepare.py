@@ -23,6 +23,8 @@ ADI, PANDAS, DUCKDB = "adi prepare", "pandas in memory", "duckdb sort alone"
 WORK = {ADI: "adi_prepare", PANDAS: "pandas_in_memory", DUCKDB: "duckdb_sort"}
 """The function of this module that makes the work of each."""
 
+SPARK = "adi prepare --engine {}"
+
 MIN_ROWS = 1000
 
 
@@ -34,6 +36,9 @@ def prepare(
     alone: Annotated[
         bool, typer.Option("--alone", help="Measure adi prepare alone, without pandas and DuckDB.")
     ] = False,
+    spark: Annotated[
+        str, typer.Option(help="Cores of a local Spark to measure, too; several as in 1,2.", show_default="no Spark")
+    ] = "",
     memory: Annotated[str, typer.Option(help="Memory of the engine, in adi prepare and in DuckDB alone.")] = "2GB",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Cores that each process may use.", show_default="all")
@@ -52,7 +57,8 @@ def prepare(
             "pandas is not installed, and adi prepare is measured beside it. "
             "Run 'pip install pandas', or leave the others out with --alone."
         )
-    names = [ADI] if alone else list(WORK)
+    names = [ADI] if alone else [ADI, PANDAS, DUCKDB]
+    names += [SPARK.format(f"local[{cores}]") for cores in (whole_numbers("spark", spark, "1,2", 1) if spark else ())]
     table: list[Row] = []
     medians: dict[str, float] = {}
     with ExitStack() as stack:
@@ -73,7 +79,7 @@ def prepare(
             "rate_by_pandas": round(medians[PANDAS] / medians[ADI], 3),
             "rate_by_duckdb": round(medians[DUCKDB] / medians[ADI], 3),
         }
-    settings = {"rows": sizes, "memory": memory, "threads": threads, "rounds": rounds}
+    settings = {"rows": sizes, "spark": spark, "memory": memory, "threads": threads, "rounds": rounds}
     show(Report("prepare", settings, table, summary), as_json)
 
 
@@ -81,7 +87,9 @@ def _run(name: str, tables: Path, memory: str, threads: int | None) -> Usage:
     """Does the work of a name in a new process; what it writes, beside the tables, is removed."""
     with TemporaryDirectory(dir=tables.parent) as folder:
         arguments = {"tables": str(tables), "out": str(Path(folder) / "prepared"), "memory": memory}
-        return run_in_process(Work(f"{__name__}:{WORK[name]}", arguments), cores=threads)
+        if name not in WORK:
+            arguments["engine"] = name.removeprefix(SPARK.format(""))
+        return run_in_process(Work(f"{__name__}:{WORK.get(name, 'adi_on_spark')}", arguments), cores=threads)
 
 
 def _row(size: int, name: str, usages: Sequence[Usage]) -> Row:
@@ -103,6 +111,17 @@ def adi_prepare(tables: str, out: str, memory: str) -> Callable[[], object]:
     from adi.preparation.prepare import prepare
 
     return lambda: prepare(Path(tables), Path(out), memory=memory, progress=False)
+
+
+def adi_on_spark(tables: str, out: str, memory: str, engine: str) -> Callable[[], object]:
+    """`adi prepare` of the tables on a local Spark, which runs before; its memory is not counted."""
+    from pyspark.sql import SparkSession
+
+    from adi.preparation.prepare import prepare
+
+    builder = SparkSession.builder.master(engine).config("spark.sql.shuffle.partitions", "8")
+    builder.config("spark.ui.enabled", "false").config("spark.driver.memory", memory.replace("GB", "g")).getOrCreate()
+    return lambda: prepare(Path(tables), Path(out), engine="spark", memory=memory, progress=False)
 
 
 def pandas_in_memory(tables: str, out: str, memory: str) -> Callable[[], object]:

@@ -126,7 +126,8 @@ def schema_with(folder: Path, **keys) -> Path:
 def require_same_files(left: Path, right: Path) -> None:
     """All files of two prepared datasets have the same bytes, but for the time in the manifest."""
     names = [
-        sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) for folder in (left, right)
+        sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+        for folder in (left, right)
     ]
     assert names[0] == names[1]
     for name in names[0]:
@@ -167,7 +168,9 @@ def narrow_stages(events: Path) -> list[tuple[str, int]]:
 def test_a_timed_log_with_trends(spark, tables, tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "ROWS_PER_TASK", 100)
     split = {"kind": "time", "at": 800, "validation": 0.2}
-    schema = schema_with(tables, split=split, trend={"half_lives": [10, 100], "delay": 1, "co_clicks": {"half_lives": [50]}})
+    schema = schema_with(
+        tables, split=split, trend={"half_lives": [10, 100], "delay": 1, "co_clicks": {"half_lives": [50]}}
+    )
     prepare(schema, tmp_path / "duckdb", progress=False)
     prepare(schema, tmp_path / "spark", engine="spark", progress=False)
     require_same_files(tmp_path / "duckdb", tmp_path / "spark")
@@ -214,6 +217,7 @@ def test_frames_and_tables_of_the_catalogue(spark, tmp_path):
     spark.createDataFrame(users).write.saveAsTable("people")
     of_catalogue = {"tables": {"users": {"path": "catalogue://people", "key": "user"}}}
     schema.write_text(json.dumps(PLAIN | changes | of_catalogue), encoding="utf-8")
+    log = log.set_column(6, "stars", log["stars"].cast(pa.int32()))  # Spark has no unsigned numbers
     frame = spark.createDataFrame(log).coalesce(1)  # else its rows have the order of its parts
     prepare(schema, tmp_path / "spark", tables={"interactions": frame}, engine="spark", progress=False)
     for name in ("manifest.json", "schema.yaml", "set_aside.parquet"):  # these name the tables
