@@ -239,14 +239,13 @@ class TestFaults:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["t"]
 
     def test_a_file_that_is_damaged_where_only_a_task_reads(self, spark, tmp_path):
+        path = tmp_path / "log.parquet"
+        pq.write_table(log_of(np.random.default_rng(3), 5000), path, compression="none")
+        content = bytearray(path.read_bytes())
+        content[4:200] = bytes(196)
+        path.write_bytes(content)
         with pytest.raises(AdiError, match=r"log\.parquet: cannot be read as Parquet"):
-            folder = tmp_path / "p"
-            folder.mkdir()
-            pq.write_table(log_of(np.random.default_rng(3), 5000), folder / "log.parquet", compression="none")
-            content = bytearray((folder / "log.parquet").read_bytes())
-            content[4:200] = bytes(196)
-            (folder / "log.parquet").write_bytes(content)
-            self.prepare(tmp_path, interactions=PLAIN["interactions"] | {"path": str(folder / "log.parquet")})
+            self.prepare(tmp_path, interactions=PLAIN["interactions"] | {"path": str(path)})
 
     def test_a_table_that_the_catalogue_lacks(self, spark, tmp_path):
         with pytest.raises(AdiError, match=r"catalogue://sales\.none: Spark's catalogue has no such table"):

@@ -4,7 +4,7 @@ Nothing of a log comes into this process but counts of partitions. Positions are
 row's place in its own. Partitions are those of the session: ``spark.sql.shuffle.partitions``.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate, count, pairwise
 from pathlib import Path
@@ -28,6 +28,7 @@ from adi.engines.spark.reading import ReadBatches, ReadFiles, parts_of, selected
 from adi.engines.spark.slices import WriteCells, WriteColumns, create_array
 from adi.engines.spark.tables import SparkTable
 from adi.engines.spark.types import in_spark
+from adi.engines.spark.worker import Batches, InWorker
 from adi.engines.tables import ROW, Connection, RawTable, TableFiles
 from adi.errors import AdiError, ArgumentError
 
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 POSITION_BITS = 33
 """`monotonically_increasing_id` is the partition's number above so many bits, and the row's position in it below."""
-
-Batches = Iterable[pa.RecordBatch]
 
 
 class SparkEngine:
@@ -71,12 +70,12 @@ class SparkEngine:
         spark_schema = from_arrow_schema(schema, prefer_timestamp_ntz=True)
         if isinstance(table, SparkTable):
             rows = self._numbered(self._kept(table.frame), ROW)
-            read_rows = rows.mapInArrow(ReadBatches(dict(columns), set(text), str(table)), spark_schema)
+            read_rows = rows.mapInArrow(InWorker(ReadBatches(dict(columns), set(text), str(table))), spark_schema)
             return self._view(name, self._kept(read_rows).withColumn("row", F.col("file_row")))
         assert isinstance(table, TableFiles)
         parts = parts_of(table)
         read = ReadFiles(table.files, parts, dict(columns), set(text), table.columns(self.reader))
-        frame = self._kept(self.session.range(0, len(parts), 1, len(parts)).mapInArrow(read, spark_schema))
+        frame = self._kept(self.session.range(0, len(parts), 1, len(parts)).mapInArrow(InWorker(read), spark_schema))
         with faults():
             counts = {row["file_number"]: row["count"] for row in frame.groupBy("file_number").count().collect()}
         firsts = [0, *accumulate(counts.get(number, 0) for number in range(len(table.files)))]
@@ -106,7 +105,7 @@ class SparkEngine:
         added = pa.schema([(column, pa.from_numpy_dtype(np.dtype(dtype))) for column, dtype in outputs.items()])
         schema = StructType([*schema.fields, *from_arrow_schema(added).fields])
         target = in_spark(to_arrow_schema(schema))
-        computed = frame.mapInArrow(partial(_compute, order_by[0], list(inputs), function, target), schema)
+        computed = frame.mapInArrow(InWorker(partial(_compute, order_by[0], list(inputs), function, target)), schema)
         return self._view(name, self._kept(computed))
 
     def _kept(self, frame: DataFrame) -> DataFrame:
@@ -151,7 +150,7 @@ class SparkEngine:
     def _run(self, frame: DataFrame, write: Callable[[Batches], Batches]) -> None:
         """Call a function that writes for every partition."""
         with faults():
-            frame.mapInArrow(write, "nothing int").write.format("noop").mode("overwrite").save()
+            frame.mapInArrow(InWorker(write), "nothing int").write.format("noop").mode("overwrite").save()
 
     def _numbered(self, frame: DataFrame, column: str) -> DataFrame:
         """A frame, whose partitions are kept, with the position of each row."""
@@ -180,7 +179,7 @@ class SparkEngine:
 
         def stream() -> Batches:
             with faults():
-                for row in frame.mapInArrow(_packed, "packed binary").toLocalIterator():
+                for row in frame.mapInArrow(InWorker(_packed), "packed binary").toLocalIterator():
                     yield from pa.ipc.open_stream(pa.py_buffer(row["packed"]))
 
         return schema, batches_of(stream(), schema, rows_at_once)
