@@ -1,5 +1,6 @@
-"""What tests pay once instead of hundreds of times: tracing networks of one structure, and waiting for the disk."""
+"""What tests pay once instead of hundreds of times: traces of networks, waits for the disk, searches for garbage."""
 
+import gc
 import io
 import os
 import pickle
@@ -67,3 +68,20 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _garbage_waits() -> Iterator[None]:
+    """With every library loaded, a search for garbage among all objects takes a second; each file's tests begin one."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*thresholds[:2], 1_000_000)
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage_of_the_last_file(_garbage_waits: None) -> None:
+    """Search what came since the last search; what is left of that is passed over from now on."""
+    gc.collect()
+    gc.freeze()
