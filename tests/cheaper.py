@@ -13,6 +13,11 @@ from typing import Any
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow tests are the first, so that at the end no process works on one while the others have nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 class _Structure(pickle.Pickler):
     """Pickles a network with its settings and code, and of its weights the shapes alone."""
 
