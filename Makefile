@@ -115,9 +115,10 @@ programs:
 		echo "Run 'sudo apt-get install" $$(missing)"', or put the programs on the PATH." >&2; \
 	fi
 
-# Each process of the tests makes the shared fixtures anew, so more than a few gain nothing.
+# Each process of the tests makes the shared fixtures anew, so more than a few gain nothing. Each has one thread, since
+# there are as many as cores; networks of the tests' size are slower with more.
 test: lint programs ## Lint, then run every test; installs Debian's chromium, redis-server and Java where they are missing
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 clean: ## Remove .venv, demo/ and what the tools left
 	rm -rf $(VENV) $(RECHUB) $(LIBRECO) demo bench build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

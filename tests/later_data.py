@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ Change = Callable[[Rows, dict[str, Any]], None]
 """Changes the rows and the schema in place."""
 
 
-@pytest.fixture
-def later(tables: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Prepares the tables anew, after each of some changes."""
+@pytest.fixture(scope="session")
+def changed(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Prepares the tables anew after some changes: once for the same changes. Not to be written to."""
 
-    def make(*changes: Change, name: str = "later") -> Path:
-        folder = Path(shutil.copytree(tables, tmp_path / f"{name}-tables"))
+    @cache
+    def make(*changes: Change) -> Path:
+        folder = Path(shutil.copytree(tables, tmp_path_factory.mktemp("changed") / "tables"))
         files = {path.stem: path for path in folder.glob("*.jsonl")}
         rows = {stem: [json.loads(line) for line in path.read_text().splitlines()] for stem, path in files.items()}
         schema = yaml.safe_load((folder / "schema.yaml").read_text())
@@ -32,8 +34,18 @@ def later(tables: Path, tmp_path: Path) -> Callable[..., Path]:
         for stem, path in files.items():
             path.write_text("".join(f"{json.dumps(row)}\n" for row in rows[stem]))
         (folder / "schema.yaml").write_text(yaml.safe_dump(schema))
-        prepare(folder, tmp_path / name)
-        return tmp_path / name
+        prepare(folder, folder.parent / "prepared")
+        return folder.parent / "prepared"
+
+    return make
+
+
+@pytest.fixture
+def later(changed: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """Prepares the tables anew, after each of some changes."""
+
+    def make(*changes: Change, name: str = "later") -> Path:
+        return Path(shutil.copytree(changed(*changes), tmp_path / name))
 
     return make
 

@@ -1,4 +1,4 @@
-"""docs/extending.md: its file, taken from training to a served list, each step in a process of its own."""
+"""docs/extending.md: its file, taken from training to a served list, in steps that know nothing of each other."""
 
 import json
 import os
@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import torch
 
+import command_line
 from adi.errors import AdiError, ArgumentError
+from adi.exporting.export import export
 from adi.models.catalog import model_of
 from adi.models.source import source_of
 from adi.runs.info import ModelSource, read_info
@@ -28,18 +30,13 @@ NAMES = ("GATED", "DNN_BPR", "DNN_MAX")
 MADE = """
 import sys, adi, my_models
 for name in sys.argv[2:]:
-    adi.train(sys.argv[1], getattr(my_models, name), f"runs/{name}", settings=%r)
+    adi.train(sys.argv[1], getattr(my_models, name, name), f"runs/{name}", settings=%r)
 """
 EVALUATED = """
 import sys, adi, my_models
 for name in sys.argv[1:]:
     metrics = adi.evaluate(f"runs/{name}", model=getattr(my_models, name), metrics=[my_models.FIRST_ROW])
     assert 0 <= metrics.mean["first-row@10"] <= metrics.mean["recall@10"], metrics
-"""
-EXPORTED = """
-import sys, adi, my_models
-for name in sys.argv[1:]:
-    adi.export(f"runs/{name}", f"bundles/{name}", model=getattr(my_models, name))
 """
 
 
@@ -52,15 +49,19 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
+def forget_modules(folder: Path) -> None:
+    """As in a new process, nothing of the folder is imported."""
+    for name, module in [*sys.modules.items()]:
+        if str(folder) in str(getattr(module, "__file__", None)):
+            del sys.modules[name]
+
+
 @pytest.fixture(autouse=True)
 def _modules(folder, monkeypatch) -> Iterator[None]:
     """The folder is the current one; what a test imports from it is forgotten."""
     monkeypatch.chdir(folder)
-    before = set(sys.modules)
     yield
-    for name in set(sys.modules) - before:
-        if getattr(sys.modules[name], "__file__", None) and str(folder) in str(sys.modules[name].__file__):
-            del sys.modules[name]
+    forget_modules(folder)
 
 
 def run(*words: object, folder: Path) -> str:
@@ -71,8 +72,14 @@ def run(*words: object, folder: Path) -> str:
     return done.stdout
 
 
-def adi(*words: object, folder: Path) -> str:
-    return run(sys.executable, "-m", "adi.cli.main", *words, folder=folder)
+def adi(*words: object, folder: Path, in_a_process: bool = False) -> str:
+    """The standard output of a command, in this process, which has imported nothing of the folder, or in a new one."""
+    if in_a_process:
+        return run(sys.executable, "-m", "adi.cli.main", *words, folder=folder)
+    forget_modules(folder)
+    done = command_line.run(*words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def served(bundle: str, request: dict[str, object], *, folder: Path) -> list[str]:
@@ -91,16 +98,15 @@ def served(bundle: str, request: dict[str, object], *, folder: Path) -> list[str
 @pytest.mark.slow
 def test_each_part_goes_from_training_to_a_served_list(folder, prepared) -> None:
     python = sys.executable
-    run(python, "-c", MADE % SMALL, prepared, *NAMES, folder=folder)
+    run(python, "-c", MADE % SMALL, prepared, *NAMES, "dnn", folder=folder)
     run(python, "-c", EVALUATED, *NAMES, folder=folder)
-    options = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
-    adi("train", prepared, "--model", "dnn", "--out", "runs/dnn", *options, folder=folder)
     adi("evaluate", "runs/dnn", folder=folder)
     measure = ("--measure", "first-row@10", "--metric", "my_models:FIRST_ROW")
     compared = json.loads(adi("compare", "runs/dnn", "runs/GATED", *measure, "--json", folder=folder))
     assert compared["measure"] == "first-row@10"
-    run(python, "-c", EXPORTED, *NAMES, folder=folder)
+    forget_modules(folder)
     for name in NAMES:
+        export(f"runs/{name}", f"bundles/{name}", model=model_of(f"my_models:{name}"))
         answer = adi("retrieve", f"bundles/{name}", "--domain", "feed", "--user", "ana", "--json", folder=folder)
         expected = [item["item"] for item in json.loads(answer)["items"]]
         assert served(f"bundles/{name}", {"user": "ana", "domains": ["feed"]}, folder=folder) == expected
@@ -110,15 +116,17 @@ def test_each_part_goes_from_training_to_a_served_list(folder, prepared) -> None
 def test_the_command_line_takes_a_model_of_ones_own_through_every_step(folder, prepared) -> None:
     model = ("--model", "my_models:GATED")
     options = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
-    adi("train", prepared, *model, "--out", "cli/run", *options, folder=folder)
+    adi("train", prepared, *model, "--out", "cli/run", *options, folder=folder, in_a_process=True)
     tuned = adi("tune", prepared, *model, "--out", "cli/tuning", "--trials", 2, *options, folder=folder)
     assert "gated" in (folder / "cli/tuning/best.yaml").read_text()
     assert "best.yaml" in tuned
     adi("evaluate", "cli/run", *model, folder=folder)
     adi("report", "cli/run", "--out", "cli/report.html", folder=folder)
     adi("export", "cli/run", *model, "--out", "cli/bundle", folder=folder)
-    by_run = adi("retrieve", "cli/run", *model, "--domain", "search", "--user", "ana", "-k", 3, "--json", folder=folder)
-    by_bundle = adi("retrieve", "cli/bundle", "--domain", "search", "--user", "ana", "-k", 3, "--json", folder=folder)
+    request = ("--domain", "search", "--user", "ana", "-k", 3, "--json")
+    by_run = adi("retrieve", "cli/run", *model, *request, folder=folder, in_a_process=True)
+    by_bundle = adi("retrieve", "cli/bundle", *request, folder=folder)
+    assert not {"my_models"} & set(sys.modules)  # a bundle does not need it
     assert [item["item"] for item in json.loads(by_run)["items"]] == [
         item["item"] for item in json.loads(by_bundle)["items"]
     ]

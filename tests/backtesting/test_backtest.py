@@ -1,6 +1,7 @@
 """A walk forward over a log of a few lines, worked by hand; how it goes on, and what it refuses."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,19 @@ def test_an_interrupted_walk_goes_on(log: Path, walked: Backtest, tmp_path: Path
     assert not [stage for stage in more.stages if stage.startswith("preparing")]
 
 
+ALL = [*TRAINED, *FIRST, *SECOND]
+TREND = {"trend": {"half_lives": [5], "delay": 1}}
+POPULARITY: Mapping[str, Any] = {**WALK, "models": ["popularity"]}
+
+
+@pytest.fixture(scope="module")
+def done_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of tables with trends, and of a walk over them. Not to be written to."""
+    folder = tmp_path_factory.mktemp("before")
+    backtest(tables(folder / "tables", ALL, **TREND), folder / "out", **POPULARITY)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("schema", "walk", "words"),
     [
@@ -147,17 +161,14 @@ def test_an_interrupted_walk_goes_on(log: Path, walked: Backtest, tmp_path: Path
     ],
 )
 def test_another_walk_in_the_same_folder_is_refused(
-    tmp_path: Path, schema: dict[str, Any], walk: dict[str, Any], words: str | None
+    done_before: Path, tmp_path: Path, schema: dict[str, Any], walk: dict[str, Any], words: str | None
 ) -> None:
-    rows = [*TRAINED, *FIRST, *SECOND]
-    trend = {"trend": {"half_lives": [5], "delay": 1}}
-    first = {**WALK, "models": ["popularity"]}
-    backtest(tables(tmp_path / "tables", rows, **trend), tmp_path / "out", **first)
-    folder = tables(tmp_path / "tables", rows, **trend, **schema)
+    shutil.copytree(done_before / "out", tmp_path / "out")
+    folder = tables(tmp_path / "tables", ALL, **TREND, **schema)
     with pytest.raises(AdiError, match=rf"(?s)never mixed:.*{words or 'half_life None, now 5'}.*--redo"):
-        backtest(folder, tmp_path / "out", **first | walk)
+        backtest(folder, tmp_path / "out", **POPULARITY | walk)
     recorder = Recorder()
-    result = backtest(folder, tmp_path / "out", **first | walk, redo=True, observer=recorder)
+    result = backtest(folder, tmp_path / "out", **POPULARITY | walk, redo=True, observer=recorder)
     assert recorder.left == len(result.windows)
 
 

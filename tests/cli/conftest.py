@@ -1,35 +1,17 @@
 """The command line run in this process as `adi` runs it, and a whole small pipeline that went through it once."""
 
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import NamedTuple
 
 import pytest
 
-from adi.cli.main import main
+from command_line import run
 
 Adi = Callable[..., CompletedProcess[str]]
 
 TINY = [f"--set={setting}" for setting in ("batch_size=256", "embedding_dim=8", "networks=[8]", "dim=8", "uniform=20")]
-
-
-def run(*arguments: object) -> CompletedProcess[str]:
-    """`adi` with arguments: its exit code and what it wrote. What it raises beside that comes through."""
-    words = [str(argument) for argument in arguments]
-    out, err, given, code = StringIO(), StringIO(), sys.argv, 0
-    sys.argv = ["adi", *words]
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            main()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    finally:
-        sys.argv = given
-    return CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="session")

@@ -101,7 +101,8 @@ def test_a_bundle_needs_neither_run_nor_prepared_data(run: Path, tmp_path: Path)
     assert not (moved / "data" / "test").exists()
 
 
-def test_the_same_run_gives_the_same_version(run: Path, complete: Path, tmp_path: Path) -> None:
+def test_the_same_run_gives_the_same_version(run: Path, complete: Path, tmp_path: Path, traces) -> None:
+    traces.clear()
     assert export(run, tmp_path / "again").version == read_bundle_info(complete).version
 
 

@@ -26,6 +26,16 @@ def pairwise(options: Mapping[str, Sequence[Any]], *, allowed: Callable[[Row], b
     return rows
 
 
+def each_value(rows: Sequence[Row]) -> list[Row]:
+    """Some of the rows, in which every value of every option still occurs."""
+    missing = {pair for row in rows for pair in row.items()}
+    chosen: list[Row] = []
+    while missing:
+        chosen.append(max(rows, key=lambda row: len(missing & set(row.items()))))
+        missing -= set(chosen[-1].items())
+    return chosen
+
+
 def _pairs(options: Mapping[str, Sequence[Any]]) -> Iterator[tuple[tuple[str, Any], ...]]:
     for (first, values), (second, others) in combinations(options.items(), 2):
         yield from (((first, value), (second, other)) for value in values for other in others)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from test_contract import VARIANTS, batch, build
+from pairwise import each_value
+from test_contract import ROWS, TRAINED, VARIANTS, batch, build
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -27,6 +28,9 @@ _setup_privateuseone_for_python_backend("fake")  # a device with a name, and not
 DEVICE = torch.device("fake:0")
 COPIES = ("_to_copy", "copy_")
 SIZES = {0: (5, 4), 2: (1, 3)}
+
+EVERY_LINE = [*TRAINED, *(f"{name} {rows.index(row)}" for name, rows in ROWS.items() for row in each_value(rows))]
+"""Each model, and each value of its options: what waits or mixes devices is a line of code, which no pair adds to."""
 
 
 class FakeDevice(TorchDispatchMode):
@@ -81,7 +85,7 @@ def step_on(device: FakeDevice, name: str) -> torch.Tensor:
         return Step(model, TrainingSettings(), sampled_softmax)(given)
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", EVERY_LINE)
 def test_a_step_mixes_no_devices_and_waits_for_none(name: str) -> None:
     assert step_on(FakeDevice(), name).device == DEVICE
 

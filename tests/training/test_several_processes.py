@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def torchrun(count, script, *arguments, timeout=240):
     return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=timeout, check=False)
 
 
-def together(folder, trainings, *, count=2, timeout=120):
+def together(folder, trainings, *, count, timeout=120):
     """Do trainings in several processes; returns the error of each."""
     file = folder / "trainings.json"
     file.write_text(json.dumps({"trainings": trainings, "timeout": timeout}), encoding="utf-8")
@@ -68,39 +69,67 @@ def scores_of(run):
         yield scores - scores.mean(dim=1, keepdim=True)
 
 
+CASES = [  # model, options, settings
+    ("adi-se", {"sharding": "row_wise"}, {}),
+    ("adi-paper", {"sharding": "table_wise"}, {"average": 0.9}),
+    ("mind", {}, {"keep": "domain"}),
+    ("lightgcn", {}, {"networks": ()}),
+    ("dnn-single", {}, {"refit": True}),
+    ("adi-va", {}, {"self_training": True, "self_training_start": 0.2, "self_training_share": 0.1}),
+    ("dnn", {}, {"batch_size": 64}),  # of the log with trends and audiences
+]
+EVALUATED = ("o0", "o5", "o6")
+FAULTS = ("other seed", "no data", "full disk")
+
+
+class Done(NamedTuple):
+    """What three processes did: the cases (s0, s1, ...), beside which one process did them (o0, o1, ...); evaluations
+    of copies of some of the latter; and trainings with faults. Each has its error, if any."""
+
+    folder: Path
+    cases: list[str | None]
+    evaluations: list[str | None]
+    faults: list[str | None]
+
+
+@pytest.fixture(scope="module")
+def done(prepared, trending_audience, tmp_path_factory) -> Done:
+    """All by the same processes, since starting them takes as long as the trainings."""
+    folder = tmp_path_factory.mktemp("several")
+    trainings = []
+    for number, (model, options, settings) in enumerate(CASES):
+        given, data = SETTINGS | settings, trending_audience.folder if model == "dnn" else prepared
+        case = {"prepared": str(data), "model": model, "out": str(folder / f"s{number}"), "settings": given}
+        trainings.append(case | options)
+        train(data, model, folder / f"o{number}", settings=given, progress=False)
+    for name in EVALUATED:
+        shutil.copytree(folder / name, folder / f"{name}-together")
+        evaluate_run(folder / name, progress=False)
+    evaluations = [{"evaluate": str(folder / f"{name}-together")} for name in EVALUATED]
+    plain = {"prepared": str(prepared), "model": "dnn", "settings": SETTINGS}
+    faulty = [plain | {"out": str(folder / fault), "faults": {"1": fault}} for fault in FAULTS]
+    errors = together(folder, [*trainings, *evaluations, *faulty], count=3)
+    first = len(CASES) + len(EVALUATED)
+    return Done(folder, errors[: len(CASES)], errors[len(CASES) : first], errors[first:])
+
+
 @pytest.mark.slow
-def test_several_processes_train_what_one_does(prepared, trending_audience, tmp_path) -> None:
+def test_several_processes_train_what_one_does(done) -> None:
     """Also domains of which a process has no sample, one of a single item, and a last batch smaller than the number of
     processes; statistics by domain, self-training, neighbours, interests, trends with audiences, and a refit."""
-    cases = [
-        ("adi-se", prepared, {"sharding": "row_wise"}, {}),
-        ("adi-paper", prepared, {"sharding": "table_wise"}, {"average": 0.9}),
-        ("mind", prepared, {}, {"keep": "domain"}),
-        ("lightgcn", prepared, {}, {"networks": ()}),
-        ("dnn-single", prepared, {}, {"refit": True}),
-        ("adi-va", prepared, {}, {"self_training": True, "self_training_start": 0.2, "self_training_share": 0.1}),
-        ("dnn", trending_audience.folder, {}, {"batch_size": 64}),
-    ]
-    trainings = []
-    for number, (model, data, options, settings) in enumerate(cases):
-        given = SETTINGS | settings
-        trainings.append(
-            {"prepared": str(data), "model": model, "out": str(tmp_path / f"s{number}"), "settings": given}
-        )
-        trainings[-1] |= options
-        train(data, model, tmp_path / f"o{number}", settings=given, progress=False)
-    evaluated = {name: tmp_path / name for name in ("o0", "o5", "o6")}
-    for name, run in evaluated.items():
-        shutil.copytree(run, tmp_path / f"{name}-together")
-        evaluate_run(run, progress=False)
-    evaluations = [{"evaluate": f"{run}-together"} for run in evaluated.values()]
-    assert together(tmp_path, [*trainings, *evaluations], count=3) == [None] * (len(cases) + len(evaluated))
-    for number in range(len(cases)):
-        assert_same_run(tmp_path / f"o{number}", tmp_path / f"s{number}")
-    for name, run in evaluated.items():
-        assert (run / "metrics.json").read_bytes() == (tmp_path / f"{name}-together" / "metrics.json").read_bytes()
-        assert (run / "ranks.parquet").read_bytes() == (tmp_path / f"{name}-together" / "ranks.parquet").read_bytes()
-    weights = [json.loads((tmp_path / name / "interest.json").read_text()) for name in ("o5", "o5-together")]
+    assert done.cases == [None] * len(CASES)
+    for number in range(len(CASES)):
+        assert_same_run(done.folder / f"o{number}", done.folder / f"s{number}")
+
+
+@pytest.mark.slow
+def test_several_processes_evaluate_as_one_does(done) -> None:
+    assert done.evaluations == [None] * len(EVALUATED)
+    for name in EVALUATED:
+        one, several = done.folder / name, done.folder / f"{name}-together"
+        for file in ("metrics.json", "ranks.parquet"):
+            assert (one / file).read_bytes() == (several / file).read_bytes()
+    weights = [json.loads((done.folder / name / "interest.json").read_text()) for name in ("o5", "o5-together")]
     assert numbers_in(weights[0]) == pytest.approx(numbers_in(weights[1]), abs=1e-6)
 
 
@@ -113,18 +142,15 @@ def numbers_in(content):
 
 
 @pytest.mark.slow
-def test_processes_stop_with_one_message(prepared, tmp_path) -> None:
+def test_processes_stop_with_one_message(done) -> None:
     """One process has another seed, no data or a full disk; files written before stay whole."""
-    given = {"prepared": str(prepared), "model": "dnn", "settings": SETTINGS}
-    faults = ["other seed", "no data", "full disk"]
-    trainings = [given | {"out": str(tmp_path / fault), "faults": {"1": fault}} for fault in faults]
-    errors = together(tmp_path, trainings)
+    errors = done.faults
     assert errors[0].startswith("process 1 has another seed than process 0: 7, not 0. Start all with the same")
     assert errors[1].startswith("process 1: ")
     assert "-missing" in errors[1]
     assert "cannot be written (process 1: No space left on device). Free some space" in errors[2]
-    assert not (tmp_path / "other seed").exists()
-    assert sorted(path.name for path in (tmp_path / "full disk").iterdir()) == ["coding", "run.json", "tensorboard"]
+    assert not (done.folder / "other seed").exists()
+    assert sorted(path.name for path in (done.folder / "full disk").iterdir()) == ["coding", "run.json", "tensorboard"]
 
 
 @pytest.mark.slow
