@@ -26,6 +26,7 @@ from typing import Protocol
 
 import duckdb
 
+from adi.engines.stores import files_in_store, is_remote, register_store
 from adi.errors import AdiError, suggestion
 
 FILE, ROW = "filename", "file_row_number"
@@ -69,8 +70,11 @@ class TableFiles:
     def at(cls, path: str, folder: Path) -> "TableFiles":
         """The files that `path` means, sorted: a file, a glob (`**` too) or a folder of parts, relative to `folder`.
 
-        In a folder, what starts with `_` or `.` is a writer's mark and not a part. Raises `AdiError` without a file.
+        In a folder, what starts with `_` or `.` is a writer's mark and not a part. A path such as ``s3://bucket/log`` is
+        in an object store (`adi.engines.stores`). Raises `AdiError` without a file.
         """
+        if is_remote(path):
+            return cls(files_in_store(path))
         pattern = folder / path
         matches = [pattern] if pattern.exists() else [Path(match) for match in glob(str(pattern), recursive=True)]
         parts = sorted({file for match in matches for file in (_parts_in(match) if match.is_dir() else [match])})
@@ -134,6 +138,9 @@ class TableFiles:
     @contextmanager
     def reading(self, connection: Connection, text: Collection[str] = ()) -> Iterator[None]:
         """Name the file at fault. It is found by reading each in turn: slow, but only when all is lost anyway."""
+        for file in self.files:
+            if is_remote(file):
+                register_store(connection, file)
         try:
             yield
         except duckdb.OutOfMemoryException:
@@ -254,9 +261,9 @@ def _parts_in(folder: Path) -> list[Path]:
 
 def _first_line(file: Path) -> str:
     """The first line that is not blank, decoded as far as it can be; empty if there is none."""
-    opened = gzip.open if file.suffix == ".gz" else open
     try:
-        with opened(file, "rb") as lines:
+        with file.open("rb") as content:
+            lines = gzip.open(content) if file.suffix == ".gz" else content
             return next((line.decode("utf-8", "replace") for line in lines if line.strip()), "")
     except (OSError, EOFError) as error:
         raise AdiError(f"{file}: cannot be read: {error}") from error

@@ -33,7 +33,8 @@ def parts_of(table: TableFiles) -> list[FilePart]:
         if table.kind != "parquet":
             parts.append(FilePart(number))
             continue
-        metadata = pq.ParquetFile(file).metadata
+        with file.open("rb") as content:
+            metadata = pq.ParquetFile(content).metadata
         begin = end = 0
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
