@@ -37,8 +37,9 @@ def prepare(
         bool, typer.Option("--alone", help="Measure adi prepare alone, without pandas and DuckDB.")
     ] = False,
     spark: Annotated[
-        str, typer.Option(help="Cores of a local Spark to measure, too; several as in 1,2.", show_default="no Spark")
-    ] = "",
+        str | None,
+        typer.Option(help="Cores of a local Spark to measure, too; several as in 1,2.", show_default="no Spark"),
+    ] = None,
     memory: Annotated[str, typer.Option(help="Memory of the engine, in adi prepare and in DuckDB alone.")] = "2GB",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Cores that each process may use.", show_default="all")

@@ -17,6 +17,7 @@ from adi.data.last_clicks import Click, nobody_clicked
 from adi.data.live_audiences import LiveAudiences
 from adi.data.live_clicks import LiveClicks
 from adi.data.manifest import CoClickInfo, TrendInfo
+from adi.engines.duckdb_engine import DuckDBEngine
 from adi.preparation.trends import write_trends
 
 HALF_LIVES, CO_HALF_LIVES, DELAY, LAST, WINDOW = (3.0, 20.0), (5.0, 40.0), 2.0, 3, 6
@@ -49,7 +50,7 @@ def log_of(tmp_path_factory):
         folder = tmp_path_factory.mktemp("logs") / "trends"
         name = f"rows{next(numbers)}"
         connection.con.register(name, pa.Table.from_pylist(rows))
-        write_trends(connection, connection.table(name), INFO, NUM_ITEMS, NUM_DOMAINS, folder)
+        write_trends(DuckDBEngine(connection), connection.table(name), INFO, NUM_ITEMS, NUM_DOMAINS, folder)
         log = ClickLog(folder, INFO, NUM_ITEMS, NUM_DOMAINS, has_test=True, until=until)
         log.folder = folder
         return log

@@ -60,10 +60,10 @@ def test_a_fault_names_the_file_in_the_store(workspace, log):
     ("address", "reason"),
     [
         ("memory://nowhere/*.parquet", "no file matches"),
-        ("nostore://bucket/log", "cannot be read (Protocol not known: nostore"),
-        ("adl://bucket/log", "cannot be read (Install adlfs"),
+        ("nostore://bucket/log", r"cannot be read \(Protocol not known: nostore"),
+        ("gs://bucket/log", r"cannot be read \(.*gcsfs"),
     ],
 )
 def test_an_address_that_cannot_be_read(address, reason, tmp_path):
-    with pytest.raises(AdiError, match=re.escape(f"{address}: {reason}")):
+    with pytest.raises(AdiError, match=f"{re.escape(address)}: {reason}"):
         TableFiles.at(address, tmp_path)

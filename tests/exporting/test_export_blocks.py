@@ -1,5 +1,6 @@
 """An export in small blocks of items: the same bundle, and no step that has all items at once."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -143,6 +144,7 @@ class SimulatedItems:
 def test_memory_does_not_grow_with_the_vectors(tmp_path: Path) -> None:
     """Items are encoded, ranked for an index and compared in less memory than half of their vectors."""
     scorer, queries = SimulatedItems(400_000), torch.rand(40, DIM)
+    gc.collect()  # of earlier tests
     with AnonymousPeak() as memory:
         before = memory.peak
         with item_vectors.stored_item_vectors(cast("VectorScorer", scorer), 0, tmp_path) as stored:

@@ -63,6 +63,13 @@ class TestExactness:
 
 
 class TestTies:
+    def test_allowed_items_are_found_where_centroids_tie(self, tmp_path_factory):
+        vectors = np.asarray([[1, 0], [1, 0], [1, 0], [0, 0], [1, 0], [1, 0], [0, 0], [0, 0]])
+        index = index_of(tmp_path_factory, "ivf", vectors)
+        assert (index.card.nlist, index.card.nprobe) == (2, 1)
+        _, positions = index.search(np.zeros((1, 2), np.float32), 1, allowed=AllowedItems(np.asarray([0, 1]), 8))
+        assert positions.tolist() == [[0]]
+
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("k", [1, 7, 200, 700])
     def test_lower_positions_come_first(self, tmp_path_factory, kind, k):

@@ -10,8 +10,8 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 from adi.data.arrays import ROWS_PER_BATCH, Array, arrow_numbers, write_columns
+from adi.engines.blocks import arrays_of, tables_of
 from adi.engines.engine import Cells, Encode
-from adi.engines.groups import arrays_of, tables_of
 from adi.engines.memory import TableInMemory
 from adi.engines.parquet import write_parquet
 from adi.engines.tables import FILE, ROW, Connection, RawTable, literal, quoted

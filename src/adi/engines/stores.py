@@ -15,8 +15,8 @@ def is_remote(path: str | Path) -> bool:
 def files_in_store(address: str) -> list[Path]:
     """The files that an address means, sorted: a file, a glob or a folder of parts, as objects with a path's methods.
 
-    In a folder, what starts with `_` or `.` is left out. Raises `AdiError` without a file, and for a store that cannot be
-    read or whose package is not installed.
+    In a folder, what starts with `_` or `.` is left out. Raises `AdiError` without a file, and for a store that cannot
+    be read or whose package is not installed.
     """
     import fsspec
     from upath import UPath
@@ -28,7 +28,8 @@ def files_in_store(address: str) -> list[Path]:
         else:
             files = store.glob(root)
     except (ImportError, ValueError, OSError) as error:
-        raise AdiError(f"{address}: cannot be read ({' '.join(str(error).split()) or type(error).__name__}).") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise AdiError(f"{address}: cannot be read ({reason}).") from error
     if not files:
         raise AdiError(f"{address}: no file matches.")
     return [UPath(store.unstrip_protocol(file)) for file in sorted(files)]

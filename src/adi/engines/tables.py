@@ -70,8 +70,8 @@ class TableFiles:
     def at(cls, path: str, folder: Path) -> "TableFiles":
         """The files that `path` means, sorted: a file, a glob (`**` too) or a folder of parts, relative to `folder`.
 
-        In a folder, what starts with `_` or `.` is a writer's mark and not a part. A path such as ``s3://bucket/log`` is
-        in an object store (`adi.engines.stores`). Raises `AdiError` without a file.
+        In a folder, what starts with `_` or `.` is a writer's mark and not a part. A path such as ``s3://bucket/log``
+        is in an object store (`adi.engines.stores`). Raises `AdiError` without a file.
         """
         if is_remote(path):
             return cls(files_in_store(path))
@@ -263,7 +263,7 @@ def _first_line(file: Path) -> str:
     """The first line that is not blank, decoded as far as it can be; empty if there is none."""
     try:
         with file.open("rb") as content:
-            lines = gzip.open(content) if file.suffix == ".gz" else content
+            lines = gzip.GzipFile(fileobj=content) if file.suffix == ".gz" else content
             return next((line.decode("utf-8", "replace") for line in lines if line.strip()), "")
     except (OSError, EOFError) as error:
         raise AdiError(f"{file}: cannot be read: {error}") from error

@@ -148,7 +148,10 @@ class InvertedFile:
         scan = len(queries) * nprobe / self.index.nlist * (SKIP * allowed.num_items + SCAN * len(allowed))
         if len(allowed) * (COPY + SCORE * len(queries)) < scan:
             return self.top_among(queries, k, allowed.positions)
-        return self.probe(queries, k, nprobe, allowed)
+        scores, positions = self.probe(queries, k, nprobe, allowed)
+        if (positions[:, : len(allowed)] < 0).any():  # where centroids tie, other lists were read than were counted
+            return self.top_among(queries, k, allowed.positions)
+        return scores, positions
 
     def probe(self, queries: Array, k: int, nprobe: int, allowed: AllowedItems | None = None) -> tuple[Array, Array]:
         """Return the top k of the `nprobe` lists that come first for each query."""

@@ -54,4 +54,5 @@ def span_of(source: SchemaSource, working: Path, *, memory: str = "2GB") -> Span
         tables: list[RawTable] = [log.table, *(table.table for table in inputs.tables.values())]
         if isinstance(schema.corpus, Corpus):
             tables.append(TableFiles.at(schema.corpus.path, source.folder))
-        return Span(first, last, log.time, tuple(Path(file) if isinstance(file, str) else file for table in tables for file in table.files))
+        files = [Path(file) if isinstance(file, str) else file for table in tables for file in table.files]
+        return Span(first, last, log.time, tuple(files))

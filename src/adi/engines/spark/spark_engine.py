@@ -20,8 +20,8 @@ from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import StructType
 
 from adi.data.arrays import ROWS_PER_BATCH, Array
+from adi.engines.blocks import arrays_of, batches_of, tables_of
 from adi.engines.engine import Cells, Encode
-from adi.engines.groups import arrays_of, batches_of, tables_of
 from adi.engines.parquet import write_parquet
 from adi.engines.spark.faults import faults
 from adi.engines.spark.reading import ReadBatches, ReadFiles, parts_of, selected_sql

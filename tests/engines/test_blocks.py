@@ -4,7 +4,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adi.engines.groups import tables_of
+from adi.engines.blocks import tables_of
 
 
 @given(users=st.lists(st.integers(0, 5), max_size=20).map(sorted), size=st.integers(1, 7))
