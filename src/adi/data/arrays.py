@@ -18,49 +18,55 @@ ROWS_PER_BATCH = 1 << 18
 
 
 class ArrayWriter:
-    """Appends blocks to a ``.npy`` file of known length, without holding it in memory.
+    """Appends blocks to a ``.npy`` file, without holding it in memory.
 
-    The array has one dimension (length,), or with a `width` two (length, width). A context manager; it raises
-    ValueError at its end if fewer or more values or rows were written than `length`.
+    The array has one dimension (length,), or with a `width` two (length, width). A context manager; with a `length`
+    that is known before, it raises ValueError at its end if fewer or more values or rows were written.
     """
 
-    def __init__(self, path: Path, length: int, dtype: npt.DTypeLike, *, width: int | None = None) -> None:
+    def __init__(self, path: Path, length: int | None, dtype: npt.DTypeLike, *, width: int | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.dtype = np.dtype(dtype)
-        self._missing = length
+        self.dtype, self._length, self._width, self._written = np.dtype(dtype), length, width, 0
         self._file = path.open("wb")
-        shape = (length,) if width is None else (length, width)
-        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self._file, header)
+        self._write_header(length or 0)
 
     def append(self, block: Array) -> None:
-        self._missing -= len(block)
+        self._written += len(block)
         self._file.write(np.ascontiguousarray(block, dtype=self.dtype).data)
+
+    def _write_header(self, length: int) -> None:
+        """Write the header, which numpy makes equally long for every length."""
+        shape = (length,) if self._width is None else (length, self._width)
+        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        self._file.close()
-        if failure is None and self._missing:
-            raise ValueError(f"{self._file.name}: {self._missing} values are missing")
+        with self._file:
+            if failure is None and self._length is None:
+                self._file.seek(0)
+                self._write_header(self._written)
+        if failure is None and self._length not in (None, self._written):
+            raise ValueError(f"{self._file.name}: {self._length - self._written} values are missing")
 
 
 def write_columns(
     batches: Iterable[pa.RecordBatch],
     folder: Path,
-    length: int,
     dtypes: Mapping[str, npt.DTypeLike],
     encoders: Mapping[str, Callable[[pa.Array], Array]] | None = None,
     advance: Callable[[int], None] | None = None,
-) -> None:
-    """Write each column of `dtypes` to ``<folder>/<column>.npy``, with `length` values each.
+) -> int:
+    """Write each column of `dtypes` to ``<folder>/<column>.npy``; returns the number of rows.
 
     `encoders` map columns of values to codes; `advance` is called with the number of rows of each batch.
     """
+    length = 0
     with ExitStack() as stack:
         writers = {
-            name: stack.enter_context(ArrayWriter(folder / f"{name}.npy", length, dtype))
+            name: stack.enter_context(ArrayWriter(folder / f"{name}.npy", None, dtype))
             for name, dtype in dtypes.items()
         }
         for batch in batches:
@@ -68,8 +74,10 @@ def write_columns(
                 column = batch.column(name)
                 encode = encoders.get(name) if encoders else None
                 writer.append(encode(column) if encode else column.to_numpy(zero_copy_only=False))
+            length += len(batch)
             if advance is not None:
                 advance(len(batch))
+    return length
 
 
 def read_array(path: Path) -> Array:

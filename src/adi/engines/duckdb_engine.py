@@ -87,9 +87,9 @@ class DuckDBEngine:
         numbers: Array = values.value.to_pyarrow().to_numpy()
         return np.partition(numbers, ranks)[ranks]
 
-    def write_parquet(self, table: ibis.Table, path: Path, names: Sequence[str], *, order_by: Sequence[str]) -> None:
+    def write_parquet(self, table: ibis.Table, path: Path, names: Sequence[str], *, order_by: Sequence[str]) -> int:
         batches = table.order_by(*order_by).to_pyarrow_batches(chunk_size=ROWS_PER_BATCH)
-        write_parquet(batches, batches.schema, path, names)
+        return write_parquet(batches, batches.schema, path, names)
 
     def write_columns(
         self,
@@ -101,10 +101,8 @@ class DuckDBEngine:
         encoders: Mapping[str, Encode] | None = None,
         advance: Callable[[int], None] | None = None,
     ) -> int:
-        length = int(rows.count().to_pyarrow().as_py())
         ordered = rows.order_by(*order_by) if order_by else rows
-        write_columns(self.batches(ordered.select(*dtypes)), folder, length, dtypes, encoders, advance)
-        return length
+        return write_columns(self.batches(ordered.select(*dtypes)), folder, dtypes, encoders, advance)
 
     def write_cells(
         self, rows: ibis.Table, shape: tuple[int, ...], arrays: Sequence[Cells], positions: Sequence[str]

@@ -100,8 +100,8 @@ class Engine(Protocol):
     def values_at(self, values: ibis.Table, ranks: Array) -> Array:
         """The values at some positions of the column `value` in ascending order, without NULL: (n,) of ranks (n,)."""
 
-    def write_parquet(self, table: ibis.Table, path: Path, names: Sequence[str], *, order_by: Sequence[str]) -> None:
-        """Stream a table through this process to a Parquet file, as `batches` does.
+    def write_parquet(self, table: ibis.Table, path: Path, names: Sequence[str], *, order_by: Sequence[str]) -> int:
+        """Stream a table through this process to a Parquet file, as `batches` does; returns the number of rows.
 
         Its first columns are those of `order_by`, which are left out; `names` are those of the others in the file.
         """

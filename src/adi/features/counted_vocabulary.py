@@ -60,7 +60,6 @@ def count_values(engine: Engine, name: str, values: ibis.Table, min_count: int, 
     table = engine.number(f"vocabulary_{name}", ordered, ["descending", "value"], "position")
     table = table.select("value", "count", code=(_.position + FIRST_VALUE_ROW).cast("int32"))
     columns = ["value", "count", "code"]
-    engine.write_parquet(
-        table.mutate(position=_.code).select("position", *columns), path, columns, order_by=["position"]
-    )
-    return CountedVocabulary(table, path, int(table.count().to_pyarrow().as_py()))
+    ordered_by_code = table.mutate(position=_.code).select("position", *columns)
+    size = engine.write_parquet(ordered_by_code, path, columns, order_by=["position"])
+    return CountedVocabulary(table, path, size)

@@ -193,9 +193,9 @@ class SparkEngine:
         ascending: Array = at_ranks.sort_by("position")["value"].to_numpy()
         return ascending[np.searchsorted(np.sort(ranks), ranks)]
 
-    def write_parquet(self, table: ibis.Table, path: Path, names: Sequence[str], *, order_by: Sequence[str]) -> None:
+    def write_parquet(self, table: ibis.Table, path: Path, names: Sequence[str], *, order_by: Sequence[str]) -> int:
         schema, batches = self._streamed(table, order_by)
-        write_parquet(batches, schema, path, names)
+        return write_parquet(batches, schema, path, names)
 
     def write_columns(
         self,
