@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import ibis
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from ibis import _
 
 from adi.data.arrays import Array, arrow_numbers
@@ -147,5 +145,4 @@ def chosen(numbers: Array, share: float, salt: str = "") -> Array:
     """Whether each of the numbers (n,) belongs to a pseudo-random `share`, the same on every machine."""
     if share == 0:
         return np.zeros(len(numbers), dtype=bool)
-    texts = pc.binary_join_element_wise(arrow_numbers(numbers).cast(pa.string()), salt, "")
-    return md5_lower(texts).astype(np.float64) < share * 2.0**64
+    return md5_lower(arrow_numbers(numbers), salt).astype(np.float64) < share * 2.0**64
