@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "batch": DATA,
     "filters": {"errors", "filters"},
     "data": STORED,
-    "engines": STORED | {"engines"},
+    "engines": STORED | {"machine", "engines"},
     "features": DATA | {"engines"},
     "preparation": TABLES,
     "guessing": TABLES | {"guessing"},

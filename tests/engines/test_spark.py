@@ -222,7 +222,10 @@ def test_frames_and_tables_of_the_catalogue(spark, tmp_path):
     schema.write_text(json.dumps(PLAIN | changes | of_catalogue), encoding="utf-8")
     log = log.set_column(6, "stars", log["stars"].cast(pa.int32()))  # Spark has no unsigned numbers
     frame = spark.createDataFrame(log).coalesce(1)  # else its rows have the order of its parts
+    spark.createDataFrame(users).createTempView("rows")
     prepare(schema, tmp_path / "spark", tables={"interactions": frame}, engine="spark", progress=False)
+    assert spark.table("rows").count() == 3
+    assert [view["viewName"] for view in spark.sql("SHOW VIEWS LIKE 'adi_*'").collect()] == []
     for name in ("manifest.json", "schema.yaml", "set_aside.parquet"):  # these name the tables
         (tmp_path / "duckdb" / name).unlink()
         (tmp_path / "spark" / name).unlink()

@@ -13,7 +13,7 @@ DUCKDB = "duckdb"
 
 @contextmanager
 def opened_engine(name: str, folder: Path, memory: str) -> Iterator[Engine]:
-    """The engine of a name, whose temporary files are below `folder`; `memory` bounds that of DuckDB.
+    """The engine of a name, whose temporary files are below `folder`; `memory` bounds that of DuckDB, or a local Spark.
 
     Raises `ArgumentError` for an unknown name, and where Spark or Java is not installed.
     """
@@ -24,5 +24,9 @@ def opened_engine(name: str, folder: Path, memory: str) -> Iterator[Engine]:
             from adi.engines.spark.session import spark_session
             from adi.engines.spark.spark_engine import SparkEngine
 
-            with spark_session(name) as session:
-                yield SparkEngine(session, database.con, folder / "working" / "spark")
+            with spark_session(name, memory) as session:
+                engine = SparkEngine(session, database.con, folder / "working" / "spark")
+                try:
+                    yield engine
+                finally:
+                    engine.close()

@@ -8,6 +8,7 @@ from shutil import which
 from typing import TYPE_CHECKING
 
 from adi.errors import AdiError, ArgumentError
+from adi.machine import available_cores
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -25,8 +26,10 @@ SETTINGS = {
 
 
 @contextmanager
-def spark_session(engine: str) -> Iterator["SparkSession"]:
+def spark_session(engine: str, memory: str) -> Iterator["SparkSession"]:
     """The session for ``spark`` or the address of a cluster; one that there is already is used, and stays.
+
+    A session on this machine that is started here has `memory`, such as ``2GB``, and four partitions for each core.
 
     Raises `ArgumentError` for another name, and `AdiError` where PySpark or Java is not installed.
     """
@@ -46,10 +49,15 @@ def spark_session(engine: str) -> Iterator["SparkSession"]:
             "Spark needs Java, version 17 or newer, and there is none: apt-get install openjdk-17-jre-headless"
         )
     builder = SparkSession.builder.appName("adi prepare")
+    if engine == SPARK and "MASTER" not in environ and "SPARK_ENV_LOADED" not in environ:
+        engine = "local[*]"
     if engine != SPARK:
         builder = builder.master(engine)
-    elif active is None and "MASTER" not in environ and "SPARK_ENV_LOADED" not in environ:
-        builder = builder.master("local[*]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.ui.showConsoleProgress", "false")
+    if engine.startswith("local"):
+        builder = builder.config("spark.ui.enabled", "false").config("spark.driver.host", "localhost")
+        builder = builder.config("spark.sql.shuffle.partitions", 4 * available_cores())
+        builder = builder.config("spark.driver.memory", re.sub(r"i?B$", "", memory.replace(" ", "")))
     try:
         session = active or builder.getOrCreate()
     except (PySparkException, RuntimeError) as error:

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import accumulate, count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import ibis
 import numpy as np
@@ -40,14 +41,26 @@ POSITION_BITS = 33
 
 
 class SparkEngine:
-    """An `adi.engines.engine.Engine` on a session of Spark; `reader` is DuckDB in this process."""
+    """An `adi.engines.engine.Engine` on a session of Spark; `reader` is DuckDB in this process.
+
+    What is kept is in `folder`, which all processes see. The session's other views and checkpoints stay as they are.
+    """
 
     def __init__(self, session: "SparkSession", reader: Connection, folder: Path) -> None:
         self.session, self.reader = session, reader
+        self._checkpoints = session.sparkContext.getCheckpointDir()
         session.sparkContext.setCheckpointDir(folder.resolve().as_uri())
         self.database = ibis.pyspark.connect(session)
         self.partitions = int(str(session.conf.get("spark.sql.shuffle.partitions")))
-        self._numbers = count()
+        self._views: set[str] = set()
+        self._prefix, self._numbers = f"adi_{uuid4().hex[:8]}_", count()
+
+    def close(self) -> None:
+        """Remove what the session has of a preparation."""
+        for view in self._views:
+            self.session.catalog.dropTempView(view)
+        if self._checkpoints is not None:
+            self.session.sparkContext.setCheckpointDir(self._checkpoints)
 
     def table_in_memory(self, name: str, data: object) -> RawTable:
         if isinstance(data, DataFrame):
@@ -86,7 +99,7 @@ class SparkEngine:
         return self._view(name, self._kept(self._frame(table)))
 
     def drop(self, name: str) -> None:
-        self.session.catalog.dropTempView(name)
+        self.session.catalog.dropTempView(self._prefix + name)
 
     def number(self, name: str, table: ibis.Table, order_by: Sequence[str], column: str) -> ibis.Table:
         return self._view(name, self._numbered(self._kept(self._sorted(self._frame(table), order_by)), column))
@@ -117,12 +130,14 @@ class SparkEngine:
             return frame.checkpoint()
 
     def _view(self, name: str, frame: DataFrame) -> ibis.Table:
-        frame.createOrReplaceTempView(name)
-        return self.database.table(name)
+        view = self._prefix + name
+        frame.createOrReplaceTempView(view)
+        self._views.add(view)
+        return self.database.table(view)
 
     def _frame(self, table: ibis.Table) -> DataFrame:
         """The frame of an expression."""
-        name = f"expression_{next(self._numbers)}"
+        name = f"{self._prefix}expression_{next(self._numbers)}"
         self.database.create_view(name, table)
         frame = self.session.table(name)
         self.session.catalog.dropTempView(name)
