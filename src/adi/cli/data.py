@@ -119,8 +119,7 @@ def prepare(
         str, typer.Option(help="duckdb, or spark; or a Spark master, such as spark://host:7077 or local[4].")
     ] = "duckdb",
     memory: Annotated[
-        str,
-        typer.Option(help="Memory of DuckDB, and of a Spark on this machine; what does not fit is spilled to disk."),
+        str, typer.Option(help="Memory of DuckDB, or of a Spark on this machine; what does not fit goes to disk.")
     ] = "2GB",
 ) -> None:
     """Prepare the tables of a schema for training: arrays on disk, each domain's corpus, what was set aside and why.

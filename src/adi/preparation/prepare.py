@@ -84,7 +84,8 @@ def prepare(
             A table is a `pyarrow.Table` or any DataFrame with the method ``__arrow_c_stream__`` (pandas, polars).
         engine: ``duckdb``, on this machine; or ``spark``, or the address of a Spark cluster such as
             ``spark://host:7077``, whose processes all see `out` and the tables.
-        memory: a bound for the memory of DuckDB, and of a Spark on this machine, such as ``2GB``. What does not fit goes to disk beside `out`.
+        memory: a bound for the memory of DuckDB, and of a Spark on this machine, such as ``2GB``. What does not fit
+            goes to disk beside `out`.
         progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
     Returns:
