@@ -3,9 +3,11 @@
 Each of them runs in a process of its own, whose start and imports are not measured.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
+from os import environ
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -120,6 +122,7 @@ def adi_on_spark(tables: str, out: str, memory: str, engine: str) -> Callable[[]
 
     from adi.preparation.prepare import prepare
 
+    environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.master(engine).config("spark.sql.shuffle.partitions", "8")
     builder.config("spark.ui.enabled", "false").config("spark.driver.memory", memory.replace("GB", "g")).getOrCreate()
     return lambda: prepare(Path(tables), Path(out), engine="spark", memory=memory, progress=False)

@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 
 from adi.engines.spark import reading
+from adi.engines.spark.faults import faults
 from adi.errors import AdiError, ArgumentError
 from adi.preparation.prepare import prepare
 
@@ -47,7 +49,9 @@ def spark(tmp_path_factory) -> Iterator[SparkSession]:
     builder = SparkSession.builder.master("local[2]").appName("tests")
     for name, value in settings.items():
         builder = builder.config(name, value)
-    session = builder.getOrCreate()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYSPARK_PYTHON", sys.executable)
+        session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     session.events = events
     yield session
@@ -264,6 +268,11 @@ class TestFaults:
     def test_a_catalogue_without_spark(self, tmp_path):
         with pytest.raises(AdiError, match=r"catalogue://clicks: DuckDB has no catalogue"):
             self.prepare(tmp_path, engine="duckdb", interactions=PLAIN["interactions"] | {"path": "catalogue://clicks"})
+
+    def test_a_cluster_without_adi(self):
+        lines = "Traceback (most recent call last):\nModuleNotFoundError: No module named 'adi'\n"
+        with pytest.raises(AdiError, match=r"Spark's Python has no package 'adi'.*PYSPARK_PYTHON"), faults():
+            raise PythonException(lines)
 
     def test_an_unknown_engine(self, tmp_path):
         with pytest.raises(ArgumentError, match=r"'spork' is no engine: duckdb, spark, or a Spark master"):

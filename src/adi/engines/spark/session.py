@@ -1,6 +1,7 @@
 """The Spark session of a preparation, and what is said where there can be none."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import environ
@@ -58,6 +59,7 @@ def spark_session(engine: str, memory: str) -> Iterator["SparkSession"]:
         builder = builder.config("spark.ui.enabled", "false").config("spark.driver.host", "localhost")
         builder = builder.config("spark.sql.shuffle.partitions", 4 * available_cores())
         builder = builder.config("spark.driver.memory", re.sub(r"i?B$", "", memory.replace(" ", "")))
+        environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else `python3`, which need not have adi
     try:
         session = active or builder.getOrCreate()
     except (PySparkException, RuntimeError) as error:
