@@ -172,6 +172,7 @@ def narrow_stages(events: Path) -> list[tuple[str, int]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_timed_log_with_trends(spark, tables, tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "ROWS_PER_TASK", 100)
     split = {"kind": "time", "at": 800, "validation": 0.2}
@@ -201,6 +202,7 @@ def written(folder: Path, schema: dict[str, object], **tables: pa.Table) -> Path
     return folder / "schema.yaml"
 
 
+@pytest.mark.slow
 def test_files_of_text_with_test_rows_and_candidates(spark, tmp_path):
     rng = np.random.default_rng(1)
     log, test = log_of(rng).select(["user", "item", "shop", "stars"]), log_of(rng, 60)
@@ -212,6 +214,7 @@ def test_files_of_text_with_test_rows_and_candidates(spark, tmp_path):
     require_same_files(tmp_path / "duckdb", tmp_path / "spark")
 
 
+@pytest.mark.slow
 def test_frames_and_tables_of_the_catalogue(spark, tmp_path):
     log = log_of(np.random.default_rng(2))
     users = pa.table({"user": ["9", "10", "b"], "city": ["x", "y", "x"]})
