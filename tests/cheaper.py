@@ -1,4 +1,4 @@
-"""What tests pay once instead of hundreds of times: traces of networks, waits for the disk, searches for garbage."""
+"""Costs that tests pay once, not hundreds of times: traces of networks, waits for the disk, garbage collection."""
 
 import gc
 import io
@@ -69,7 +69,7 @@ def traces() -> Iterator[dict[bytes, Any]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_waiting_for_the_disk() -> Iterator[None]:
-    """What a test writes need not survive a power cut. Tests of full disks replace this by a failure."""
+    """Skip fsync: files of tests need not survive a power cut. Tests of full disks replace this by a failure."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield

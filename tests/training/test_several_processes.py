@@ -83,7 +83,7 @@ FAULTS = ("other seed", "no data", "full disk")
 
 
 class Done(NamedTuple):
-    """What three processes did: the cases (s0, s1, ...), beside which one process did them (o0, o1, ...); evaluations
+    """Results of three processes: the cases (s0, s1, ...), beside which one process did them (o0, o1, ...); evaluations
     of copies of some of the latter; and trainings with faults. Each has its error, if any."""
 
     folder: Path

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import uvicorn
 from pydantic import ValidationError
 
 from adi.errors import ArgumentError
 from adi.router.app import RouterLimits, create_app
 from adi.router.table import load_table
+from adi.serving.listening import listening
 
 
 def route(
@@ -40,15 +40,6 @@ def route(
     if not path.is_file():
         raise ArgumentError("table", f"{path}: no such file. Write one that names the servers of each domain.")
     routes = load_table(path)
-    config = uvicorn.Config(
-        create_app(routes, limits),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=int(timeout) + 1,
-    )
-    socket = config.bind_socket()
-    socket.listen(config.backlog)  # before the address is reported: early requests wait and are not refused
+    server, socket = listening(create_app(routes, limits), host, port, timeout)
     report(f"Routing {', '.join(routes.domains)} on http://{host}:{socket.getsockname()[1]}. Ctrl-C ends it.")
-    uvicorn.Server(config).run(sockets=[socket])
+    server.run(sockets=[socket])

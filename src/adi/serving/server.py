@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import uvicorn
 from pydantic import ValidationError
 
 from adi.bundle.portion import Portion, parse_shard
@@ -14,6 +13,7 @@ from adi.serving.events import EventStore, SqliteEventStore
 from adi.serving.experiment import load_experiment
 from adi.serving.exposures import ExposureLog
 from adi.serving.limits import Limits
+from adi.serving.listening import listening
 from adi.serving.metrics import Metrics
 from adi.serving.mirror import SECONDS, Mirror
 from adi.serving.service import Service
@@ -76,20 +76,11 @@ def serve(
     if clicks is not None and all(live.feed is None for live in service.bundles.values()):
         raise ArgumentError("clicks", f"{bundle} has no trends, so clicks are not counted. Leave this out.")
     watcher = None if watch is None else _watcher(service, watch, report)
-    config = uvicorn.Config(
-        create_app(service, limits),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=int(timeout) + 1,
-    )
-    socket = config.bind_socket()
-    socket.listen(config.backlog)  # before the address is reported: early requests wait and are not refused
+    server, socket = listening(create_app(service, limits), host, port, timeout)
     report(f"Serving {bundle}, {_versions(service)}, on http://{host}:{socket.getsockname()[1]}. Ctrl-C ends it.")
     if watcher is not None:
         watcher.start()
-    uvicorn.Server(config).run(sockets=[socket])
+    server.run(sockets=[socket])
 
 
 def _limits(**values: object) -> Limits:

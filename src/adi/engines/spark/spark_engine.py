@@ -122,7 +122,7 @@ class SparkEngine:
         return self._view(name, self._kept(computed))
 
     def _kept(self, frame: DataFrame) -> DataFrame:
-        """What a frame gives, computed once and read from the shared folder from now on.
+        """Compute a frame once, and read it from the shared folder from now on.
 
         Partitions by range are drawn from samples, which may differ when a frame is computed anew.
         """

@@ -1,0 +1,24 @@
+"""An HTTP server that listens before its address is reported."""
+
+from socket import socket
+from typing import Any
+
+import uvicorn
+
+
+def listening(app: Any, host: str, port: int, timeout: float) -> tuple[uvicorn.Server, socket]:
+    """A server of an ASGI app, and its socket, which listens: early requests wait and are not refused.
+
+    On SIGTERM it takes `timeout` seconds, and one more, to end what it has begun.
+    """
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=int(timeout) + 1,
+    )
+    bound = config.bind_socket()
+    bound.listen(config.backlog)
+    return uvicorn.Server(config), bound
