@@ -38,13 +38,17 @@ class Domains(Strict):
 
 
 class Interactions(Strict):
-    """The log: one row for each interaction of a user with an item in a domain. A log in memory needs no `path`."""
+    """The log: one row for each interaction of a user with an item in a domain. A log in memory needs no `path`.
+
+    `duplicates` are rows that equal an earlier row in user, item, domain, time and context: ``keep`` or ``drop`` them.
+    """
 
     path: str | None = None
     user: str
     item: str
     time: str | None = None
     positive: str | None = None
+    duplicates: Literal["keep", "drop"] = "keep"
 
 
 class Table(Strict):
@@ -189,11 +193,13 @@ class Trend(HalfLives):
 class HeldOut(Strict):
     """Part of every split: the training rows that are held out for validation.
 
-    By users, `validation` is the share of users whose last training row in each domain is held out. By time, it is the
-    share of the training rows that are newest: all rows from one moment on, so that rows of equal time stay together.
+    By users, `validation` is the share of users whose last training row in each domain is held out; of a domain in
+    which these are fewer than `validation_least` rows, so many, or those of half of the users. By time, it is the share
+    of the training rows that are newest: all rows from one moment on, so that rows of equal time stay together.
     """
 
     validation: float = Field(0.1, ge=0.0, le=0.5)
+    validation_least: int = Field(1000, ge=0)
     validation_by: Literal["users", "time"] = "users"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adi.cli.options import ModelPath, Prepared, Processes
+from adi.cli.options import ExcludeSeen, ModelPath, Prepared, Processes
 from adi.cli.processes import in_processes, is_first
 from adi.cli.show import ERR, other_data, plain_table, progress_bar, say, say_json
 from adi.cli.stores import copy_to_store
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
-ExcludeSeen = Annotated[
-    bool | None,
-    typer.Option(
-        "--exclude-seen/--include-seen",
-        help="Leave out the items of the user's history.",
-        show_default="unless the data has repeats",
-    ),
-]
 Condition = Annotated[
     str | None,
     typer.Option("--filter", help="Condition on the items' attributes, such as \"category = 'toys' and bid > 1\"."),

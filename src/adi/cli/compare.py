@@ -118,12 +118,13 @@ def _say(comparison: "Comparison") -> None:
         f"Seeds: {seeds}."
     )
     for model in comparison.subjects:
-        *domains, mean = comparison.of(model)
+        *domains, mean, over_queries = comparison.of(model)
         table = _table(f"\n{model} against {comparison.baseline}", "domain")
         for difference in domains:
             table.add_row(*_cells(difference))
         table.add_section()
         table.add_row(*_cells(mean))
+        table.add_row(*_cells(over_queries))
         say(table)
         say(f"In words: {comparison.summary(model)}.")
         for by in dict.fromkeys(among.by for among in comparison.slices):
@@ -165,7 +166,8 @@ def _cells(difference: "Difference") -> list[str]:
     low, high = difference.low, difference.high
     interval = "–" if low is None or high is None else f"{low:+.3f} to {high:+.3f}"
     verdict = difference.verdict.removeprefix("makes ")  # so that the table fits on 80 columns
-    return [difference.domain or "mean", f"{difference.users:,}", *values, change, interval, verdict]
+    name = difference.domain or ("over queries" if difference.mean == "queries" else "mean")
+    return [name, f"{difference.users:,}", *values, change, interval, verdict]
 
 
 def _say_overlaps(common: "Overlaps") -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from adi.cli.show import ERR, counts_table, few_validation, left_out, long_half_lives, progress_bar, say
+from adi.cli.show import ERR, counts_table, few_validation, left_out, long_half_lives, progress_bar, repeats, say
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; it must be empty or not exist.")]
 
@@ -131,7 +131,7 @@ def prepare(
     with progress_bar() as bar:
         manifest = run(schema, out, engine=engine, memory=memory, progress=bar)
     say(counts_table(manifest))
-    for sentence in left_out(manifest, str(out)):
+    for sentence in (*left_out(manifest, str(out)), *repeats(manifest)):
         say(sentence)
     for warning in (few_validation(manifest), long_half_lives(manifest)):
         if warning:

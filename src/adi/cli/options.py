@@ -27,3 +27,11 @@ MetricPaths = Annotated[
     list[str] | None,
     typer.Option("--metric", help="A metric of your own, as package.module:NAME; repeatable.", show_default=False),
 ]
+ExcludeSeen = Annotated[
+    bool | None,
+    typer.Option(
+        "--exclude-seen/--include-seen",
+        help="Leave out the items of the user's history.",
+        show_default="unless the data has repeats",
+    ),
+]

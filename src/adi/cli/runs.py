@@ -6,9 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adi.cli.options import Device, MetricPaths, ModelPath, Prepared, Processes
+from adi.cli.options import Device, ExcludeSeen, MetricPaths, ModelPath, Prepared, Processes
 from adi.cli.processes import in_processes, is_first, told_to_resume
-from adi.cli.show import ERR, metrics_table, other_data, plain_table, progress_bar, say, say_json
+from adi.cli.show import (
+    ERR,
+    metrics_table,
+    other_data,
+    plain_table,
+    progress_bar,
+    say,
+    say_json,
+    seen_items,
+    small_domains,
+)
 
 if TYPE_CHECKING:
     from adi.runs.self_training import Audit
@@ -174,6 +184,15 @@ def evaluate(
     all_history: Annotated[
         bool, typer.Option("--all-history", help="Queries see later training rows of the user too.")
     ] = False,
+    exclude_seen: ExcludeSeen = None,
+    leave_out_small: Annotated[
+        bool,
+        typer.Option(
+            "--leave-out-small",
+            help="Leave domains with fewer than 100 test rows, or no more items than the shortest list, out of the "
+            "mean over the domains.",
+        ),
+    ] = False,
     metrics: MetricPaths = None,
     model: ModelPath = None,
     prepared: Prepared = None,
@@ -202,6 +221,8 @@ def evaluate(
             ks=lengths,
             against=against,
             causal=not all_history,
+            exclude_seen=exclude_seen,
+            leave_out_small=leave_out_small,
             metrics=own_metrics,
             model=model,
             prepared=prepared,
@@ -216,11 +237,14 @@ def evaluate(
     others = [metric.name for metric in (*METRICS.values(), *own_metrics) if metric is not RECALL]
     names += [f"{name}@{measured.ks[0]}" for name in others]
     title = f"{measured.model} on {measured.part}, against the {measured.against}, history: {measured.history}"
+    title += ", left out of the lists" if measured.exclude_seen else ""
     if measured.frozen is not None:
-        frozen = measured.model_copy(update={"domains": measured.frozen.domains, "mean": measured.frozen.mean})
+        frozen = measured.model_copy(update=dict(measured.frozen))
         say(metrics_table(frozen, names, f"{title}, frozen: nothing of the test is known"))
         title += ", live: known up to each row's moment"
     say(metrics_table(measured, names, title))
+    for line in (*small_domains(measured), *seen_items(measured)):
+        say(line)
     for line in other_data(measured.unknown, prepared, str(measured.model)):
         say(line)
     say(f"Wrote {run / 'metrics.json'} and ranks.parquet.")

@@ -79,7 +79,8 @@ def plain_table(title: str | None, *columns: str) -> Table:
 def counts_table(manifest: "Manifest") -> Table:
     """The numbers of rows, users and items in each domain of a prepared dataset."""
     table = plain_table(f"{manifest.rows.read:,} rows read, {manifest.rows.kept:,} kept", "domain")
-    columns = ("train", "validation", "test", "users", "items", "corpus")
+    columns = ["train", "validation", "test", "users", "items", "corpus"]
+    columns += [name for name in ("duplicates", "seen") if any(getattr(c, name) for c in manifest.by_domain.values())]
     for column in columns:
         table.add_column(column, justify="right")
     for domain, counts in manifest.by_domain.items():
@@ -97,6 +98,26 @@ def left_out(manifest: "Manifest", folder: str) -> list[str]:
             sentences.append(f"Set aside of table {name}: {_by_reason(rows.set_aside)}")
     for feature, values in manifest.ignored_values.items():
         sentences.append(f"Not a finite number, taken as missing: {values:,} values of feature {feature}")
+    return sentences
+
+
+def repeats(manifest: "Manifest") -> list[str]:
+    """Sentences on duplicates in the log, and on test rows whose item the user had before."""
+    counts = manifest.by_domain.values()
+    duplicates, seen = (sum(getattr(domain, name) or 0 for domain in counts) for name in ("duplicates", "seen"))
+    sentences = []
+    if duplicates:
+        same = "user, item and domain" if manifest.time is None else "user, item, domain and time"
+        sentences.append(
+            f"Duplicates: {duplicates:,} rows equal another in {same}. "
+            "Leave them out: duplicates: drop under interactions in the schema."
+        )
+    if seen and not manifest.repeats:
+        share = seen / sum(domain.test for domain in counts)
+        sentences.append(
+            f"Seen: {seen:,} test rows ({share:.1%}) are of an item that the user had before, which lists leave out. "
+            "If such an item may be retrieved again: repeats: true in the schema."
+        )
     return sentences
 
 
@@ -139,16 +160,41 @@ def _by_reason(rows: Mapping[str, int]) -> str:
 
 
 def metrics_table(metrics: "Metrics", names: Sequence[str], title: str) -> Table:
-    """The named measures of each domain and their mean."""
+    """The named measures of each domain and their means; an asterisk marks small domains."""
     table = plain_table(title, "domain")
     for name in ("queries", "corpus", *names):
         table.add_column(name, justify="right")
     for domain, measures in metrics.domains.items():
         values = [number(measures[name]) for name in names]
-        table.add_row(domain, f"{measures['queries']:,}", f"{measures['corpus']:,}", *values)
+        name = f"{domain} *" if domain in metrics.small else domain
+        table.add_row(name, f"{measures['queries']:,}", f"{measures['corpus']:,}", *values)
     table.add_section()
     table.add_row("mean", "", "", *(number(metrics.mean[name]) for name in names))
+    table.add_row("over queries", "", "", *(number(metrics.mean_over_queries[name]) for name in names))
     return table
+
+
+def small_domains(metrics: "Metrics") -> list[str]:
+    """A sentence on the domains whose measures say little; none where there are none."""
+    if not metrics.small:
+        return []
+    names, in_mean = ", ".join(metrics.small), "left out of" if metrics.left_out else "in"
+    return [f"* fewer than 100 test rows, or no more items than the shortest list: {names}; {in_mean} the mean."]
+
+
+def seen_items(metrics: "Metrics") -> list[str]:
+    """A sentence on the queries for an item of the user's history; none where there are none."""
+    groups = [group for groups in metrics.breakdown.get("item_in_history", {}).values() for group in groups]
+    total, again = (sum(group.queries for group in some) for some in (groups, [g for g in groups if g.group != "0"]))
+    if not again:
+        return []
+    k = metrics.ks[0]
+    new = [group for group in groups if group.group == "0"]
+    recall = sum((group.measures[f"recall@{k}"] or 0) * group.queries for group in new) / max(total - again, 1)
+    share = f"{again:,} of the {total:,} queries ask for an item of the user's history"
+    if metrics.exclude_seen:
+        return [f"{share}, which lists leave out: misses. Over the others, recall@{k} is {number(recall)}."]
+    return [f"{share}. Over the others, recall@{k} is {number(recall)}."]
 
 
 def other_data(unknown: Sequence["Unknown"], prepared: Path | None, model: str) -> list[str]:

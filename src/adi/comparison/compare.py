@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from adi.comparison.bootstrap import means, replicate_means
-from adi.comparison.difference import SliceMeans, difference, listed
+from adi.comparison.difference import Mean, SliceMeans, difference, listed
 from adi.comparison.result import Comparison
 from adi.comparison.totals import totals_by_user
 from adi.errors import AdiError, ArgumentError, suggestion
@@ -91,6 +91,7 @@ def compare_groups(
     check_comparable(groups)
     base = baseline_index(groups, baseline)
     subjects = _subjects(groups, base)
+    left_out = [groups[0].domains.index(name) for name in evaluation.left_out]
     totals, num_users = totals_by_user([run for group in groups for run in group.runs], metric, k, by)
     seeds = [len(group.runs) for group in groups]
     domains = [domain for slice_totals in totals.values() for domain in slice_totals]
@@ -102,9 +103,11 @@ def compare_groups(
         totals.items(), np.split(values, len(totals), axis=-1), np.split(drawn, len(totals), axis=-1), strict=True
     )
     slice_means = {
-        among: SliceMeans.of(slice_totals, slice_values, slice_drawn)
+        among: SliceMeans.of(slice_totals, slice_values, slice_drawn, left_out)
         for (among, slice_totals), slice_values, slice_drawn in slices
     }
+    columns: list[tuple[str | None, Mean | None]] = [(name, None) for name in groups[0].domains]
+    columns += [(None, "domains"), (None, "queries")]
     differences = [
         difference(
             slice_means[among],
@@ -114,13 +117,14 @@ def compare_groups(
             label=group.label,
             subject=subjects[group.label],
             domain=domain,
+            mean=mean,
             among=among,
             margin=margin,
         )
         for number, group in enumerate(groups)
         if number != base
         for among in totals
-        for column, domain in enumerate((*group.domains, None))
+        for column, (domain, mean) in enumerate(columns)
     ]
     return Comparison(
         measure=measure,

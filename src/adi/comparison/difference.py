@@ -17,6 +17,8 @@ from adi.evaluation.breakdown import Slice
 
 Verdict = Literal["helps", "hurts", "makes no difference", "not decided"]
 
+Mean = Literal["domains", "queries"]
+
 INTERVAL = (0.025, 0.975)
 """Quantiles of the replicates: a 95 % interval."""
 
@@ -26,14 +28,16 @@ FEWEST_USERS = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A model's value minus the baseline's, in a domain or (None) in the mean over the domains, with a 95 % interval.
+    """A model's value minus the baseline's, in a domain or (None) in a mean, with a 95 % interval.
 
-    `among` is the slice of the queries that are compared; None: all queries. `users` counts the users with a query
-    there. Values are None where there is no query.
+    `mean` is ``domains``, the mean over the domains, or ``queries``, that over all queries; None in a domain. `among`
+    is the slice of the queries that are compared; None: all queries. `users` counts the users with a query there.
+    Values are None where there is no query.
     """
 
     model: str
     domain: str | None
+    mean: Mean | None = None
     among: Slice | None
     users: int
     verdict: Verdict
@@ -47,13 +51,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class SliceMeans:
-    """The means of G models over the same queries, in D domains and, in column D, averaged over those with queries.
+    """The means of G models over the same queries, in D domains; in column D averaged over those with queries, and in
+    column D + 1 over all queries.
 
     Args:
-        values: means, (G, D + 1).
-        replicates: the same in R bootstrap replicates, (R, G, D + 1).
-        users: the number of users with a query, (D + 1,).
-        fewest_users: the number of users of the smallest domain in the mean, (D + 1,).
+        values: means, (G, D + 2).
+        replicates: the same in R bootstrap replicates, (R, G, D + 2).
+        users: the number of users with a query, (D + 2,).
+        fewest_users: the number of users of the smallest domain in the mean, (D + 2,).
     """
 
     values: Array
@@ -62,12 +67,28 @@ class SliceMeans:
     fewest_users: tuple[int, ...]
 
     @classmethod
-    def of(cls, totals: Sequence[Totals], values: Array, replicates: Array) -> "SliceMeans":
-        """From the totals of D domains, their means (G, D) and those of the replicates (R, G, D)."""
-        by_domain = [len(domain.users) for domain in totals]
+    def of(
+        cls, totals: Sequence[Totals], values: Array, replicates: Array, left_out: Sequence[int] = ()
+    ) -> "SliceMeans":
+        """From the totals of D domains, their means (G, D) and those of the replicates (R, G, D).
+
+        Domains `left_out` are not in the mean over the domains, unless no other has queries. The mean over all queries
+        weighs domains by their queries in the log, in every replicate.
+        """
+        users = [len(domain.users) for domain in totals]
+        queries = np.array([domain.sums[:, 0].sum() for domain in totals])
+        averaged = (queries > 0) & ~np.isin(np.arange(len(totals)), left_out)
+        if not averaged.any():
+            averaged = queries > 0
+        weights = np.stack([averaged / averaged.sum(), queries / queries.sum()], axis=1)  # (D, 2)
         overall = len(np.unique(np.concatenate([domain.users for domain in totals])))
-        smallest = min(count for count in by_domain if count)  # the mean is no more certain than its smallest domain
-        return cls(_with_mean(values), _with_mean(replicates), (*by_domain, overall), (*by_domain, smallest))
+        smallest = min(count for count, used in zip(users, averaged, strict=True) if used)  # no mean is more certain
+        return cls(
+            _with_means(values, weights),
+            _with_means(replicates, weights),
+            (*users, overall, overall),
+            (*users, smallest, overall),
+        )
 
 
 def difference(
@@ -79,14 +100,17 @@ def difference(
     label: str,
     subject: str,
     domain: str | None,
+    mean: Mean | None,
     among: Slice | None,
     margin: float,
 ) -> Difference:
     """The difference of two of G models, given by index, in a column of their means; `subject` begins its sentence."""
     users, fewest_users = means.users[column], means.fewest_users[column]
     if not users:
-        text = sentence(subject, "not decided", domain=domain, among=among, because="no queries")
-        return Difference(model=label, domain=domain, among=among, users=0, verdict="not decided", sentence=text)
+        text = sentence(subject, "not decided", domain=domain, mean=mean, among=among, because="no queries")
+        return Difference(
+            model=label, domain=domain, mean=mean, among=among, users=0, verdict="not decided", sentence=text
+        )
     baseline_value, value = (float(means.values[row, column]) for row in (baseline, model))
     replicates = means.replicates[:, model, column] - means.replicates[:, baseline, column]
     change = _rounded(value - baseline_value)
@@ -98,10 +122,11 @@ def difference(
     return Difference(
         model=label,
         domain=domain,
+        mean=mean,
         among=among,
         users=users,
         verdict=decision,
-        sentence=sentence(subject, decision, domain=domain, among=among, because=because),
+        sentence=sentence(subject, decision, domain=domain, mean=mean, among=among, because=because),
         baseline_value=baseline_value,
         value=value,
         difference=change,
@@ -123,12 +148,21 @@ def verdict(low: float, high: float, *, margin: float, users: int) -> Verdict:
     return "not decided"
 
 
-def sentence(subject: str, decision: Verdict, *, domain: str | None, among: Slice | None = None, because: str) -> str:
-    """``pooled training helps in r5 (+0.031, 95 % +0.020 to +0.043)``; the domain None is the mean over the domains.
+def sentence(
+    subject: str,
+    decision: Verdict,
+    *,
+    domain: str | None,
+    mean: Mean | None = None,
+    among: Slice | None = None,
+    because: str,
+) -> str:
+    """``pooled training helps in r5 (+0.031, 95 % +0.020 to +0.043)``, or, of a mean, ``... on average ...``.
 
     For a slice: ``pooled training helps in r5 at history_length 0 (...)``.
     """
-    where = ("on average" if domain is None else f"in {domain}") + ("" if among is None else f" at {among}")
+    average = "on average over all queries" if mean == "queries" else "on average"
+    where = (average if domain is None else f"in {domain}") + ("" if among is None else f" at {among}")
     if decision == "not decided":
         return f"whether {subject} helps or hurts {where} is not decided ({because})"
     return f"{subject} {decision} {where} ({because})"
@@ -157,8 +191,10 @@ def _rounded(number: float) -> float:
     return round(number, 12) + 0.0
 
 
-def _with_mean(values: Array) -> Array:
-    """Values by domain (..., D), followed by their mean over the domains that have queries: (..., D + 1)."""
-    has_queries = ~np.isnan(values).reshape(-1, values.shape[-1]).all(axis=0)
-    mean = values[..., has_queries].mean(axis=-1, keepdims=True)
-    return np.concatenate([values, mean], axis=-1)
+def _with_means(values: Array, weights: Array) -> Array:
+    """Values by domain (..., D), followed by their means with `weights` (D, 2): (..., D + 2).
+
+    A replicate in which a domain of some weight has no query has no mean: NaN.
+    """
+    weighed = weights.any(axis=1)
+    return np.concatenate([values, values[..., weighed] @ weights[weighed]], axis=-1)

@@ -30,7 +30,8 @@ class Comparison:
         margin: the largest difference that does not matter in practice.
         replicates, seed: of the bootstrap.
         notes: sentences on what the intervals do not cover.
-        differences: of each model in turn: over all queries, then over each slice; by domain, then in the mean.
+        differences: of each model in turn: over all queries, then over each slice; by domain, then in the mean over the
+            domains and in that over all queries.
     """
 
     measure: str
@@ -53,7 +54,7 @@ class Comparison:
         return tuple(among for among in slices if among is not None)
 
     def of(self, model: str, among: Slice | None = None) -> list[Difference]:
-        """A model's differences by domain, then in the mean; over a slice of the queries, or (None) over all."""
+        """A model's differences by domain, then in both means; over a slice of the queries, or (None) over all."""
         return [
             difference for difference in self.differences if difference.model == model and difference.among == among
         ]
@@ -81,12 +82,14 @@ class Comparison:
     def to_frame(self) -> pa.Table:
         """A row for each difference.
 
-        The domain ``mean`` is the mean over the domains; `among` is null for all queries.
+        The domain ``mean`` is the mean over the domains, ``mean over queries`` that over all queries; `among` is null
+        for all queries.
         """
+        means = {"domains": "mean", "queries": "mean over queries"}
         rows = [
             {name: getattr(difference, name) for name in FRAME.names}
             | {
-                "domain": difference.domain or "mean",
+                "domain": difference.domain or means[str(difference.mean)],
                 "among": None if difference.among is None else str(difference.among),
             }
             for difference in self.differences

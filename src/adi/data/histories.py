@@ -25,8 +25,15 @@ class Histories:
 
     def lengths_in(self, domains: Array) -> Array:
         """The number of items of each history in one domain each, `domains` (n,)."""
-        in_domain = self.domains == np.repeat(domains, self.lengths)
-        earlier = np.concatenate([[0], np.cumsum(in_domain)])  # items in the domain before each position
+        return self._counts(self.domains == np.repeat(domains, self.lengths))
+
+    def counts_of(self, items: Array) -> Array:
+        """How often one item each, `items` (n,), is in each history."""
+        return self._counts(self.items == np.repeat(items, self.lengths))
+
+    def _counts(self, chosen: Array) -> Array:
+        """The number of chosen positions of each history."""
+        earlier = np.concatenate([[0], np.cumsum(chosen)])  # chosen ones before each position
         return np.diff(earlier[self.offsets])
 
     def then(self, later: "Histories") -> "Histories":

@@ -89,7 +89,11 @@ class TrendInfo(Record):
 
 
 class DomainCounts(Record):
-    """Counts of a domain: its rows, the `users` and `items` of its training and validation rows, its eligible items."""
+    """Counts of a domain: its rows, the `users` and `items` of its training and validation rows, its eligible items.
+
+    `duplicates` are rows, of all parts, that equal another in user, item, domain and time; `seen` are test rows whose
+    item is in the history. Both are None in a dataset that an older adi prepared.
+    """
 
     train: int
     validation: int
@@ -97,6 +101,8 @@ class DomainCounts(Record):
     users: int
     items: int
     corpus: int
+    duplicates: int | None = None
+    seen: int | None = None
 
 
 class RowCounts(Record):

@@ -12,9 +12,10 @@ BREAKDOWNS = {
     "history_length": HISTORY,
     "history_in_domain": HISTORY,
     "item_popularity": (0, 1, 10, 100, 1000),
+    "item_in_history": (0, 1),
 }
 """The first number of each group, by what queries are grouped by: items in the history, items in the history from the
-query's domain, training rows of the relevant item in the domain."""
+query's domain, training rows of the relevant item in the domain, and how often that item is in the history."""
 
 
 @dataclass(frozen=True)

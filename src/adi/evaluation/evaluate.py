@@ -18,6 +18,9 @@ from adi.runs.metrics import Measures, Metrics, QueryGroup
 
 Against = Literal["corpus", "candidates"]
 
+FEW_QUERIES = 100
+"""With fewer queries the standard error of a recall of a half is above .05."""
+
 
 def evaluate(
     scorer: Scorer,
@@ -28,6 +31,8 @@ def evaluate(
     ks: Sequence[int] = (10, 50, 100),
     metrics: Sequence[Metric] = (),
     causal: bool = True,
+    exclude_seen: bool | None = None,
+    leave_out_small: bool = False,
     known: Known = "frozen",
     between: tuple[float, float] | None = None,
     rows_per_domain: int | None = None,
@@ -43,6 +48,9 @@ def evaluate(
         metrics: of your own, in addition to `adi.metrics.METRICS`.
         causal: queries see what the user did earlier; False: everything in the training part by the user, as in some
             published results.
+        exclude_seen: whether lists leave out the items of the query's history, so that a query for one of them is a
+            miss; None: as in serving, unless the data has repeats, and never among candidates.
+        leave_out_small: leave small domains out of the mean over the domains (`is_small`).
         known: what queries know: ``frozen``, the rows of training and validation; ``live``, also those of the test
             before the query's moment, in histories and counters.
         between: only the rows from the first of two moments on and before the second, in the unit of the log's time.
@@ -51,14 +59,19 @@ def evaluate(
         processes: that divide the rows of each domain among them; all return the same.
 
     Returns:
-        The measures by domain and their mean. ``corpus`` counts the items that were ranked, or that were a candidate of
-        any row. A measure of a domain without rows is None and is left out of the mean.
+        The measures by domain, their mean over the domains, and that over the queries of all domains. ``corpus`` counts
+        the items that were ranked, or that were a candidate of any row. A measure of a domain without rows is None and
+        is left out of the means.
 
     Raises `AdiError` for candidates where a row has none, for a model whose scores are not finite, and for a metric
     whose gains are not finite (`adi.metrics.Metric.gains`).
     """
     if against not in get_args(Against):
         raise ArgumentError("against", f"'{against}' is not one of {', '.join(get_args(Against))}.")
+    if exclude_seen is None:
+        exclude_seen = against == "corpus" and not dataset.manifest.repeats
+    elif exclude_seen and against == "candidates":
+        raise ArgumentError("exclude_seen", "candidates are all ranked. Evaluate against the corpus.")
     rows = dataset.rows(part)
     if between is not None:
         times = dataset.times(part)[rows]
@@ -80,6 +93,7 @@ def evaluate(
             domain_rows,
             candidates=candidates,
             causal=causal,
+            exclude_seen=exclude_seen,
             ks=lengths,
             known=known,
             processes=processes,
@@ -90,6 +104,8 @@ def evaluate(
         if done is not None:
             done(name, rankings)
     names = [name for name in next(iter(by_domain.values())) if "@" in name]
+    small = tuple(name for name, measures in by_domain.items() if is_small(measures, lengths))
+    averaged = [measures for name, measures in by_domain.items() if not (leave_out_small and name in small)]
     return Metrics(
         part=part,
         against=against,
@@ -97,10 +113,22 @@ def evaluate(
         ks=lengths,
         known=known,
         domains=by_domain,
-        mean={name: _mean([measures[name] for measures in by_domain.values()]) for name in names},
+        mean={name: _mean([measures[name] for measures in averaged]) for name in names},
+        mean_over_queries=_over_queries(list(by_domain.values()), [name for name in names if COVERAGE not in name]),
+        exclude_seen=exclude_seen,
+        small=small,
+        left_out=small if leave_out_small else (),
         breakdown=breakdown,
         fingerprint=dataset.manifest.fingerprint,
     )
+
+
+def is_small(measures: Measures, ks: Sequence[int]) -> bool:
+    """Whether a domain says little of a model: few queries, or a corpus that fits into the shortest list."""
+    queries, corpus = measures["queries"], measures["corpus"]
+    assert queries is not None
+    assert corpus is not None
+    return queries < FEW_QUERIES or corpus <= min(ks)
 
 
 def _candidates(dataset: Dataset, part: Part, rows: Array) -> tuple[Array, Array]:
@@ -148,3 +176,12 @@ def _defined(value: float) -> float | None:
 def _mean(values: Sequence[float | None]) -> float | None:
     defined = [value for value in values if value is not None]
     return float(np.mean(defined)) if defined else None
+
+
+def _over_queries(by_domain: Sequence[Measures], names: Sequence[str]) -> Measures:
+    """The mean of measures over the queries of all domains."""
+    tested = [measures for measures in by_domain if measures["queries"]]
+    if not tested:
+        return dict.fromkeys(names)
+    weights = np.array([measures["queries"] for measures in tested], dtype=np.float64)
+    return {name: float(np.average([measures[name] for measures in tested], weights=weights)) for name in names}

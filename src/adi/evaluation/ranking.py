@@ -39,15 +39,16 @@ def rank(
     *,
     candidates: tuple[Array, Array] | None,
     causal: bool,
+    exclude_seen: bool,
     ks: tuple[int, ...],
     known: Known = "frozen",
     processes: Processes = ALONE,
 ) -> Rankings:
     """Rank the item of each row among all items that can be retrieved in the domain, or among the row's candidates.
 
-    From the corpus the items of the query's history are left out, unless the data has repeats; the row's item itself
-    never is. Candidates, given as items and offsets, are all ranked. The rank of an item that is not among those ranked
-    is infinite. Several processes each rank a part of the rows, and all return the rankings of all rows.
+    With `exclude_seen`, the items of the query's history are not ranked. Candidates are given as items and offsets. The
+    rank of an item that is not among those ranked is infinite. Several processes each rank a part of the rows, and all
+    return the rankings of all rows.
 
     Raises `AdiError` when the model's scores are not finite.
     """
@@ -56,16 +57,17 @@ def rank(
     share = processes.shares(len(rows)) if len(rows) else np.arange(0)
     rows, targets = rows[share], all_targets[share]
     ranks = np.full(len(rows), np.inf)
-    history, history_in_domain = np.zeros((2, len(rows)), dtype=np.int64)
+    history, history_in_domain, in_history = np.zeros((3, len(rows)), dtype=np.int64)
     coverage = Coverage(num_items=len(items), ks=ks)
 
     def rankings() -> Rankings:
-        of_own = (torch.from_numpy(numbers) for numbers in (ranks, history, history_in_domain))
+        of_own = (torch.from_numpy(numbers) for numbers in (ranks, history, history_in_domain, in_history))
         of_all = [processes.rejoined(numbers, len(all_rows)).numpy() for numbers in of_own]
         by = {
             "history_length": of_all[1],
             "history_in_domain": of_all[2],
             "item_popularity": dataset.corpora.counts_of(domain, all_targets),
+            "item_in_history": of_all[3],
         }
         return Rankings(all_rows, users, of_all[0], by, coverage.counts(processes), len(items))
 
@@ -83,8 +85,8 @@ def rank(
         if candidates is not None:
             offsets = candidates[1][first : first + queries_at_once + 1]
             _keep_candidates(scores, items, candidates[0][offsets[0] : offsets[-1]], np.diff(offsets))
-        elif not dataset.manifest.repeats:
-            _leave_out_history(scores, items, queries.histories, targets[chunk])
+        if exclude_seen:
+            _leave_out_history(scores, items, queries.histories)
         columns, in_items = positions_in(items, targets[chunk])
         target_scores = scores.gather(1, torch.from_numpy(columns)[:, None])  # (n, 1)
         block_ranks = []
@@ -96,6 +98,7 @@ def rank(
         ranks[chunk] = np.where(is_ranked, torch.cat(block_ranks).numpy(), np.inf)
         history[chunk] = queries.histories.lengths
         history_in_domain[chunk] = queries.histories.lengths_in(queries.domains)
+        in_history[chunk] = queries.histories.counts_of(targets[chunk])
         del scores, block  # or the next scores get newly allocated memory, which takes as long as the product
     return rankings()
 
@@ -113,10 +116,9 @@ def positions_in(items: Array, wanted: Array) -> tuple[Array, Array]:
     return positions, items[positions] == wanted
 
 
-def _leave_out_history(scores: Tensor, items: Array, histories: Histories, targets: Array) -> None:
-    """Set the scores (n, m) of the items in each history to -inf, except that of the target (n,)."""
+def _leave_out_history(scores: Tensor, items: Array, histories: Histories) -> None:
+    """Set the scores (n, m) of the items in each history to -inf."""
     columns, inside = positions_in(items, histories.items)
-    inside &= histories.items != np.repeat(targets, histories.lengths)
     rows = np.repeat(np.arange(len(histories)), histories.lengths)
     scores[torch.from_numpy(rows[inside]), torch.from_numpy(columns[inside])] = -torch.inf
 

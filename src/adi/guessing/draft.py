@@ -14,6 +14,7 @@ from adi.errors import ArgumentError
 from adi.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
 from adi.guessing.half_lives import half_lives
 from adi.guessing.profiles import Column, TableProfile, counted, plain, read_profile, shares
+from adi.guessing.repeats import guess_repeats
 from adi.guessing.roles import MOST_DOMAINS, Key, Roles, find_key, find_roles, noun_of
 from adi.schema import Schema
 
@@ -53,7 +54,7 @@ def guess_schema(
             profiles.append(read_profile(connection, files, path=path, sample=f"sample {number}"))
         roles = find_roles(connection, profiles, named)
         keys = {table.path: find_key(connection, table, roles) for table in profiles if table is not roles.log}
-        text = _Writer(roles, profiles, keys).text(guess_context(connection, roles))
+        text = _Writer(roles, profiles, keys).text(guess_context(connection, roles), *guess_repeats(connection, roles))
     Schema.model_validate(yaml.safe_load(text))  # a guess that is not a valid schema is a bug
     return text
 
@@ -67,7 +68,8 @@ class _Writer:
         self.names = {"domain", "history", "history_here"}
         self.item_id = self._name(roles.item.name, "item")
 
-    def text(self, context: Sequence[FeatureGuess]) -> str:
+    def text(self, context: Sequence[FeatureGuess], duplicates: Sequence[str], repeats: Sequence[str]) -> str:
+        """The schema; `duplicates` and `repeats` are lines for `interactions` and for its end."""
         log = self.roles.log
         tables: list[str] = []
         features: dict[str, list[str]] = {
@@ -98,6 +100,7 @@ class _Writer:
             f"  path: {scalar(log.path)}  # {log.summary()}",
             *self._identity(),
             *self._positive(),
+            *duplicates,
             "",
         ]
         if any(key for _, key in self.others):
@@ -113,7 +116,7 @@ class _Writer:
                 f"  {'' if used else '# '}context:  # columns of the log; remove what is not known before the click"
             )
             lines += [f"    {row}" for row in rows]
-        lines += ["", *self._corpus(), *self._trend(), *self._split()]
+        lines += ["", *self._corpus(), *self._trend(), *self._split(), *repeats]
         return "\n".join(lines) + "\n"
 
     def _domains(self) -> list[str]:

@@ -11,7 +11,7 @@ from adi.engines.open import open_table
 from adi.engines.tables import RawTable
 from adi.errors import AdiError
 from adi.moments import check_moment, to_log_time
-from adi.preparation.cleaning import Log, open_log, read_log
+from adi.preparation.cleaning import Log, context_column, open_log, read_log
 from adi.schema import FilesSplit, Schema, TimeSplit
 
 LOGS = ("log", "test_log")
@@ -45,6 +45,10 @@ def open_logs(engine: Engine, schema: Schema, table: RawTable, folder: Path) -> 
     return logs
 
 
+DUPLICATE = "duplicate"
+"""The reason for which rows are set aside that equal an earlier row."""
+
+
 def read_logs(
     engine: Engine, schema: Schema, logs: list[Log], out: Path
 ) -> tuple[ibis.Table, RowCounts, tuple[str, ...]]:
@@ -65,6 +69,8 @@ def read_logs(
     if isinstance(schema.split, TimeSplit) and schema.split.until is not None:
         is_late = rows.time >= to_log_time(schema.split.until)
         rows = rows.mutate(reason=ibis.coalesce(rows.reason, ibis.ifelse(is_late, LATE, None)))
+    if schema.interactions.duplicates == "drop":
+        rows = _without_duplicates(rows)
     aside = rows.filter(_.reason.notnull())
     shown = ["file", "file_row", "user", "item", "domain", "time", "reason"]
     engine.write_parquet(aside.select("row", *shown), out / "set_aside.parquet", shown, order_by=["row"])
@@ -90,3 +96,11 @@ def read_logs(
                 "Remove it from domains.values, or give the domain some rows."
             )
     return kept, counts, schema.domains.values or usable
+
+
+def _without_duplicates(rows: ibis.Table) -> ibis.Table:
+    """Give a reason to rows without one that equal an earlier row without one in all but their position."""
+    context = [name for name in rows.columns if name.startswith(context_column(""))]
+    same = ibis.window(group_by=["user", "item", "domain", "time", *context, rows.reason.isnull()])
+    earlier = rows.row > rows.row.min().over(same)
+    return rows.mutate(reason=ibis.coalesce(rows.reason, ibis.ifelse(earlier, DUPLICATE, None)))

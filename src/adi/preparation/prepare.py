@@ -50,6 +50,7 @@ from adi.preparation.feature_table import count_rows
 from adi.preparation.inputs import AnySchema, Inputs, SchemaSource, open_inputs, read_schema
 from adi.preparation.interactions import fit_context, write_rows
 from adi.preparation.logs import LOGS, read_logs
+from adi.preparation.repeats import with_repeats
 from adi.preparation.splitting import TEST, assign_parts, count_by_domain
 from adi.preparation.trends import trend_info, write_trends
 from adi.progress import Report, reporting
@@ -149,6 +150,7 @@ class _Preparation:
         numbers = self._number(texts)
         features, ignored, context = self._encode(texts, numbers)
         self._write_rows(texts, numbers, context)
+        by_domain = with_repeats(numbers.by_domain, self.out)
         trend = self._write_trends(numbers)
         return Manifest(
             format=FORMAT,
@@ -163,7 +165,7 @@ class _Preparation:
             users=numbers.entities["user"].size,
             items=numbers.entities["item"].size,
             rows=texts.row_counts,
-            by_domain=numbers.by_domain,
+            by_domain=by_domain,
             tables=texts.table_counts,
             ignored_values=ignored,
             features=tuple(features),

@@ -17,6 +17,9 @@ from adi.schema import LastSplit, RandomSplit, Split, TimeSplit
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
+MOST_FOR_LEAST = 0.5
+"""The largest share of a domain's users that is drawn to reach `validation_least`."""
+
 
 def assign_parts(engine: Engine, rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Table:
     """Sort the log in numbers by user and, for each user, by time, and add the columns `part` and `before`.
@@ -27,15 +30,19 @@ def assign_parts(engine: Engine, rows: ibis.Table, split: Split, time: TimeKind)
     user's rows.
 
     Validation rows are the last training rows of drawn users, or by time the newest training rows of the log: the share
-    `split.validation`, and rows as old as the oldest of them.
+    `split.validation`, and rows as old as the oldest of them. Of a domain in which few users are drawn so, more are
+    (`adi.schema.HeldOut.validation_least`).
     """
     by_time = split.validation_by == "time"
-    part_of = Parts(split, timed=time is not None, drawn_share=0.0 if by_time else split.validation)
+    part_of = Parts(split, timed=time is not None)
     inputs = ["user", "domain", "row" if isinstance(split, RandomSplit) else "in_test"]
     if not isinstance(split, RandomSplit):
         rows = rows.mutate(in_test=rows.time >= to_log_time(split.at) if isinstance(split, TimeSplit) else _.given_test)
-    order, outputs = ("user", "time", "row"), {"part": np.int8, "before": np.int32}
+    order, outputs = ("user", "time", "row"), {"part": np.int8, "before": np.int32, "draw": np.float64}
     divided = engine.compute("rows", rows.drop("given_test"), order, inputs, part_of, outputs)
+    drawn = ibis.literal(False) if by_time else _.draw < _share_of_domain(divided, split)
+    candidate = divided.part == VALIDATION
+    divided = divided.mutate(part=ibis.ifelse(candidate & ~drawn, TRAIN, _.part).cast("int8")).drop("draw")
     if by_time and split.validation:
         trained = divided.filter(_.part == TRAIN)
         num_rows = int(trained.count().to_pyarrow().as_py())
@@ -47,16 +54,27 @@ def assign_parts(engine: Engine, rows: ibis.Table, split: Split, time: TimeKind)
     return divided
 
 
+def _share_of_domain(rows: ibis.Table, split: Split) -> ibis.Value:
+    """The share of users, by domain, that are drawn for validation."""
+    counted = rows.filter(_.part == VALIDATION).group_by("domain").agg(rows=_.count()).to_pyarrow().to_pylist()
+    shares = {}
+    for row in counted:
+        least = min(split.validation_least / row["rows"], MOST_FOR_LEAST) if split.validation else 0.0
+        shares[row["domain"]] = max(split.validation, least)
+    smaller = [(rows.domain == domain, share) for domain, share in shares.items() if share > split.validation]
+    return ibis.cases(*smaller, else_=split.validation) if smaller else ibis.literal(split.validation)
+
+
 @dataclass(frozen=True)
 class Parts:
-    """Computes `part` and `before` of all rows of some users, by user and then by time.
+    """Computes `part` and `before` of all rows of some users, by user and then by time, and the users' `draw`.
 
-    `drawn_share` is the share of users whose last training rows in each domain are held out for validation.
+    `part` is that of a split in which the last training row of every user in each domain is a validation row. `draw` is
+    a pseudo-random number of the user in [0, 1), the same on every machine.
     """
 
     split: Split
     timed: bool
-    drawn_share: float
 
     def __call__(self, rows: dict[str, Array]) -> dict[str, Array]:
         user, split = rows["user"], self.split
@@ -68,9 +86,9 @@ class Parts:
         part, before = _parts(user, rows["domain"], in_test, num_last, timed=self.timed)
         candidates = np.flatnonzero(part == VALIDATION)
         distinct, position = np.unique(user[candidates], return_inverse=True)
-        drawn = chosen(distinct, self.drawn_share)[position]
-        part[candidates] = np.where(drawn, VALIDATION, TRAIN)
-        return {"part": part, "before": before}
+        draw = np.zeros(len(user))
+        draw[candidates] = draws(distinct)[position]
+        return {"part": part, "before": before, "draw": draw}
 
 
 def _parts(user: Array, domain: Array, in_test: Array, num_last: int, *, timed: bool) -> tuple[Array, Array]:
@@ -119,7 +137,7 @@ def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], so
     )
     by_index = {row.pop("domain"): row for row in counted.to_pyarrow().to_pylist()}
     result = {name: DomainCounts(corpus=0, **by_index[index]) for index, name in enumerate(domains)}
-    shown = split.model_dump(exclude={"validation", "validation_by"}, exclude_none=True)
+    shown = split.model_dump(exclude={"validation", "validation_least", "validation_by"}, exclude_none=True)
     for name, counts in result.items():
         if counts.train == 0 and counts.validation:
             raise AdiError(
@@ -143,6 +161,10 @@ def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], so
 
 def chosen(numbers: Array, share: float, salt: str = "") -> Array:
     """Whether each of the numbers (n,) belongs to a pseudo-random `share`, the same on every machine."""
-    if share == 0:
-        return np.zeros(len(numbers), dtype=bool)
-    return md5_lower(arrow_numbers(numbers), salt).astype(np.float64) < share * 2.0**64
+    return draws(numbers, salt) < share
+
+
+def draws(numbers: Array, salt: str = "") -> Array:
+    """A pseudo-random number in [0, 1) for each of the numbers (n,), the same on every machine."""
+    drawn: Array = md5_lower(arrow_numbers(numbers), salt).astype(np.float64) / 2.0**64
+    return drawn

@@ -96,7 +96,10 @@ def difference_intervals(
     rows = [
         _row(difference)
         for difference in comparison.differences
-        if difference.domain == domain and difference.among is None and difference.difference is not None
+        if difference.domain == domain
+        and difference.mean != "queries"
+        and difference.among is None
+        and difference.difference is not None
     ]
     x = alt.X("low:Q", title=_axis_title(comparison), scale=alt.Scale(domain=list(extent), nice=False), axis=_signed())
     margin, zero = _margin(comparison).encode(x=x, x2="high:Q"), _zero().encode(x=x)
@@ -165,7 +168,11 @@ def _charts(groups: Sequence[RunGroup], comparison: Comparison, figures: Figures
 
 def _table(comparison: Comparison) -> Html:
     rows = [[text(model), *(_cell(difference) for difference in comparison.of(model))] for model in comparison.subjects]
-    domains = [difference.domain or "Mean" for difference in comparison.of(next(iter(comparison.subjects)))]
+    means = {"domains": "Mean", "queries": "Over queries"}
+    domains = [
+        difference.domain or means[str(difference.mean)]
+        for difference in comparison.of(next(iter(comparison.subjects)))
+    ]
     return table(["Model", *domains], rows, caption=f"Differences to {comparison.baseline}")
 
 

@@ -74,9 +74,14 @@ def table(
 
 def measure_table(groups: Sequence[RunGroup], *, measure: str, domains: Sequence[str], caption: str) -> Html:
     """A measure of each model by domain and on average, the highest of each column in bold."""
-    columns = [bold_highest([group.measure(measure, domain=domain) for group in groups]) for domain in (*domains, None)]
-    rows = zip((text(group.label) for group in groups), *columns, strict=True)
-    return table(["Model", *domains, "Mean"], rows, caption=caption)
+    columns = {
+        domain or "Mean": [group.measure(measure, domain=domain) for group in groups] for domain in (*domains, None)
+    }
+    over_queries = [group.measure_over_queries(measure) for group in groups]
+    if any(estimate.mean is not None for estimate in over_queries):
+        columns["Over queries"] = over_queries
+    rows = zip((text(group.label) for group in groups), *map(bold_highest, columns.values()), strict=True)
+    return table(["Model", *columns], rows, caption=caption)
 
 
 def bold_highest(estimates: Sequence[Estimate]) -> list[Html]:

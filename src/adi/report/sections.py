@@ -118,6 +118,9 @@ def breakdowns(
     """Recall in each group of the test queries, and the differences there, for every breakdown."""
     parts = []
     for by in dict.fromkeys(by for group in groups for run in group.runs for by in run.metrics.breakdown):
+        by_domain = groups[0].runs[0].metrics.breakdown.get(by, {}).values()
+        if len({part.group for in_domain in by_domain for part in in_domain}) == 1:
+            continue  # all queries are in one group
         name = readable(by).lower()
         lines = [
             figures.add(

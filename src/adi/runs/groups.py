@@ -57,6 +57,10 @@ class RunGroup:
         metrics = [run.metrics for run in self.runs]
         return Estimate.of((m.mean if domain is None else m.domains[domain]).get(name) for m in metrics)
 
+    def measure_over_queries(self, name: str) -> Estimate:
+        """The estimate of a measure's mean over the queries of all domains; undefined in runs of an older adi."""
+        return Estimate.of(run.metrics.mean_over_queries.get(name) for run in self.runs)
+
     def breakdown(self, by: str, *, domain: str, name: str) -> dict[str, tuple[Estimate, int]]:
         """The estimate of a measure for each group of queries (by ``history_length``, say), and the group's size."""
         values: dict[str, list[float | None]] = {}

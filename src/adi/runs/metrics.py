@@ -33,14 +33,19 @@ class QueryGroup(Record):
 
 
 class Measured(Record):
-    """Measures by domain, and averaged over the domains."""
+    """Measures by domain, and their means over the domains and over all queries."""
 
     domains: dict[str, Measures]
     mean: Measures
+    mean_over_queries: Measures = Field(default_factory=dict)
 
 
 class Metrics(Record):
     """Measures of an evaluation: by domain, averaged over the domains, and by group of queries.
+
+    `mean` weighs all domains equally, but for those `left_out`; `mean_over_queries` weighs them by their queries.
+    `small` are the domains whose measures say little (`adi.evaluation.evaluate.is_small`). With `exclude_seen`, lists
+    left out the items of the history; None in the files of an older adi, which did so but for the query's own item.
 
     `part` is the part of the dataset, such as ``test``. `against` is the set in which items were ranked: ``corpus`` or
     ``candidates``. `history` is the rule by which queries saw earlier rows of their users. `breakdown` maps a grouping,
@@ -63,6 +68,10 @@ class Metrics(Record):
     ks: tuple[int, ...] = Field(min_length=1)
     domains: dict[str, Measures]
     mean: Measures
+    mean_over_queries: Measures = Field(default_factory=dict)
+    exclude_seen: bool | None = None
+    small: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     breakdown: dict[str, dict[str, tuple[QueryGroup, ...]]] = Field(default_factory=dict)
     ranks: str | None = None
     fingerprint: str | None = None
@@ -82,12 +91,15 @@ class Metrics(Record):
         return json.dumps(self.model_dump(mode="json"), indent=1)
 
     def to_frame(self) -> pa.Table:
-        """An Arrow table with a row for each domain and for their mean; the columns are ``domain`` and every measure.
+        """An Arrow table with a row for each domain, for their mean and for that over all queries; the
+        columns are ``domain`` and every measure.
 
         Convert it to pandas or polars with ``metrics.to_frame().to_pandas()`` or ``polars.from_arrow(...)``.
         """
         rows = [{"domain": name, **measures} for name, measures in self.domains.items()]
-        return pa.Table.from_pylist([*rows, {"domain": "mean", **dict.fromkeys(self._names()), **self.mean}])
+        means = {"mean": self.mean, "mean over queries": self.mean_over_queries}
+        rows += [{"domain": name, **dict.fromkeys(self._names()), **mean} for name, mean in means.items() if mean]
+        return pa.Table.from_pylist(rows)
 
     def __repr__(self) -> str:
         names = [name for name in self.mean if name.startswith("recall@")] or list(self.mean)

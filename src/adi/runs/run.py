@@ -145,6 +145,8 @@ def _test_of(run: Run) -> dict[str, str]:
     return {
         "part": metrics.part,
         "against": metrics.against,
+        "items of the history": "left out" if metrics.exclude_seen in (True, None) else "ranked",
+        "domains left out of the mean": ", ".join(metrics.left_out) or "none",
         "domains": ", ".join(domains),
         **counts,
         "fingerprint of the data and its split": run.fingerprint,

@@ -30,6 +30,8 @@ def evaluate_run(
     ks: Sequence[int] = (10, 50, 100),
     against: Against | None = None,
     causal: bool = True,
+    exclude_seen: bool | None = None,
+    leave_out_small: bool = False,
     metrics: Sequence[Metric] = (),
     model: str | Model | None = None,
     prepared: str | Path | None = None,
@@ -48,6 +50,7 @@ def evaluate_run(
         against: ``corpus`` ranks each item among its domain's whole corpus, ``candidates`` among those that the split
             gives; None: the candidates where there are any.
         causal: queries see what the user did earlier; False: all that the training part holds of the user.
+        exclude_seen, leave_out_small: as in `adi.evaluation.evaluate.evaluate`.
         metrics: of your own, beside recall, NDCG and MRR.
         model: the model, where it is not one of adi's own.
         prepared: another dataset than the run's, on whose test rows it is evaluated (`adi.training.fitted.open_run`).
@@ -65,9 +68,10 @@ def evaluate_run(
         with processes.agreeing():
             fitted = open_run(Path(run), model, prepared=prepared, processes=processes)
         known = {"run": fitted.info.fingerprint, "data": fitted.dataset.manifest.fingerprint}
-        check_same(processes, known | {"settings": (list(ks), against, causal)})
+        check_same(processes, known | {"settings": (list(ks), against, causal, exclude_seen)})
         return _evaluated(
-            Path(run), fitted, processes, ks=ks, against=against, causal=causal, metrics=metrics, prepared=prepared,
+            Path(run), fitted, processes, ks=ks, against=against, causal=causal,
+            exclude_seen=exclude_seen, leave_out_small=leave_out_small, metrics=metrics, prepared=prepared,
             progress=progress and processes.first,
         )  # fmt: skip
 
@@ -80,6 +84,8 @@ def _evaluated(
     ks: Sequence[int],
     against: Against | None,
     causal: bool,
+    exclude_seen: bool | None,
+    leave_out_small: bool,
     metrics: Sequence[Metric],
     prepared: str | Path | None,
     progress: bool | Report,
@@ -103,6 +109,8 @@ def _evaluated(
                 ks=ks,
                 metrics=metrics,
                 causal=causal,
+                exclude_seen=exclude_seen,
+                leave_out_small=leave_out_small,
                 known=known,
                 done=done,
                 processes=processes,
@@ -113,7 +121,8 @@ def _evaluated(
         else:
             frozen, measured = measure("frozen"), measure("live")
             both = {
-                name: Measured(domains=m.domains, mean=m.mean) for name, m in (("frozen", frozen), ("live", measured))
+                name: Measured(domains=m.domains, mean=m.mean, mean_over_queries=m.mean_over_queries)
+                for name, m in (("frozen", frozen), ("live", measured))
             }
             measured = measured.model_copy(update=both)
     other = None if prepared is None else os.path.relpath(dataset.folder.resolve(), folder.resolve())

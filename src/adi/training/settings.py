@@ -18,6 +18,9 @@ UNIFORM, UNIFORM_WITH_TRENDS = 1000, 250
 
 UNKNOWN_ITEMS_WITH_TRENDS = 0.1
 
+MUCH_HELD_OUT = 0.02
+"""A model is trained again on all rows where more of some domain's are validation rows."""
+
 
 def _duration_or_off(value: int | float | str) -> int | float | str:
     return value if value == OFF else positive(value)
@@ -53,7 +56,8 @@ class TrainingSettings(Strict):
 
     `refit` trains again, from fresh weights, on the training and validation rows, for as many epochs as were best, and
     keeps those weights; with `keep: domain`, each domain keeps those of as many epochs as were best for it. By default
-    it does so where the validation is by time, whose rows are the newest and worth the most.
+    it does so where the validation is by time, whose rows are the newest and worth the most, and where it holds more
+    than 2 % of the rows of some domain.
     """
 
     epochs: int = Field(10, ge=1)
@@ -89,7 +93,7 @@ class TrainingSettings(Strict):
             "uniform": UNIFORM if trend is None else UNIFORM_WITH_TRENDS,
             "unknown_items": 0.0 if trend is None else UNKNOWN_ITEMS_WITH_TRENDS,
             "row_half_life": longest,
-            "refit": manifest.validation_by == "time",
+            "refit": _holds_much_out(manifest),
         }
         given = {name: value for name, value in self if value is not None}
         return SettingsForData(**(defaults | given))
@@ -107,6 +111,13 @@ class TrainingSettings(Strict):
                 f"self_training_share {self.self_training_share} is above self_training_cap {self.self_training_cap}"
             )
         return self
+
+
+def _holds_much_out(manifest: Manifest) -> bool:
+    """Whether the validation rows are missed in training: the newest of the log, or many of some domain's rows."""
+    counts = manifest.by_domain.values()
+    shares = [domain.validation / (domain.train + domain.validation) for domain in counts]
+    return manifest.validation_by == "time" or max(shares) > MUCH_HELD_OUT
 
 
 class SettingsForData(TrainingSettings):
@@ -139,8 +150,8 @@ class RunSettings(Strict):
         return RunSettings(model=self.model, training=self.training.for_data(manifest))
 
     def refits(self, manifest: Manifest) -> bool:
-        """Whether the model of a run is that of all rows. A fitted model is where the validation is by time."""
-        return manifest.validation_by == "time" if self.training is None else self.training.for_data(manifest).refit
+        """Whether the model of a run is that of all rows; a fitted model is where `refit` is on by default."""
+        return _holds_much_out(manifest) if self.training is None else self.training.for_data(manifest).refit
 
 
 def settings_for(model: Model, given: Mapping[str, Any] | None = None) -> RunSettings:
