@@ -1,12 +1,13 @@
 """Scorers: the interface through which evaluation and retrieval use a model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from adi.data.arrays import Array
+from adi.data.blend import Blend
 from adi.data.queries import Queries
 from adi.errors import AdiError
 
@@ -26,16 +27,32 @@ class Scorer(Protocol):
 
 
 class ScorerByDomain:
-    """A scorer that delegates to one scorer per domain, in the order of the domains.
+    """A scorer that delegates to one scorer per domain, in the order of the domains, and adds the scores of a blend.
 
-    All of them may be the same object, and are unless domains keep the weights of different epochs.
+    Args:
+        scorers: all may be the same object, and are unless domains keep the weights of different epochs.
+        blend: counts the blend, when it is first needed; None: without a blend.
     """
 
-    def __init__(self, scorers: Sequence[Scorer]) -> None:
-        self.scorers = tuple(scorers)
+    def __init__(self, scorers: Sequence[Scorer], blend: Callable[[], Blend] | None = None) -> None:
+        self.scorers, self.blend = tuple(scorers), blend
 
     def against(self, domain: int, items: Array) -> Score:
-        return self.scorers[domain].against(domain, items)
+        score = self.scorers[domain].against(domain, items)
+        return score if self.blend is None else blended(score, self.blend(), domain, items)
+
+
+def blended(score: Score, blend: Blend, domain: int, items: Array) -> Score:
+    """The score with a blend's scores for `items` (m,), ascending, added."""
+
+    def sums(queries: Queries) -> Tensor:
+        scores = score(queries).clone()
+        pairs = blend.added(domain, queries.histories, items)
+        rows, columns = torch.from_numpy(pairs.rows), torch.from_numpy(pairs.columns)
+        scores[rows, columns] += torch.from_numpy(pairs.values[:, 0])
+        return scores
+
+    return sums
 
 
 def finite(scores: Tensor) -> Tensor:

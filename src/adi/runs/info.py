@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from adi.data.blend import BlendWeights
 from adi.data.folder import replace_text
 from adi.errors import AdiError
 from adi.runs.record import Record
@@ -33,7 +34,7 @@ class RunInfo(Record):
     `prepared` is the path of the prepared dataset, relative to the run's folder. `kept` is the epoch whose weights
     score each domain, the same for all domains except with ``keep: domain``. After a `refit`, they are the weights of
     as many epochs on the training and validation rows. `notes` explain where the training departed from the settings,
-    and why.
+    and why. `blend` has the weights of a blend by domain (`adi.data.blend.BlendWeights`); None without a blend.
     """
 
     format: int = FORMAT
@@ -48,6 +49,7 @@ class RunInfo(Record):
     parameters: int | None = None
     kept: dict[str, int] | None = None
     refit: bool = False
+    blend: dict[str, BlendWeights] | None = None
     versions: dict[str, str]
     config: dict[str, Any]
     notes: tuple[str, ...] = ()

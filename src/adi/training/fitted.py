@@ -1,5 +1,6 @@
 """Opens a complete run: its metadata, its dataset, and its model, ready to score."""
 
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ from safetensors.torch import load_file
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.features.recoding import check_domains, check_trend, open_recoded
+from adi.models.blend import counted_blend
 from adi.models.model import FittedModel, Model, TrainedModel
 from adi.models.scorer import Scorer, ScorerByDomain
 from adi.models.source import model_of_run
@@ -62,11 +64,23 @@ def open_run(
         check_domains(dataset, info.domains)
     if isinstance(model, FittedModel):
         return FittedRun(info, dataset, ScorerByDomain([model.fit(dataset, settings)] * len(dataset.domains)))
+    scorers, blend = kept_scorers(folder, info, model, dataset, processes), None
+    if info.blend is not None:
+        weights = {number: info.blend[name] for number, name in enumerate(dataset.domains)}
+        blend = cache(partial(counted_blend, dataset, weights))
+    return FittedRun(info, dataset, ScorerByDomain(scorers, blend))
+
+
+def kept_scorers(
+    folder: Path, info: RunInfo, model: TrainedModel, dataset: Dataset, processes: Processes = ALONE
+) -> list[Scorer]:
+    """The scorer of each domain of a dataset, with the weights of the epoch that it keeps."""
+    settings = settings_for(model, info.config).model
     epochs = info.kept or dict.fromkeys(info.domains, 0)
     by_domain = info.config["training"]["keep"] == "domain"
     files = [weights_file(folder, by_domain, epochs[name]) for name in dataset.domains]
     scorers = {file: _vector_scorer(model, dataset, settings, file, processes) for file in dict.fromkeys(files)}
-    return FittedRun(info, dataset, ScorerByDomain([scorers[file] for file in files]))
+    return [scorers[file] for file in files]
 
 
 def _vector_scorer(model: TrainedModel, dataset: Dataset, settings: Any, weights: Path, processes: Processes) -> Scorer:

@@ -18,6 +18,9 @@ UNIFORM, UNIFORM_WITH_TRENDS = 1000, 250
 
 UNKNOWN_ITEMS_WITH_TRENDS = 0.1
 
+MOST_ITEMS, MOST_PAIRS = 200_000, 1e8
+"""Limits of a blend by default."""
+
 MUCH_HELD_OUT = 0.02
 """A model is trained again on all rows where more of some domain's are validation rows."""
 
@@ -54,6 +57,10 @@ class TrainingSettings(Strict):
     `self_training_limit` pseudo-positives per sample of its own. With self-training, `patience` counts only epochs
     that have pseudo-positives from their first step.
 
+    `blend` adds the scores of item-kNN to those of the model, with weights fitted to the validation rows after training
+    (`adi.data.blend`). By default it does where similar items are quick to count: with at most 200,000 items, and at
+    most 1e8 pairs of rows of a user, by the mean. With trends it does not: the counters have co-clicks.
+
     `refit` trains again, from fresh weights, on the training and validation rows, for as many epochs as were best, and
     keeps those weights; with `keep: domain`, each domain keeps those of as many epochs as were best for it. By default
     it does so where the validation is by time, whose rows are the newest and worth the most, and where it holds more
@@ -77,6 +84,7 @@ class TrainingSettings(Strict):
     average: float = Field(0.99, ge=0.0, lt=1.0)
     validation_rows: int = Field(10_000, ge=1)
     checkpoint_steps: int = Field(5000, ge=1)
+    blend: bool | None = None
     refit: bool | None = None
     self_training: bool = False
     self_training_start: float = Field(0.5, ge=0.0, lt=1.0)
@@ -93,6 +101,7 @@ class TrainingSettings(Strict):
             "uniform": UNIFORM if trend is None else UNIFORM_WITH_TRENDS,
             "unknown_items": 0.0 if trend is None else UNKNOWN_ITEMS_WITH_TRENDS,
             "row_half_life": longest,
+            "blend": _counts_neighbours_quickly(manifest),
             "refit": _holds_much_out(manifest),
         }
         given = {name: value for name, value in self if value is not None}
@@ -120,12 +129,20 @@ def _holds_much_out(manifest: Manifest) -> bool:
     return manifest.validation_by == "time" or max(shares) > MUCH_HELD_OUT
 
 
+def _counts_neighbours_quickly(manifest: Manifest) -> bool:
+    """Whether the similarities of items are counted in seconds, and the data has no counters in their place."""
+    rows = sum(domain.train + domain.validation for domain in manifest.by_domain.values())
+    pairs = rows * rows / max(manifest.users, 1)
+    return manifest.trend is None and manifest.items <= MOST_ITEMS and pairs <= MOST_PAIRS
+
+
 class SettingsForData(TrainingSettings):
     """Settings none of which depends on the data any more."""
 
     uniform: int
     unknown_items: float
     row_half_life: int | float | str
+    blend: bool
     refit: bool
 
 

@@ -17,13 +17,16 @@ from adi.features.recoding import check_trend
 from adi.machine import torchrun
 from adi.models.catalog import model_of
 from adi.models.model import FittedModel, Model, TrainedModel
+from adi.models.scorer import ScorerByDomain
 from adi.models.source import source_of
 from adi.models.two_tower import TwoTower
 from adi.processes.group import Processes
 from adi.processes.start import TIMEOUT, check_same, device_of_process, joined
 from adi.runs.coding import read_coding, write_coding
 from adi.runs.info import FILE, RunInfo, read_info, write_info
+from adi.training.blend import fit_blend
 from adi.training.device import device_named
+from adi.training.fitted import kept_scorers
 from adi.training.loop import AUDIENCES, CHECKPOINT, REFIT_CHECKPOINT, Observer, Training
 from adi.training.optimizers import TableOptimizer
 from adi.training.progress import epochs
@@ -167,6 +170,9 @@ def _trained(
 
         training = training_of(dataset, towers, tables)
         kept = training.run(resume=resume)
+        info = info.model_copy(update={"kept": kept})
+        if settings.training.blend:
+            info = _with_blend(job, kind, dataset, info, towers.temperature, resume=resume)
         if info.refit:
             before = training.progress.epoch
             del training, towers, tables  # before as much memory is used again
@@ -176,7 +182,23 @@ def _trained(
             training.refit(kept, resume=resume)
     parameters = sum(parameter.numel() for parameter in towers.parameters() if parameter.requires_grad)
     parameters += towers.tables.num_rows * towers.tables.embedding_dim
-    return info.model_copy(update={"parameters": parameters, "kept": kept})
+    return info.model_copy(update={"parameters": parameters})
+
+
+def _with_blend(
+    job: Job, kind: TrainedModel, dataset: Dataset, info: RunInfo, temperature: float, *, resume: bool
+) -> RunInfo:
+    """The record with the weights of the blend, which a refit does not change; written, so that none fits them anew."""
+    blend = read_info(job.folder).blend if resume else None
+    if blend is None:
+        job.processes.wait()  # until the kept weights are written
+        scorer = ScorerByDomain(kept_scorers(job.folder, info, kind, dataset, job.processes))
+        blend = fit_blend(scorer, dataset, temperature)
+    info = info.model_copy(update={"blend": blend})
+    if job.processes.first:
+        write_info(job.folder, info)
+    job.processes.wait()
+    return info
 
 
 def _built(

@@ -1,0 +1,109 @@
+"""A blend: scores of item-kNN that are added to those of a trained model, with weights for each domain.
+
+    score(v) = model(v) + w_all log(1 + 10 s_all(v)) + w_here log(1 + 10 s_here(v))
+
+``s_all(v)`` is the sum of the similarities of v and the items of the history (`adi.models.similarity`), ``s_here(v)``
+the same counted in the domain alone. Only the nearest items of a history get a score, so that a list is still found by
+an index: the best by the model, and all that have an added score.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from adi.columns import columns_of
+from adi.data.arrays import Array, read_array
+from adi.data.co_clicks import Pairs
+from adi.data.histories import Histories
+
+LAST = 100
+"""The newest items of a history that count."""
+
+SCALE = 10.0
+"""The factor of a similarity before its logarithm."""
+
+
+class BlendWeights(NamedTuple):
+    """The weights of a domain: of the neighbours by all domains, and by this domain alone."""
+
+    everywhere: float
+    here: float
+
+
+class ItemNeighbours:
+    """The nearest items of each item and their similarities: a sparse matrix (items, items)."""
+
+    def __init__(self, similarities: sp.csr_array) -> None:
+        self.similarities = similarities
+
+    def sums(self, histories: Histories) -> sp.csr_array:
+        """The sums of the similarities of each item and the distinct items of n histories (n, items)."""
+        shape = (len(histories), self.similarities.shape[0])
+        ones = np.ones(len(histories.items), dtype=np.float32)
+        profiles = sp.csr_array((ones, histories.items, histories.offsets), shape=shape, copy=True)
+        profiles.sum_duplicates()  # sorts in place: without the copy, it would reorder the history
+        profiles.data[:] = 1.0
+        sums: sp.csr_array = profiles @ self.similarities
+        return sums
+
+    def save(self, folder: Path) -> None:
+        """Write the matrix into a new folder."""
+        folder.mkdir(parents=True)
+        for name in ("indptr", "indices", "data"):
+            np.save(folder / f"{name}.npy", getattr(self.similarities, name))
+
+    @classmethod
+    def open(cls, folder: Path, num_items: int) -> Self:
+        """Map a saved matrix into memory."""
+        indptr, indices, data = (read_array(folder / f"{name}.npy") for name in ("indptr", "indices", "data"))
+        return cls(sp.csr_array((data, indices, indptr), shape=(num_items, num_items), copy=False))
+
+
+class Blend:
+    """The added scores of each domain.
+
+    Args:
+        everywhere: the neighbours by the rows of all domains.
+        here: by those of one domain, by its number.
+        weights: of each domain, by its number.
+    """
+
+    def __init__(
+        self, everywhere: ItemNeighbours, here: Mapping[int, ItemNeighbours], weights: Mapping[int, BlendWeights]
+    ) -> None:
+        self.everywhere, self.here, self.weights = everywhere, here, weights
+
+    def values(self, domain: int, histories: Histories, items: Array) -> Pairs:
+        """The values of pairs of n histories and `items` (m,), ascending, that weights are for (C = 2)."""
+        last = histories.last(LAST)
+        sums = self.everywhere.sums(last), self.here[domain].sums(_in_domain(last, domain))
+        width = max(len(items), 1)
+        cells, similarities = zip(*(_cells(part, items, width) for part in sums), strict=True)
+        distinct = np.unique(np.concatenate(cells))  # of either kind, by query and then by item
+        values = np.zeros((len(distinct), len(sums)), dtype=np.float32)
+        for kind, cell in enumerate(cells):
+            values[np.searchsorted(distinct, cell), kind] = similarities[kind]
+        offsets = np.searchsorted(distinct // width, np.arange(len(histories) + 1))
+        return Pairs(distinct % width, np.log1p(SCALE * values), offsets)
+
+    def added(self, domain: int, histories: Histories, items: Array) -> Pairs:
+        """The scores to add to pairs of n histories and `items` (m,), ascending (C = 1)."""
+        pairs = self.values(domain, histories, items)
+        weights = np.array(self.weights[domain], dtype=np.float32)
+        return Pairs(pairs.columns, (pairs.values @ weights)[:, None], pairs.offsets)
+
+
+def _in_domain(histories: Histories, domain: int) -> Histories:
+    items, offsets = histories.newest(LAST, np.full(len(histories), domain))
+    return Histories(items, np.full(len(items), domain), offsets)
+
+
+def _cells(sums: sp.csr_array, items: Array, width: int) -> tuple[Array, Array]:
+    """The cells (T,) of a matrix (n, `width`) at which sums (n, all items) of `items` are above 0, and these sums."""
+    columns = columns_of(sums.indices, items)
+    inside = np.flatnonzero((columns >= 0) & (sums.data > 0))
+    rows = np.repeat(np.arange(sums.shape[0]), np.diff(sums.indptr))[inside]
+    return rows * width + columns[inside], sums.data[inside]
