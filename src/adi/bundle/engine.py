@@ -1,21 +1,26 @@
 """A bundle, opened to answer requests: the user tower of a domain, then its index."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from adi.bundle.blend import open_blend
 from adi.bundle.manifest import DATA, DomainInfo, read_bundle_info
 from adi.bundle.portion import WHOLE, Portion
 from adi.bundle.provenance import read_provenance
 from adi.bundle.trends import Trends
 from adi.bundle.user_tower import UserTower
 from adi.data.arrays import Array
+from adi.data.blend import Blend
 from adi.data.dataset import Dataset
+from adi.data.histories import Histories
 from adi.data.queries import Queries
 from adi.errors import AdiError, ArgumentError
 from adi.features.reader import FeatureReader
+from adi.index.active_items import ActiveItems, AddedScores, without_trends
 from adi.index.allowed import AllowedItems
 from adi.index.bids import Bids
 from adi.index.topk import Hits, merge_interests
@@ -73,6 +78,12 @@ class BundleEngine:
             else None
         )
         """The live counters; None for a model without trends."""
+        self.blend: Blend | None = None
+        self._blended: dict[int, ActiveItems] = {}
+        if self.info.blend is not None:
+            weights = {number: self.info.blend[name] for number, name in enumerate(self.info.domains)}
+            self.blend = open_blend(bundle, weights, domains, self.dataset.manifest.items)
+            self._blended = {number: without_trends(index) for number, index in self.indexes.items()}
 
     def _cut(self, domain: int, positions: Array) -> None:
         """Keep the items of a domain at `positions` alone, with their vectors and bids."""
@@ -135,12 +146,10 @@ class BundleEngine:
                 "holds them.",
             )
         vectors = self.vectors(domain, queries)
-        if self.trends is not None and self.trends.available:
-            trending = self.trends.trending[domain]
-            added = self.trends.added_scores(domain, trending, queries.histories)
-            lap("co_clicks")
+        active, added = self._added_scores(domain, queries.histories)
+        if active is not None:
             with THREAD_BUDGET.active():
-                return trending.active.search(
+                return active.search(
                     vectors,
                     k,
                     added=added,
@@ -166,6 +175,22 @@ class BundleEngine:
             merge_interests(*lists, k)
             for lists in zip(scores.reshape(by_query), positions.reshape(by_query), excluded, strict=True)
         ]
+
+    def _added_scores(self, domain: int, histories: Histories) -> tuple[ActiveItems | None, list[AddedScores]]:
+        """The items of a domain with scores beside their index's, and those to add for n histories; None without any."""
+        if self.trends is not None and self.trends.available:
+            trending = self.trends.trending[domain]
+            added = self.trends.added_scores(domain, trending, histories)
+            lap("co_clicks")
+            return trending.active, added
+        if self.blend is None:
+            return None, []
+        pairs = self.blend.added(domain, histories, self._items[domain])
+        lap("neighbours")
+        added = [
+            AddedScores(pairs.columns[begin:end], pairs.values[begin:end, 0]) for begin, end in pairwise(pairs.offsets)
+        ]
+        return self._blended[domain], added
 
 
 def _has_audiences(info: DomainInfo) -> bool:

@@ -8,6 +8,7 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import Field, ValidationError
 
+from adi.data.blend import BlendWeights
 from adi.data.coding import Unknown
 from adi.errors import AdiError
 from adi.frames import html_of
@@ -108,8 +109,9 @@ class BundleInfo(Strict):
     """Contents of ``bundle.json``.
 
     `version` is a digest of all other files, so that bundles of one version are the same. `bid` is the items' attribute
-    that the bids come from, if the bundle has bids. `fingerprint` is that of the bundle's data; `unknown` counts the
-    values in it that the run does not know, if it is not the run's own.
+    that the bids come from, if the bundle has bids. `blend` has the weights of the blend by domain, if it has one.
+    `fingerprint` is that of the bundle's data; `unknown` counts the values in it that the run does not know, if it is
+    not the run's own.
     """
 
     format: int
@@ -120,6 +122,7 @@ class BundleInfo(Strict):
     fingerprint: str
     unknown: tuple[Unknown, ...] = ()
     bid: str | None = None
+    blend: Mapping[str, BlendWeights] | None = None
     domains: Mapping[str, DomainInfo]
     versions: Mapping[str, str]
     files: Mapping[str, FileInfo]

@@ -39,6 +39,11 @@ class ItemNeighbours:
     def __init__(self, similarities: sp.csr_array) -> None:
         self.similarities = similarities
 
+    @classmethod
+    def none(cls, num_items: int) -> Self:
+        """Items without neighbours."""
+        return cls(sp.csr_array(sp.coo_array((num_items, num_items), dtype=np.float32)))
+
     def sums(self, histories: Histories) -> sp.csr_array:
         """The sums of the similarities of each item and the distinct items of n histories (n, items)."""
         shape = (len(histories), self.similarities.shape[0])
@@ -67,7 +72,7 @@ class Blend:
 
     Args:
         everywhere: the neighbours by the rows of all domains.
-        here: by those of one domain, by its number.
+        here: by those of one domain, by its number; without a domain in which they have no weight.
         weights: of each domain, by its number.
     """
 
@@ -79,11 +84,13 @@ class Blend:
     def values(self, domain: int, histories: Histories, items: Array) -> Pairs:
         """The values of pairs of n histories and `items` (m,), ascending, that weights are for (C = 2)."""
         last = histories.last(LAST)
-        sums = self.everywhere.sums(last), self.here[domain].sums(_in_domain(last, domain))
+        sums = [self.everywhere.sums(last)]
+        if domain in self.here:
+            sums.append(self.here[domain].sums(_in_domain(last, domain)))
         width = max(len(items), 1)
         cells, similarities = zip(*(_cells(part, items, width) for part in sums), strict=True)
         distinct = np.unique(np.concatenate(cells))  # of either kind, by query and then by item
-        values = np.zeros((len(distinct), len(sums)), dtype=np.float32)
+        values = np.zeros((len(distinct), len(BlendWeights._fields)), dtype=np.float32)
         for kind, cell in enumerate(cells):
             values[np.searchsorted(distinct, cell), kind] = similarities[kind]
         offsets = np.searchsorted(distinct // width, np.arange(len(histories) + 1))

@@ -1,15 +1,16 @@
 """Export of a run as a bundle: a folder that answers requests without the run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import ValidationError
 
 from adi.bundle.manifest import BundleInfo
 from adi.data.bids import log_bids
+from adi.data.blend import Blend
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, ArgumentError
 from adi.exporting.shared_folder import shared_folder
@@ -47,7 +48,7 @@ def planned_size(
 ) -> PlannedSize:
     """Return the size of the indexes of a run's bundle; raises `AdiError` for the run and settings as `export` does."""
     settings = _checked_settings(settings)
-    _, dataset, scorers = open_vectors(Path(run), model, prepared)
+    _, dataset, scorers, _ = open_vectors(Path(run), model, prepared)
     items = [len(dataset.corpora.retrievable(domain)) for domain in range(len(dataset.domains))]
     dim = scorers[0].item_vectors(0, dataset.corpora.retrievable(0)[:1]).shape[1]
     size = sum(count * dim * (4 if count < settings.exact_below else 2) for count in items)  # float32, or fp16
@@ -91,14 +92,14 @@ def export(
     settings = _checked_settings(settings)
     with joined(torch.device("cpu"), timeout=TIMEOUT) as processes:
         with processes.agreeing():
-            info, dataset, scorers = open_vectors(Path(run), model, prepared)
+            info, dataset, scorers, blend = open_vectors(Path(run), model, prepared)
             check_audiences(scorers)
             if bid is not None:
                 for domain in range(len(dataset.domains)):
                     log_bids(dataset, domain, bid)  # raises for an item without a bid; read again to be written
         known = {"run": info.fingerprint, "data": dataset.manifest.fingerprint}
         check_same(processes, known | {"settings": (settings, queries, bid)})
-        writer = BundleWriter(processes, info, dataset, scorers, settings, queries, bid)
+        writer = BundleWriter(processes, info, dataset, scorers, blend, settings, queries, bid)
         with reporting(progress and processes.first) as report, shared_folder(Path(out), processes) as bundle:
             return writer.write(bundle, Path(run), report)
 
@@ -112,10 +113,17 @@ def _checked_settings(settings: IndexSettings | Mapping[str, Any] | None) -> Ind
         raise ArgumentError("settings", describe(error, IndexSettings)) from None
 
 
-def open_vectors(
-    run: Path, model: str | Model | None, prepared: str | Path | None
-) -> tuple[RunInfo, Dataset, list[VectorScorer]]:
-    """Open a run, with the scorer of each domain; raises `AdiError` for a model without vectors."""
+class VectorRun(NamedTuple):
+    """A run with vectors: its record, its dataset, the scorer of each domain, and what counts its blend."""
+
+    info: RunInfo
+    dataset: Dataset
+    scorers: list[VectorScorer]
+    blend: Callable[[], Blend] | None
+
+
+def open_vectors(run: Path, model: str | Model | None, prepared: str | Path | None) -> VectorRun:
+    """Open a run; raises `AdiError` for a model without vectors."""
     info, dataset, scorer = open_run(run, model, prepared=prepared)
     scorers = [of_domain for of_domain in scorer.scorers if isinstance(of_domain, VectorScorer)]
     if len(scorers) < len(scorer.scorers):
@@ -123,4 +131,4 @@ def open_vectors(
             f"{run}: a run of {info.model}, which has no vectors for an index. Export a run of a two-tower model, such "
             "as adi-se."
         )
-    return info, dataset, scorers
+    return VectorRun(info, dataset, scorers, scorer.blend)

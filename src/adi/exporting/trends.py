@@ -1,27 +1,17 @@
-"""Trends in a bundle: the graphs of a domain, and the comparison of its lists with the model's."""
+"""Trends in a bundle: the graphs of each domain."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import AudienceInfo, TrendsInfo
 from adi.bundle.trends import TrendGraphs
-from adi.data.clicks import ClickLog
-from adi.data.queries import Queries
 from adi.errors import AdiError
 from adi.exporting.graph import CoClickTrends, ItemTrends
 from adi.exporting.graphs import Graphs, leading
-from adi.exporting.recall import recall
-from adi.index.build import IndexSettings
 from adi.models.vectors import VectorScorer
-
-TRENDS_QUERIES = 256
-"""The number of queries of each domain whose lists with trends are compared with the model's."""
 
 TOLERANCE = 1e-4
 """The largest difference of a coordinate or score from the model's, as a share of the largest."""
@@ -61,33 +51,6 @@ def write_trends(bundle: Path, graphs: Graphs, scorer: VectorScorer, domain: int
                 f"{TOLERANCE:g} is allowed. Nothing was published; this is a bug in adi, please report it."
             )
     return info
-
-
-def check_trends(
-    engine: BundleEngine, scorer: VectorScorer, domain: int, queries: Queries, clicks: ClickLog, settings: IndexSettings
-) -> None:
-    """Compare the lists of a bundle at the end of the log with the model's.
-
-    Raises `AdiError` if the bundle finds less than the target of the model's top k.
-    """
-    items = scorer.corpora.stored_retrievable(domain)
-    k, none = min(settings.k, len(items)), np.empty(0, dtype=np.int64)
-    queries = replace(queries, moments=np.full(len(queries), clicks.end), clicks=clicks)
-
-    def scores(part: slice, block: slice) -> Tensor:
-        return scorer.against(domain, items[block].astype(np.int64))(queries.part(part.start, part.stop))
-
-    lists = np.full((len(queries), k), -1)
-    tops = engine.search(domain, queries, k, excluded=[none] * len(queries))
-    for positions, top in zip(lists, tops, strict=True):
-        positions[: len(top.positions)] = top.positions
-    share = recall(scores, lists, len(items), TOLERANCE)
-    if not share >= settings.target:
-        raise AdiError(
-            f"domain '{engine.dataset.domains[domain]}': with trends the bundle finds {share:.4f} of the model's own "
-            f"top {k}, and the target is {settings.target}. Lower the target, or set exact_below above {len(items)} "
-            "for an exact index. Nothing was published."
-        )
 
 
 def check_audiences(scorers: Sequence[VectorScorer]) -> None:

@@ -1,13 +1,14 @@
 """Writing of a bundle's files, which several processes divide among them by domain."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
+from adi.bundle.blend import write_blend
 from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import (
     COUNTERS,
@@ -22,6 +23,7 @@ from adi.bundle.manifest import (
 )
 from adi.bundle.provenance import write_provenance
 from adi.data.bids import log_bids
+from adi.data.blend import Blend
 from adi.data.clicks import ClickLog
 from adi.data.dataset import Dataset
 from adi.data.folder import replace_text
@@ -31,12 +33,13 @@ from adi.exporting.data import write_data
 from adi.exporting.domain import DomainExport
 from adi.exporting.graphs import Graphs
 from adi.exporting.item_vectors import stored_item_vectors
+from adi.exporting.lists import COMPARED_QUERIES, check_lists
 from adi.exporting.packing import PackedTables
 from adi.exporting.queries import sample_queries
-from adi.exporting.trends import TRENDS_QUERIES, check_trends
 from adi.features.reader import FeatureReader
 from adi.features.unknown import unknown_values
 from adi.index.build import IndexSettings
+from adi.models.scorer import ScorerByDomain
 from adi.models.vectors import VectorScorer
 from adi.processes.group import Processes
 from adi.progress import Report
@@ -50,6 +53,7 @@ class BundleWriter:
     Args:
         processes: that have opened the run, each for itself; all call the writer together.
         scorers: of each domain.
+        blend: counts the blend of the run; None: without one.
         queries: the number of real queries of each domain, see `adi.exporting.export.export`.
         bid: the items' attribute that holds their bids, if any.
     """
@@ -58,6 +62,7 @@ class BundleWriter:
     info: RunInfo
     dataset: Dataset
     scorers: Sequence[VectorScorer]
+    blend: Callable[[], Blend] | None
     settings: IndexSettings
     queries: int
     bid: str | None
@@ -72,6 +77,8 @@ class BundleWriter:
             if self.processes.first:
                 write_data(self.dataset, bundle / DATA)
                 write_provenance(run, bundle)
+                if self.blend is not None:
+                    write_blend(bundle, self.blend())
             for domain, scorer in enumerate(self.scorers):
                 tables.write(scorer.model, scorer.model.of_one_domain(int(scorer.domain_codes[domain])).first)
         with self.processes.agreeing():
@@ -82,8 +89,8 @@ class BundleWriter:
             if self.processes.first:
                 self._write_manifest(bundle, [of_all[number] for number in range(len(self.scorers))], clicks)
         with self.processes.agreeing():
-            if clicks is not None:
-                self._check_trends(BundleEngine(bundle), clicks)
+            if clicks is not None or self.blend is not None:
+                self._check_lists(BundleEngine(bundle), clicks)
             elif self.processes.first:
                 BundleEngine(bundle)  # raises for a bundle that cannot be opened
             return read_bundle_info(bundle)
@@ -110,11 +117,15 @@ class BundleWriter:
         report("exporting domains", len(share), len(share))
         return domains
 
-    def _check_trends(self, engine: BundleEngine, clicks: ClickLog) -> None:
+    def _check_lists(self, engine: BundleEngine, clicks: ClickLog | None) -> None:
         """Compare the lists of this process's domains with the model's; raises `AdiError` where they differ."""
+        scorer = ScorerByDomain(self.scorers, self.blend)
         for domain in self._share():
-            sample = sample_queries(self.dataset, domain, TRENDS_QUERIES)
-            check_trends(engine, self.scorers[domain], domain, sample, clicks, self.settings)
+            sample = sample_queries(self.dataset, domain, COMPARED_QUERIES)
+            if clicks is not None:
+                sample = replace(sample, moments=np.full(len(sample), clicks.end), clicks=clicks)
+            added = "the blend" if clicks is None else "trends"
+            check_lists(engine, scorer, domain, sample, self.settings, added=added)
 
     def _write_manifest(self, bundle: Path, domains: Sequence[DomainInfo], clicks: ClickLog | None) -> None:
         """Write the counters of a run with trends, and the manifest of all files."""
@@ -131,6 +142,7 @@ class BundleWriter:
             fingerprint=self.dataset.manifest.fingerprint,
             unknown=unknown_values(self.dataset),
             bid=self.bid,
+            blend=self.info.blend,
             domains=dict(zip(self.dataset.domains, domains, strict=True)),
             versions={name: version(name) for name in ("faiss-cpu", "numpy", "onnxruntime", "torch")},
             files=files,

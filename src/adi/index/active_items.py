@@ -37,12 +37,20 @@ class ActiveItems:
         coordinates: of the active items (p, W).
         quiet: the coordinates of every other item (W,).
         shifts: what is added to the vectors of the active items (p, dim); None: nothing.
+        added_by: the name of added scores among the parts of a score.
     """
 
     def __init__(
-        self, index: VectorIndex, positions: Array, coordinates: Array, quiet: Array, shifts: Array | None = None
+        self,
+        index: VectorIndex,
+        positions: Array,
+        coordinates: Array,
+        quiet: Array,
+        shifts: Array | None = None,
+        *,
+        added_by: str = "co_clicks",
     ) -> None:
-        self.index, self.positions, self.coordinates = index, positions, coordinates
+        self.index, self.positions, self.coordinates, self.added_by = index, positions, coordinates, added_by
         self.quiet, self.shifts = quiet, shifts
         vectors = index.vectors(positions)
         tastes = vectors if shifts is None else vectors + shifts
@@ -77,7 +85,7 @@ class ActiveItems:
         """
         if not len(self.index):  # a shard without an item of the domain
             none = np.empty(0, dtype=np.float32)
-            parts = dict.fromkeys(("taste", "trend", "co_clicks", "bid"), none)
+            parts = dict.fromkeys(("taste", *(["trend"] if len(self.quiet) else []), self.added_by, "bid"), none)
             return [Hits(np.empty(0, dtype=np.int64), none, parts)] * len(users)
         by_taste = _ByTaste(self, users, allowed, bids, bid_weight, threads)
         by_taste.search(np.arange(len(users)), k + max(map(len, excluded), default=0))
@@ -99,6 +107,12 @@ class ActiveItems:
 
     def _not_among(self, allowed: AllowedItems) -> Array:
         return np.flatnonzero(~allowed.contains(self.positions))
+
+
+def without_trends(index: VectorIndex) -> ActiveItems:
+    """The items of an index, none of which is active: scores are added to single items alone."""
+    none = np.empty((0, 0), dtype=np.float32)
+    return ActiveItems(index, np.empty(0, dtype=np.int64), none, np.empty(0, dtype=np.float32), added_by="neighbours")
 
 
 @dataclass
@@ -216,7 +230,8 @@ class _Candidates:
             places = np.minimum(np.searchsorted(self.added.positions, positions), len(self.added.positions) - 1)
             added = np.where(self.added.positions[places] == positions, self.added.scores[places], added)
         bid = self.bid(positions)
-        return {"taste": scores - trend - added - bid, "trend": trend, "co_clicks": added, "bid": bid}
+        of_trend = {"trend": trend} if len(active.quiet) else {}
+        return {"taste": scores - trend - added - bid, **of_trend, active.added_by: added, "bid": bid}
 
 
 def _best(scores: Array, k: int) -> Array:

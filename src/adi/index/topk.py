@@ -12,7 +12,8 @@ from adi.data.arrays import Array
 class Hits:
     """The items found for one query, best first: positions among the domain's items (n,) and scores (n,), n ≤ k.
 
-    With trends, a score is the sum of `parts`, (n,) each: ``taste``, ``trend``, ``co_clicks`` and ``bid``.
+    With trends, a score is the sum of `parts`, (n,) each: ``taste``, ``trend``, ``co_clicks`` and ``bid``; with a blend
+    of ``taste``, ``neighbours`` and ``bid``.
     """
 
     positions: Array

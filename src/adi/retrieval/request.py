@@ -60,7 +60,8 @@ class TopK:
     """The result of a request: item `ids` and their `scores`, best first. `ignored` lists unknown item ids it gave.
 
     From a bundle with trends, `parts` divides each score into ``taste``, ``trend``, ``co_clicks`` and ``bid``; it is
-    None while the counters are away, and scores are then by taste alone.
+    None while the counters are away, and scores are then by taste alone. From one with a blend, it divides it into
+    ``taste``, ``neighbours`` and ``bid``.
     """
 
     domain: str

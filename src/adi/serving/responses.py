@@ -24,8 +24,8 @@ class RankedItems(Strict):
     )
     parts: dict[str, list[float]] | None = Field(
         None,
-        description="With `explain`, of a bundle with trends: the taste, trend, co_clicks and bid of which each score "
-        "is the sum; null without trends.",
+        description="With `explain`: the parts of which each score is the sum. Of a bundle with trends taste, trend, "
+        "co_clicks and bid, of one with a blend taste, neighbours and bid; null for others.",
     )
 
 

@@ -114,7 +114,7 @@ def copy_items(
     if not (alias.isascii() and alias.isidentifier()):
         raise ArgumentError("alias", f"'{alias}' is no name of letters, digits and _.")
     open_store = _store_of(to)
-    _, dataset, scorers = open_vectors(Path(run), model, prepared)
+    _, dataset, scorers, _ = open_vectors(Path(run), model, prepared)
     copy = _Copy(dataset, scorers, _attributes_of(dataset, attributes), target, k)
     with reporting(progress) as report:
         for equal_lengths in (False, True):
