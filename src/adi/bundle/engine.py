@@ -177,7 +177,7 @@ class BundleEngine:
         ]
 
     def _added_scores(self, domain: int, histories: Histories) -> tuple[ActiveItems | None, list[AddedScores]]:
-        """The items of a domain with scores beside their index's, and those to add for n histories; None without any."""
+        """The items of a domain with scores beside their index's, and those to add for n histories, if any."""
         if self.trends is not None and self.trends.available:
             trending = self.trends.trending[domain]
             added = self.trends.added_scores(domain, trending, histories)

@@ -95,6 +95,12 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, order, negatives and dropout.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     device: Device = "cpu",
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines/--no-baselines", help="Compare the model with quick baselines on the validation rows."
+        ),
+    ] = True,
     show_config: Annotated[bool, typer.Option("--show-config", help="Print all settings as YAML and exit.")] = False,
     nproc: Processes = 1,
     sharding: Annotated[
@@ -124,6 +130,7 @@ def train(
     if in_processes(nproc, run=out):
         return
     first = is_first()
+    from adi.runs.baselines import read_baselines
     from adi.runs.self_training import read_audit
     from adi.training.progress import Epochs
     from adi.training.train import train as run
@@ -137,6 +144,7 @@ def train(
             seed=seed,
             resume=resume,
             device=device,
+            baselines=baselines,
             observer=None if progress is None else Epochs(progress),
             sharding=sharding,
             timeout=timeout,
@@ -147,6 +155,9 @@ def train(
     kept = "" if info.kept is None else f"; {_kept(info.kept)}{', trained again on all rows' if info.refit else ''}"
     for note in info.notes:
         say(note)
+    compared = read_baselines(out)
+    for line in [] if compared is None else compared.sentences():
+        say(line)
     audit = read_audit(out)
     if audit is not None:
         say(_self_training(audit))

@@ -87,5 +87,6 @@ def _train(folder: GridFolder, cell: Cell, observer: Observer, device: str) -> N
         seed=cell.seed,
         resume=resume,
         device=device,
+        baselines=False,
         observer=observer,
     )

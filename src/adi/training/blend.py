@@ -107,7 +107,7 @@ def _fitted(rows: Sequence[_Rows], start: Array, towards: Array, *, penalty: flo
         total = sum((part.loss(weights) for part in rows), start=penalty * (distance**2).sum())
         total.backward()  # type: ignore[no-untyped-call]
         assert weights.grad is not None
-        return float(total), weights.grad.numpy().astype(np.float64)
+        return float(total.detach()), weights.grad.numpy().astype(np.float64)
 
     bounds = [(LEAST_SCALE * start[0], None), (0.0, None), (0.0, None)]
     result = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 50})

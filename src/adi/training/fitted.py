@@ -1,11 +1,13 @@
 """Opens a complete run: its metadata, its dataset, and its model, ready to score."""
 
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from safetensors.torch import load_file
 
+from adi.data.blend import Blend
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.features.recoding import check_domains, check_trend, open_recoded
@@ -64,11 +66,16 @@ def open_run(
         check_domains(dataset, info.domains)
     if isinstance(model, FittedModel):
         return FittedRun(info, dataset, ScorerByDomain([model.fit(dataset, settings)] * len(dataset.domains)))
-    scorers, blend = kept_scorers(folder, info, model, dataset, processes), None
-    if info.blend is not None:
-        weights = {number: info.blend[name] for number, name in enumerate(dataset.domains)}
-        blend = cache(partial(counted_blend, dataset, weights))
-    return FittedRun(info, dataset, ScorerByDomain(scorers, blend))
+    scorers = kept_scorers(folder, info, model, dataset, processes)
+    return FittedRun(info, dataset, ScorerByDomain(scorers, blend_of(info, dataset)))
+
+
+def blend_of(info: RunInfo, dataset: Dataset) -> Callable[[], Blend] | None:
+    """Counts the blend of a run from the training rows of a dataset, once; None for a run without one."""
+    if info.blend is None:
+        return None
+    weights = {number: info.blend[name] for number, name in enumerate(dataset.domains)}
+    return cache(partial(counted_blend, dataset, weights))
 
 
 def kept_scorers(

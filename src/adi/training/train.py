@@ -22,17 +22,19 @@ from adi.models.source import source_of
 from adi.models.two_tower import TwoTower
 from adi.processes.group import Processes
 from adi.processes.start import TIMEOUT, check_same, device_of_process, joined
+from adi.runs.baselines import write_baselines
 from adi.runs.coding import read_coding, write_coding
 from adi.runs.info import FILE, RunInfo, read_info, write_info
+from adi.training.baselines import beside
 from adi.training.blend import fit_blend
 from adi.training.device import device_named
-from adi.training.fitted import kept_scorers
+from adi.training.fitted import blend_of, kept_scorers
 from adi.training.loop import AUDIENCES, CHECKPOINT, REFIT_CHECKPOINT, Observer, Training
 from adi.training.optimizers import TableOptimizer
 from adi.training.progress import epochs
 from adi.training.row_weights import check_half_life
 from adi.training.self_training import check_self_training
-from adi.training.settings import RunSettings, as_config, settings_for
+from adi.training.settings import RunSettings, TrainingSettings, as_config, settings_for
 from adi.training.sharding import Sharding
 
 
@@ -45,6 +47,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     device: str = "cpu",
+    baselines: bool = True,
     progress: bool = True,
     observer: Observer | None = None,
     sharding: Sharding = "auto",
@@ -60,6 +63,7 @@ def train(
         settings: what differs from the model's defaults, see `adi.training.settings.settings_for`.
         seed: of the weights, the order of the samples, the negatives and the dropout.
         device: where the weights are and steps are done: cpu, cuda or cuda:N. Batches are made on the CPU in any case.
+        baselines: compare the model with quick baselines on the validation rows, into ``<out>/baselines.json``.
         progress: show a bar and the epochs on standard error, in a terminal or a notebook.
         observer: is called with each step and epoch, in place of that.
         sharding: how several processes divide the embedding tables, see `adi.training.sharding.Sharding`.
@@ -79,7 +83,9 @@ def train(
     if sharding not in get_args(Sharding):
         raise ArgumentError("sharding", f"'{sharding}' is not one of {', '.join(get_args(Sharding))}.")
     with joined(device_named(device), timeout=timeout) as processes:
-        job = Job(Path(prepared), kind, folder, seed, device_of_process(device_named(device)), processes, sharding)
+        job = Job(
+            Path(prepared), kind, folder, seed, device_of_process(device_named(device)), processes, sharding, baselines
+        )
         with processes.agreeing():
             dataset = Dataset(job.prepared)
             chosen = chosen.for_data(dataset.manifest)
@@ -114,7 +120,7 @@ def train(
 
 @dataclass(frozen=True)
 class Job:
-    """A training: its data, model, folder, seed, device and processes."""
+    """A training: its data, model, folder, seed, device and processes, and whether baselines are fitted along."""
 
     prepared: Path
     kind: Model
@@ -123,6 +129,7 @@ class Job:
     device: torch.device
     processes: Processes
     sharding: Sharding
+    baselines: bool
 
 
 def _goes_on(folder: Path) -> bool:
@@ -171,8 +178,8 @@ def _trained(
         training = training_of(dataset, towers, tables)
         kept = training.run(resume=resume)
         info = info.model_copy(update={"kept": kept})
-        if settings.training.blend:
-            info = _with_blend(job, kind, dataset, info, towers.temperature, resume=resume)
+        if settings.training.blend or job.baselines:
+            info = _compared(job, kind, dataset, settings.training, info, towers.temperature, resume=resume)
         if info.refit:
             before = training.progress.epoch
             del training, towers, tables  # before as much memory is used again
@@ -185,16 +192,31 @@ def _trained(
     return info.model_copy(update={"parameters": parameters})
 
 
-def _with_blend(
-    job: Job, kind: TrainedModel, dataset: Dataset, info: RunInfo, temperature: float, *, resume: bool
+def _compared(
+    job: Job,
+    kind: TrainedModel,
+    dataset: Dataset,
+    settings: TrainingSettings,
+    info: RunInfo,
+    temperature: float,
+    *,
+    resume: bool,
 ) -> RunInfo:
-    """The record with the weights of the blend, which a refit does not change; written, so that none fits them anew."""
-    blend = read_info(job.folder).blend if resume else None
-    if blend is None:
-        job.processes.wait()  # until the kept weights are written
-        scorer = ScorerByDomain(kept_scorers(job.folder, info, kind, dataset, job.processes))
-        blend = fit_blend(scorer, dataset, temperature)
-    info = info.model_copy(update={"blend": blend})
+    """Fit the blend and the baselines to the weights that are kept, before a refit; returns the record with the blend.
+
+    The record is written, so that a training which is resumed in its refit, when these weights are gone, has the blend.
+    """
+    if resume and (read_info(job.folder).blend is not None or not settings.blend):
+        return info.model_copy(update={"blend": read_info(job.folder).blend})
+    job.processes.wait()  # until the kept weights are written
+    scorer = ScorerByDomain(kept_scorers(job.folder, info, kind, dataset, job.processes))
+    if settings.blend:
+        info = info.model_copy(update={"blend": fit_blend(scorer, dataset, temperature)})
+        scorer = ScorerByDomain(scorer.scorers, blend_of(info, dataset))
+    if job.baselines:
+        baselines = beside(kind.name, scorer, dataset, settings.k, job.processes)
+        if job.processes.first:
+            write_baselines(job.folder, baselines)
     if job.processes.first:
         write_info(job.folder, info)
     job.processes.wait()

@@ -113,9 +113,10 @@ def _validate(
             prepared,
             model,
             run,
-            settings=changed(config, {"refit": False}),
+            settings=changed(config, {"refit": False, "blend": False}),
             seed=study.seed,
             device=device,
+            baselines=False,
             progress=False,
             observer=validations,
         )

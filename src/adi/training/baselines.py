@@ -1,0 +1,89 @@
+"""Baselines fitted along with a training: what a user would serve without it, on the same validation rows."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from adi.data.arrays import Array
+from adi.data.dataset import Dataset
+from adi.evaluation.evaluate import evaluate
+from adi.evaluation.ranking import Rankings
+from adi.models.co_clicks import CO_CLICKS, CoClickSettings
+from adi.models.ease import EASE, EaseSettings
+from adi.models.item_knn import ITEM_KNN, ItemKnnSettings
+from adi.models.popularity import Popularity, RecentPopularity
+from adi.models.scorer import Scorer
+from adi.processes.group import ALONE, Processes
+from adi.runs.baselines import Baselines, DomainBaselines, significantly
+
+ROWS = 2000
+"""The largest number of validation rows of a domain."""
+
+MOST_PAIRS = 1e8
+"""Item-kNN is left out where there are more pairs of rows of a user, by the mean: counting takes minutes."""
+
+EASE_ITEMS = 5000
+"""EASE is left out where there are more items: solving takes more than seconds."""
+
+
+class Named(NamedTuple):
+    """A fitted baseline and its name in words."""
+
+    name: str
+    scorer: Scorer
+
+
+def baselines_of(dataset: Dataset) -> Iterator[Named]:
+    """Fit the baselines that are quick on a dataset, one after the other."""
+    manifest = dataset.manifest
+    yield Named("popularity", Popularity(dataset))
+    if manifest.trend is not None:
+        yield Named("clicks of late", RecentPopularity((len(manifest.trend.half_lives) - 1) // 2))
+        if manifest.trend.co_clicks is not None:
+            yield Named("co-clicks", CO_CLICKS.fit(dataset, CoClickSettings()))
+        return
+    if dataset.num_rows**2 / max(manifest.users, 1) <= MOST_PAIRS:
+        yield Named("item-knn", ITEM_KNN.fit(dataset, ItemKnnSettings()))
+        if len(dataset.domains) > 1:
+            yield Named("item-knn by domain", ITEM_KNN.fit(dataset, ItemKnnSettings(scope="domain")))
+    if manifest.items <= EASE_ITEMS:
+        yield Named("ease", EASE.fit(dataset, EaseSettings()))
+
+
+def beside(model: str, scorer: Scorer, dataset: Dataset, k: int, processes: Processes = ALONE) -> Baselines:
+    """Compare a model, trained on the training rows of a dataset, with baselines on its validation rows."""
+    found = _hits(scorer, dataset, k, processes)
+    domains: dict[str, DomainBaselines] = {}
+    hits = {name: _hits(fitted, dataset, k, processes) for name, fitted in baselines_of(dataset)}
+    for domain, of_model in found.items():
+        gains = {name: of_baseline[domain] for name, of_baseline in hits.items()}
+        better = {name: int((of_model & ~hit).sum()) for name, hit in gains.items()}
+        worse = {name: int((hit & ~of_model).sum()) for name, hit in gains.items()}
+        domains[domain] = DomainBaselines(
+            rows=len(of_model),
+            model=float(of_model.mean()),
+            baselines={name: float(hit.mean()) for name, hit in gains.items()},
+            ahead=tuple(name for name in gains if significantly(worse[name], better[name])),
+            behind=tuple(name for name in gains if significantly(better[name], worse[name])),
+        )
+    return Baselines(model=model, k=k, domains=domains)
+
+
+def _hits(scorer: Scorer, dataset: Dataset, k: int, processes: Processes) -> dict[str, Array]:
+    """Whether each validation row's item is in the top `k`, by domain with such rows (n,)."""
+    hits: dict[str, Array] = {}
+
+    def done(domain: str, rankings: Rankings) -> None:
+        if len(rankings.ranks):
+            hits[domain] = rankings.ranks < k
+
+    evaluate(
+        scorer,
+        dataset,
+        part="validation",
+        known="frozen" if dataset.manifest.trend is None else "live",
+        ks=(k,),
+        rows_per_domain=ROWS,
+        done=done,
+        processes=processes,
+    )
+    return hits
