@@ -27,6 +27,7 @@ COMMANDS = {
     "trends": "serving.trends",
     "swaps": "serving.swaps",
     "start": "start",
+    "portfolio": "portfolio.portfolio",
 }
 """The module of each command; the function in it has the command's name, with _ for -."""
 

@@ -15,6 +15,7 @@ from adi.marketplace.settings import Marketplace
 from adi.marketplace.simulation import simulate
 from adi.preparation.prepare import prepare
 from adi.sources.catalog import convert
+from benchmarks.portfolio.inner import leave_out_test
 
 MARKETPLACE = "marketplace"
 AT_RANDOM = {"split": {"kind": "random", "share": 0.15}}
@@ -121,13 +122,17 @@ DATASETS = {
 }  # fmt: skip
 
 
-def make_dataset(dataset: PortfolioDataset, data: Path, folder: Path) -> None:
-    """Convert or simulate a data set and prepare it, into the new `folder`, which is complete or absent."""
+def make_dataset(dataset: PortfolioDataset, data: Path | None, folder: Path, *, inner: bool = False) -> None:
+    """Convert or simulate a data set and prepare it, into the new `folder`, which is complete or absent.
+
+    With `inner`, it is the log without its test rows, split again in the same way: rules are fitted to such data.
+    """
     with new_folder(folder) as building:
         tables = building / "tables"
         if dataset.market is not None:
             simulate(tables, dataset.market, progress=False)
         else:
+            assert data is not None
             convert(dataset.source, data / dataset.source, tables)
         schema = yaml.safe_load((tables / "schema.yaml").read_text(encoding="utf-8"))
         schema |= dataset.keys
@@ -135,8 +140,10 @@ def make_dataset(dataset: PortfolioDataset, data: Path, folder: Path) -> None:
             change(schema)
         if dataset.domains is not None:
             schema["domains"]["values"] = list(dataset.domains)
-        (tables / "schema.yaml").write_text(yaml.safe_dump(schema, sort_keys=False), encoding="utf-8")
         _keep_rows(dataset, tables, schema)
+        if inner:
+            leave_out_test(tables, schema)
+        (tables / "schema.yaml").write_text(yaml.safe_dump(schema, sort_keys=False), encoding="utf-8")
         prepare(tables, building / "prepared", progress=False)
         shutil.rmtree(tables)
 

@@ -1,0 +1,91 @@
+"""The portfolio: adi's defaults on data that nobody tuned them for, beside what a user would take without adi."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adi.cli.show import ERR
+from adi.data.folder import replace_text
+from adi.errors import ArgumentError, suggestion
+from adi.grid.cells import Cell
+from adi.grid.folder import GridFolder
+from adi.grid.progress import observing
+from adi.grid.run import run_cells
+from adi.grid.versions import Version, clear_stale, manifests_in, this_code
+from adi.runs.metrics import Metrics
+from adi.training.evaluation import evaluate_run
+from benchmarks.portfolio.datasets import DATASETS, MARKETPLACE, make_dataset
+from benchmarks.portfolio.results import KS, against, groups_of, page
+from benchmarks.portfolio.rows import DEFAULT, ROWS
+from benchmarks.report import announce
+
+QUICK = ("market-tiny", "market-rich-1")
+"""The data sets of a quick look."""
+
+
+def portfolio(
+    out: Annotated[Path, typer.Option(help="Folder of the data sets, runs and results; the same command goes on.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with the public data sets, each in a folder of its name.")
+    ] = None,
+    datasets: Annotated[
+        str | None, typer.Option(help="Data sets, separated by commas.", show_default="all that are there")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of trained models.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Cells to run at a time.")] = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="Two small marketplaces, one epoch.")] = False,
+    redo: Annotated[bool, typer.Option("--redo", help="Do again what other code made.")] = False,
+) -> None:
+    """Recall of adi's defaults on many data sets, beside baselines; written to portfolio.md.
+
+    Example: [bold]python -m benchmarks portfolio --data DATA --out portfolio --jobs 2[/]
+    """
+    names, missing = _chosen(QUICK if quick else tuple(datasets.split(",")) if datasets else None, data)
+    folder = GridFolder(out)
+    with folder.locked():
+        for name in names:
+            if not folder.data(name).exists():
+                announce(f"preparing {name}")
+                make_dataset(DATASETS[name], data, folder.data(name))
+        version = Version(this_code(), manifests_in(folder))
+        cells = {name: _cells(name, version, seeds, quick) for name in names}
+        every = [cell for of_dataset in cells.values() for cell in of_dataset]
+        clear_stale(folder, {}, every, code=version.code, redo=redo)
+        with observing(True, None) as observer:
+            failed = run_cells(folder, version, every, observer, evaluate=_evaluate, jobs=jobs, device="cpu")
+        results = {}
+        for name, of_dataset in cells.items():
+            groups = groups_of(folder, of_dataset)
+            if DEFAULT in {group.label for group in groups}:
+                results[name] = [against(groups, k) for k in KS]
+        replace_text(out / "portfolio.md", page(results, version.manifests, missing, failed))
+    ERR.print(f"Wrote {out / 'portfolio.md'}.")
+
+
+def _chosen(names: tuple[str, ...] | None, data: Path | None) -> tuple[list[str], list[str]]:
+    """The data sets to run, and those that are left out since their source is not there, which is said."""
+    for name in names or ():
+        if name not in DATASETS:
+            raise ArgumentError(
+                "datasets", f"'{name}' is not one of {', '.join(DATASETS)}.{suggestion(name, DATASETS)}"
+            )
+    there, missing = [], []
+    for name in names or DATASETS:
+        source = DATASETS[name].source
+        is_there = source == MARKETPLACE or (data is not None and (data / source).is_dir())
+        (there if is_there else missing).append(name)
+    if missing:
+        ERR.print(f"left out, since --data has no folder of their source: {', '.join(missing)}")
+    return there, missing
+
+
+def _cells(name: str, version: Version, seeds: int, quick: bool) -> list[Cell]:
+    """The cells of a data set, without rows that its size rules out."""
+    items = version.manifests[name].items
+    rows = [row for row in ROWS if row.most_items is None or items <= row.most_items]
+    return [cell for row in rows for cell in row.cells(name, 1 if quick else seeds, {"epochs": 1} if quick else {})]
+
+
+def _evaluate(run: Path, cell: Cell) -> Metrics:
+    return evaluate_run(run, ks=KS, against="corpus", progress=False)

@@ -1,0 +1,40 @@
+"""The models that are compared on each data set: adi's by default, and what a user would take without it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from adi.grid.cells import Cell
+from adi.models.catalog import model_of
+from adi.training.settings import as_config, settings_for
+
+DEFAULT = "adi-se"
+"""The model whose defaults are in question."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model with settings; `most_items` is the size of a data set above which it is left out, with the `reason`."""
+
+    name: str
+    model: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    most_items: int | None = None
+    reason: str = ""
+
+    def cells(self, dataset: str, seeds: int, overrides: Mapping[str, Any]) -> list[Cell]:
+        """The cells of the row on a data set, one for each seed where the model has any."""
+        model = model_of(self.model)
+        config = as_config(settings_for(model, {**self.settings, **(overrides if model.trained else {})}))
+        return [Cell(dataset, self.name, seed, self.model, config) for seed in range(seeds if model.trained else 1)]
+
+
+BASELINES = (
+    Row("popularity", "popularity"),
+    Row("item-knn", "item-knn", {"scope": "all"}),
+    Row("item-knn-domain", "item-knn", {"scope": "domain"}),
+    Row("user-knn", "user-knn"),
+    Row("ease", "ease", most_items=20_000, reason="a weight for each pair of items"),
+    Row("lightgcn", "lightgcn", {"blend": False}),
+)
+ROWS = (*BASELINES, Row("dnn", "dnn"), Row(DEFAULT, DEFAULT))
