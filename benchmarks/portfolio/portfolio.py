@@ -41,7 +41,7 @@ def portfolio(
 
     Example: [bold]python -m benchmarks portfolio --data DATA --out portfolio --jobs 2[/]
     """
-    names, missing = _chosen(QUICK if quick else tuple(datasets.split(",")) if datasets else None, data)
+    names, missing = present(QUICK if quick else tuple(datasets.split(",")) if datasets else None, data)
     folder = GridFolder(out)
     with folder.locked():
         for name in names:
@@ -53,7 +53,7 @@ def portfolio(
         every = [cell for of_dataset in cells.values() for cell in of_dataset]
         clear_stale(folder, {}, every, code=version.code, redo=redo)
         with observing(True, None) as observer:
-            failed = run_cells(folder, version, every, observer, evaluate=_evaluate, jobs=jobs, device="cpu")
+            failed = run_cells(folder, version, every, observer, evaluate=evaluate, jobs=jobs, device="cpu")
         results = {}
         for name, of_dataset in cells.items():
             groups = groups_of(folder, of_dataset)
@@ -63,14 +63,15 @@ def portfolio(
     ERR.print(f"Wrote {out / 'portfolio.md'}.")
 
 
-def _chosen(names: tuple[str, ...] | None, data: Path | None) -> tuple[list[str], list[str]]:
+def present(names: tuple[str, ...] | None, data: Path | None) -> tuple[list[str], list[str]]:
     """The data sets to run, and those that are left out since their source is not there, which is said."""
     for name in names or ():
         if name not in DATASETS:
             raise ArgumentError(
                 "datasets", f"'{name}' is not one of {', '.join(DATASETS)}.{suggestion(name, DATASETS)}"
             )
-    there, missing = [], []
+    there: list[str] = []
+    missing: list[str] = []
     for name in names or DATASETS:
         source = DATASETS[name].source
         is_there = source == MARKETPLACE or (data is not None and (data / source).is_dir())
@@ -87,5 +88,6 @@ def _cells(name: str, version: Version, seeds: int, quick: bool) -> list[Cell]:
     return [cell for row in rows for cell in row.cells(name, 1 if quick else seeds, {"epochs": 1} if quick else {})]
 
 
-def _evaluate(run: Path, cell: Cell) -> Metrics:
+def evaluate(run: Path, cell: Cell) -> Metrics:
+    """Evaluate a cell's run against the whole corpus."""
     return evaluate_run(run, ks=KS, against="corpus", progress=False)
