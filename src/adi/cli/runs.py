@@ -98,7 +98,9 @@ def train(
     baselines: Annotated[
         bool,
         typer.Option(
-            "--baselines/--no-baselines", help="Compare the model with quick baselines on the validation rows."
+            "--baselines/--no-baselines",
+            help="Compare the model with quick baselines on the validation rows, or leave them out.",
+            show_default=False,
         ),
     ] = True,
     show_config: Annotated[
