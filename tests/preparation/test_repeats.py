@@ -225,8 +225,9 @@ class TestSaid:
             "If such an item may be retrieved again: repeats: true in the schema."
         )
         assert repeats(manifest.model_copy(update={"repeats": True})) == [duplicates]
-        assert repeats(manifest.model_copy(update={"time": None}))[0].startswith(
-            "Duplicates: 3 rows equal another in user, item and domain. Leave"
+        assert repeats(manifest.model_copy(update={"time": None}))[0] == (
+            "Duplicates: 3 rows equal another in user, item and domain. "
+            "If they are not repeats, leave them out: duplicates: drop under interactions in the schema."
         )
 
     def test_of_duplicates_that_differ_in_their_context(self, workspace):

@@ -75,6 +75,10 @@ def test_a_chart_has_the_intervals_the_margin_and_zero(runs: list[Path]) -> None
     assert intervals["encoding"]["x"]["scale"]["domain"] == [-0.8, 0.6]
     assert points["encoding"]["color"] == intervals["encoding"]["color"]
     assert points["encoding"]["color"]["scale"]["domain"] == ["popularity", "dnn", "adi-se"]
+    mean = difference_intervals(groups, comparison, domain=None, extent=(-0.8, 0.6))
+    values = mean["datasets"][mean["layer"][2]["data"]["name"]]
+    expected = [one.difference for one in comparison.differences if one.mean == "domains"]
+    assert [row["difference"] for row in values] == expected  # and not those of the mean over the queries
 
 
 def test_a_chart_by_query_group_leaves_out_small_groups(ranked_run: Make) -> None:

@@ -107,11 +107,13 @@ def repeats(manifest: "Manifest") -> list[str]:
     duplicates, seen = (sum(getattr(domain, name) or 0 for domain in counts) for name in ("duplicates", "seen"))
     sentences = []
     if duplicates:
-        same = "user, item and domain" if manifest.time is None else "user, item, domain and time"
-        remedy = ". Leave them out: duplicates: drop under interactions in the schema."
+        same, remedy = "user, item, domain and time", "Leave them out"
+        if manifest.time is None:
+            same, remedy = "user, item and domain", "If they are not repeats, leave them out"
+        sentence = f"{same}. {remedy}: duplicates: drop under interactions in the schema."
         if "duplicate" in manifest.rows.set_aside:
-            remedy = ", but not in the context."
-        sentences.append(f"Duplicates: {duplicates:,} rows equal another in {same}{remedy}")
+            sentence = f"{same}, but not in the context."
+        sentences.append(f"Duplicates: {duplicates:,} rows equal another in {sentence}")
     if seen and not manifest.repeats:
         share = seen / sum(domain.test for domain in counts)
         sentences.append(

@@ -56,11 +56,10 @@ def assign_parts(engine: Engine, rows: ibis.Table, split: Split, time: TimeKind)
 
 def _share_of_domain(rows: ibis.Table, split: Split) -> ibis.Value:
     """The share of users, by domain, that are drawn for validation."""
+    if split.validation == 0:
+        return ibis.literal(0.0)
     counted = rows.filter(_.part == VALIDATION).group_by("domain").agg(rows=_.count()).to_pyarrow().to_pylist()
-    shares = {}
-    for row in counted:
-        least = min(split.validation_least / row["rows"], MOST_FOR_LEAST) if split.validation else 0.0
-        shares[row["domain"]] = max(split.validation, least)
+    shares = {row["domain"]: min(split.validation_least / row["rows"], MOST_FOR_LEAST) for row in counted}
     smaller = [(rows.domain == domain, share) for domain, share in shares.items() if share > split.validation]
     return ibis.cases(*smaller, else_=split.validation) if smaller else ibis.literal(split.validation)
 
