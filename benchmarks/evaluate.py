@@ -54,7 +54,7 @@ def evaluate(
         block = max(1, min(QUERIES_AT_ONCE, LOGITS_AT_ONCE // items))
 
         def exact_ranks(call: int) -> None:
-            rank(vectors, dataset, "test", 0, test_rows, candidates=None, causal=True, ks=KS)
+            rank(vectors, dataset, "test", 0, test_rows, candidates=None, causal=True, exclude_seen=True, ks=KS)
 
         def bare_product(call: int) -> None:
             for first in range(0, users, block):

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from adi.data.dataset import Dataset
+from adi.evaluation.breakdown import BREAKDOWNS
 from adi.metrics import RECALL
 from adi.preparation.prepare import prepare
 from adi.runs.ranks import QueryRanks, write_ranks
@@ -185,7 +186,7 @@ def ranked_run(tmp_path: Path) -> Callable[..., Path]:
         fingerprint: str = "f00d",
         prepared: str = "prepared",
         config: Mapping[str, Any] | None = None,
-        evaluated: Mapping[str, str] | None = None,
+        evaluated: Mapping[str, Any] | None = None,
     ) -> Path:
         folder = tmp_path / name
         folder.mkdir()
@@ -193,7 +194,7 @@ def ranked_run(tmp_path: Path) -> Callable[..., Path]:
         for domain, triples in queries.items():
             users, ranks, lengths = np.array([(*triple, 0)[:3] for triple in triples], dtype=float).reshape(-1, 3).T
             zeros = np.zeros(len(triples))
-            by = {"history_length": lengths, "history_in_domain": zeros, "item_popularity": zeros}
+            by = dict.fromkeys(BREAKDOWNS, zeros) | {"history_length": lengths}
             rows = np.arange(first, first + len(triples))
             query_ranks[domain] = QueryRanks(rows, users.astype(np.int64), ranks, by)
             first += len(triples)

@@ -35,6 +35,14 @@ def test_metrics_are_a_frame_with_the_mean_last() -> None:
     assert METRICS._repr_html_().count("<tr>") == 4
 
 
+def test_the_mean_over_queries_is_below_that_over_domains() -> None:
+    both = METRICS.model_copy(update={"mean_over_queries": {"recall@10": 0.25}})
+    assert both.to_frame().to_pylist()[2:] == [
+        {"domain": "mean", "queries": None, "recall@10": 0.5},
+        {"domain": "mean over queries", "queries": None, "recall@10": 0.25},
+    ]
+
+
 def test_a_run_and_a_study_have_a_line(prepared, tmp_path) -> None:
     small = {"epochs": 1, "embedding_dim": 4, "dim": 4, "networks": (4,), "batch_size": 16, "uniform": 3}
     info = adi.train(str(prepared), "dnn", str(tmp_path / "run"), settings=small, seed=3)
@@ -56,5 +64,6 @@ def test_the_package_shows_its_public_names() -> None:
 def test_a_manifest_has_a_row_for_each_domain(dataset) -> None:
     frame = dataset.manifest.to_frame()
     assert frame["domain"].to_pylist() == list(dataset.domains)
-    assert frame.column_names[1:] == ["train", "validation", "test", "users", "items", "corpus"]
+    counts = ["train", "validation", "test", "users", "items", "corpus", "duplicates", "seen"]
+    assert frame.column_names[1:] == counts
     assert repr(dataset.manifest).startswith("<Prepared dataset of 3 domains: ")

@@ -27,7 +27,7 @@ def test_the_exact_rank_without_the_history_is_measured(tmp_path: Path) -> None:
     dataset, vectors = simulated_dataset(tmp_path, num_items, num_users), simulated_vectors(num_items, num_users, 8)
     rows = dataset.rows("test")
     assert len(rows) == num_users
-    rankings = rank(vectors, dataset, "test", 0, rows, candidates=None, causal=True, ks=(10,))
+    rankings = rank(vectors, dataset, "test", 0, rows, candidates=None, causal=True, exclude_seen=True, ks=(10,))
     users, wanted, _ = dataset.targets("test", rows)
     histories = dataset.queries("test", rows).histories
     assert dataset.corpora.retrievable(0).tolist() == list(range(num_items))
@@ -35,5 +35,5 @@ def test_the_exact_rank_without_the_history_is_measured(tmp_path: Path) -> None:
     scores = (vectors.users[torch.from_numpy(users)] @ vectors.items.T).numpy()
     for row, item in enumerate(wanted):
         history = histories.items[histories.offsets[row] : histories.offsets[row + 1]]
-        ranked = np.setdiff1d(np.arange(num_items), history[history != item])
-        assert rankings.ranks[row] == (scores[row, ranked] > scores[row, item]).sum()
+        ranked = np.setdiff1d(np.arange(num_items), history)
+        assert rankings.ranks[row] == ((scores[row, ranked] > scores[row, item]).sum() if item in ranked else np.inf)

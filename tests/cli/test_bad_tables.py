@@ -218,7 +218,7 @@ def test_a_domain_of_one_user_and_one_item_goes_all_the_way(adi, place: Place, t
     assert done.returncode == 0, done.stderr
     done = adi("evaluate", run, "--k", "5")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^ kiosk +1 +1 ", done.stdout, re.MULTILINE)
+    assert re.search(r"^ kiosk \* +1 +1 ", done.stdout, re.MULTILINE)
     assert adi("retrieve", run, "--domain", "kiosk", "--user", "u0").stdout.split()[-3:-1] == ["1", "i5"]
     had = adi("retrieve", run, "--domain", "kiosk", "--user", "u3").stdout
     assert had == "Nothing to retrieve: user u3 has had every item of kiosk.\n"

@@ -46,11 +46,13 @@ def test_tables_have_the_numbers_of_the_evaluation(adi, runs) -> None:
     )
     assert lines[1] == ["adi-se", "against", "popularity"]
     assert lines[2] == ["domain", "users", "baseline", "model", "difference", "95", "%", "interval", "verdict"]
-    rows = {line[0]: line for line in lines[3:] if line[0] in (*DOMAINS, "mean") and len(line) > 6}
+    lines = [" ".join(line).replace("over queries", "over-queries").split() for line in lines]
+    rows = {line[0]: line for line in lines[3:] if line[0] in (*DOMAINS, "mean", "over-queries") and len(line) > 6}
     for name, run in (("popularity", 2), ("adi-se", 3)):
         metrics = json.loads((runs[name] / "metrics.json").read_text())
-        shown = [f"{own['recall@20']:.4f}" for own in (*metrics["domains"].values(), metrics["mean"])]
-        assert [rows[place][run] for place in (*DOMAINS, "mean")] == shown
+        values = [*metrics["domains"].values(), metrics["mean"], metrics["mean_over_queries"]]
+        assert [row[run] for row in rows.values()] == [f"{value['recall@20']:.4f}" for value in values]
+    assert list(rows) == [*DOMAINS, "mean", "over-queries"]
     for row in rows.values():
         value, low, high = (float(row[place]) for place in (4, 5, 7))
         assert low <= value <= high
@@ -85,8 +87,10 @@ def test_json_has_all_numbers(adi, runs) -> None:
         "replicates": 150,
         "seed": 4,
     }
-    assert [(one["model"], one["domain"]) for one in found["differences"]] == [
-        (model, domain) for model in ("adi-se", "popularity") for domain in (*DOMAINS, None)
+    assert [(one["model"], one["domain"], one["mean"]) for one in found["differences"]] == [
+        (model, *column)
+        for model in ("adi-se", "popularity")
+        for column in (*((domain, None) for domain in DOMAINS), (None, "domains"), (None, "queries"))
     ]
     assert found["overlap"]["domains"] == DOMAINS
     assert np.array(found["overlap"]["users"]["together"]).shape == (3, 3)
@@ -104,7 +108,7 @@ def test_a_gate_exits_with_3_where_a_domain_is_hurt(adi, runs) -> None:
         assert said.stderr.count("\n") == 1
     assert adi("compare", *worse, "--baseline", "lost", "--gate-strict").returncode == 0
     said = adi("compare", *worse, "--gate", "--json")
-    assert (said.returncode, len(json.loads(said.stdout)["differences"])) == (3, 4)
+    assert (said.returncode, len(json.loads(said.stdout)["differences"])) == (3, 5)
 
 
 def test_a_strict_gate_takes_not_decided_for_a_failure(adi, runs, tmp_path: Path) -> None:

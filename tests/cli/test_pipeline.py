@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,20 @@ def test_prepare_shows_the_counts_of_the_manifest(pipeline) -> None:
     rows = [line.split() for line in pipeline.said["prepare"].stdout.splitlines()]
     for domain, counts in manifest.by_domain.items():
         numbers = (counts.train, counts.validation, counts.test, counts.users, counts.items, counts.corpus)
+        assert (counts.duplicates, counts.seen) == (0, 0)
         assert [domain, *(f"{number:,}" for number in numbers)] in rows
     assert sum(counts.train for counts in manifest.by_domain.values()) > 1000
 
 
 def test_train_shows_its_epochs_on_standard_error_alone(pipeline) -> None:
     said = pipeline.said["train"]
-    assert re.fullmatch(r"Trained adi-se \([\d,]+ parameters\); epoch 1 is kept: .*\n", said.stdout)
-    above, head, line = said.stderr.splitlines()
-    (logged,) = map(json.loads, (pipeline.folder / "run" / "log.jsonl").read_text().splitlines())
+    assert re.fullmatch(
+        r"Trained adi-se \([\d,]+ parameters\); epoch 1 is kept, trained again on all rows: .*\n", said.stdout
+    )
+    above, head, line, again = said.stderr.splitlines()
+    logged, refit = map(json.loads, (pipeline.folder / "run" / "log.jsonl").read_text().splitlines())
+    assert again == "refit on training and validation rows, epochs: 1"
+    assert (refit["epoch"], refit["refit"], "validation" in refit) == (2, True, False)
     assert above.strip() == "validation recall@50"
     assert head.split() == ["epoch", "loss", "samples/s", "mean", *logged["validation"]["domains"]]
     epoch, loss, _, *recalls, best = line.split()
@@ -89,8 +95,23 @@ def test_the_table_of_evaluate_has_the_numbers_of_the_json(adi, pipeline) -> Non
     assert rows[1] == ["domain", "queries", "corpus", "recall@5", "recall@20", "ndcg@5", "mrr@5"]
     for name, values in before["domains"].items():
         numbers = [f"{values[key]:.4f}" for key in rows[1][3:]]
-        assert [name, str(values["queries"]), str(values["corpus"]), *numbers] in rows
+        small = ["*"] if name == "feed" else []  # 70 queries
+        assert [name, *small, str(values["queries"]), str(values["corpus"]), *numbers] in rows
     assert ["mean", *(f"{before['mean'][key]:.4f}" for key in rows[1][3:])] in rows
+    assert ["over", "queries", *(f"{before['mean_over_queries'][key]:.4f}" for key in rows[1][3:])] in rows
+    assert "* fewer than 100 test rows, or no more items than the shortest list: feed; in the mean.\n" in said.stdout
+
+
+def test_small_domains_are_left_out_of_the_mean_of_evaluate(adi, pipeline, tmp_path: Path) -> None:
+    run = shutil.copytree(pipeline.folder / "run", tmp_path / "run")
+    options = ["evaluate", run, "--prepared", pipeline.folder / "prepared", "--k", "5", "--leave-out-small"]
+    said = adi(*options).stdout
+    assert "no more items than the shortest list: feed; left out of the mean.\n" in said
+    metrics = parsed(adi(*options, "--json").stdout)
+    assert (metrics["small"], metrics["left_out"]) == (["feed"], ["feed"])
+    recalls = [metrics["domains"][domain]["recall@5"] for domain in ("search", "cart")]
+    assert metrics["mean"]["recall@5"] == pytest.approx(sum(recalls) / 2)
+    assert f"{metrics['mean']['recall@5']:.4f}" in said
 
 
 def test_history_of_the_whole_user_is_another_protocol(adi, pipeline, tmp_path: Path, tiny) -> None:

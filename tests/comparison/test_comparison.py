@@ -38,19 +38,26 @@ def test_values_and_verdicts_by_hand(runs):
     assert (comparison.measure, comparison.part, comparison.against) == ("recall@50", "test", "corpus")
     assert (comparison.baseline, comparison.margin, comparison.replicates) == ("dnn-single", 0.005, 500)
     assert comparison.seeds == {"dnn-single": 2, "adi-se": 2, "popularity": 1}
-    assert [(one.model, one.domain) for one in comparison.differences] == [
-        (model, domain) for model in ("adi-se", "popularity") for domain in ("search", "feed", None)
+    assert [(one.model, one.domain, one.mean) for one in comparison.differences] == [
+        (model, *column)
+        for model in ("adi-se", "popularity")
+        for column in (("search", None), ("feed", None), (None, "domains"), (None, "queries"))
     ]
-    search, feed, mean = comparison.of("adi-se")
-    assert [one.users for one in (search, feed, mean)] == [100, 60, 100]
+    search, feed, mean, over_queries = comparison.of("adi-se")
+    assert [one.users for one in (search, feed, mean, over_queries)] == [100, 60, 100, 100]
     assert (search.baseline_value, search.value) == pytest.approx((102 / 200, 142 / 200))
     assert (feed.baseline_value, feed.value) == pytest.approx((30 / 60, 24 / 60))
     assert [one.difference for one in (search, feed, mean)] == pytest.approx([0.2, -0.1, 0.05])
-    for one in (search, feed, mean):
+    # over 260 queries: 132 hits of the baseline on average, and 166
+    assert (over_queries.baseline_value, over_queries.value) == pytest.approx((132 / 260, 166 / 260))
+    assert over_queries.difference == pytest.approx(34 / 260)
+    for one in (search, feed, mean, over_queries):
         assert one.low < one.difference < one.high
-    assert [one.verdict for one in (search, feed, mean)] == ["helps", "hurts", "not decided"]
+    assert [one.verdict for one in (search, feed, mean, over_queries)] == ["helps", "hurts", "not decided", "helps"]
+    assert over_queries.sentence.startswith("pooled training helps on average over all queries (+0.131, 95 % +")
+    assert mean.sentence.startswith("whether pooled training helps or hurts on average is not decided (+0.050")
     # the same hits as the two seeds of dnn-single on average, and all of them in feed
-    assert [one.difference for one in comparison.of("popularity")] == pytest.approx([0, 0, 0])
+    assert [one.difference for one in comparison.of("popularity")] == pytest.approx([0, 0, 0, 0])
     assert comparison.of("popularity")[1].verdict == "makes no difference"
     assert comparison.of("popularity")[1].low == comparison.of("popularity")[1].high == 0
 
@@ -113,19 +120,50 @@ def test_a_domain_without_queries_has_no_difference_and_is_left_out_of_the_mean(
     one, other = (
         ranked_run(model, {**queries(hits, 9), "kiosk": []}, model=model) for model, hits in (("a", 50), ("b", 90))
     )
-    search, feed, kiosk, mean = compare([one, other]).differences
+    search, feed, kiosk, mean, over_queries = compare([one, other]).differences
     assert (kiosk.users, kiosk.value, kiosk.difference, kiosk.low) == (0, None, None, None)
     assert kiosk.verdict == "not decided"
     assert kiosk.sentence == "whether b helps or hurts in kiosk is not decided (no queries)"
     assert mean.difference == pytest.approx((search.difference + feed.difference) / 2)
+    assert over_queries.difference == pytest.approx(40 / 260)
+
+
+def test_domains_that_the_evaluation_left_out_are_left_out_of_the_mean_over_domains(runs):
+    everything = compare(runs[:4])
+    with_left_out(runs[:4], ["feed"])
+    comparison = compare(runs[:4], by=["history_length"])
+    search, feed, mean, over_queries = comparison.of("adi-se")
+    assert (feed, over_queries) == (everything.differences[1], everything.differences[3])
+    assert (mean.difference, mean.low, mean.high) == (search.difference, search.low, search.high)
+    assert mean.verdict == "helps"
+    assert comparison.of("adi-se", comparison.slices[0])[2].difference == search.difference
+    with_left_out(runs[:4], ["search", "feed"])  # no other domain: the mean is over both
+    assert compare(runs[:4]).differences[2] == everything.differences[2]
+
+
+def test_a_small_domain_that_is_left_out_no_longer_makes_the_mean_undecided(ranked_run):
+    few = {"search": [(user, MISS) for user in range(100)], "kiosk": [(user, MISS) for user in range(12)]}
+    one = ranked_run("a", few, model="a")
+    other = ranked_run("b", {name: [(user, HIT) for user, _ in own] for name, own in few.items()}, model="b")
+    with_left_out([one, other], ["kiosk"])
+    _, kiosk, mean, over_queries = compare([one, other]).differences
+    assert [one.verdict for one in (kiosk, mean, over_queries)] == ["not decided", "helps", "helps"]
+
+
+def with_left_out(runs, domains):
+    """Say in the metrics of runs that domains were left out of the mean."""
+    for run in runs:
+        metrics = json.loads((run / "metrics.json").read_text())
+        (run / "metrics.json").write_text(json.dumps(metrics | {"left_out": domains}))
 
 
 def test_few_users_decide_nothing_and_are_named(ranked_run):
     few = {"search": [(user, MISS) for user in range(100)], "kiosk": [(user, MISS) for user in range(12)]}
     one = ranked_run("a", few, model="a")
     other = ranked_run("b", {name: [(user, HIT) for user, _ in own] for name, own in few.items()}, model="b")
-    search, kiosk, mean = compare([one, other]).differences
-    assert [one.verdict for one in (search, kiosk, mean)] == ["helps", "not decided", "not decided"]
+    search, kiosk, *means = compare([one, other]).differences
+    # the mean over the queries has the users of both domains
+    assert [one.verdict for one in (search, kiosk, *means)] == ["helps", "not decided", "not decided", "helps"]
     assert kiosk.sentence.endswith("is not decided (+1.000, 95 % +1.000 to +1.000, from only 12 users)")
 
 
@@ -173,23 +211,28 @@ def test_slices_are_compared_in_addition_to_all_queries(ranked_run):
     none, some = comparison.slices
     assert (str(none), str(some)) == ("history_length 0", "history_length 3–5")
     assert comparison.of("adi-se") == list(compare([one, other]).differences)
-    search, feed, mean = comparison.of("adi-se", none)
+    search, feed, mean, over_queries = comparison.of("adi-se", none)
     assert (search.users, search.difference, search.verdict) == (0, None, "not decided")
     assert (feed.users, feed.baseline_value, feed.value) == (60, pytest.approx(1 / 3), pytest.approx(5 / 6))
-    assert (mean.users, mean.difference, mean.low, mean.high) == (60, feed.difference, feed.low, feed.high)
+    for average in (mean, over_queries):
+        bounds = (average.difference, average.low, average.high)
+        assert (average.users, *bounds) == (60, feed.difference, feed.low, feed.high)
     assert feed.sentence.startswith("adi-se helps in feed at history_length 0 (+0.500, 95 % +")
     assert mean.sentence.startswith("adi-se helps on average at history_length 0 (+0.500")
-    search, feed, mean = comparison.of("adi-se", some)
-    assert [own.users for own in (search, feed, mean)] == [70, 140, 140]
+    assert over_queries.sentence.startswith("adi-se helps on average over all queries at history_length 0 (+0.500")
+    search, feed, mean, over_queries = comparison.of("adi-se", some)
+    assert [own.users for own in (search, feed, mean, over_queries)] == [70, 140, 140, 140]
     assert feed.difference == pytest.approx(-12 / 140)
     assert mean.difference == pytest.approx(-6 / 140)
+    assert over_queries.difference == pytest.approx(-12 / 210)
     assert feed.verdict == "hurts"
     # over all queries the model gains 18 of 200, and the loss shows in the slice alone
     assert comparison.of("adi-se")[1].verdict == "helps"
     assert compare([one, other]).regressions() == []
     assert comparison.regressions() == [feed]
     plain = json.loads(json.dumps(asdict(comparison), allow_nan=False))["differences"]
-    assert [own["among"] for own in plain[2:4]] == [None, {"by": "history_length", "label": "0"}]
+    assert [own["among"] for own in plain[3:5]] == [None, {"by": "history_length", "label": "0"}]
+    assert [own["mean"] for own in plain[:4]] == [None, None, "domains", "queries"]
 
 
 def test_strict_regressions_leave_out_undecided_slices(ranked_run):
@@ -219,12 +262,14 @@ def test_a_frame_has_a_row_for_each_difference(runs):
     assert frame.column_names == [
         *("model", "domain", "among", "users", "baseline_value", "value", "difference", "low", "high", "verdict")
     ]
-    search, feed, mean = comparison.of("adi-se")
+    search = comparison.of("adi-se")[0]
     rows = frame.to_pylist()
     assert [(row["domain"], row["among"]) for row in rows] == [
-        (domain, among) for among in (None, "history_length 0") for domain in ("search", "feed", "mean")
+        (domain, among)
+        for among in (None, "history_length 0")
+        for domain in ("search", "feed", "mean", "mean over queries")
     ]
-    for row, one in zip(rows, (search, feed, mean), strict=False):
+    for row, one in zip(rows, comparison.of("adi-se"), strict=False):
         assert (row["model"], row["users"], row["verdict"]) == ("adi-se", one.users, one.verdict)
         assert (row["value"], row["low"], row["high"]) == (one.value, one.low, one.high)
     html = comparison._repr_html_()
@@ -278,6 +323,9 @@ def test_runs_of_one_model_are_refused(runs):
         ({"fingerprint": "beef"}, "fingerprint of the data and its split: beef, but in .*first: f00d"),
         ({"against": "candidates"}, "against: candidates, but in .*first: corpus"),
         ({"history": "all others"}, "history: all others, but in .*first: earlier.* all without"),
+        ({"evaluated": {"exclude_seen": True}}, "seen items: left out, but in .*first: left out, but for the query's"),
+        ({"evaluated": {"exclude_seen": False}}, "seen items: ranked, but in .*first: left out, but for the query's"),
+        ({"evaluated": {"left_out": ["feed"]}}, "domains left out of the mean: feed, but in .*first: none"),
     ],
 )
 def test_runs_of_other_data_or_another_protocol_are_refused(ranked_run, changes, message):
@@ -331,7 +379,7 @@ def test_ranks_of_other_rows_are_refused(ranked_run):
         ({"seed": -1}, "seed: -1; give a whole number from 0 on"),
         (
             {"by": ["item_popularity", "age"]},
-            "by: 'age' is not one of history_length, history_in_domain, item_popularity",
+            "by: 'age' is not one of history_length, history_in_domain, item_popularity, item_in_history",
         ),
     ],
 )

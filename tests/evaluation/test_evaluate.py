@@ -10,7 +10,7 @@ import torch
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.evaluation.breakdown import BREAKDOWNS
-from adi.evaluation.evaluate import evaluate
+from adi.evaluation.evaluate import evaluate, is_small
 from adi.metrics import RECALL
 from adi.models.popularity import Popularity
 from adi.preparation.prepare import prepare
@@ -74,33 +74,102 @@ def test_candidates_by_hand(listed):
     )
     assert result.mean["recall@1"] == pytest.approx(5 / 12)
     assert result.mean["coverage@2"] == pytest.approx(7 / 8)
+    assert result.mean_over_queries["recall@1"] == pytest.approx(2 / 5)
+    assert result.mean_over_queries["mrr@3"] == pytest.approx((1 + 1 / 3 + 1 + 1 / 2.5) / 5)
+    assert result.exclude_seen is False
 
 
 def test_the_corpus_by_hand(listed):
     data = Dataset(listed)
     result = evaluate(Popularity(data), data, ks=(1, 2))
-    # Ranks without the user's items of any domain. In a: z .5, tied with v; y 0, before v; x 0. In b: z 0; w is missed.
+    # Ranks without what the user has in any domain. In a: y 0, before v; u1 has z in b, and u4 x. In b: z 0; no w.
     assert [result.domains[name]["queries"] for name in "ab"] == [3, 2]
     assert [result.domains[name]["corpus"] for name in "ab"] == [4, 2]
-    assert [result.domains[name]["recall@1"] for name in "ab"] == [1.0, 1 / 2]
-    assert result.domains["a"]["mrr@1"] == pytest.approx((1 / 1.5 + 1 + 1) / 3)
+    assert [result.domains[name]["recall@1"] for name in "ab"] == [1 / 3, 1 / 2]
+    assert result.mean["recall@1"] == pytest.approx(5 / 12)
+    assert result.mean_over_queries["recall@1"] == pytest.approx(2 / 5)
+    assert result.exclude_seen
     parts = result.model_dump()["breakdown"]
-    history, in_domain, popular = (parts[by] for by in ("history_length", "history_in_domain", "item_popularity"))
+    history, in_domain, popular, seen = (parts[by] for by in BREAKDOWNS)
     assert history["a"] == (
-        {"group": "1–2", "queries": 2, "recall@1": 1.0, "recall@2": 1.0},
-        {"group": "3–5", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
+        {"group": "1–2", "queries": 2, "recall@1": 1 / 2, "recall@2": 1 / 2},
+        {"group": "3–5", "queries": 1, "recall@1": 0.0, "recall@2": 0.0},
     )
-    # Of histories of 3, 1 and 2 items, those in a: u1 x and y, u2 x, u4 z. In b, u3 has none and u4 one.
-    assert in_domain["a"] == ({"group": "1–2", "queries": 3, "recall@1": 1.0, "recall@2": 1.0},)
+    # Of histories of 3, 2 and 2 items, those in a: u1 x and y, u2 x, u4 z. In b, u3 has none and u4 one.
+    assert in_domain["a"] == ({"group": "1–2", "queries": 3, "recall@1": 1 / 3, "recall@2": 1 / 3},)
     assert in_domain["b"] == (
         {"group": "0", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
         {"group": "1–2", "queries": 1, "recall@1": 0.0, "recall@2": 0.0},
     )
+    assert seen["a"] == (
+        {"group": "0", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
+        {"group": "1+", "queries": 2, "recall@1": 0.0, "recall@2": 0.0},
+    )
+    assert seen["b"] == ({"group": "0", "queries": 2, "recall@1": 1 / 2, "recall@2": 1 / 2},)
     assert popular["b"] == (
         {"group": "0", "queries": 1, "recall@1": 0.0, "recall@2": 0.0},
         {"group": "1–9", "queries": 1, "recall@1": 1.0, "recall@2": 1.0},
     )
     assert result.history == "all others"  # the log has no time
+
+
+def test_the_corpus_with_the_items_of_the_history_by_hand(listed):
+    data = Dataset(listed)
+    result = evaluate(Popularity(data), data, ks=(1, 2), exclude_seen=False)
+    # In a: z 2.5, tied with v after x and y; y 1; x 0. In b: z 0; w is missed.
+    assert result.domains["a"]["recall@1"] == pytest.approx(1 / 3)
+    assert result.domains["a"]["mrr@2"] == pytest.approx((1 / 2 + 1) / 3)
+    assert result.domains["a"]["recall@2"] == pytest.approx(2 / 3)
+    assert result.domains["b"]["recall@1"] == 1 / 2
+    assert [group.measures["recall@2"] for group in result.breakdown["item_in_history"]["a"]] == [1.0, 1 / 2]
+    assert result.exclude_seen is False
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_seen_items_are_left_out_unless_the_data_has_repeats_and_never_of_candidates(listed, repeats):
+    data = Dataset(listed)
+    data.manifest = data.manifest.model_copy(update={"repeats": repeats})
+    result = evaluate(Popularity(data), data, ks=(2,))
+    assert result.exclude_seen is not repeats
+    assert result.domains["a"]["recall@2"] == pytest.approx(2 / 3 if repeats else 1 / 3)
+    assert evaluate(Popularity(data), data, ks=(2,), exclude_seen=True).domains["a"]["recall@2"] == 1 / 3
+    assert evaluate(Popularity(data), data, ks=(2,), against="candidates").exclude_seen is False
+    with pytest.raises(AdiError, match=r"exclude_seen: candidates are all ranked\. Evaluate against the corpus"):
+        evaluate(Popularity(data), data, against="candidates", exclude_seen=True)
+
+
+@pytest.mark.parametrize(
+    ("few", "ks", "small"),
+    [
+        (3, (1,), ("b",)),  # a has 3 queries, b 2
+        (2, (1,), ()),
+        (2, (2,), ("b",)),  # b has a corpus of 2 items
+        (2, (2, 1), ()),
+        (4, (1,), ("a", "b")),
+        (1, (4,), ("a", "b")),
+    ],
+)
+def test_small_domains_are_left_out_of_the_mean_on_demand(listed, monkeypatch, few, ks, small):
+    monkeypatch.setattr("adi.evaluation.evaluate.FEW_QUERIES", few)
+    data = Dataset(listed)
+    everything, large = (
+        evaluate(Popularity(data), data, ks=ks, leave_out_small=leave_out_small) for leave_out_small in (False, True)
+    )
+    assert (everything.small, everything.left_out) == (small, ())
+    assert (large.small, large.left_out) == (small, small)
+    assert large.domains == everything.domains
+    assert large.mean_over_queries == everything.mean_over_queries
+    name = f"recall@{min(ks)}"
+    by_domain = {domain: measures[name] for domain, measures in everything.domains.items()}
+    kept = [value for domain, value in by_domain.items() if domain not in small]
+    assert everything.mean[name] == pytest.approx(np.mean(list(by_domain.values())))
+    assert large.mean[name] == (pytest.approx(np.mean(kept)) if kept else None)
+
+
+def test_a_hundred_queries_are_not_few():
+    assert is_small({"queries": 99, "corpus": 51}, (100, 50))
+    assert not is_small({"queries": 100, "corpus": 51}, (100, 50))
+    assert is_small({"queries": 100, "corpus": 50}, (100, 50))
 
 
 def test_the_result_is_json_of_a_fixed_form(dataset, popularity):
@@ -132,10 +201,21 @@ def test_the_mean_is_over_domains_and_skips_one_without_rows(dataset, popularity
     assert {value for key, value in kiosk.items() if "@" in key} == {None}
     for key, value in result.mean.items():
         assert value == pytest.approx((search[key] + feed[key]) / 2)
+    weights = [feed["queries"], search["queries"]]
+    assert list(result.mean_over_queries) == [name for name in result.mean if not name.startswith("coverage@")]
+    for key, value in result.mean_over_queries.items():
+        assert value == pytest.approx(np.average([feed[key], search[key]], weights=weights))
     assert result.breakdown["history_length"]["kiosk"] == ()
 
 
-@pytest.mark.parametrize("breakdown", ["history_length", "history_in_domain", "item_popularity"])
+def test_means_over_no_query_are_none(dataset, popularity):
+    result = evaluate(popularity, dataset, ks=(1,), between=(-2.0, -1.0))
+    assert set(result.mean.values()) == set(result.mean_over_queries.values()) == {None}
+    assert list(result.mean_over_queries) == ["recall@1", "ndcg@1", "mrr@1"]
+    assert result.small == dataset.domains
+
+
+@pytest.mark.parametrize("breakdown", list(BREAKDOWNS))
 def test_the_groups_of_a_breakdown_add_up_to_the_domain(dataset, popularity, monkeypatch, breakdown):
     monkeypatch.setitem(BREAKDOWNS, "item_popularity", (0, 2, 3, 4))
     result = evaluate(popularity, dataset, ks=(1, 3))
@@ -232,7 +312,7 @@ def test_a_run_is_evaluated_against_its_candidates_and_keeps_the_result(listed, 
     assert result == expected.model_copy(update={"model": "popularity", "ranks": result.ranks})
     assert read_metrics(tmp_path / "run") == result
     corpus = evaluate_run(tmp_path / "run", ks=(1,), against="corpus", causal=False)
-    assert (corpus.against, corpus.domains["a"]["recall@1"]) == ("corpus", 1.0)
+    assert (corpus.against, corpus.domains["a"]["recall@1"]) == ("corpus", 1 / 3)
     assert read_metrics(tmp_path / "run") == corpus
 
 

@@ -35,12 +35,10 @@ def rows_of(dataset, part, domain):
     return rows[dataset.targets(part, rows)[2] == domain]
 
 
-def ranked_items(dataset, part, row, *, corpus, causal):
-    """The items that a row's item is ranked among: the corpus without the history, but with the item itself."""
-    (target,) = dataset.targets(part, np.array([row]))[1]
-    seen = dataset.queries(part, np.array([row]), causal=causal).histories.items
-    left_out = set() if dataset.manifest.repeats else set(seen.tolist()) - {int(target)}
-    return [item for item in corpus.tolist() if item not in left_out]
+def unseen(dataset, part, row, *, corpus, causal):
+    """The items of the corpus that are not in the history of a row."""
+    seen = set(dataset.queries(part, np.array([row]), causal=causal).histories.items.tolist())
+    return [item for item in corpus.tolist() if item not in seen]
 
 
 def sorted_rank(scores, target, among):
@@ -61,31 +59,29 @@ def check(rankings, scorer, dataset, part, domain, rows, among):
         len(dataset.queries(part, rows[i : i + 1]).histories.items) for i in range(len(rows))
     ]
     assert rankings.by["item_popularity"].tolist() == dataset.corpora.counts_of(domain, targets).tolist()
+    assert rankings.by["item_in_history"].tolist() == [
+        dataset.queries(part, rows[i : i + 1]).histories.items.tolist().count(target)
+        for i, target in enumerate(targets)
+    ]
     return scores
-
-
-@pytest.fixture
-def repeating(dataset):
-    """The same data, with items of the history left in."""
-    changed = copy.copy(dataset)
-    changed.manifest = dataset.manifest.model_copy(update={"repeats": True})
-    return changed
 
 
 @pytest.mark.parametrize("part", ["test", "validation"])
 @pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("data", ["dataset", "repeating"])
-def test_ranks_in_the_corpus_are_those_of_a_sort(request, data, part, tied):
-    dataset = request.getfixturevalue(data)
+@pytest.mark.parametrize("exclude_seen", [False, True])
+def test_ranks_in_the_corpus_are_those_of_a_sort(dataset, exclude_seen, part, tied):
     scorer = random_table(dataset, tied=tied)
     halves = 0
     for domain in range(len(dataset.domains)):
         rows, corpus = rows_of(dataset, part, domain), dataset.corpora.retrievable(domain)
-        rankings = rank(scorer, dataset, part, domain, rows, candidates=None, causal=True, ks=KS)
-        among = [ranked_items(dataset, part, row, corpus=corpus, causal=True) for row in rows]
+        options = {"candidates": None, "causal": True, "exclude_seen": exclude_seen, "ks": KS}
+        rankings = rank(scorer, dataset, part, domain, rows, **options)
+        among = [
+            unseen(dataset, part, row, corpus=corpus, causal=True) if exclude_seen else corpus.tolist() for row in rows
+        ]
         scores = check(rankings, scorer, dataset, part, domain, rows, among)
         assert rankings.num_items == len(corpus)
-        halves += int((rankings.ranks % 1 == 0.5).sum())
+        halves += int((rankings.ranks[np.isfinite(rankings.ranks)] % 1 == 0.5).sum())
         if not tied:
             for k in KS:
                 lists = [
@@ -95,18 +91,26 @@ def test_ranks_in_the_corpus_are_those_of_a_sort(request, data, part, tied):
     assert (halves > 0) == tied
 
 
-def test_items_of_the_history_are_left_out_except_the_target(dataset, repeating):
+def test_a_query_for_an_item_of_the_history_is_a_miss_where_lists_leave_it_out(dataset):
     rows = rows_of(dataset, "test", 0)
     users, targets, _ = dataset.targets("test", rows)
-    left, kept = (
-        rank(random_table(data), data, "test", 0, rows, candidates=None, causal=True, ks=KS).ranks
-        for data in (dataset, repeating)
-    )
-    éric = [dataset.users.key(user) for user in users].index("éric")  # clicked pen in feed, then in search
-    assert targets[éric] in dataset.queries("test", rows[[éric]]).histories.items
-    assert np.isfinite(left).all()
-    assert (left <= kept).all()
-    assert (left < kept).sum() > 3
+    excluded, ranked = (
+        rank(
+            random_table(dataset), dataset, "test", 0, rows,
+            candidates=None, causal=True, exclude_seen=exclude_seen, ks=KS,
+        )
+        for exclude_seen in (True, False)
+    )  # fmt: skip
+    # eve and éric clicked the pen in feed, then in search
+    again = [row for row, user in enumerate(users) if dataset.users.key(user) in ("eve", "éric")]
+    assert {dataset.items.key(item) for item in targets[again]} == {"pen"}
+    assert np.flatnonzero(np.isinf(excluded.ranks)).tolist() == again
+    assert np.isfinite(ranked.ranks).all()
+    others = np.setdiff1d(np.arange(len(rows)), again)
+    assert (excluded.ranks[others] <= ranked.ranks[others]).all()
+    assert (excluded.ranks < ranked.ranks).sum() > 3
+    for rankings in (excluded, ranked):
+        assert np.flatnonzero(rankings.by["item_in_history"]).tolist() == again
 
 
 def test_later_items_of_the_user_are_left_out_when_the_history_is_not_causal(dataset):
@@ -115,8 +119,8 @@ def test_later_items_of_the_user_are_left_out_when_the_history_is_not_causal(dat
     users, targets, _ = dataset.targets("test", rows)
     results = []
     for causal in (True, False):
-        rankings = rank(scorer, dataset, "test", domain, rows, candidates=None, causal=causal, ks=KS)
-        among = [ranked_items(dataset, "test", row, corpus=corpus, causal=causal) for row in rows]
+        rankings = rank(scorer, dataset, "test", domain, rows, candidates=None, causal=causal, exclude_seen=True, ks=KS)
+        among = [unseen(dataset, "test", row, corpus=corpus, causal=causal) for row in rows]
         scores = scorer.values[domain].numpy()[users]
         assert rankings.ranks.tolist() == [sorted_rank(*each) for each in zip(scores, targets, among, strict=True)]
         results.append(rankings.by["history_length"].sum())
@@ -129,9 +133,9 @@ def test_only_eligible_items_are_ranked(dataset):
     changed = copy.copy(dataset)
     changed.corpora = Corpora(corpora.items, corpora.counts, eligible)
     scorer, rows = random_table(changed), rows_of(changed, "test", 0)
-    rankings = rank(scorer, changed, "test", 0, rows, candidates=None, causal=True, ks=KS)
+    rankings = rank(scorer, changed, "test", 0, rows, candidates=None, causal=True, exclude_seen=True, ks=KS)
     corpus = corpora.items[0][::2]
-    among = [ranked_items(changed, "test", row, corpus=corpus, causal=True) for row in rows]
+    among = [unseen(changed, "test", row, corpus=corpus, causal=True) for row in rows]
     check(rankings, scorer, changed, "test", 0, rows, among)
     assert rankings.num_items == len(corpus) < len(corpora.items[0])
     assert 0 < np.isinf(rankings.ranks).sum() < len(rows)
@@ -148,7 +152,8 @@ def test_ranks_among_candidates_of_unequal_numbers(dataset, tied):
         others = random.permutation(np.setdiff1d(np.arange(dataset.manifest.items), target))[: position % 5 + 1]
         among.append(sorted({*others.tolist(), *([int(target)] if position % 3 else [])}))
     offsets = np.cumsum([0, *map(len, among)])
-    rankings = rank(scorer, dataset, "test", 0, rows, candidates=(np.concatenate(among), offsets), causal=True, ks=KS)
+    candidates = np.concatenate(among), offsets
+    rankings = rank(scorer, dataset, "test", 0, rows, candidates=candidates, causal=True, exclude_seen=False, ks=KS)
     scores = check(rankings, scorer, dataset, "test", 0, rows, among)
     assert np.isinf(rankings.ranks).tolist() == [position % 3 == 0 for position in range(len(rows))]
     assert rankings.num_items == len({item for items in among for item in items})
@@ -165,7 +170,12 @@ def test_results_do_not_depend_on_the_sizes_of_the_blocks(
 ):
     rows, scorer = rows_of(dataset, "test", 0), random_table(dataset, tied=True)
     candidates = np.tile(np.array([0, 2, 3, 5]), len(rows)), np.arange(len(rows) + 1) * 4
-    options = {"candidates": candidates if among_candidates else None, "causal": True, "ks": (1, 2)}
+    options = {
+        "candidates": candidates if among_candidates else None,
+        "causal": True,
+        "exclude_seen": not among_candidates,
+        "ks": (1, 2),
+    }
     full = rank(scorer, dataset, "test", 0, rows, **options)
     sizes = []
     against = scorer.against
@@ -184,10 +194,11 @@ def test_results_do_not_depend_on_the_sizes_of_the_blocks(
     assert max(sizes) * full.num_items <= max(logits, full.num_items)
 
 
-def test_scores_that_differ_in_double_precision_alone_do_not_tie(repeating):
-    shape = (3, repeating.manifest.users, repeating.manifest.items)
+def test_scores_that_differ_in_double_precision_alone_do_not_tie(dataset):
+    shape = (3, dataset.manifest.users, dataset.manifest.items)
     scorer = Table(np.broadcast_to(0.5 + 1e-12 * np.arange(shape[2]), shape).copy())
-    rankings = rank(scorer, repeating, "test", 0, rows_of(repeating, "test", 0), candidates=None, causal=True, ks=KS)
+    rows = rows_of(dataset, "test", 0)
+    rankings = rank(scorer, dataset, "test", 0, rows, candidates=None, causal=True, exclude_seen=False, ks=KS)
     assert (rankings.ranks[np.isfinite(rankings.ranks)] % 1 == 0).all()
     assert len(set(rankings.ranks)) > 3
 
@@ -197,17 +208,17 @@ def test_scores_that_are_not_finite_are_refused(dataset, wrong):
     scorer, rows = random_table(dataset), rows_of(dataset, "test", 0)
     scorer.values[0, dataset.targets("test", rows)[0][-1], dataset.corpora.retrievable(0)[1]] = wrong
     with pytest.raises(AdiError, match="scores are not finite: its training has diverged"):
-        rank(scorer, dataset, "test", 0, rows, candidates=None, causal=True, ks=KS)
+        rank(scorer, dataset, "test", 0, rows, candidates=None, causal=True, exclude_seen=True, ks=KS)
 
 
 def test_no_rows_need_no_scores(dataset):
     none = np.empty(0, dtype=np.int64)
-    rankings = rank(None, dataset, "test", 0, none, candidates=None, causal=True, ks=(1, 2))
-    assert [len(values) for values in (rankings.ranks, *rankings.by.values())] == [0, 0, 0, 0]
+    options = {"causal": True, "exclude_seen": False}
+    rankings = rank(None, dataset, "test", 0, none, candidates=None, ks=(1, 2), **options)
+    assert [len(values) for values in (rankings.ranks, *rankings.by.values())] == [0, 0, 0, 0, 0]
     assert (rankings.covered, rankings.num_items) == ({1: 0, 2: 0}, len(dataset.corpora.retrievable(0)))
-    assert (
-        rank(None, dataset, "test", 0, none, candidates=(none, np.zeros(1, int)), causal=True, ks=(1,)).num_items == 0
-    )
+    candidates = none, np.zeros(1, int)
+    assert rank(None, dataset, "test", 0, none, candidates=candidates, ks=(1,), **options).num_items == 0
 
 
 def test_positions_by_hand():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from adi.data.dataset import Dataset
 from adi.data.histories import Histories
 from adi.data.queries import Queries
 from adi.models.catalog import MODELS
@@ -97,7 +98,7 @@ def test_an_item_scores_the_same_whatever_else_is_ranked(dataset, name, options)
 def test_a_saved_run_scores_as_what_was_fitted(prepared, dataset, tmp_path, name, options):
     train(prepared, name, tmp_path / "run", settings=options)
     info, opened, model = open_run(tmp_path / "run")
-    assert info.status == "complete"
+    assert (info.status, info.refit) == ("complete", True)
     items, queries = dataset.corpora.retrievable(FEED), asked(dataset, FEED, ["pen"], ["mug", "bag"])
-    expected = fitted(dataset, name, options).against(FEED, items)(queries)
+    expected = fitted(Dataset(prepared, all_rows=True), name, options).against(FEED, items)(queries)
     assert torch.equal(model.against(FEED, opened.corpora.retrievable(FEED))(queries), expected)

@@ -45,6 +45,9 @@ class Recorder:
         assert (metrics is not None) == (record.status == "done")
         self.done.append((cell.key, record.status))
 
+    def refitting(self, *, epochs: int) -> None:
+        assert epochs in (1, 2)
+
     def step(self, *, epoch: int, step: int, **_: object) -> None:
         if self.stop == self.trained[-1] and (epoch, step) == (2, 1):
             raise KeyboardInterrupt

@@ -11,7 +11,9 @@ from adi.data.manifest import Manifest, read_manifest
 from adi.grid.provenance import read_provenance
 from adi.reproduce import datasets
 from adi.reproduce.datasets import make_dataset, provenance_of
+from adi.schema import load_schema
 
+NAMES = ("globo-news", "globo-news-random")
 USERS, ITEMS, TURNS = 60, 16, 12
 MIDNIGHT, HOUR = 1_506_902_400_000, 3_600_000  # before 2 October 2017, and an hour, in milliseconds
 
@@ -40,7 +42,7 @@ def made(name: str, data: Path, out: Path) -> Manifest:
 
 
 def test_a_split_of_the_data_set_replaces_that_of_the_source(data: Path, tmp_path: Path) -> None:
-    last, random = (made(name, data, tmp_path / name) for name in ("globo-news", "globo-news-random"))
+    last, random = (made(name, data, tmp_path / name) for name in NAMES)
     assert {domain: one.test for domain, one in last.by_domain.items()} == dict.fromkeys(
         ("r1", "r2", "r5", "r7"), USERS
     )
@@ -48,8 +50,11 @@ def test_a_split_of_the_data_set_replaces_that_of_the_source(data: Path, tmp_pat
     rows = [sum(one.train + one.validation + one.test for one in made.by_domain.values()) for made in (last, random)]
     assert rows == [TURNS * USERS, TURNS * USERS]
     assert 0.1 * rows[1] < tests < 0.2 * rows[1]
+    splits = [load_schema(tmp_path / name / "prepared" / "schema.yaml").split for name in NAMES]
+    assert [(split.kind, split.validation) for split in splits] == [("last", 0.1), ("random", 0.5)]
+    # a tenth of the users have fewer than 1000 rows, so half of the users are drawn for the source's own split, too
     validations = [sum(one.validation for one in made.by_domain.values()) for made in (last, random)]
-    assert validations[1] > 3 * validations[0] > 0  # of half of the users, where the source's own is a tenth
+    assert validations[1] == validations[0] > 0
 
 
 def test_a_split_by_time_is_at_the_given_hour(data: Path, tmp_path: Path) -> None:

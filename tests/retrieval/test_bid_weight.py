@@ -34,14 +34,14 @@ def shown(top):
 @pytest.mark.parametrize(
     ("domain", "weight", "expected"),
     [
-        # clicks: pen 8, cap 4, mug 3, ink jar été 2, bag 本 1; bids as powers of two:
+        # clicks, validation rows too: pen 8, ink 6, cap mug 4, jar été 2, bag 本 1; bids as powers of two:
         # pen -1, cap 0, mug 2, ink 3, jar 1.5, été 5, bag 6, 本 8
-        ("search", 0, "pen:8 cap:4 mug:3 ink:2 jar:2 été:2 bag:1 本:1"),
-        ("search", 0.25, "pen:7.75 cap:4 mug:3.5 été:3.25 本:3 ink:2.75 bag:2.5 jar:2.375"),
-        ("search", 2, "本:17 bag:13 été:12 ink:8 mug:7 pen:6 jar:5 cap:4"),
-        # clicks: pen 3, mug 2, bag 1; bids: pen 1, mug 0, bag 4
-        ("feed", 0, "pen:3 mug:2 bag:1"),
-        ("feed", 1, "bag:5 pen:4 mug:2"),
+        ("search", 0, "pen:8 ink:6 cap:4 mug:4 jar:2 été:2 bag:1 本:1"),
+        ("search", 0.25, "pen:7.75 ink:6.75 mug:4.5 cap:4 été:3.25 本:3 bag:2.5 jar:2.375"),
+        ("search", 2, "本:17 bag:13 ink:12 été:12 mug:8 pen:6 jar:5 cap:4"),
+        # clicks: pen mug 3, bag 1; bids: pen 1, mug 0, bag 4
+        ("feed", 0, "mug:3 pen:3 bag:1"),
+        ("feed", 1, "bag:5 pen:4 mug:3"),
         ("kiosk", 2, "map:8"),
     ],
 )
@@ -53,11 +53,10 @@ def test_the_bids_of_the_domain_are_added_to_all_scores(retriever, domain, weigh
 
 def test_filter_and_excluded_items_are_left_out_before(retriever):
     arguments = {"history": ["bag"], "exclude": ["été"], "k": 3, "bid_weight": 2 * ONE}
-    assert shown(retriever.retrieve("search", **arguments)) == "本:17 ink:8 mug:7"
-    assert shown(retriever.retrieve("search", **arguments, filter="bid < 100")) == "ink:8 mug:7 pen:6"
-    assert (
-        shown(retriever.retrieve("search", **arguments, filter="bid < 100", exclude_seen=False)) == "bag:13 ink:8 mug:7"
-    )
+    assert shown(retriever.retrieve("search", **arguments)) == "本:17 ink:12 mug:8"
+    assert shown(retriever.retrieve("search", **arguments, filter="bid < 100")) == "ink:12 mug:8 pen:6"
+    everything = retriever.retrieve("search", **arguments, filter="bid < 100", exclude_seen=False)
+    assert shown(everything) == "bag:13 ink:12 mug:8"
 
 
 def test_a_weight_changes_nothing_for_later_requests(retriever, run):

@@ -112,9 +112,9 @@ def test_the_metrics_of_a_run_are_those_of_its_ranks(evaluated, dataset):
     assert sum(len(part.rows) for part in ranks.values()) == len(dataset.rows("test"))
 
 
-def test_the_breakdown_of_a_run_is_that_of_its_ranks(evaluated, dataset):
+def test_the_breakdown_of_a_run_is_that_of_its_ranks(evaluated):
     run, metrics = evaluated
-    ranks = read_ranks(read_run(run))
+    ranks, dataset = read_ranks(read_run(run)), read_run(run).open_dataset()
     for index, name in enumerate(dataset.domains):
         part = ranks[name]
         queries = dataset.queries("test", part.rows)
@@ -122,6 +122,7 @@ def test_the_breakdown_of_a_run_is_that_of_its_ranks(evaluated, dataset):
         assert part.by["history_in_domain"].tolist() == queries.histories.lengths_in(queries.domains).tolist()
         items = dataset.targets("test", part.rows)[1]
         assert part.by["item_popularity"].tolist() == dataset.corpora.counts_of(index, items).tolist()
+        assert part.by["item_in_history"].tolist() == queries.histories.counts_of(items).tolist()
         for by, values in part.by.items():
             numbers = group_numbers(by, values)
             assert [

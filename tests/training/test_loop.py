@@ -34,6 +34,7 @@ SETTINGS = {
     "k": 2,
     "uniform": 3,
     "checkpoint_steps": 3,
+    "refit": False,
 }
 
 
@@ -129,7 +130,16 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(whole,
     assert read_info(run).status == "complete"
 
 
-QUICK = {"embedding_dim": 2, "dim": 2, "networks": (), "epochs": 8, "batch_size": 8, "patience": 1, "k": 2}
+QUICK = {
+    "embedding_dim": 2,
+    "dim": 2,
+    "networks": (),
+    "epochs": 8,
+    "batch_size": 8,
+    "patience": 1,
+    "k": 2,
+    "refit": False,
+}
 SELF_TRAINING = {
     "self_training": True,
     "self_training_start": 0.1,  # step 1.2 of 12: in the first epoch, which may be the best

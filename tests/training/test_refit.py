@@ -179,12 +179,45 @@ def test_a_bundle_answers_as_its_run(by_time, tmp_path, refit):
             )
 
 
-def test_by_default_it_is_for_validation_by_time_alone(by_time, tmp_path):
-    by_time.schema["split"] = {"kind": "time", "at": 270, "validation": 0.5, "validation_by": "users"}
-    by_time.prepare("by_users")
-    assert not train(by_time.out, "dnn", tmp_path / "default", settings=SETTINGS | {"epochs": 1}).refit
-    assert train(by_time.out, "dnn", tmp_path / "asked", settings=SETTINGS | {"epochs": 1, "refit": True}).refit
-    assert not train(by_time.out, "popularity", tmp_path / "popularity").refit
+def manifest_with(manifest, rows, validation_by="users"):
+    """The manifest with these training and validation rows in its domains."""
+    by_domain = {
+        name: counts.model_copy(update={"train": train, "validation": validation})
+        for (name, counts), (train, validation) in zip(manifest.by_domain.items(), rows, strict=True)
+    }
+    return manifest.model_copy(update={"by_domain": by_domain, "validation_by": validation_by})
+
+
+@pytest.mark.parametrize(
+    ("rows", "validation_by", "refits"),
+    [
+        ([(98, 2), (980, 20)], "users", False),  # 2 % of each
+        ([(97, 3), (1000, 0)], "users", True),
+        ([(1000, 0), (97, 3)], "users", True),
+        ([(100, 0), (1000, 0)], "users", False),
+        ([(98, 2), (980, 20)], "time", True),
+    ],
+)
+def test_by_default_it_is_where_validation_is_by_time_or_holds_much_of_a_domain(by_time, rows, validation_by, refits):
+    manifest = manifest_with(by_time.manifest, rows, validation_by)
+    for model in ("dnn", "popularity"):
+        assert settings_for(MODELS[model]).refits(manifest) is refits
+    for refit in (False, True):
+        assert settings_for(MODELS["dnn"], {"refit": refit}).refits(manifest) is refit
+
+
+@pytest.mark.parametrize(("least", "held_out", "refits"), [(0, [1, 1], False), (1000, [9, 9], True)])
+def test_the_default_of_a_run_is_that_of_its_data(by_time, tmp_path, least, held_out, refits):
+    """Of 15 users with some 120 rows in each domain, one draws below a tenth, and nine below a half."""
+    by_users = {"validation": 0.1, "validation_by": "users", "validation_least": least}
+    by_time.schema["split"] = {"kind": "time", "at": 270, **by_users}
+    manifest = by_time.prepare("by_users")
+    assert [counts.validation for counts in manifest.by_domain.values()] == held_out
+    assert train(by_time.out, "dnn", tmp_path / "default", settings=SETTINGS | {"epochs": 1}).refit is refits
+    assert train(by_time.out, "popularity", tmp_path / "popularity").refit is refits
+    for refit in (False, True):
+        settings = SETTINGS | {"epochs": 1, "refit": refit}
+        assert train(by_time.out, "dnn", tmp_path / str(refit), settings=settings).refit is refit
 
 
 def test_a_fitted_model_counts_all_rows(by_time, tmp_path):

@@ -296,6 +296,7 @@ def test_a_run_with_self_training(prepared, dataset, tmp_path):
         "self_training_share": 0.5,
         "self_training_cap": 0.5,
         "self_training_limit": 100,
+        "refit": False,
     }
     train(prepared, "adi-se", tmp_path / "run", settings=settings)
     audit = json.loads((tmp_path / "run" / "self_training.json").read_text(encoding="utf-8"))

@@ -175,7 +175,7 @@ def workers_of(parent):
 @pytest.mark.slow
 def test_a_killed_process_is_started_again_and_one_process_goes_on(prepared, tmp_path) -> None:
     """Nothing is counted twice: the run is that of an undisturbed training."""
-    settings = SETTINGS | {"epochs": 40, "checkpoint_steps": 1, "patience": 40}
+    settings = SETTINGS | {"epochs": 40, "checkpoint_steps": 1, "patience": 40, "refit": False}
     pairs = [f"--set={name}={list(value) if isinstance(value, tuple) else value}" for name, value in settings.items()]
     command = [sys.executable, "-m", "adi", "train", str(prepared), "--model", "adi-se", *pairs, "--nproc", "2"]
     run = tmp_path / "killed"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from adi.data.manifest import Manifest, TrendInfo
+from adi.data.manifest import DomainCounts, Manifest, TrendInfo
 from adi.errors import AdiError
 from adi.models.catalog import MODELS
 from adi.training.settings import as_config, settings_for
@@ -21,7 +21,9 @@ def space_of(model: str, given: Any = None, **settings: Any) -> dict[str, Range 
 @pytest.mark.parametrize("trend", [None, TrendInfo(half_lives=(1.0, 5.0), delay=0.1)])
 @pytest.mark.parametrize("model", TUNABLE)
 def test_every_model_has_a_default_space_around_its_default_settings(model: str, trend: TrendInfo | None) -> None:
-    settings = settings_for(MODELS[model]).for_data(Manifest.model_construct(trend=trend, time="number"))
+    counts = DomainCounts(train=9, validation=1, test=1, users=5, items=5, corpus=5)
+    manifest = Manifest.model_construct(trend=trend, time="number", by_domain={"search": counts})
+    settings = settings_for(MODELS[model]).for_data(manifest)
     config = as_config(settings)
     values = {name: value for section in config.values() for name, value in section.items()}
     space = search_space(MODELS[model], settings, None, [3.0])

@@ -48,7 +48,7 @@ def level(settings: dict[str, Any]) -> list[dict[str, float | None]]:
 def test_the_first_trial_has_the_base_settings_and_the_best_can_be_trained(
     prepared: Path, dataset: Dataset, tmp_path: Path
 ) -> None:
-    base = TINY | {"embedding_lr": 0.01}
+    base = TINY | {"embedding_lr": 0.01, "refit": False}
     space = {"embedding_lr": {"low": 0.05, "high": 1.0}, "networks": {"choices": [[4], [8, 4]]}}
     study = tune(prepared, "dnn", tmp_path / "study", trials=3, settings=base, space=space, seed=3)
     first, best = study.trials[0], study.ranked()[0]

@@ -138,7 +138,7 @@ def _say(comparison: "Comparison") -> None:
 
 
 def _by_slice(comparison: "Comparison", model: str, by: str) -> Table:
-    """A table of a model's differences in the slices of a breakdown, domain by domain and then in the mean."""
+    """A table of a model's differences in the slices of a breakdown, domain by domain and then in both means."""
     table = _table(f"\n{model} against {comparison.baseline}, by {by}", "domain", "group")
     slices = [among for among in comparison.slices if among.by == by]
     for in_domain in zip(*(comparison.of(model, among) for among in slices), strict=True):
@@ -152,6 +152,7 @@ def _by_slice(comparison: "Comparison", model: str, by: str) -> Table:
 def _table(title: str, *keys: str) -> Table:
     """An empty table of differences whose first columns are `keys`."""
     table = plain_table(title)
+    table.padding = 0  # so that the table fits on 80 columns
     for column in keys:
         table.add_column(column, no_wrap=True)
     for column in ("users", "baseline", "model", "difference", "95 % interval"):

@@ -108,10 +108,10 @@ def repeats(manifest: "Manifest") -> list[str]:
     sentences = []
     if duplicates:
         same = "user, item and domain" if manifest.time is None else "user, item, domain and time"
-        sentences.append(
-            f"Duplicates: {duplicates:,} rows equal another in {same}. "
-            "Leave them out: duplicates: drop under interactions in the schema."
-        )
+        remedy = ". Leave them out: duplicates: drop under interactions in the schema."
+        if "duplicate" in manifest.rows.set_aside:
+            remedy = ", but not in the context."
+        sentences.append(f"Duplicates: {duplicates:,} rows equal another in {same}{remedy}")
     if seen and not manifest.repeats:
         share = seen / sum(domain.test for domain in counts)
         sentences.append(
@@ -161,7 +161,8 @@ def _by_reason(rows: Mapping[str, int]) -> str:
 
 def metrics_table(metrics: "Metrics", names: Sequence[str], title: str) -> Table:
     """The named measures of each domain and their means; an asterisk marks small domains."""
-    table = plain_table(title, "domain")
+    table = plain_table(title)
+    table.add_column("domain", no_wrap=True)
     for name in ("queries", "corpus", *names):
         table.add_column(name, justify="right")
     for domain, measures in metrics.domains.items():

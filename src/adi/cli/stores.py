@@ -57,4 +57,6 @@ def copy_to_store(
         say(UNVERIFIED[to])
     if copied.has_trends:
         say("Lists of this store are by taste alone: trends need the counters that adi serve keeps.")
+    if copied.has_blend:
+        say("Lists of this store are without the blend of item-kNN; blend=false trains a run without it.")
     say(f"Wrote {out}." if to in UNVERIFIED else f"Wrote {copied.name} to {out}, for which {alias} stands there.")

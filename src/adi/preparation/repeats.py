@@ -72,9 +72,11 @@ def _of_repeated_pairs(rows: _Rows) -> _Rows:
     """The rows whose user and item are also those of another row."""
     pair = rows.user.astype(np.int64) << 32 | rows.item
     order = np.argsort(pair)
-    repeats = pair[order[1:]] == pair[order[:-1]]
-    repeated = order[np.append(repeats, False) | np.insert(repeats, 0, False)]
-    return _Rows(*(column[repeated] for column in rows))
+    same = pair[order[1:]] == pair[order[:-1]]
+    repeats = np.zeros(len(pair), dtype=bool)
+    repeats[1:] |= same
+    repeats[:-1] |= same
+    return _Rows(*(column[order[repeats]] for column in rows))
 
 
 def _duplicates(rows: _Rows) -> Array:

@@ -108,7 +108,7 @@ class Retriever:
         """Return a user's vectors in a domain, one for each interest (interests, dim), from a bundle.
 
         The score of an item is the highest inner product with them; a copy of the items in a vector store is searched
-        with each (`adi export --to`). A model with trends has more to say of an item, which `retrieve` adds.
+        with each (`adi export --to`). Trends, and a blend, have more to say of an item, which `retrieve` adds.
 
         Raises `AdiError` as `retrieve` does, and for a run.
         """

@@ -55,7 +55,9 @@ class Baselines(Record):
         lines += [f"  no significant difference to the best in {', '.join(level)}"] if level else []
         lines += [f"  significantly BEHIND in {', '.join(behind)}"] if behind else []
         if behind:
-            lines.append(f"There {self.model} is no gain: serve the baseline, or look for better settings with 'adi tune'.")
+            lines.append(
+                f"There {self.model} is no gain: serve the baseline, or look for better settings with 'adi tune'."
+            )
         return [title, *lines] if self.domains else []
 
     def _names(self) -> list[str]:

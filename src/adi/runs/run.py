@@ -29,6 +29,9 @@ from adi.runs.metrics import FILE as METRICS
 from adi.runs.metrics import Metrics
 from adi.strict import describe
 
+SEEN_ITEMS = {True: "left out", False: "ranked", None: "left out, but for the query's own, by an older adi"}
+"""The treatment of the items of the history, by `Metrics.exclude_seen`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -129,8 +132,8 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
             if actual[name] != expected[name]:
                 raise AdiError(
                     f"{run.folder}: {name}: {actual[name]}, but in {runs[0].folder}: {expected[name]}. These runs "
-                    "cannot be compared: compare them separately, or evaluate both on one prepared dataset "
-                    "(adi evaluate RUN --prepared FOLDER)."
+                    "cannot be compared: compare them separately, or evaluate both with the same options, on one "
+                    "prepared dataset (adi evaluate RUN --prepared FOLDER)."
                 )
     return runs
 
@@ -145,7 +148,7 @@ def _test_of(run: Run) -> dict[str, str]:
     return {
         "part": metrics.part,
         "against": metrics.against,
-        "items of the history": "left out" if metrics.exclude_seen in (True, None) else "ranked",
+        "seen items": SEEN_ITEMS[metrics.exclude_seen],
         "domains left out of the mean": ", ".join(metrics.left_out) or "none",
         "domains": ", ".join(domains),
         **counts,

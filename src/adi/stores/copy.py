@@ -54,7 +54,7 @@ class CopiedItems(Strict):
 
     `dim` is the length of a vector in the store. With `equal_lengths` it has a last coordinate, which is 0 in a query:
     the graph of the vectors as they are found too little (`adi.stores.lengths`).
-    Of a model that `has_trends`, the vectors are tastes alone.
+    Of a model that `has_trends`, the vectors are tastes alone; of a run that `has_blend`, they are without it.
     """
 
     to: str
@@ -64,6 +64,7 @@ class CopiedItems(Strict):
     dim: int
     equal_lengths: bool
     has_trends: bool
+    has_blend: bool
     k: int
     domains: dict[str, CopiedDomain]
 
@@ -114,7 +115,7 @@ def copy_items(
     if not (alias.isascii() and alias.isidentifier()):
         raise ArgumentError("alias", f"'{alias}' is no name of letters, digits and _.")
     open_store = _store_of(to)
-    _, dataset, scorers, _ = open_vectors(Path(run), model, prepared)
+    _, dataset, scorers, blend = open_vectors(Path(run), model, prepared)
     copy = _Copy(dataset, scorers, _attributes_of(dataset, attributes), target, k)
     with reporting(progress) as report:
         for equal_lengths in (False, True):
@@ -135,6 +136,7 @@ def copy_items(
         dim=dim,
         equal_lengths=equal_lengths,
         has_trends=scorers[0].model.has_trends,
+        has_blend=blend is not None,
         k=k,
         domains=domains,
     )

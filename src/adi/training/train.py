@@ -22,6 +22,7 @@ from adi.models.source import source_of
 from adi.models.two_tower import TwoTower
 from adi.processes.group import Processes
 from adi.processes.start import TIMEOUT, check_same, device_of_process, joined
+from adi.runs.baselines import FILE as BASELINES
 from adi.runs.baselines import write_baselines
 from adi.runs.coding import read_coding, write_coding
 from adi.runs.info import FILE, RunInfo, read_info, write_info
@@ -92,7 +93,9 @@ def train(
             info = _new_info(kind, seed, chosen, dataset, folder)
             resume = resume or _goes_on(folder)
             if resume:
-                _check_same(read_info(folder), info, folder)
+                before = read_info(folder)
+                _check_same(before, info, folder)
+                info = info.model_copy(update={"blend": before.blend})
                 check_trend(dataset, read_coding(folder, info))
             elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise AdiError(
@@ -204,10 +207,10 @@ def _compared(
 ) -> RunInfo:
     """Fit the blend and the baselines to the weights that are kept, before a refit; returns the record with the blend.
 
-    The record is written, so that a training which is resumed in its refit, when these weights are gone, has the blend.
+    Both are written, so that a training which is resumed in its refit, when these weights are gone, has them.
     """
-    if resume and (read_info(job.folder).blend is not None or not settings.blend):
-        return info.model_copy(update={"blend": read_info(job.folder).blend})
+    if info.blend is not None or (resume and (job.folder / BASELINES).exists()):
+        return info
     job.processes.wait()  # until the kept weights are written
     scorer = ScorerByDomain(kept_scorers(job.folder, info, kind, dataset, job.processes))
     if settings.blend:
@@ -233,6 +236,10 @@ def _built(
             "Raise split.validation in the schema and prepare again."
         )
     assert settings.training is not None
+    if settings.training.blend and dataset.manifest.trend is not None:
+        raise AdiError(
+            "training.blend: data with trends has co-clicks in place of a blend. Leave the setting out, or trend."
+        )
     check_half_life(dataset, settings.training.for_data(dataset.manifest).row_half_life)
     towers, tables = _fresh(job, kind, dataset, settings)
     if settings.training.self_training:

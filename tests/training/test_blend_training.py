@@ -1,0 +1,203 @@
+"""Blends of trained models: weights that validation rows ask for, runs that keep them, and lists that follow."""
+
+import numpy as np
+import pytest
+import torch
+
+from adi.bundle.portion import Portion, Shard
+from adi.data.dataset import Dataset
+from adi.errors import AdiError
+from adi.exporting.export import export
+from adi.models.scorer import ScorerByDomain
+from adi.retrieval.retriever import Retriever
+from adi.runs.baselines import read_baselines
+from adi.runs.info import read_info
+from adi.training import train as module
+from adi.training.blend import fit_blend
+from adi.training.evaluation import evaluate_run
+from adi.training.fitted import open_run
+from adi.training.train import train
+
+UNTRAINED = {"embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 1, "lr": 1e-6, "embedding_lr": 1e-6, "k": 2}
+"""A model that has learned nothing."""
+
+
+def series_rows(user, domain):
+    """Clicks of a user on any item, and then on the three of a series, of which any is the first."""
+    first = user // 60 % 3
+    series = [f"{user // 2 % 30}{part}" for part in "abcab"[first : first + 3]]
+    names = [f"{np.random.default_rng(user).integers(30)}x", *series]
+    return [{"user": f"u{user}", "item": name, "domain": domain, "time": 10 * user + n} for n, name in enumerate(names)]
+
+
+def series_log(users):
+    """Item-kNN knows what comes next, and popularity does not. In domain z nothing can be held out."""
+    rows = [row for user in users for row in series_rows(user, "xy"[user % 2])]
+    return [*rows, {"user": "lone", "item": "0a", "domain": "z", "time": 0}]
+
+
+@pytest.fixture
+def series(workspace):
+    workspace.write("log.jsonl", series_log(range(240)))
+    workspace.schema["split"] = {"kind": "last", "validation": 0.5}
+    workspace.schema["corpus"] = "all"
+    workspace.prepare()
+    return workspace
+
+
+class Noise:
+    """A scorer that tells nothing."""
+
+    def against(self, domain, items):
+        def score(queries):
+            generator = torch.Generator().manual_seed(domain)
+            return torch.randn(len(queries), len(items), generator=generator)
+
+        return score
+
+
+class Oracle:
+    """A scorer that knows the item of each row of a part, and is sure of it."""
+
+    def __init__(self, dataset, part):
+        self.dataset, self.part = dataset, part
+        rows = dataset.rows(part)
+        users, items, domains = dataset.targets(part, rows)
+        self.item_of = dict(zip(zip(users.tolist(), domains.tolist(), strict=True), items.tolist(), strict=True))
+
+    def against(self, domain, items):
+        def score(queries):
+            wanted = np.array([self.item_of[user, domain] for user in queries.users.tolist()])
+            return torch.from_numpy(20.0 * (wanted[:, None] == items)).float()
+
+        return score
+
+
+def test_neighbours_get_weight_where_the_model_knows_nothing(series):
+    dataset = Dataset(series.out)
+    weights = fit_blend(ScorerByDomain([Noise()] * 3), dataset, 1.0)
+    assert list(weights) == ["x", "y", "z"]
+    for of_domain in weights.values():
+        assert max(of_domain) > 2
+
+
+def test_neighbours_get_no_weight_where_the_model_knows_all(series):
+    dataset = Dataset(series.out)
+    weights = fit_blend(ScorerByDomain([Oracle(dataset, "validation")] * 3), dataset, 1.0)
+    for of_domain in weights.values():
+        assert max(of_domain) < 0.2
+        assert min(of_domain) >= 0
+
+
+def test_a_domain_without_validation_rows_has_the_weights_of_all(series):
+    dataset = Dataset(series.out)
+    assert dataset.manifest.by_domain["z"].validation == 0
+    weights = fit_blend(ScorerByDomain([Noise()] * 3), dataset, 1.0)
+    assert weights["z"].everywhere > 1
+    assert weights["z"] != weights["x"]
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_a_run_keeps_its_blend_and_evaluation_uses_it(series, tmp_path, refit):
+    with_blend, without = (tmp_path / name for name in ("with", "without"))
+    info = train(series.out, "dnn", with_blend, settings={**UNTRAINED, "refit": refit})
+    train(series.out, "dnn", without, settings={**UNTRAINED, "refit": refit, "blend": False})
+    assert info.blend == read_info(with_blend).blend
+    assert read_info(without).blend is None
+    blended, plain = (evaluate_run(run, ks=(1,)).mean["recall@1"] for run in (with_blend, without))
+    assert blended > 0.6
+    assert plain < 0.3
+
+
+def test_the_blend_of_other_data_counts_its_rows(series, tmp_path):
+    train(series.out, "dnn", tmp_path / "run", settings=UNTRAINED)
+    renamed = [{**row, "item": row["item"].replace("c", "d")} for row in series_log(range(240))]
+    series.write("log.jsonl", renamed)
+    series.prepare("other")
+    assert evaluate_run(tmp_path / "run", ks=(1,), prepared=series.out).mean["recall@1"] > 0.9
+
+
+def test_a_training_that_goes_on_in_its_refit_has_the_same_blend(series, tmp_path, monkeypatch):
+    whole = train(series.out, "dnn", tmp_path / "whole", settings={**UNTRAINED, "refit": True})
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module.Training, "refit", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(series.out, "dnn", tmp_path / "cut", settings={**UNTRAINED, "refit": True})
+    assert read_info(tmp_path / "cut").blend == whole.blend
+    monkeypatch.setattr(module, "fit_blend", stopped)  # the weights that it was fitted to may be gone
+    resumed = train(series.out, "dnn", tmp_path / "cut", settings={**UNTRAINED, "refit": True}, resume=True)
+    assert resumed.blend == whole.blend
+    assert read_baselines(tmp_path / "cut") == read_baselines(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("model", ["adi-se", "mind"])
+def test_a_bundle_gives_the_lists_of_its_run(series, tmp_path, model):
+    train(series.out, model, tmp_path / "run", settings={**UNTRAINED, "embedding_std": 1.0})
+    info = export(tmp_path / "run", tmp_path / "bundle", progress=False)
+    assert info.blend == read_info(tmp_path / "run").blend
+    run, bundle = Retriever(tmp_path / "run"), Retriever(tmp_path / "bundle")
+    for domain in run.domains:
+        for history in (["0a"], ["3b", "0a", "0a"], []):
+            for options in ({}, {"exclude_seen": False}, {"exclude": ["0b"], "k": 3}, {"k": 50}):
+                expected, top = (retriever.retrieve(domain, history=history, **options) for retriever in (run, bundle))
+                assert top.ids == expected.ids
+                np.testing.assert_allclose(top.scores, expected.scores, rtol=1e-5, atol=1e-5)
+    top = bundle.retrieve("x", history=["0a", "0b"])
+    assert top.ids[0] == "0c"
+    assert list(top.parts) == ["taste", "neighbours", "bid"]
+    np.testing.assert_allclose(np.sum([*top.parts.values()], axis=0), top.scores, rtol=1e-5)
+    assert top.parts["neighbours"][0] > 0
+    assert len(top.ids) == 10
+
+
+def test_a_shard_adds_to_its_own_items(series, tmp_path):
+    train(series.out, "dnn", tmp_path / "run", settings=UNTRAINED)
+    export(tmp_path / "run", tmp_path / "bundle", progress=False)
+    whole = Retriever(tmp_path / "bundle").retrieve("x", history=["0a", "3b"], k=20)
+    shards = [
+        Retriever(tmp_path / "bundle", portion=Portion(shard=Shard(number, 2))).retrieve(
+            "x", history=["0a", "3b"], k=20
+        )
+        for number in (1, 2)
+    ]
+    merged = sorted(
+        ((score, item) for shard in shards for item, score in zip(shard.ids, shard.scores, strict=True)),
+        key=lambda pair: (-pair[0], int(Dataset(series.out).items.find(pair[1]))),
+    )
+    assert [item for _, item in merged[:20]] == list(whole.ids)
+
+
+def test_keep_domain_fits_each_domain_to_its_own_epoch(series, tmp_path):
+    settings = {**UNTRAINED, "epochs": 2, "keep": "domain"}
+    info = train(series.out, "dnn", tmp_path / "run", settings=settings)
+    assert set(info.blend) == {"x", "y", "z"}
+    assert open_run(tmp_path / "run").scorer.blend is not None
+
+
+def test_a_blend_with_trends_is_refused(series, tmp_path):
+    series.schema["trend"] = {"half_lives": [50], "delay": 1}
+    series.prepare("with_trends")
+    with pytest.raises(AdiError, match=r"training\.blend: data with trends has co-clicks"):
+        train(series.out, "dnn", tmp_path / "run", settings={**UNTRAINED, "blend": True})
+
+
+def test_baselines_that_are_ahead_are_named(series, tmp_path):
+    train(series.out, "dnn", tmp_path / "run", settings={**UNTRAINED, "blend": False})
+    baselines = read_baselines(tmp_path / "run")
+    assert list(baselines.domains) == ["x", "y"]
+    for domain in baselines.domains.values():
+        assert set(domain.ahead) == {"item-knn", "item-knn by domain", "ease"}
+        assert domain.baselines["item-knn"] > 0.4
+        assert domain.model < 0.3
+    text = "\n".join(baselines.sentences())
+    assert "significantly BEHIND in x (" in text
+    assert "serve the baseline" in text
+
+
+def test_without_baselines_there_are_none(series, tmp_path):
+    train(series.out, "dnn", tmp_path / "run", settings=UNTRAINED, baselines=False)
+    assert read_baselines(tmp_path / "run") is None
