@@ -44,6 +44,11 @@ PEERS = tuple(
 )
 
 
+def cells_of_peers(dataset: str, seeds: int) -> list[Cell]:
+    """The cells of all peers on a data set."""
+    return [cell for row in PEERS for cell in row.cells(dataset, seeds)]
+
+
 def peers_code() -> str:
     """The digest of the code that makes a peer's results: that of its process, and that of adi's evaluation.
 

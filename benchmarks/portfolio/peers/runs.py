@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,8 +17,10 @@ from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.evaluation.evaluate import measured
 from adi.evaluation.ranking import Rankings, grouping_numbers, history_numbers
-from adi.grid.cells import Cell
+from adi.grid.cells import Cell, GridObserver
 from adi.grid.folder import GridFolder
+from adi.grid.run import run_cells
+from adi.grid.versions import Version
 from adi.metrics import METRICS
 from adi.runs.info import FILE as INFO
 from adi.runs.info import ModelSource, RunInfo, read_info, write_info
@@ -25,11 +29,19 @@ from adi.runs.ranks import write_ranks
 from adi.runs.run import open_dataset_of
 from adi.training.loop import Observer
 from benchmarks.portfolio.peers.exchange import write_data
-from benchmarks.portfolio.peers.rows import PROCESS
+from benchmarks.portfolio.peers.rows import PROCESS, peers_code
 from benchmarks.portfolio.results import KS
 
 ROOT = Path(__file__).parents[3]
 RESULT, LOG = "result.npz", "peer.log"
+
+
+def run_peers(
+    folder: GridFolder, version: Version, cells: Sequence[Cell], observer: GridObserver, *, jobs: int, python: Path
+) -> dict[str, str]:
+    """Run the peers that are not finished, by the Python of their environment; returns the errors of failed ones."""
+    version, train = replace(version, code=peers_code()), partial(train_peer, python=python)
+    return run_cells(folder, version, cells, observer, train=train, evaluate=evaluate_peer, jobs=jobs, device="cpu")
 
 
 def train_peer(folder: GridFolder, cell: Cell, observer: Observer, device: str, *, python: Path) -> None:
@@ -91,7 +103,8 @@ def evaluate_peer(run: Path, cell: Cell) -> Metrics:
             covered=dict(zip(KS, covered[domain].tolist(), strict=True)),
             num_items=len(dataset.corpora.retrievable(domain)),
         )
-    metrics = measured(rankings, dataset, ks=KS, metrics=tuple(METRICS.values()), exclude_seen=not dataset.manifest.repeats)
+    exclude_seen = not dataset.manifest.repeats
+    metrics = measured(rankings, dataset, ks=KS, metrics=tuple(METRICS.values()), exclude_seen=exclude_seen)
     metrics = metrics.model_copy(update={"model": info.model, "ranks": write_ranks(run, rankings)})
     write_metrics(run, metrics)
     return metrics

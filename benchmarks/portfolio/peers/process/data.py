@@ -64,8 +64,8 @@ class Queries:
         lengths = np.diff(self.offsets)[positions]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         held = np.arange(offsets[-1]) + np.repeat(self.offsets[positions] - offsets[:-1], lengths)
-        parts = (column[positions] for column in (self.users, self.domains, self.targets))
-        return Queries(*parts, self.items[held], self.item_domains[held], offsets)
+        users, domains, targets = (column[positions] for column in (self.users, self.domains, self.targets))
+        return Queries(users, domains, targets, self.items[held], self.item_domains[held], offsets)
 
     def in_domain(self, domain: int) -> "Queries":
         return self.at(np.flatnonzero(self.domains == domain))

@@ -90,7 +90,7 @@ def counts_of(rows: Rows) -> Any:
 
 
 def _periods(model: Any, epochs: int, period: int) -> Iterator[int]:
-    """Set the iterations of each period in turn, for `fit` goes on from the factors that a model has; yields the sum."""
+    """Set the iterations of each period in turn; yields their sum so far. `fit` goes on from the factors it has."""
     for done in range(0, epochs, period):
         model.iterations = min(period, epochs - done)
         yield done + model.iterations

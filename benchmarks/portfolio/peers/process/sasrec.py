@@ -8,7 +8,6 @@ import logging
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +74,7 @@ class Nothing:
         return np.zeros((len(queries), len(items)), dtype=np.float32)
 
 
-class EachPeriod(Callback):
+class EachPeriod(Callback):  # type: ignore[misc]
     """Calls a function after every so many epochs, with the module set to evaluate; stops if it returns False."""
 
     def __init__(self, every: int, call: Callable[[int, LightningModule], bool]) -> None:

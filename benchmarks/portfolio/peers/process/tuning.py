@@ -89,17 +89,13 @@ def tune(peer: Peer, data: Data, *, by_domain: bool, seed: int) -> Tuned:
         model = peer.fit(data.rows.of(scope), chosen["settings"], epochs=epochs, seed=seed, watch=None)
         parameters += model.parameters
         for domain in scope:
-            ranked = rank(
-                model, data.test.in_domain(domain), data, data.rows.counts(domain), scope=scope, ks=data.ks
-            )
+            ranked = rank(model, data.test.in_domain(domain), data, data.rows.counts(domain), scope=scope, ks=data.ks)
             ranks[data.test.domains == domain], covered[domain] = ranked.ranks, ranked.covered
     report = {"chosen": chosen, "trials": trials, "parameters": parameters, "tuning_seconds": round(seconds, 1)}
     return Tuned(ranks, covered, report | {"seconds": round(time.perf_counter() - started, 1)})
 
 
-def _trial(
-    peer: Peer, settings: Settings, train: Rows, data: Data, scope: Sequence[int], seed: int
-) -> Best | None:
+def _trial(peer: Peer, settings: Settings, train: Rows, data: Data, scope: Sequence[int], seed: int) -> Best | None:
     """Train on the training rows of some domains until their validation recall falls; None without validation rows."""
     queries = {domain: data.validation.in_domain(domain) for domain in scope}
     queries = {domain: of_domain for domain, of_domain in queries.items() if len(of_domain)}
