@@ -35,10 +35,10 @@ class PeerRow:
 PEERS = tuple(
     PeerRow(f"{name}{'-domain' * by_domain}", f"{PROCESS}.{path}", by_domain)
     for name, path in (
-        ("sasrec", "sasrec:SASREC"),
-        ("esasrec", "sasrec:ESASREC"),
         ("ials", "factors:IALS"),
         ("bpr", "factors:BPR"),
+        ("sasrec", "sasrec:SASREC"),
+        ("esasrec", "sasrec:ESASREC"),
     )
     for by_domain in (False, True)
 )

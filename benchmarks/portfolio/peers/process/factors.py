@@ -1,8 +1,7 @@
 """Matrix factorisation by implicit: iALS, which folds in the query's history, and BPR, which knows users by number."""
 
 import os
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -96,23 +95,23 @@ def _periods(model: Any, epochs: int, period: int) -> Iterator[int]:
         yield done + model.iterations
 
 
-def _grid(**choices: Sequence[Any]) -> list[dict[str, Any]]:
-    return [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
-
-
 IALS = Peer(
     fit=fit_als,
     settings=[
         {"factors": factors, "alpha": alpha, "regularization": regularization}
         for factors in (64, 256)
-        for alpha, regularization in ((2.0, 1.0), (5.0, 5.0), (20.0, 10.0), (50.0, 50.0))
+        for alpha, regularization in ((5.0, 5.0), (20.0, 20.0), (50.0, 50.0), (50.0, 200.0))
     ],
     patience=2,
     packages=("pm-implicit", "numpy", "scipy"),
 )
 BPR = Peer(
     fit=fit_bpr,
-    settings=_grid(factors=(64, 128), learning_rate=(0.05,), regularization=(0.01, 0.05)),
+    settings=[
+        {"factors": factors, "learning_rate": rate, "regularization": regularization}
+        for factors in (64, 256)
+        for rate, regularization in ((0.05, 0.03), (0.1, 0.01), (0.1, 0.03))
+    ],
     patience=5,
     packages=("pm-implicit", "numpy", "scipy"),
 )

@@ -7,7 +7,7 @@ eSASRec has LiGR layers. Its sampled softmax is the full one here, as in SASRec,
 import logging
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -21,13 +21,14 @@ from rectools.models.nn.transformers.sasrec import SASRecTransformerLayers
 
 from benchmarks.portfolio.peers.process.data import Array, Queries, Rows
 from benchmarks.portfolio.peers.process.ranking import Model
+from benchmarks.portfolio.peers.process.sessions import sessions_of
 from benchmarks.portfolio.peers.process.tuning import Peer, Settings, Watch
 
 LONGEST = 50
 """Items of a session at most."""
-BATCH, SMALLEST_BATCH = 128, 16
-PERIOD_STEPS, PERIODS = 50, 60
-"""An epoch has that many steps or more where there are enough sessions; validations are as many steps apart or more."""
+BATCH, SMALLEST_BATCH = 128, 32
+PERIOD_STEPS, PERIODS = 50, 40
+"""Validations are so many steps apart, or an epoch if that is more; batches are smaller where sessions are few."""
 FULL_SOFTMAX, NEGATIVES = 20_000, 256
 
 LAYERS = {"sasrec": SASRecTransformerLayers, "ligr": LiGRLayers}
@@ -89,13 +90,13 @@ class EachPeriod(Callback):  # type: ignore[misc]
 
 
 def fit(rows: Rows, settings: Settings, *, epochs: int | None, seed: int, watch: Watch | None) -> Model:
-    lengths = np.bincount(rows.users)
+    lengths = np.bincount(rows.users, minlength=1)
     lengths = lengths[lengths > 1]
     if not len(lengths):
         return Nothing(rows.num_items)
-    length = int(np.clip(np.percentile(lengths, 99) - 1, 2, LONGEST))
-    sessions = sessions_of(rows, length)
-    num_sessions = int((sessions[Columns.User].value_counts() > 1).sum())
+    length = int(np.clip(np.percentile(lengths, 90) - 1, 2, LONGEST))
+    frame = _frame(rows, length)
+    num_sessions = int((frame[Columns.User].value_counts() > 1).sum())
     batch = int(np.clip(num_sessions // PERIOD_STEPS, SMALLEST_BATCH, BATCH))
     every = math.ceil(PERIOD_STEPS / math.ceil(num_sessions / batch))
     model: SASRecModel
@@ -124,26 +125,17 @@ def fit(rows: Rows, settings: Settings, *, epochs: int | None, seed: int, watch:
         get_trainer_func=trainer,
     )
     seed_everything(seed, verbose=False)
-    model.fit(Dataset.construct(sessions))
+    model.fit(Dataset.construct(frame))
     module = model.lightning_model
     module.eval()
     return SessionModel(module, _codes(model, rows.num_items), length)
 
 
-def sessions_of(rows: Rows, length: int) -> pd.DataFrame:
-    """The rows as RecTools takes them, each user's cut into sessions, for it reads the last `length` + 1 rows of each.
-
-    The oldest item of a session is also the newest of the session before, so that each row but a user's first is
-    predicted once.
-    """
-    ends = np.searchsorted(rows.users, rows.users, side="right")
-    newer = ends - 1 - np.arange(len(rows))  # rows of the user after each
-    session, cut = newer // length, (newer % length == 0) & (newer > 0)
-    order = np.concatenate([np.arange(len(rows)), np.flatnonzero(cut)])
-    numbers = np.concatenate([session, session[cut] - 1])
-    users = rows.users[order].astype(np.int64) * (int(session.max()) + 1) + numbers
-    columns = {Columns.User: users, Columns.Item: rows.items[order], Columns.Weight: 1.0}
-    return pd.DataFrame(columns | {Columns.Datetime: pd.to_datetime(order, unit="s")})
+def _frame(rows: Rows, length: int) -> pd.DataFrame:
+    """The rows as RecTools takes them: of each user it trains on the last `length` + 1, so that a session is a user."""
+    positions, sessions = sessions_of(rows, length)
+    columns = {Columns.User: sessions, Columns.Item: rows.items[positions], Columns.Weight: 1.0}
+    return pd.DataFrame(columns | {Columns.Datetime: pd.to_datetime(positions, unit="s")})
 
 
 def _codes(model: SASRecModel, num_items: int) -> Array:
@@ -154,24 +146,23 @@ def _codes(model: SASRecModel, num_items: int) -> Array:
     return codes
 
 
-def _peer(layers: str, sizes: Sequence[tuple[int, int, float]]) -> Peer:
-    """A peer with settings of so many factors and heads, and a dropout."""
+def _peer(layers: str) -> Peer:
     settings = [
         {
             "transformer_layers_type": layers,
             "n_factors": factors,
-            "n_heads": heads,
+            "n_heads": factors // 32,
             "n_blocks": 2,
             "dropout_rate": dropout,
-            "lr": 1e-3,
+            "lr": 0.128 / factors,
         }
-        for factors, heads, dropout in sizes
+        for factors in (64, 128)
+        for dropout in (0.2, 0.5)
     ]
-    return Peer(fit=fit, settings=settings, patience=5, packages=("RecTools", "torch", "pytorch-lightning", "numpy"))
+    return Peer(fit=fit, settings=settings, patience=4, packages=("RecTools", "torch", "pytorch-lightning", "numpy"))
 
 
-SIZES: Sequence[tuple[int, int, float]] = ((64, 2, 0.2), (64, 2, 0.5), (128, 4, 0.5), (256, 4, 0.2))
-SASREC, ESASREC = _peer("sasrec", SIZES), _peer("ligr", SIZES)
+SASREC, ESASREC = _peer("sasrec"), _peer("ligr")
 
 warnings.filterwarnings("ignore")
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
