@@ -156,10 +156,9 @@ def _peer(layers: str) -> Peer:
             "dropout_rate": dropout,
             "lr": 0.128 / factors,
         }
-        for factors in (64, 128)
-        for dropout in (0.2, 0.5)
+        for factors, dropout in ((64, 0.5), (64, 0.2), (128, 0.2))
     ]
-    return Peer(fit=fit, settings=settings, patience=4, packages=("RecTools", "torch", "pytorch-lightning", "numpy"))
+    return Peer(fit=fit, settings=settings, patience=3, packages=("RecTools", "torch", "pytorch-lightning", "numpy"))
 
 
 SASREC, ESASREC = _peer("sasrec"), _peer("ligr")
