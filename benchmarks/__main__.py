@@ -28,6 +28,7 @@ COMMANDS = {
     "swaps": "serving.swaps",
     "start": "start",
     "portfolio": "portfolio.portfolio",
+    "rules": "portfolio.rules",
 }
 """The module of each command; the function in it has the command's name, with _ for -."""
 

@@ -132,8 +132,9 @@ def gain(folder: Path, **strengths: float) -> tuple[float, float]:
     (folder / "market" / "schema.yaml").write_text(BLIND_SCHEMA)
     prepare(folder / "market", folder / "prepared")
     recalls = []
+    without_blend = {"blend": False}  # its weights and its neighbours are of single domains
     for model, more in (("adi-se", {"adaptation": "none"}), ("dnn", BLIND_DNN)):
-        train(folder / "prepared", model, folder / model, settings=MARKET | more)
+        train(folder / "prepared", model, folder / model, settings=MARKET | more | without_blend)
         _, dataset, scorer = open_run(folder / model)
         domains = evaluate(scorer, dataset, ks=(10,)).domains.values()
         queries = sum(domain["queries"] for domain in domains)

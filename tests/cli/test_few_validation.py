@@ -7,19 +7,22 @@ import pytest
 from adi.cli.show import few_validation
 from adi.data.manifest import read_manifest
 
-MORE = " More: validation under split in the schema, 0.5 at most."
+MORE = {
+    "users": " More: validation and validation_least under split in the schema, half of the users at most.",
+    "time": " More: validation under split in the schema, 0.5 at most.",
+}
 
 
-def said(**counts: int) -> str | None:
-    return few_validation(
-        SimpleNamespace(by_domain={name: SimpleNamespace(validation=n) for name, n in counts.items()})
-    )
+def said(by: str, **counts: int) -> str | None:
+    by_domain = {name: SimpleNamespace(validation=n) for name, n in counts.items()}
+    return few_validation(SimpleNamespace(by_domain=by_domain, validation_by=by))
 
 
 def test_enough_rows_are_not_mentioned() -> None:
-    assert said(search=500, feed=70_000) is None
+    assert said("users", search=500, feed=70_000) is None
 
 
+@pytest.mark.parametrize("by", MORE)
 @pytest.mark.parametrize(
     ("counts", "sentence"),
     [
@@ -34,8 +37,8 @@ def test_enough_rows_are_not_mentioned() -> None:
         ),
     ],
 )
-def test_the_fewest_are_named_with_what_they_can_tell(counts: dict[str, int], sentence: str) -> None:
-    assert said(**counts) == f"Few validation rows to choose the best epoch by: {sentence}{MORE}"
+def test_the_fewest_are_named_with_what_they_can_tell(counts: dict[str, int], sentence: str, by: str) -> None:
+    assert said(by, **counts) == f"Few validation rows to choose the best epoch by: {sentence}{MORE[by]}"
 
 
 def test_prepare_says_it(pipeline) -> None:

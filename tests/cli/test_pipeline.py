@@ -58,9 +58,14 @@ def test_prepare_shows_the_counts_of_the_manifest(pipeline) -> None:
 
 def test_train_shows_its_epochs_on_standard_error_alone(pipeline) -> None:
     said = pipeline.said["train"]
-    assert re.fullmatch(
-        r"Trained adi-se \([\d,]+ parameters\); epoch 1 is kept, trained again on all rows: .*\n", said.stdout
-    )
+    by_data, title, *compared, trained = said.stdout.splitlines()
+    assert by_data.startswith("By the data: unknown_items 0.0 (no trends); ")
+    assert "; refit True (validation holds " in by_data
+    assert title == "Validation recall@50 beside popularity, item-knn, item-knn by domain and ease:"
+    verdicts = r"  (significantly ahead of all|no significant difference to the best|significantly BEHIND) in .*"
+    assert all(re.fullmatch(f"{verdicts}|There adi-se is no gain: .*", line) for line in compared)
+    assert compared
+    assert re.match(r"Trained adi-se \([\d,]+ parameters\); epoch 1 is kept, trained again on all rows: ", trained)
     above, head, line, again = said.stderr.splitlines()
     logged, refit = map(json.loads, (pipeline.folder / "run" / "log.jsonl").read_text().splitlines())
     assert again == "refit on training and validation rows, epochs: 1"

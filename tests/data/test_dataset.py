@@ -110,6 +110,13 @@ def test_newest_of_histories_by_hand():
     assert listed(*histories.newest(2, np.array([0, 0, 2]))) == [[4, 6], [], []]
 
 
+def test_how_often_an_item_is_in_each_history():
+    items, domains = np.array([4, 7, 4, 7, 7]), np.zeros(5, dtype=np.int16)
+    histories = Histories(items, domains, np.array([0, 3, 3, 5]))
+    assert histories.counts_of(np.array([4, 4, 7])).tolist() == [2, 0, 2]
+    assert histories.counts_of(np.array([7, 7, 4])).tolist() == [1, 0, 0]
+
+
 def test_known_positives_are_the_training_items_of_the_domain(dataset):
     users = np.array([dataset.users.find(user) for user in ("éric", "ana", "fay", "eve")])
     items, offsets = dataset.known_positives(users, np.array([0, 1, 0, 0]))

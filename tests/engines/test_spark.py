@@ -215,6 +215,27 @@ def test_files_of_text_with_test_rows_and_candidates(spark, tmp_path):
 
 
 @pytest.mark.slow
+def test_duplicates_and_more_validation_rows_in_small_domains(spark, tmp_path):
+    log = log_of(np.random.default_rng(4))
+    others = log.slice(0, 50).set_column(4, "device", pa.array(["radio"] * 50))  # another context
+    interactions = PLAIN["interactions"] | {"time": "time", "duplicates": "drop"}
+    features = PLAIN["features"] | {"context": [{"name": "device", "kind": "categorical"}]}
+    split = {"kind": "last", "validation": 0.1, "validation_least": 12}
+    schema = PLAIN | {"interactions": interactions, "features": features, "split": split}
+    path = written(tmp_path / "t", schema, log=pa.concat_tables([log, others, log.slice(100, 90), others.slice(0, 9)]))
+    manifest = prepare(path, tmp_path / "duckdb", progress=False)
+    prepare(path, tmp_path / "spark", engine="spark", progress=False)
+    require_same_files(tmp_path / "duckdb", tmp_path / "spark")
+    usable = [row["user"] is not None and row["stars"] > 1 for row in log.to_pylist()]
+    assert manifest.rows.set_aside["duplicate"] == sum(usable[100:190]) + sum(usable[:9])
+    assert sum(counts.duplicates for counts in manifest.by_domain.values()) == sum(usable[:50])
+    path.write_text(json.dumps(schema | {"split": split | {"validation_least": 0}}), encoding="utf-8")
+    fewer = prepare(path, tmp_path / "fewer", progress=False)
+    for name, counts in manifest.by_domain.items():
+        assert counts.validation > fewer.by_domain[name].validation
+
+
+@pytest.mark.slow
 def test_frames_and_tables_of_the_catalogue(spark, tmp_path):
     log = log_of(np.random.default_rng(2))
     users = pa.table({"user": ["9", "10", "b"], "city": ["x", "y", "x"]})

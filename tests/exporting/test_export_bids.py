@@ -16,7 +16,15 @@ from adi.exporting.queries import sample_queries
 from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 
-SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 8, "embedding_std": 1.0}
+SMALL = {
+    "embedding_dim": 6,
+    "dim": 4,
+    "networks": (5,),
+    "epochs": 2,
+    "batch_size": 8,
+    "embedding_std": 1.0,
+    "blend": False,
+}
 RUNS = {"adi-se": {"embedding_lr": 1.0}, "mind": {"similarity": "cosine", "temperature": 0.2}}
 
 

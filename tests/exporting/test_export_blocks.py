@@ -74,7 +74,14 @@ def test_a_bundle_made_in_small_blocks_is_the_same_to_the_bit(
 ) -> None:
     in_blocks = export(run, tmp_path / "blocks", bid="bid")
     assert (in_blocks.files, in_blocks.version) == (at_once.files, at_once.version)
-    assert {name.partition("/")[0] for name in in_blocks.files} == {"bids", "data", "indexes", "run", "towers"}
+    assert {name.partition("/")[0] for name in in_blocks.files} == {
+        "bids",
+        "data",
+        "indexes",
+        "neighbours",
+        "run",
+        "towers",
+    }
     for name, domain in in_blocks.domains.items():
         other = at_once.domains[name]
         assert (domain.parity, domain.tower) == (other.parity, other.tower)

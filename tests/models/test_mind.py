@@ -111,7 +111,12 @@ def test_the_popularity_prior_adds_to_every_score(dataset, similarity):
 
 
 def test_a_run_is_evaluated_and_retrieved_from(prepared, tmp_path):
-    train(prepared, "mind", tmp_path / "run", settings=SMALL | {"epochs": 1, "batch_size": 8, "interests": 2})
+    train(
+        prepared,
+        "mind",
+        tmp_path / "run",
+        settings=SMALL | {"epochs": 1, "batch_size": 8, "interests": 2, "blend": False},
+    )
     retriever = Retriever(tmp_path / "run")
     data, feed = retriever.dataset, 1
     items, jar = data.corpora.retrievable(feed), data.items.find("jar")  # of another domain, so that none is left out

@@ -94,6 +94,53 @@ def test_validation_leaves_a_training_row_to_its_user(engine, log):
     assert parts[5] == (TRAIN, 0)  # cy is drawn, and this is the only row
 
 
+MORE_SHARES = [*SHARES, 0.172, 0.832, 0.862, 0.262, 0.426, 0.151, 0.129, 0.79, 0.064]
+"""Of the numbers 0 to 12, all of which have rows in a; 0 to 3 also have some in b."""
+
+
+@pytest.mark.parametrize(
+    ("validation", "least", "in_a", "in_b"),
+    [
+        (0.1, 0, {12}, set()),
+        (0.1, 1, {12}, {2}),  # a tenth, which is more than 1 of 13, and a quarter
+        (0.1, 2, {12, 10, 9}, {2}),  # 2 of 13, or .154, and a half
+        (0.1, 1000, {12, 10, 9, 4, 2, 7, 8}, {2}),  # a half of each
+        (0.3, 2, {12, 10, 9, 4, 2, 7}, {2}),  # never less than the split says
+        (0.0, 1000, set(), set()),
+    ],
+)
+def test_more_users_are_drawn_in_a_domain_with_few_validation_rows(engine, validation, least, in_a, in_b):
+    assert [round(digest_share(str(user)), 3) for user in range(13)] == MORE_SHARES
+    rows = [
+        {"user": user, "item": "x", "domain": domain, "time": time}
+        for domain, users in (("a", 13), ("b", 4))
+        for user in range(users)
+        for time in range(3)
+    ]
+    split = LastSplit(kind="last", validation=validation, validation_least=least)
+    parts = split_rows(engine, rows, split)
+    held_out = [
+        (row["domain"], row["user"], row["time"])
+        for row, (part, _) in zip(rows, parts, strict=True)
+        if part == VALIDATION
+    ]
+    assert set(held_out) == {("a", user, 1) for user in in_a} | {("b", user, 1) for user in in_b}
+    assert len(given_to_test(parts)) == 17
+
+
+def test_the_least_number_is_a_thousand_and_of_validation_by_users_alone(engine, log):
+    assert LastSplit(kind="last").validation_least == 1000
+    least = {
+        number: split_rows(
+            engine,
+            [row | {"user": 2 if row["user"] == "ann" else 9} for row in log],
+            TimeSplit(kind="time", at=30, validation=0.2, validation_least=number),
+        )
+        for number in (0, 1000)
+    }
+    assert least[0] == least[1000]
+
+
 @pytest.mark.parametrize(
     ("at", "expected"),
     [(20, {0: 2, 2: 2, 3: 2, 6: 2, 7: 2}), (20.5, {0: 3, 6: 4}), (-1, dict.fromkeys(range(12), 0)), (41, {})],
@@ -140,26 +187,33 @@ def test_files_is_what_was_given(engine, log):
 
 
 rows_strategy = st.lists(
-    st.tuples(st.integers(0, 4), st.sampled_from("ab"), st.integers(0, 5)), min_size=1, max_size=25
+    st.tuples(st.integers(0, 6), st.sampled_from("ab"), st.integers(0, 5)), min_size=1, max_size=25
 )
 
 
-@settings(max_examples=25)
-@given(rows_strategy, st.sampled_from([0.0, 0.3, 0.5]))
-def test_last_equals_a_plain_loop(engine, rows, validation):
+@settings(max_examples=40)
+@given(rows_strategy, st.sampled_from([0.0, 0.3, 0.5]), st.sampled_from([0, 1, 2, 1000]))
+def test_last_equals_a_plain_loop(engine, rows, validation, least):
     rows = [{"user": user, "domain": domain, "time": time} for user, domain, time in rows]
-    parts = split_rows(engine, rows, LastSplit(kind="last", validation=validation))
+    parts = split_rows(engine, rows, LastSplit(kind="last", validation=validation, validation_least=least))
     expected = [TRAIN] * len(rows)
     order = sorted(range(len(rows)), key=lambda position: (rows[position]["time"], position))
-    for part in (TEST, VALIDATION):
+
+    def last_rows():
+        """The last training rows of each user who keeps another."""
         for user in {row["user"] for row in rows}:
-            if part == VALIDATION and digest_share(str(user)) >= validation:
-                continue
             kept = [position for position in order if rows[position]["user"] == user and expected[position] == TRAIN]
             last = {rows[position]["domain"]: position for position in kept}.values()
-            if len(kept) > len(last):
-                for position in last:
-                    expected[position] = part
+            yield from last if len(kept) > len(last) else ()
+
+    for position in list(last_rows()):
+        expected[position] = TEST
+    candidates = list(last_rows())
+    for position in candidates:
+        count = sum(rows[other]["domain"] == rows[position]["domain"] for other in candidates)
+        share = max(validation, min(least / count, 0.5)) if validation else 0
+        if digest_share(str(rows[position]["user"])) < share:
+            expected[position] = VALIDATION
     assert [part for part, _ in parts] == expected
     for position, (_, before) in enumerate(parts):
         earlier = order[: order.index(position)]
@@ -178,7 +232,7 @@ def test_no_test_rows_at_all(workspace):
 def test_no_training_rows_in_a_domain(workspace, log):
     workspace.write("log.jsonl", [*log, {"user": "ann", "item": "x", "domain": "c", "time": 50}])
     with pytest.raises(
-        AdiError, match=r"log\.jsonl: the split .*'last'.* leaves domain 'c' no row for training; its 1 rows"
+        AdiError, match=r"log\.jsonl: the split \{'kind': 'last'\} leaves domain 'c' no row for training; its 1 rows"
     ):
         workspace.prepare()
     assert workspace.left_behind() == []

@@ -109,6 +109,7 @@ def test_the_section_has_words_intervals_and_overlaps(tmp_path: Path, runs: list
     )
     assert "adi-se helps in search, hurts in feed; not decided in kiosk." in section
     assert "+0.3750 helps" in section
+    assert "Model search feed kiosk Mean Over queries dnn" in section
     assert (
         "Only one seed of dnn and adi-se: the intervals cover the variation between users, not between trainings."
         in section

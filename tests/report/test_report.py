@@ -42,6 +42,8 @@ def make_run(tmp_path: Path) -> Make:
         domains: tuple[str, ...] = ("search", "feed"),
         ks: tuple[int, ...] = (10, 50),
         queries: int = 120,
+        over_queries: float | None = None,
+        breakdown: dict[str, Any] | None = None,
     ) -> Path:
         measured = {domain: dict(MEASURES[known]) for domain, known in zip(domains, MEASURES, strict=True)}
         first, second = (measured[domain] for domain in domains)
@@ -60,6 +62,9 @@ def make_run(tmp_path: Path) -> Make:
         metrics = {"model": model, "part": "test", "against": "corpus", "history": "earlier", "ks": ks}
         metrics |= {"domains": measured, "mean": mean}
         metrics |= {"breakdown": {"history_length": dict(zip(domains, HISTORY.values(), strict=True))}}
+        metrics["breakdown"] |= breakdown or {}
+        if over_queries is not None:
+            metrics |= {"mean_over_queries": {"recall@50": over_queries}}
         folder = tmp_path / name
         folder.mkdir()
         (folder / "run.json").write_text(json.dumps(card))
@@ -126,6 +131,28 @@ def test_table_shows_mean_and_spread_of_seeds_and_the_best_in_bold(tmp_path: Pat
         ["popularity", "0.5000", "*0.2500", "0.3750"],
         ["adi-se", "*0.5500 *± 0.0707", "*0.2500 *± 0.0000", "*0.4000 *± 0.0354"],
     ]
+
+
+def test_the_mean_over_queries_is_a_column_where_a_run_has_it(tmp_path: Path, make_run: Make) -> None:
+    older = make_run("older", model="popularity")
+    newer = make_run("newer", losses=(3.0,), over_queries=0.31)
+    rows = Elements(_page(tmp_path, older, newer)).rows
+    assert rows[:3] == [
+        ["Model", "search", "feed", "Mean", "Over queries"],
+        ["popularity", "*0.5000", "*0.2500", "*0.3750", "–"],
+        ["adi-se", "*0.5000", "*0.2500", "*0.3750", "*0.3100"],
+    ]
+
+
+def test_a_breakdown_with_all_queries_in_one_group_is_left_out(tmp_path: Path, make_run: Make) -> None:
+    def titles(*again: str) -> list[str]:
+        groups = [{"group": group, "queries": 35, "recall@50": 0.25} for group in ("0", *again)]
+        breakdown = {"item_in_history": {"search": groups[:1], "feed": groups}}
+        page = _page(tmp_path, make_run(f"run {again}", breakdown=breakdown))
+        return re.findall(r"<h2>Recall@50 by ([^<]*)</h2>", page)
+
+    assert titles() == ["domain", "history length"]
+    assert titles("1+") == ["domain", "history length", "item in history"]
 
 
 def test_page_holds_data_counts_settings_versions_and_a_dash_where_undefined(tmp_path: Path, make_run: Make) -> None:

@@ -200,7 +200,7 @@ def test_stages_add_up_in_each_domain(serving, bundles) -> None:
         return {key.removeprefix(start)[:-1]: float(value) for key, value in samples.items() if key.startswith(start)}
 
     lists = {"search": 2, "feed": 3, "kiosk": 1}
-    stages = ("features", "tower", "index", "output")
+    stages = ("features", "tower", "neighbours", "index", "output")
     expected = {f'arm="",domain="{name}",stage="{stage}"': count for name, count in lists.items() for stage in stages}
     assert histogram("count", "retrieve_stage") == expected | {'arm="",domain="feed",stage="filter"': 1}
     stage_seconds = histogram("sum", "retrieve_stage")

@@ -24,7 +24,15 @@ from adi.stores.qdrant import QdrantItems
 from adi.stores.store import check_names
 from adi.training.train import train
 
-SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 8, "embedding_std": 1.0}
+SMALL = {
+    "embedding_dim": 6,
+    "dim": 4,
+    "networks": (5,),
+    "epochs": 1,
+    "batch_size": 8,
+    "embedding_std": 1.0,
+    "blend": False,
+}
 
 
 @pytest.fixture(scope="module")

@@ -201,3 +201,18 @@ def test_baselines_that_are_ahead_are_named(series, tmp_path):
 def test_without_baselines_there_are_none(series, tmp_path):
     train(series.out, "dnn", tmp_path / "run", settings=UNTRAINED, baselines=False)
     assert read_baselines(tmp_path / "run") is None
+
+
+@pytest.mark.parametrize("weight", [0.1, 20.0])
+def test_bids_and_filters_count_for_added_scores(prepared_with_bids, tmp_path, weight):
+    train(prepared_with_bids, "adi-se", tmp_path / "run", settings={**UNTRAINED, "embedding_std": 1.0, "blend": True})
+    export(tmp_path / "run", tmp_path / "bundle", bid="bid", progress=False)
+    run, bundle = Retriever(tmp_path / "run", bid="bid"), Retriever(tmp_path / "bundle")
+    assert any(max(weights) > 0 for weights in bundle.engine.info.blend.values())
+    for domain in run.domains:
+        for number in range(len(run.dataset.users)):
+            for options in ({}, {"exclude_seen": False, "k": 3}, {"filter": "bid < 64"}):
+                arguments = {"user": run.dataset.users.key(number), "bid_weight": weight, **options}
+                expected, top = (retriever.retrieve(domain, **arguments) for retriever in (run, bundle))
+                assert top.ids == expected.ids
+                np.testing.assert_allclose(top.scores, expected.scores, rtol=1e-5, atol=1e-5)

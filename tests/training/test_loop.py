@@ -249,7 +249,7 @@ def test_each_domain_keeps_its_best_epoch(prepared, dataset, tmp_path, monkeypat
 
     monkeypatch.setattr("adi.training.loop.evaluate", validate)
     run, recorder = tmp_path / "run", Recorder()
-    settings = SETTINGS | {"epochs": 9, "patience": 2, "keep": "domain"}
+    settings = SETTINGS | {"epochs": 9, "patience": 2, "keep": "domain", "blend": False}
     info = train(prepared, "adi-se", run, settings=settings, observer=recorder)
     assert [best for *_, best in recorder.validations] == [True, True, True, True, False, False]
     assert info.kept == read_info(run).kept == {"search": 4, "feed": 1, "kiosk": 3}

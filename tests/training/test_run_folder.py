@@ -29,7 +29,7 @@ def run(prepared, tmp_path_factory):
 
 def test_a_trained_run_is_complete(run, dataset):
     names = sorted(path.name for path in run.iterdir())
-    assert names == ["coding", "log.jsonl", "model.safetensors", "run.json", "tensorboard"]
+    assert names == ["baselines.json", "coding", "log.jsonl", "model.safetensors", "run.json", "tensorboard"]
     assert list((run / "tensorboard").glob("events.out.tfevents.*"))
     info = read_info(run)
     assert (info.model, info.seed, info.status, info.domains) == ("adi-se", 3, "complete", dataset.domains)

@@ -69,10 +69,13 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[dict[str,
             settings: Any,
             seed: int,
             device: str,
+            baselines: bool,
             progress: bool,
             observer: Any,
         ) -> None:
             assert not progress
+            assert not baselines
+            assert not settings["training"]["blend"]
             assert not out.exists()
             out.mkdir()
             flat = settings["model"] | settings["training"]

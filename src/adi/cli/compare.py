@@ -39,8 +39,8 @@ def compare(
     by: Annotated[
         list[str] | None,
         typer.Option(
-            help="Also compare each domain by groups of its queries: history_length, history_in_domain or "
-            "item_popularity. Can be repeated.",
+            help="Also compare each domain by groups of its queries: history_length, history_in_domain, "
+            "item_popularity or item_in_history. Can be repeated.",
             show_default=False,
         ),
     ] = None,

@@ -98,10 +98,15 @@ def train(
     baselines: Annotated[
         bool,
         typer.Option(
-            "--baselines/--no-baselines", help="Compare the model with quick baselines on the validation rows."
+            "--baselines/--no-baselines",
+            help="Compare the model with quick baselines on the validation rows, or leave them out.",
+            show_default=False,
         ),
     ] = True,
-    show_config: Annotated[bool, typer.Option("--show-config", help="Print all settings as YAML and exit.")] = False,
+    show_config: Annotated[
+        bool,
+        typer.Option("--show-config", help="Print all settings as YAML, those of the data with the reason, and exit."),
+    ] = False,
     nproc: Processes = 1,
     sharding: Annotated[
         Literal["auto", "row_wise", "table_wise"],
@@ -123,7 +128,7 @@ def train(
     if self_training:
         given["training.self_training"] = True
     if show_config:
-        say(settings_text(model, given))
+        say(settings_text(model, given, prepared))
         return
     if out is None:
         raise AdiError("--out is missing: the folder of the run.")
@@ -153,6 +158,9 @@ def train(
         return
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"
     kept = "" if info.kept is None else f"; {_kept(info.kept)}{', trained again on all rows' if info.refit else ''}"
+    training = info.config.get("training", {})
+    if info.by_data:
+        say(f"By the data: {'; '.join(f'{name} {training[name]} ({why})' for name, why in info.by_data.items())}.")
     for note in info.notes:
         say(note)
     compared = read_baselines(out)

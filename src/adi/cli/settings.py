@@ -66,9 +66,18 @@ def list_lengths(text: str) -> list[int]:
         raise AdiError(f"--k: '{text}' is no list of whole numbers such as 10,50,100.") from None
 
 
-def settings_text(model: str, given: dict[str, Any]) -> str:
-    """All settings of a model as YAML, ready for ``--config``."""
+def settings_text(model: str, given: dict[str, Any], prepared: Path) -> str:
+    """All settings of a model as YAML, ready for ``--config``.
+
+    Those that depend on the data are null, unless there is a prepared dataset, whose they are then, with the reasons.
+    """
+    from adi.data.manifest import FILE, read_manifest
     from adi.models.catalog import model_of
     from adi.training.settings import as_config, settings_for
 
-    return yaml.safe_dump(as_config(settings_for(model_of(model), given)), sort_keys=False).rstrip()
+    settings, reasons = settings_for(model_of(model), given), []
+    if (prepared / FILE).exists():
+        manifest = read_manifest(prepared)
+        reasons = [f"# {default.name}: {default.reason}" for default in settings.by_data(manifest)]
+        settings = settings.for_data(manifest)
+    return "\n".join([yaml.safe_dump(as_config(settings), sort_keys=False).rstrip(), *reasons])

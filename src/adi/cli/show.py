@@ -132,10 +132,11 @@ def few_validation(manifest: "Manifest") -> str | None:
     more = f" and under {FEW_VALIDATION} in {len(few) - MOST_NAMED:,} more" if len(few) > MOST_NAMED else ""
     fewest = few[0][0]
     error = f" On {fewest} the standard error of a recall of a half is {0.5 / fewest**0.5:.3f}." if fewest else ""
-    return (
-        f"Few validation rows to choose the best epoch by: {named}{more}.{error} "
-        "More: validation under split in the schema, 0.5 at most."
-    )
+    remedy = {
+        "users": "validation and validation_least under split in the schema, half of the users at most",
+        "time": "validation under split in the schema, 0.5 at most",
+    }[manifest.validation_by]
+    return f"Few validation rows to choose the best epoch by: {named}{more}.{error} More: {remedy}."
 
 
 def long_half_lives(manifest: "Manifest") -> str | None:
@@ -186,16 +187,17 @@ def small_domains(metrics: "Metrics") -> list[str]:
 def seen_items(metrics: "Metrics") -> list[str]:
     """A sentence on the queries for an item of the user's history; none where there are none."""
     groups = [group for groups in metrics.breakdown.get("item_in_history", {}).values() for group in groups]
-    total, again = (sum(group.queries for group in some) for some in (groups, [g for g in groups if g.group != "0"]))
-    if not again:
+    others = [group for group in groups if group.group == "0"]
+    total, new = (sum(group.queries for group in some) for some in (groups, others))
+    if new == total:
         return []
-    k = metrics.ks[0]
-    new = [group for group in groups if group.group == "0"]
-    recall = sum((group.measures[f"recall@{k}"] or 0) * group.queries for group in new) / max(total - again, 1)
-    share = f"{again:,} of the {total:,} queries ask for an item of the user's history"
-    if metrics.exclude_seen:
-        return [f"{share}, which lists leave out: misses. Over the others, recall@{k} is {number(recall)}."]
-    return [f"{share}. Over the others, recall@{k} is {number(recall)}."]
+    sentence = f"{total - new:,} of the {total:,} queries ask for an item of the user's history"
+    sentence += ", which lists leave out: misses." if metrics.exclude_seen else "."
+    if new:
+        name = f"recall@{metrics.ks[0]}"
+        recall = sum((group.measures[name] or 0) * group.queries for group in others) / new
+        sentence += f" Over the others, {name} is {number(recall)}."
+    return [sentence]
 
 
 def other_data(unknown: Sequence["Unknown"], prepared: Path | None, model: str) -> list[str]:

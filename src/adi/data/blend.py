@@ -94,13 +94,13 @@ class Blend:
         for kind, cell in enumerate(cells):
             values[np.searchsorted(distinct, cell), kind] = similarities[kind]
         offsets = np.searchsorted(distinct // width, np.arange(len(histories) + 1))
-        return Pairs(distinct % width, np.log1p(SCALE * values), offsets)
+        return Pairs(distinct % width, _log1p(SCALE * values), offsets)
 
     def added(self, domain: int, histories: Histories, items: Array) -> Pairs:
         """The scores to add to pairs of n histories and `items` (m,), ascending (C = 1)."""
         pairs = self.values(domain, histories, items)
         weights = np.array(self.weights[domain], dtype=np.float32)
-        return Pairs(pairs.columns, (pairs.values @ weights)[:, None], pairs.offsets)
+        return Pairs(pairs.columns, (pairs.values * weights).sum(axis=1, keepdims=True), pairs.offsets)
 
 
 def _in_domain(histories: Histories, domain: int) -> Histories:
@@ -114,3 +114,8 @@ def _cells(sums: sp.csr_array, items: Array, width: int) -> tuple[Array, Array]:
     inside = np.flatnonzero((columns >= 0) & (sums.data > 0))
     rows = np.repeat(np.arange(sums.shape[0]), np.diff(sums.indptr))[inside]
     return rows * width + columns[inside], sums.data[inside]
+
+
+def _log1p(values: Array) -> Array:
+    """The logarithm of 1 + values, the same for a value alone and among others; with float32 the last digit differs."""
+    return np.log1p(values.astype(np.float64)).astype(np.float32)

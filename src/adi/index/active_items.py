@@ -181,7 +181,10 @@ class _Candidates:
         quiet = added.positions[~is_active]
         if len(quiet):
             vectors = np.concatenate([active.index.vectors(quiet), np.tile(active.quiet, (len(quiet), 1))], axis=1)
-            of_quiet = (self.user @ vectors.T).max(axis=0) + added.scores[~is_active] + self.bid(quiet)
+            # Each by itself, as an exact index does: with a product, the last digit would depend on the other items.
+            of_quiet = (
+                (vectors * self.user[:, None]).sum(axis=2).max(axis=0) + added.scores[~is_active] + self.bid(quiet)
+            )
             kept = ~np.isin(quiet, excluded)
             if self.allowed is not None:
                 kept &= self.allowed.contains(quiet)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from adi.data.blend import BlendWeights
 from adi.data.folder import replace_text
@@ -35,6 +35,7 @@ class RunInfo(Record):
     score each domain, the same for all domains except with ``keep: domain``. After a `refit`, they are the weights of
     as many epochs on the training and validation rows. `notes` explain where the training departed from the settings,
     and why. `blend` has the weights of a blend by domain (`adi.data.blend.BlendWeights`); None without a blend.
+    `by_data` has the reason of each setting that the data decided (`adi.training.defaults`).
     """
 
     format: int = FORMAT
@@ -53,6 +54,7 @@ class RunInfo(Record):
     versions: dict[str, str]
     config: dict[str, Any]
     notes: tuple[str, ...] = ()
+    by_data: dict[str, str] = Field(default_factory=dict)
 
     def __repr__(self) -> str:
         size = "" if self.parameters is None else f", {self.parameters:,} parameters"

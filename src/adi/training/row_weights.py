@@ -7,7 +7,7 @@ import numpy as np
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.durations import Duration, duration_text, in_log_time
-from adi.training.settings import OFF
+from adi.training.defaults import OFF
 
 SETTING = "training.row_half_life"
 THOUSANDTHS = 1000

@@ -6,23 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from adi.data.manifest import Manifest
-from adi.durations import as_duration, positive
+from adi.durations import positive
 from adi.errors import AdiError, suggestion
 from adi.models.model import Model, TrainedModel
 from adi.strict import Strict, describe
-
-OFF = "off"
-
-UNIFORM, UNIFORM_WITH_TRENDS = 1000, 250
-"""Negatives from the corpus. With trends they matter less: most items of a corpus are not clicked now."""
-
-UNKNOWN_ITEMS_WITH_TRENDS = 0.1
-
-MOST_ITEMS, MOST_PAIRS = 200_000, 1e8
-"""Limits of a blend by default."""
-
-MUCH_HELD_OUT = 0.02
-"""A model is trained again on all rows where more of some domain's are validation rows."""
+from adi.training.defaults import OFF, Default, defaults_for
 
 
 def _duration_or_off(value: int | float | str) -> int | float | str:
@@ -94,16 +82,8 @@ class TrainingSettings(Strict):
     self_training_limit: float = Field(1.0, gt=0.0)
 
     def for_data(self, manifest: Manifest) -> "SettingsForData":
-        """The settings with the defaults that suit a dataset in place of None."""
-        trend, time = manifest.trend, manifest.time
-        longest = OFF if trend is None else as_duration(max(trend.half_lives), time)
-        defaults = {
-            "uniform": UNIFORM if trend is None else UNIFORM_WITH_TRENDS,
-            "unknown_items": 0.0 if trend is None else UNKNOWN_ITEMS_WITH_TRENDS,
-            "row_half_life": longest,
-            "blend": _counts_neighbours_quickly(manifest),
-            "refit": _holds_much_out(manifest),
-        }
+        """The settings with the defaults that suit a dataset (`adi.training.defaults`) in place of None."""
+        defaults = {default.name: default.value for default in defaults_for(manifest)}
         given = {name: value for name, value in self if value is not None}
         return SettingsForData(**(defaults | given))
 
@@ -120,20 +100,6 @@ class TrainingSettings(Strict):
                 f"self_training_share {self.self_training_share} is above self_training_cap {self.self_training_cap}"
             )
         return self
-
-
-def _holds_much_out(manifest: Manifest) -> bool:
-    """Whether the validation rows are missed in training: the newest of the log, or many of some domain's rows."""
-    counts = manifest.by_domain.values()
-    shares = [domain.validation / (domain.train + domain.validation) for domain in counts]
-    return manifest.validation_by == "time" or max(shares) > MUCH_HELD_OUT
-
-
-def _counts_neighbours_quickly(manifest: Manifest) -> bool:
-    """Whether the similarities of items are counted in seconds, and the data has no counters in their place."""
-    rows = sum(domain.train + domain.validation for domain in manifest.by_domain.values())
-    pairs = rows * rows / max(manifest.users, 1)
-    return manifest.trend is None and manifest.items <= MOST_ITEMS and pairs <= MOST_PAIRS
 
 
 class SettingsForData(TrainingSettings):
@@ -160,6 +126,12 @@ class RunSettings(Strict):
     model: Strict
     training: TrainingSettings | None
 
+    def by_data(self, manifest: Manifest) -> tuple[Default, ...]:
+        """The settings that the data decides (`adi.training.defaults`), given ones left out."""
+        if self.training is None:
+            return ()
+        return tuple(default for default in defaults_for(manifest) if getattr(self.training, default.name) is None)
+
     def for_data(self, manifest: Manifest) -> "RunSettings":
         """The settings with the defaults that suit a dataset (`TrainingSettings.for_data`)."""
         if self.training is None:
@@ -168,7 +140,8 @@ class RunSettings(Strict):
 
     def refits(self, manifest: Manifest) -> bool:
         """Whether the model of a run is that of all rows; a fitted model is where `refit` is on by default."""
-        return _holds_much_out(manifest) if self.training is None else self.training.for_data(manifest).refit
+        training = TrainingSettings() if self.training is None else self.training
+        return training.for_data(manifest).refit
 
 
 def settings_for(model: Model, given: Mapping[str, Any] | None = None) -> RunSettings:

@@ -89,8 +89,9 @@ def train(
         )
         with processes.agreeing():
             dataset = Dataset(job.prepared)
+            by_data = {default.name: default.reason for default in chosen.by_data(dataset.manifest)}
             chosen = chosen.for_data(dataset.manifest)
-            info = _new_info(kind, seed, chosen, dataset, folder)
+            info = _new_info(kind, seed, chosen, dataset, folder).model_copy(update={"by_data": by_data})
             resume = resume or _goes_on(folder)
             if resume:
                 before = read_info(folder)

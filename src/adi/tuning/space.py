@@ -15,7 +15,8 @@ from adi.durations import Duration
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.models.model import Model
 from adi.strict import Strict, describe
-from adi.training.settings import OFF, TRAINING_SEARCH, RunSettings, as_config, settings_for
+from adi.training.defaults import OFF
+from adi.training.settings import TRAINING_SEARCH, RunSettings, as_config, settings_for
 
 Config = dict[str, Any]
 """All settings of a model as plain values by section, as returned by `as_config`."""

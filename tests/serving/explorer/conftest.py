@@ -14,7 +14,15 @@ from adi.exporting.export import export
 from adi.preparation.prepare import prepare
 from adi.training.train import train
 
-SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 8, "embedding_std": 1.0}
+SMALL = {
+    "embedding_dim": 6,
+    "dim": 4,
+    "networks": (5,),
+    "epochs": 1,
+    "batch_size": 8,
+    "embedding_std": 1.0,
+    "blend": False,
+}
 FLAGS = [
     "--headless",
     "--no-sandbox",

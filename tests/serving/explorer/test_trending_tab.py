@@ -78,7 +78,8 @@ def test_a_bundle_without_trends_says_so(open_window, served) -> None:
     expect(panel.get_by_label("Half-life of a click")).to_be_hidden()
     window.goto(served, "#retrieve?user=ana")
     window.answered()
-    expect(window.page.locator(".legend, .bar")).to_have_count(0)
+    legend = window.page.locator(".legend li")
+    expect(legend).to_have_text(["taste", "similar items"])
 
 
 def test_each_score_is_divided_into_its_parts(open_window, server) -> None:

@@ -1,0 +1,135 @@
+"""Candidates for defaults, chosen on the portfolio's logs without their test rows, and a leave-one-out table.
+
+A candidate is a set of defaults. Each is trained on the log of every data set without its test rows, split again in the
+same way, and measured there. The candidate with the highest mean lead over the best baseline is the default; for every
+source of data, the candidate is also chosen from all other sources, and its lead on that source is reported.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from adi.cli.show import ERR
+from adi.data.folder import replace_text
+from adi.grid.cells import Cell
+from adi.grid.folder import GridFolder
+from adi.grid.progress import observing
+from adi.grid.run import run_cells
+from adi.grid.versions import Version, clear_stale, manifests_in, this_code
+from benchmarks.portfolio.datasets import DATASETS, make_dataset
+from benchmarks.portfolio.portfolio import evaluate, present
+from benchmarks.portfolio.results import KS, groups_of
+from benchmarks.portfolio.rows import BASELINES, DEFAULT, Row
+from benchmarks.report import announce
+
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "no-blend": {"blend": False},
+    "neighbours": {"neighbours": 20},
+    "small-batches": {"batch_size": 1024},
+    "wide": {"embedding_dim": 128, "dim": 128},
+    "slow-tables": {"embedding_lr": 0.025},
+    "fast-tables": {"embedding_lr": 0.1},
+    "no-networks": {"networks": [], "neighbours": 20},
+}
+"""Sets of defaults, as settings that differ from those of adi."""
+
+SMALLER = ("globo-10", "globo-1", "movielens-10", "journey-10", "journey-1")
+INNER = (*(name for name, dataset in DATASETS.items() if dataset.source in ("xmrec-wsdm22", "marketplace")), *SMALLER)
+"""The data sets that rules are fitted to: of the large logs their samples, for time."""
+
+
+def rules(
+    out: Annotated[Path, typer.Option(help="Folder of the data sets, runs and results; the same command goes on.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with the public data sets, each in a folder of its name.")
+    ] = None,
+    datasets: Annotated[
+        str | None, typer.Option(help="Data sets, separated by commas.", show_default="all that are there")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Cells to run at a time.")] = 1,
+    redo: Annotated[bool, typer.Option("--redo", help="Do again what other code made.")] = False,
+) -> None:
+    """Candidates for adi's defaults on the portfolio's logs without their tests; written to rules.md.
+
+    Example: [bold]python -m benchmarks rules --data DATA --out rules --jobs 2[/]
+    """
+    names, missing = present(tuple(datasets.split(",")) if datasets else INNER, data)
+    folder = GridFolder(out)
+    with folder.locked():
+        for name in names:
+            if not folder.data(name).exists():
+                announce(f"preparing {name} without its test")
+                make_dataset(DATASETS[name], data, folder.data(name), inner=True)
+        version = Version(this_code(), manifests_in(folder))
+        cells = {name: _cells(name, version) for name in names}
+        every = [cell for of_dataset in cells.values() for cell in of_dataset]
+        clear_stale(folder, {}, every, code=version.code, redo=redo)
+        with observing(True, None) as observer:
+            failed = run_cells(folder, version, every, observer, evaluate=evaluate, jobs=jobs, device="cpu")
+        leads = {name: leads_of(folder, of_dataset) for name, of_dataset in cells.items()}
+        replace_text(out / "rules.md", page(leads, missing, failed))
+    ERR.print(f"Wrote {out / 'rules.md'}.")
+
+
+def _cells(name: str, version: Version) -> list[Cell]:
+    items = version.manifests[name].items
+    rows = [row for row in BASELINES if row.most_items is None or items <= row.most_items]
+    rows += [Row(candidate, DEFAULT, settings) for candidate, settings in CANDIDATES.items()]
+    return [cell for row in rows for cell in row.cells(name, 1, {})]
+
+
+def leads_of(folder: GridFolder, cells: Sequence[Cell]) -> dict[str, float]:
+    """The lead of each candidate over the best baseline of a data set, averaged over the ks."""
+    groups = {group.label: group for group in groups_of(folder, cells)}
+    baselines = [group for name, group in groups.items() if name in {row.name for row in BASELINES}]
+    leads: dict[str, list[float]] = {}
+    for k in KS:
+        best = max(group.measure(f"recall@{k}").mean or 0.0 for group in baselines)
+        for name in CANDIDATES:
+            if name in groups:
+                leads.setdefault(name, []).append((groups[name].measure(f"recall@{k}").mean or 0.0) - best)
+    return {name: float(np.mean(values)) for name, values in leads.items()}
+
+
+def chosen(leads: Mapping[str, Mapping[str, float]]) -> str:
+    """The candidate with the highest lead, averaged over data sets of one source and then over the sources."""
+    sources = {DATASETS[name].source for name in leads}
+    return max(CANDIDATES, key=lambda candidate: np.mean([_lead(leads, candidate, source) for source in sources]))
+
+
+def _lead(leads: Mapping[str, Mapping[str, float]], candidate: str, source: str) -> float:
+    return float(np.mean([of[candidate] for name, of in leads.items() if DATASETS[name].source == source]))
+
+
+def page(leads: Mapping[str, Mapping[str, float]], missing: Sequence[str], failed: Mapping[str, str]) -> str:
+    """The leads of all candidates, and the choice for each source without it, as Markdown."""
+    complete = {name: of for name, of in leads.items() if len(of) == len(CANDIDATES)}
+    lines = [
+        "# Rules for defaults",
+        "",
+        f"Lead over the best baseline, mean of recall@{' and @'.join(map(str, KS))}, on logs without their test rows.",
+        "",
+        f"| data set | {' | '.join(CANDIDATES)} |",
+        f"|---|{'---:|' * len(CANDIDATES)}",
+        *(f"| {name} | {' | '.join(f'{of[c]:+.4f}' for c in CANDIDATES)} |" for name, of in complete.items()),
+        "",
+    ]
+    sources = list(dict.fromkeys(DATASETS[name].source for name in complete))
+    if len(sources) > 1:
+        lines += [
+            f"Chosen from all sources: **{chosen(complete)}**.",
+            "",
+            "| left out | chosen from the others | its lead there | lead of the best candidate there |",
+            "|---|---|---:|---:|",
+        ]
+    for source in sources if len(sources) > 1 else ():
+        others = {name: of for name, of in complete.items() if DATASETS[name].source != source}
+        choice, best = chosen(others), max(_lead(complete, candidate, source) for candidate in CANDIDATES)
+        lines.append(f"| {source} | {choice} | {_lead(complete, choice, source):+.4f} | {best:+.4f} |")
+    lines += ["", "Left out, since their files are not there: " + ", ".join(missing) + "."] if missing else []
+    lines += [f"Failed: {cell}: {reason}" for cell, reason in failed.items()]
+    return "\n".join([*lines, ""])

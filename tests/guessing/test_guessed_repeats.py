@@ -1,0 +1,96 @@
+"""The guesses of `duplicates` and `repeats`, on logs whose repeats are counted."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from adi.guessing.draft import guess_schema
+from adi.schema import Schema
+
+
+def log_of(*, again: int = 0, elsewhere: int = 0, same: int = 0, rows: int = 100) -> list[dict[str, object]]:
+    """Rows of so many users with an item of their own and, of the first users, more rows of their item: `again` in the
+    same domain, `elsewhere` in another, and `same` that equal the first."""
+    first = [
+        {"user_id": f"u{number:03}", "item_id": f"i{number % 25:02}", "domain": "ab"[number % 2], "ts": 1000 + number}
+        for number in range(rows - again - elsewhere - same)
+    ]
+    more = [row | {"ts": 5000} for row in first[:again]]
+    more += [row | {"domain": "ba"[number % 2], "ts": 6000} for number, row in enumerate(first[:elsewhere])]
+    return first + more + first[:same]
+
+
+def guessed(folder: Path, rows: list[dict[str, object]]) -> tuple[Schema, list[str]]:
+    """The schema, and the lines of it that are about duplicates and repeats."""
+    pq.write_table(pa.Table.from_pylist(rows), folder / "log.parquet")
+    text = guess_schema([folder / "log.parquet"], folder)
+    lines = [line for line in text.splitlines() if line.strip().startswith(("duplicates", "repeats"))]
+    return Schema.model_validate(yaml.safe_load(text)), lines
+
+
+def test_a_log_without_repeats_says_nothing_of_them(tmp_path: Path) -> None:
+    schema, lines = guessed(tmp_path, log_of())
+    assert lines == []
+    assert (schema.interactions.duplicates, schema.repeats) == ("keep", False)
+
+
+@pytest.mark.parametrize(
+    ("more", "repeats", "line"),
+    [
+        ({"again": 30}, True, "of 30 % of the rows the user had the item before; lists may show it again"),
+        (
+            {"again": 3, "elsewhere": 2},
+            True,
+            "of 5 % of the rows the user had the item before; lists may show it again",
+        ),
+        ({"again": 4}, False, "of 4 % of the rows the user had the item before; lists leave it out"),
+        ({"elsewhere": 1}, False, "of 1 % of the rows the user had the item before; lists leave it out"),
+    ],
+)
+def test_repeats_are_allowed_where_they_are_not_exceptions(
+    tmp_path: Path, more: dict[str, int], repeats: bool, line: str
+) -> None:
+    schema, lines = guessed(tmp_path, log_of(**more))
+    assert lines == [f"repeats: {str(repeats).lower()}  # {line}"]
+    assert (schema.interactions.duplicates, schema.repeats) == ("keep", repeats)
+
+
+def test_duplicates_are_dropped_and_are_no_repeats(tmp_path: Path) -> None:
+    schema, lines = guessed(tmp_path, log_of(same=20))
+    assert lines == ["  duplicates: drop  # 20 rows (20 %) equal another; keep: they count"]
+    assert (schema.interactions.duplicates, schema.repeats) == ("drop", False)
+
+
+def test_both(tmp_path: Path) -> None:
+    schema, lines = guessed(tmp_path, log_of(again=10, same=1))
+    assert lines == [
+        "  duplicates: drop  # 1 row (1 %) equal another; keep: they count",
+        "repeats: true  # of 10 % of the rows the user had the item before; lists may show it again",  # 10 of 99
+    ]
+    assert (schema.interactions.duplicates, schema.repeats) == ("drop", True)
+
+
+def test_without_time_no_row_is_taken_for_a_duplicate(tmp_path: Path) -> None:
+    rows = [{name: value for name, value in row.items() if name != "ts"} for row in log_of(again=10, same=1)]
+    schema, lines = guessed(tmp_path, rows)
+    assert lines == ["repeats: true  # of 11 % of the rows the user had the item before; lists may show it again"]
+    assert (schema.interactions.time, schema.interactions.duplicates, schema.repeats) == (None, "keep", True)
+
+
+def test_rows_that_prepare_sets_aside_are_not_counted(tmp_path: Path) -> None:
+    rows = log_of()
+    faulty = [rows[0] | {"user_id": None}, rows[1] | {"item_id": ""}] * 10
+    assert guessed(tmp_path, rows + faulty)[1] == []
+
+
+def test_odd_names_of_columns(tmp_path: Path) -> None:
+    names = {"user_id": 'the "user"', "item_id": "item's id", "domain": "select", "ts": "date of it"}
+    rows = [{names[name]: value for name, value in row.items()} for row in log_of(again=10, same=1)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "log.parquet")
+    named = dict(zip(("user", "item", "domain", "time"), names.values(), strict=True))
+    text = guess_schema([tmp_path / "log.parquet"], tmp_path, **named)
+    assert "  duplicates: drop  # 1 row (1 %)" in text
+    assert "\nrepeats: true  # of 10 %" in text
