@@ -74,9 +74,10 @@ bench: $(INSTALLED) peers ## Measure everything, beside other libraries and lowe
 # Environments of their own for libraries whose requirements clash with ours and with each other's.
 RECHUB := .venv-rechub
 LIBRECO := .venv-libreco
+RECTOOLS := .venv-rectools
 ALONE = -m pip install --quiet --quiet --disable-pip-version-check
 
-peers: $(RECHUB)/.installed $(LIBRECO)/.installed ## Environments of the libraries that training is measured beside
+peers: $(RECHUB)/.installed $(LIBRECO)/.installed $(RECTOOLS)/.installed ## Environments of the libraries to measure beside
 
 $(RECHUB)/.installed:
 	@$(PYTHON) -m venv $(RECHUB)
@@ -90,6 +91,13 @@ $(LIBRECO)/.installed:
 	@$(LIBRECO)/bin/python $(ALONE) tensorflow-cpu==2.15.1 'numpy<2' 'pandas<2.3' 'scipy<1.14' scikit-learn gensim tqdm
 	@$(LIBRECO)/bin/python $(ALONE) $(TORCH)
 	@$(LIBRECO)/bin/python $(ALONE) --no-deps LibRecommender==1.5.2
+	@touch $@
+
+# RecTools brings implicit, in a build of its own name for newer Pythons; both write the same package.
+$(RECTOOLS)/.installed:
+	@$(PYTHON) -m venv $(RECTOOLS)
+	@$(RECTOOLS)/bin/python $(ALONE) $(TORCH)
+	@$(RECTOOLS)/bin/python $(ALONE) rectools==0.19.0 pm-implicit==0.7.3 pytorch-lightning==2.5.2
 	@touch $@
 
 lint: $(INSTALLED) ## Check format, style and types
@@ -121,5 +129,5 @@ test: lint programs ## Lint, then run every test; installs Debian's chromium, re
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 clean: ## Remove .venv, demo/ and what the tools left
-	rm -rf $(VENV) $(RECHUB) $(LIBRECO) demo bench build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(RECHUB) $(LIBRECO) $(RECTOOLS) demo bench build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
 	find src benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +

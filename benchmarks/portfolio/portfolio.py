@@ -1,5 +1,7 @@
 """The portfolio: adi's defaults on data that nobody tuned them for, beside what a user would take without adi."""
 
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +18,12 @@ from adi.grid.versions import Version, clear_stale, manifests_in, this_code
 from adi.runs.metrics import Metrics
 from adi.training.evaluation import evaluate_run
 from benchmarks.portfolio.datasets import DATASETS, MARKETPLACE, make_dataset
+from benchmarks.portfolio.peers.rows import MODULES, PEERS, cells_of_peers, peers_code
+from benchmarks.portfolio.peers.runs import run_peers
 from benchmarks.portfolio.results import KS, against, groups_of, page
 from benchmarks.portfolio.rows import DEFAULT, ROWS
 from benchmarks.report import announce
+from benchmarks.training.processes import check_python
 
 QUICK = ("market-tiny", "market-rich-1")
 """The data sets of a quick look."""
@@ -34,6 +39,10 @@ def portfolio(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of trained models.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Cells to run at a time.")] = 1,
+    peers: Annotated[
+        Path | None,
+        typer.Option(help="A Python that has RecTools and implicit, whose models join.", show_default="without them"),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two small marketplaces, one epoch.")] = False,
     redo: Annotated[bool, typer.Option("--redo", help="Do again what other code made.")] = False,
 ) -> None:
@@ -41,6 +50,9 @@ def portfolio(
 
     Example: [bold]python -m benchmarks portfolio --data DATA --out portfolio --jobs 2[/]
     """
+    if peers is not None:
+        for module in MODULES:
+            check_python("peers", peers, module)
     names, missing = present(QUICK if quick else tuple(datasets.split(",")) if datasets else None, data)
     folder = GridFolder(out)
     with folder.locked():
@@ -50,15 +62,18 @@ def portfolio(
                 make_dataset(DATASETS[name], data, folder.data(name))
         version = Version(this_code(), manifests_in(folder))
         cells = {name: _cells(name, version, seeds, quick) for name in names}
-        every = [cell for of_dataset in cells.values() for cell in of_dataset]
-        clear_stale(folder, {}, every, code=version.code, redo=redo)
+        peer_cells = {name: [] if peers is None else cells_of_peers(name, seeds) for name in names}
+        clear_stale(folder, {}, _all(cells), code=version.code, redo=redo)
+        clear_stale(folder, {}, _all(peer_cells), code=peers_code(), redo=redo)
         with observing(True, None) as observer:
-            failed = run_cells(folder, version, every, observer, evaluate=evaluate, jobs=jobs, device="cpu")
+            failed = run_cells(folder, version, _all(cells), observer, evaluate=evaluate, jobs=jobs, device="cpu")
+            if peers is not None:
+                failed |= run_peers(folder, version, _all(peer_cells), observer, jobs=jobs, python=peers)
         results = {}
         for name, of_dataset in cells.items():
-            groups = groups_of(folder, of_dataset)
+            groups = groups_of(folder, of_dataset + peer_cells[name])
             if DEFAULT in {group.label for group in groups}:
-                results[name] = [against(groups, k) for k in KS]
+                results[name] = [against(groups, k, [row.name for row in PEERS]) for k in KS]
         replace_text(out / "portfolio.md", page(results, version.manifests, missing, failed))
     ERR.print(f"Wrote {out / 'portfolio.md'}.")
 
@@ -86,6 +101,11 @@ def _cells(name: str, version: Version, seeds: int, quick: bool) -> list[Cell]:
     items = version.manifests[name].items
     rows = [row for row in ROWS if row.most_items is None or items <= row.most_items]
     return [cell for row in rows for cell in row.cells(name, 1 if quick else seeds, {"epochs": 1} if quick else {})]
+
+
+def _all(cells: Mapping[str, Sequence[Cell]]) -> list[Cell]:
+    """The cells of all data sets."""
+    return list(chain.from_iterable(cells.values()))
 
 
 def evaluate(run: Path, cell: Cell) -> Metrics:

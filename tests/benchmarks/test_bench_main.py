@@ -44,6 +44,8 @@ def test_a_missing_gpu_is_named_and_the_benchmark_skipped(benchmark, command: st
         ("train --rechub nowhere/python", "--rechub: nowhere/python is no program to run"),
         ("train --libreco nowhere/python", "--libreco: nowhere/python is no program to run"),
         (f"train --rechub {sys.executable}", "does not import torch_rechub"),
+        ("portfolio --out nowhere --peers nowhere/python", "--peers: nowhere/python is no program to run"),
+        (f"portfolio --out nowhere --peers {sys.executable}", "does not import rectools"),
         ("train --prepared nowhere", "nowhere"),
         (
             "domains --numbers 3,0",

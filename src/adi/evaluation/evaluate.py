@@ -1,7 +1,7 @@
 """Evaluation of a fitted model on a part of a dataset: by domain, averaged over the domains, and by query group."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -78,14 +78,13 @@ def evaluate(
         rows = rows[(between[0] <= times) & (times < between[1])]
     domains_of_rows = dataset.targets(part, rows)[2]
     lengths, all_metrics = tuple(sorted(set(ks))), tuple(metrics_by_name(metrics).values())
-    by_domain: dict[str, Measures] = {}
-    breakdown: dict[str, dict[str, tuple[QueryGroup, ...]]] = {}
+    rankings: dict[str, Rankings] = {}
     for domain, name in enumerate(dataset.domains):
         domain_rows = rows[domains_of_rows == domain]
         if rows_per_domain is not None and len(domain_rows) > rows_per_domain:
-            domain_rows = domain_rows[np.linspace(0, len(domain_rows) - 1, rows_per_domain).astype(np.int64)]
+            domain_rows = spread(domain_rows, rows_per_domain)
         candidates = _candidates(dataset, part, domain_rows) if against == "candidates" else None
-        rankings = rank(
+        rankings[name] = rank(
             scorer,
             dataset,
             part,
@@ -98,19 +97,54 @@ def evaluate(
             known=known,
             processes=processes,
         )
-        by_domain[name] = _measures(rankings, lengths, all_metrics)
-        for by, values in rankings.by.items():
-            breakdown.setdefault(by, {})[name] = _groups(rankings.ranks, by, values, lengths)
         if done is not None:
-            done(name, rankings)
+            done(name, rankings[name])
+    return measured(
+        rankings,
+        dataset,
+        part=part,
+        against=against,
+        ks=lengths,
+        metrics=all_metrics,
+        causal=causal,
+        exclude_seen=exclude_seen,
+        leave_out_small=leave_out_small,
+        known=known,
+    )
+
+
+def spread(rows: Array, number: int) -> Array:
+    """So many of the rows, evenly spread over them."""
+    return rows[np.linspace(0, len(rows) - 1, number).astype(np.int64)]
+
+
+def measured(
+    rankings: Mapping[str, Rankings],
+    dataset: Dataset,
+    *,
+    part: Part = "test",
+    against: Against = "corpus",
+    ks: tuple[int, ...],
+    metrics: Sequence[Metric],
+    causal: bool = True,
+    exclude_seen: bool,
+    leave_out_small: bool = False,
+    known: Known = "frozen",
+) -> Metrics:
+    """The metrics of the rankings of each domain; the arguments are those of `evaluate` by which they were ranked."""
+    by_domain = {name: _measures(of_domain, ks, metrics) for name, of_domain in rankings.items()}
+    breakdown: dict[str, dict[str, tuple[QueryGroup, ...]]] = {}
+    for name, of_domain in rankings.items():
+        for by, values in of_domain.by.items():
+            breakdown.setdefault(by, {})[name] = _groups(of_domain.ranks, by, values, ks)
     names = [name for name in next(iter(by_domain.values())) if "@" in name]
-    small = tuple(name for name, measures in by_domain.items() if is_small(measures, lengths))
+    small = tuple(name for name, measures in by_domain.items() if is_small(measures, ks))
     averaged = [measures for name, measures in by_domain.items() if not (leave_out_small and name in small)]
     return Metrics(
         part=part,
         against=against,
         history="earlier" if causal and dataset.manifest.time is not None else "all others",
-        ks=lengths,
+        ks=ks,
         known=known,
         domains=by_domain,
         mean={name: _mean([measures[name] for measures in averaged]) for name in names},

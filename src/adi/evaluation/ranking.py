@@ -1,5 +1,6 @@
 """Exact ranks of held-out items, among the whole corpus of their domain or among given candidates."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from torch import Tensor
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset, Known, Part
 from adi.data.histories import Histories
+from adi.data.queries import Queries
+from adi.evaluation.breakdown import BREAKDOWNS
 from adi.evaluation.coverage import Coverage
 from adi.models.scorer import Scorer, finite
 from adi.processes.group import ALONE, Processes
@@ -19,6 +22,8 @@ LOGITS_AT_ONCE = 1 << 25
 """Queries and scores in memory at a time; more queries make a matrix product no faster."""
 CACHED_AT_ONCE = 1 << 20
 """Scores that are counted at a time: few enough to stay in the processor's cache from one pass to the next."""
+OF_HISTORY = ("history_length", "history_in_domain", "item_in_history")
+"""The numbers of `adi.evaluation.breakdown.BREAKDOWNS` that depend on the query's history."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +62,17 @@ def rank(
     share = processes.shares(len(rows)) if len(rows) else np.arange(0)
     rows, targets = rows[share], all_targets[share]
     ranks = np.full(len(rows), np.inf)
-    history, history_in_domain, in_history = np.zeros((3, len(rows)), dtype=np.int64)
+    histories = {name: np.zeros(len(rows), dtype=np.int64) for name in OF_HISTORY}
     coverage = Coverage(num_items=len(items), ks=ks)
 
     def rankings() -> Rankings:
-        of_own = (torch.from_numpy(numbers) for numbers in (ranks, history, history_in_domain, in_history))
-        of_all = [processes.rejoined(numbers, len(all_rows)).numpy() for numbers in of_own]
-        by = {
-            "history_length": of_all[1],
-            "history_in_domain": of_all[2],
-            "item_popularity": dataset.corpora.counts_of(domain, all_targets),
-            "item_in_history": of_all[3],
+        numbers = {"rank": ranks, **histories}
+        of_all = {
+            name: processes.rejoined(torch.from_numpy(values), len(all_rows)).numpy()
+            for name, values in numbers.items()
         }
-        return Rankings(all_rows, users, of_all[0], by, coverage.counts(processes), len(items))
+        by = grouping_numbers(dataset, domain, all_targets, of_all)
+        return Rankings(all_rows, users, of_all["rank"], by, coverage.counts(processes), len(items))
 
     if not len(rows):
         return rankings()
@@ -96,11 +99,28 @@ def rank(
             coverage.add(block)
         is_ranked = in_items & (target_scores[:, 0] > -torch.inf).numpy()
         ranks[chunk] = np.where(is_ranked, torch.cat(block_ranks).numpy(), np.inf)
-        history[chunk] = queries.histories.lengths
-        history_in_domain[chunk] = queries.histories.lengths_in(queries.domains)
-        in_history[chunk] = queries.histories.counts_of(targets[chunk])
+        for name, values in history_numbers(queries, targets[chunk]).items():
+            histories[name][chunk] = values
         del scores, block  # or the next scores get newly allocated memory, which takes as long as the product
     return rankings()
+
+
+def history_numbers(queries: Queries, targets: Array) -> dict[str, Array]:
+    """The numbers `OF_HISTORY` (n,) of queries for the items `targets` (n,)."""
+    histories = queries.histories
+    return {
+        "history_length": histories.lengths,
+        "history_in_domain": histories.lengths_in(queries.domains),
+        "item_in_history": histories.counts_of(targets),
+    }
+
+
+def grouping_numbers(
+    dataset: Dataset, domain: int, targets: Array, of_history: Mapping[str, Array]
+) -> dict[str, Array]:
+    """All numbers (n,) by which queries of a domain are grouped, in the order of `BREAKDOWNS`."""
+    numbers = {**of_history, "item_popularity": dataset.corpora.counts_of(domain, targets)}
+    return {name: numbers[name] for name in BREAKDOWNS}
 
 
 def _of_queries(candidates: tuple[Array, Array], queries: Array) -> tuple[Array, Array]:

@@ -19,6 +19,9 @@ from adi.training.train import train
 Evaluate = Callable[[Path, Cell], Metrics]
 """Evaluates a cell's run, in its folder."""
 
+Train = Callable[[GridFolder, Cell, Observer, str], None]
+"""Trains a cell on a device, from where an earlier attempt stopped; does nothing if its run is complete."""
+
 
 def run_cells(
     folder: GridFolder,
@@ -29,15 +32,17 @@ def run_cells(
     evaluate: Evaluate,
     jobs: int,
     device: str,
+    train: Train | None = None,
 ) -> dict[str, str]:
     """Run the cells that are not finished; returns the errors of those that failed, now or earlier.
 
-    `evaluate` is a function that can be pickled, where several `jobs` run at a time.
+    `train` trains a cell, by default as `adi.train` does. Where several `jobs` run at a time, it and `evaluate` are
+    functions that can be pickled.
     """
     records = {cell: folder.record(cell) for cell in cells}
     left = [cell for cell, record in records.items() if record is None or record.status == "started"]
     observer.planned(cells=cells, left=len(left))
-    run = partial(run_cell, folder, version, evaluate=evaluate, device=device)
+    run = partial(run_cell, folder, version, train=train or train_cell, evaluate=evaluate, device=device)
     if jobs == 1:
         records |= {cell: run(cell, observer) for cell in left}
     else:
@@ -50,14 +55,21 @@ def run_cells(
 
 
 def run_cell(
-    folder: GridFolder, version: Version, cell: Cell, observer: CellObserver, *, evaluate: Evaluate, device: str
+    folder: GridFolder,
+    version: Version,
+    cell: Cell,
+    observer: CellObserver,
+    *,
+    train: Train,
+    evaluate: Evaluate,
+    device: str,
 ) -> CellRecord:
     """Train a cell, from where an earlier attempt stopped, evaluate it, and write its record."""
     record = folder.record(cell) or version.record(cell)
     folder.write_record(cell, record)
     started, metrics = time.perf_counter(), None
     try:
-        _train(folder, cell, observer.training(cell), device)
+        train(folder, cell, observer.training(cell), device)
         observer.evaluating(cell)
         metrics = evaluate(folder.run(cell), cell)
         record = record.model_copy(update={"status": "done"})
@@ -72,7 +84,8 @@ def run_cell(
     return record
 
 
-def _train(folder: GridFolder, cell: Cell, observer: Observer, device: str) -> None:
+def train_cell(folder: GridFolder, cell: Cell, observer: Observer, device: str) -> None:
+    """Train the cell's model with its settings, as `adi.train` does."""
     run, prepared = folder.run(cell), folder.prepared(cell.dataset)
     resume = (run / "run.json").exists()
     if resume and read_info(run).status == "complete":
