@@ -1,21 +1,27 @@
 """The data sets of the portfolio: public logs, marketplaces of several shapes, and small samples of both."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import yaml
 
+from adi.data.arrays import fingerprint
 from adi.data.folder import new_folder
 from adi.engines.tables import quoted
+from adi.grid.folder import GridFolder
+from adi.grid.provenance import Provenance, write_provenance
+from adi.grid.versions import Version, clear_stale, manifests_in, this_code
 from adi.marketplace.settings import Marketplace
 from adi.marketplace.simulation import simulate
 from adi.preparation.prepare import prepare
 from adi.sources.catalog import convert
 from benchmarks.portfolio.inner import leave_out_test
+from benchmarks.report import announce
 
 MARKETPLACE = "marketplace"
 AT_RANDOM = {"split": {"kind": "random", "share": 0.15}}
@@ -122,7 +128,35 @@ DATASETS = {
 }  # fmt: skip
 
 
-def make_dataset(dataset: PortfolioDataset, data: Path | None, folder: Path, *, inner: bool = False) -> None:
+def provenance_of(dataset: PortfolioDataset, data: Path | None, *, inner: bool, code: str) -> Provenance:
+    """The provenance of a data set that is made now: its definition, its published files, and the code."""
+    changes = [change.__name__ for change in dataset.changes]
+    definition = repr((replace(dataset, about="", changes=()), changes, inner))
+    digest = blake2b(definition.encode(), digest_size=8).hexdigest()
+    files = "" if dataset.market is not None or data is None else fingerprint(data / dataset.source)
+    return Provenance(source=files, code=code, schema_digest=digest)
+
+
+def prepared_datasets(
+    folder: GridFolder, names: Sequence[str], data: Path | None, *, inner: bool = False, redo: bool
+) -> Version:
+    """Make the data sets that are not in a folder yet; returns the version of the results that are made from them.
+
+    Raises `AdiError` for one that other code, files or another definition made, unless `redo`, which makes it again.
+    """
+    code = this_code()
+    provenances = {name: provenance_of(DATASETS[name], data, inner=inner, code=code) for name in names}
+    clear_stale(folder, provenances, [], code=code, redo=redo)
+    for name, provenance in provenances.items():
+        if not folder.data(name).exists():
+            announce(f"preparing {name}{' without its test' if inner else ''}")
+            make_dataset(DATASETS[name], data, folder.data(name), provenance, inner=inner)
+    return Version(code, manifests_in(folder))
+
+
+def make_dataset(
+    dataset: PortfolioDataset, data: Path | None, folder: Path, provenance: Provenance, *, inner: bool = False
+) -> None:
     """Convert or simulate a data set and prepare it, into the new `folder`, which is complete or absent.
 
     With `inner`, it is the log without its test rows, split again in the same way: rules are fitted to such data.
@@ -146,6 +180,7 @@ def make_dataset(dataset: PortfolioDataset, data: Path | None, folder: Path, *, 
         (tables / "schema.yaml").write_text(yaml.safe_dump(schema, sort_keys=False), encoding="utf-8")
         prepare(tables, building / "prepared", progress=False)
         shutil.rmtree(tables)
+        write_provenance(building, provenance)
 
 
 def _keep_rows(dataset: PortfolioDataset, tables: Path, schema: Mapping[str, Any]) -> None:

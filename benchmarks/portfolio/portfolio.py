@@ -14,15 +14,15 @@ from adi.grid.cells import Cell
 from adi.grid.folder import GridFolder
 from adi.grid.progress import observing
 from adi.grid.run import run_cells
-from adi.grid.versions import Version, clear_stale, manifests_in, this_code
+from adi.grid.versions import Version, clear_stale
 from adi.runs.metrics import Metrics
 from adi.training.evaluation import evaluate_run
-from benchmarks.portfolio.datasets import DATASETS, MARKETPLACE, make_dataset
+from benchmarks.portfolio.datasets import DATASETS, MARKETPLACE, prepared_datasets
+from benchmarks.portfolio.options import Data, Jobs, Out, Redo
 from benchmarks.portfolio.peers.rows import MODULES, PEERS, cells_of_peers, peers_code
 from benchmarks.portfolio.peers.runs import run_peers
 from benchmarks.portfolio.results import KS, against, groups_of, page
-from benchmarks.portfolio.rows import DEFAULT, ROWS
-from benchmarks.report import announce
+from benchmarks.portfolio.rows import DEFAULT, ROWS, left_out
 from benchmarks.training.processes import check_python
 
 QUICK = ("market-tiny", "market-rich-1")
@@ -30,21 +30,19 @@ QUICK = ("market-tiny", "market-rich-1")
 
 
 def portfolio(
-    out: Annotated[Path, typer.Option(help="Folder of the data sets, runs and results; the same command goes on.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with the public data sets, each in a folder of its name.")
-    ] = None,
+    out: Out,
+    data: Data = None,
     datasets: Annotated[
         str | None, typer.Option(help="Data sets, separated by commas.", show_default="all that are there")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of trained models.")] = 1,
-    jobs: Annotated[int, typer.Option(min=1, help="Cells to run at a time.")] = 1,
+    jobs: Jobs = 1,
     peers: Annotated[
         Path | None,
         typer.Option(help="A Python that has RecTools and implicit, whose models join.", show_default="without them"),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two small marketplaces, one epoch.")] = False,
-    redo: Annotated[bool, typer.Option("--redo", help="Do again what other code made.")] = False,
+    redo: Redo = False,
 ) -> None:
     """Recall of adi's defaults on many data sets, beside baselines; written to portfolio.md.
 
@@ -56,11 +54,7 @@ def portfolio(
     names, missing = present(QUICK if quick else tuple(datasets.split(",")) if datasets else None, data)
     folder = GridFolder(out)
     with folder.locked():
-        for name in names:
-            if not folder.data(name).exists():
-                announce(f"preparing {name}")
-                make_dataset(DATASETS[name], data, folder.data(name))
-        version = Version(this_code(), manifests_in(folder))
+        version = prepared_datasets(folder, names, data, redo=redo)
         cells = {name: _cells(name, version, seeds, quick) for name in names}
         peer_cells = {name: [] if peers is None else cells_of_peers(name, seeds) for name in names}
         clear_stale(folder, {}, _all(cells), code=version.code, redo=redo)
@@ -74,7 +68,8 @@ def portfolio(
             groups = groups_of(folder, of_dataset + peer_cells[name])
             if DEFAULT in {group.label for group in groups}:
                 results[name] = [against(groups, k, [row.name for row in PEERS]) for k in KS]
-        replace_text(out / "portfolio.md", page(results, version.manifests, missing, failed))
+        too_large = {name: left_out(version.manifests[name].items) for name in names}
+        replace_text(out / "portfolio.md", page(results, version.manifests, missing, too_large, failed))
     ERR.print(f"Wrote {out / 'portfolio.md'}.")
 
 
@@ -98,8 +93,8 @@ def present(names: tuple[str, ...] | None, data: Path | None) -> tuple[list[str]
 
 def _cells(name: str, version: Version, seeds: int, quick: bool) -> list[Cell]:
     """The cells of a data set, without rows that its size rules out."""
-    items = version.manifests[name].items
-    rows = [row for row in ROWS if row.most_items is None or items <= row.most_items]
+    left = left_out(version.manifests[name].items)
+    rows = [row for row in ROWS if row not in left]
     return [cell for row in rows for cell in row.cells(name, 1 if quick else seeds, {"epochs": 1} if quick else {})]
 
 

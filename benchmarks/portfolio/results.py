@@ -10,7 +10,7 @@ from adi.grid.cells import Cell
 from adi.grid.folder import GridFolder
 from adi.runs.groups import RunGroup
 from adi.runs.run import read_run
-from benchmarks.portfolio.rows import BASELINES, DEFAULT
+from benchmarks.portfolio.rows import BASELINES, DEFAULT, Row
 
 KS = (10, 50)
 REPLICATES = 500
@@ -94,9 +94,11 @@ def page(
     results: Mapping[str, Sequence[Against]],
     manifests: Mapping[str, Manifest],
     missing: Sequence[str],
+    too_large: Mapping[str, Sequence[Row]],
     failed: Mapping[str, str],
 ) -> str:
-    """The results as Markdown: tables for each k, what is missing, and what failed."""
+    """The results as Markdown: tables for each k, the data sets that are missing, the rows of which a data set is too
+    large for, and the cells that failed."""
     lines = ["# The portfolio", ""]
     has_peers = any(by_k[0].peers is not None for by_k in results.values())
     kinds = ("baseline", "peer") if has_peers else ("baseline",)
@@ -124,6 +126,7 @@ def page(
             ]
     if missing:
         lines += ["Left out, since their files are not there: " + ", ".join(missing) + ".", ""]
+    lines += [f"Left out of {name}: {row.name}, {row.reason}." for name, rows in too_large.items() for row in rows]
     lines += [f"Failed: {cell}: {reason}" for cell, reason in failed.items()]
     return "\n".join(lines)
 

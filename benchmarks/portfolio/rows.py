@@ -38,3 +38,8 @@ BASELINES = (
     Row("lightgcn", "lightgcn", {"blend": False}),
 )
 ROWS = (*BASELINES, Row("dnn", "dnn"), Row(DEFAULT, DEFAULT))
+
+
+def left_out(items: int) -> list[Row]:
+    """The rows that a data set of so many items is too large for."""
+    return [row for row in ROWS if row.most_items is not None and items > row.most_items]

@@ -6,7 +6,6 @@ source of data, the candidate is also chosen from all other sources, and its lea
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -18,12 +17,12 @@ from adi.grid.cells import Cell
 from adi.grid.folder import GridFolder
 from adi.grid.progress import observing
 from adi.grid.run import run_cells
-from adi.grid.versions import Version, clear_stale, manifests_in, this_code
-from benchmarks.portfolio.datasets import DATASETS, make_dataset
+from adi.grid.versions import Version, clear_stale
+from benchmarks.portfolio.datasets import DATASETS, prepared_datasets
+from benchmarks.portfolio.options import Data, Jobs, Out, Redo
 from benchmarks.portfolio.portfolio import evaluate, present
 from benchmarks.portfolio.results import KS, groups_of
-from benchmarks.portfolio.rows import BASELINES, DEFAULT, Row
-from benchmarks.report import announce
+from benchmarks.portfolio.rows import BASELINES, DEFAULT, Row, left_out
 
 CANDIDATES: dict[str, dict[str, Any]] = {
     "defaults": {},
@@ -43,15 +42,13 @@ INNER = (*(name for name, dataset in DATASETS.items() if dataset.source in ("xmr
 
 
 def rules(
-    out: Annotated[Path, typer.Option(help="Folder of the data sets, runs and results; the same command goes on.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with the public data sets, each in a folder of its name.")
-    ] = None,
+    out: Out,
+    data: Data = None,
     datasets: Annotated[
         str | None, typer.Option(help="Data sets, separated by commas.", show_default="all that are there")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Cells to run at a time.")] = 1,
-    redo: Annotated[bool, typer.Option("--redo", help="Do again what other code made.")] = False,
+    jobs: Jobs = 1,
+    redo: Redo = False,
 ) -> None:
     """Candidates for adi's defaults on the portfolio's logs without their tests; written to rules.md.
 
@@ -60,11 +57,7 @@ def rules(
     names, missing = present(tuple(datasets.split(",")) if datasets else INNER, data)
     folder = GridFolder(out)
     with folder.locked():
-        for name in names:
-            if not folder.data(name).exists():
-                announce(f"preparing {name} without its test")
-                make_dataset(DATASETS[name], data, folder.data(name), inner=True)
-        version = Version(this_code(), manifests_in(folder))
+        version = prepared_datasets(folder, names, data, inner=True, redo=redo)
         cells = {name: _cells(name, version) for name in names}
         every = [cell for of_dataset in cells.values() for cell in of_dataset]
         clear_stale(folder, {}, every, code=version.code, redo=redo)
@@ -76,8 +69,8 @@ def rules(
 
 
 def _cells(name: str, version: Version) -> list[Cell]:
-    items = version.manifests[name].items
-    rows = [row for row in BASELINES if row.most_items is None or items <= row.most_items]
+    left = left_out(version.manifests[name].items)
+    rows = [row for row in BASELINES if row not in left]
     rows += [Row(candidate, DEFAULT, settings) for candidate, settings in CANDIDATES.items()]
     return [cell for row in rows for cell in row.cells(name, 1, {})]
 

@@ -18,6 +18,7 @@ from adi.evaluation.ranking import rank as adi_rank
 from adi.grid.cells import Cell
 from adi.grid.folder import GridFolder
 from adi.grid.progress import Silent
+from adi.grid.provenance import Provenance
 from adi.grid.run import run_cells
 from adi.grid.versions import Version, manifests_in
 from adi.marketplace.settings import Marketplace
@@ -48,7 +49,7 @@ STAND_INS = (
 def folder(tmp_path_factory: pytest.TempPathFactory) -> GridFolder:
     """A grid with a small marketplace, prepared."""
     grid = GridFolder(tmp_path_factory.mktemp("grid"))
-    make_dataset(MARKET, None, grid.data("market"))
+    make_dataset(MARKET, None, grid.data("market"), Provenance(source="", code=""))
     return grid
 
 
@@ -107,7 +108,7 @@ def test_settings_and_epochs_are_chosen_on_validation_rows(folder, cells, failed
 def test_a_failed_peer_is_named_with_the_reason(cells, failed) -> None:
     assert list(failed) == ["market/broken-0"]
     assert "the peer's process ended with 1: ValueError: no luck today" in failed["market/broken-0"]
-    assert "Failed: market/broken-0: the peer's" in page({}, {}, [], failed)
+    assert "Failed: market/broken-0: the peer's" in page({}, {}, [], {}, failed)
 
 
 def test_a_finished_peer_is_not_run_again(folder, version, cells, failed) -> None:
@@ -128,12 +129,12 @@ def test_the_page_has_the_best_peer_and_all_rows(folder, version, cells, failed)
     groups = groups_of(folder, [*of_adi, *cells.values()])
     assert [group.label for group in groups] == ["popularity", "adi-se", "stand-in", "stand-in-domain"]
     names = [row.name for row in STAND_INS]
-    with_peers = page({"market": [against(groups, k, names) for k in KS]}, version.manifests, [], failed)
+    with_peers = page({"market": [against(groups, k, names) for k in KS]}, version.manifests, [], {}, failed)
     recall = groups[2].measure("recall@10").mean
     assert "| best peer | | lead of adi-se (95 %) | behind in |" in with_peers
     assert f"| stand-in | {recall:.4f} |" in with_peers  # the best peer, and its row
     assert f"| stand-in-domain | {recall:.4f} |" in with_peers
-    without = page({"market": [against(groups[:2], k) for k in KS]}, version.manifests, [], {})
+    without = page({"market": [against(groups[:2], k) for k in KS]}, version.manifests, [], {}, {})
     assert "peer" not in without
     assert "All models" not in without
 

@@ -117,8 +117,10 @@ def test_the_blend_of_other_data_counts_its_rows(series, tmp_path):
     assert evaluate_run(tmp_path / "run", ks=(1,), prepared=series.out).mean["recall@1"] > 0.9
 
 
-def test_a_training_that_goes_on_in_its_refit_has_the_same_blend(series, tmp_path, monkeypatch):
-    whole = train(series.out, "dnn", tmp_path / "whole", settings={**UNTRAINED, "refit": True})
+@pytest.mark.parametrize("baselines", [True, False])
+def test_a_training_that_goes_on_in_its_refit_has_the_same_blend(series, tmp_path, monkeypatch, baselines):
+    options = {"settings": {**UNTRAINED, "refit": True}, "baselines": baselines}
+    whole = train(series.out, "dnn", tmp_path / "whole", **options)
 
     def stopped(*_, **__):
         raise KeyboardInterrupt
@@ -126,12 +128,28 @@ def test_a_training_that_goes_on_in_its_refit_has_the_same_blend(series, tmp_pat
     with monkeypatch.context() as patched:
         patched.setattr(module.Training, "refit", stopped)
         with pytest.raises(KeyboardInterrupt):
-            train(series.out, "dnn", tmp_path / "cut", settings={**UNTRAINED, "refit": True})
+            train(series.out, "dnn", tmp_path / "cut", **options)
     assert read_info(tmp_path / "cut").blend == whole.blend
     monkeypatch.setattr(module, "fit_blend", stopped)  # the weights that it was fitted to may be gone
-    resumed = train(series.out, "dnn", tmp_path / "cut", settings={**UNTRAINED, "refit": True}, resume=True)
+    resumed = train(series.out, "dnn", tmp_path / "cut", **options, resume=True)
     assert resumed.blend == whole.blend
     assert read_baselines(tmp_path / "cut") == read_baselines(tmp_path / "whole")
+
+
+def test_a_training_cut_between_baselines_and_record_fits_both_again(series, tmp_path, monkeypatch):
+    whole = train(series.out, "dnn", tmp_path / "whole", settings=UNTRAINED)
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        write = module.write_baselines
+        patched.setattr(module, "write_baselines", lambda *given: (write(*given), full_disk()))
+        with pytest.raises(OSError, match="No space left"):
+            train(series.out, "dnn", tmp_path / "cut", settings=UNTRAINED)
+    assert read_baselines(tmp_path / "cut") is not None
+    assert read_info(tmp_path / "cut").blend is None
+    assert train(series.out, "dnn", tmp_path / "cut", settings=UNTRAINED, resume=True).blend == whole.blend
 
 
 @pytest.mark.parametrize("model", ["adi-se", "mind"])

@@ -1,4 +1,4 @@
-"""What a peer's process gets of a data set, as an .npz file (`process.data.Data`)."""
+"""The data set of a peer's process, written as an .npz file (`process.data.Data` reads it)."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -12,7 +12,7 @@ from adi.grid.versions import code_digest
 
 PROCESS = "benchmarks.portfolio.peers.process"
 MODULES = ("rectools", "implicit")
-"""What the Python of the peers must import."""
+"""Packages that the Python of the peers imports."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Histories:
         return self._counts(self.domains == np.repeat(domains, self.lengths))
 
     def counts_of(self, items: Array) -> Array:
-        """How often one item each, `items` (n,), is in each history."""
+        """The number of times that one item each, `items` (n,), is in each history."""
         return self._counts(self.items == np.repeat(items, self.lengths))
 
     def _counts(self, chosen: Array) -> Array:

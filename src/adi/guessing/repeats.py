@@ -21,8 +21,8 @@ def guess_repeats(connection: duckdb.DuckDBPyConnection, roles: Roles) -> tuple[
     filled = " AND ".join(f"{quoted(column)}::VARCHAR <> ''" for column in event)
     query = f"SELECT count(*), count(DISTINCT hash({_values(event)})), count(DISTINCT hash({_values(pair)}))"
     with roles.log.table.reading(connection, set(event)):
-        found = connection.execute(f"{query} FROM {roles.log.table.sql(set(event))} WHERE {filled}").fetchall()
-    rows, events, pairs = found[0]
+        counts = connection.execute(f"{query} FROM {roles.log.table.sql(set(event))} WHERE {filled}").fetchall()
+    rows, events, pairs = counts[0]
     if roles.time is None:
         events = rows
     duplicates, repeats = rows - events, events - pairs

@@ -14,12 +14,10 @@ from adi.models.popularity import Popularity, RecentPopularity
 from adi.models.scorer import Scorer
 from adi.processes.group import ALONE, Processes
 from adi.runs.baselines import Baselines, DomainBaselines, significantly
+from adi.training.defaults import MOST_PAIRS, pairs_of_rows
 
 ROWS = 2000
 """The largest number of validation rows of a domain."""
-
-MOST_PAIRS = 1e8
-"""Item-kNN is left out where there are more pairs of rows of a user, by the mean: counting takes minutes."""
 
 EASE_ITEMS = 5000
 """EASE is left out where there are more items: solving takes more than seconds."""
@@ -41,7 +39,7 @@ def baselines_of(dataset: Dataset) -> Iterator[Named]:
         if manifest.trend.co_clicks is not None:
             yield Named("co-clicks", CO_CLICKS.fit(dataset, CoClickSettings()))
         return
-    if dataset.num_rows**2 / max(manifest.users, 1) <= MOST_PAIRS:
+    if pairs_of_rows(manifest) <= MOST_PAIRS:
         yield Named("item-knn", ITEM_KNN.fit(dataset, ItemKnnSettings()))
         if len(dataset.domains) > 1:
             yield Named("item-knn by domain", ITEM_KNN.fit(dataset, ItemKnnSettings(scope="domain")))
@@ -51,10 +49,10 @@ def baselines_of(dataset: Dataset) -> Iterator[Named]:
 
 def beside(model: str, scorer: Scorer, dataset: Dataset, k: int, processes: Processes = ALONE) -> Baselines:
     """Compare a model, trained on the training rows of a dataset, with baselines on its validation rows."""
-    found = _hits(scorer, dataset, k, processes)
+    hits_of_model = _hits(scorer, dataset, k, processes)
     domains: dict[str, DomainBaselines] = {}
     hits = {name: _hits(fitted, dataset, k, processes) for name, fitted in baselines_of(dataset)}
-    for domain, of_model in found.items():
+    for domain, of_model in hits_of_model.items():
         gains = {name: of_baseline[domain] for name, of_baseline in hits.items()}
         better = {name: int((of_model & ~hit).sum()) for name, hit in gains.items()}
         worse = {name: int((hit & ~of_model).sum()) for name, hit in gains.items()}
@@ -69,7 +67,7 @@ def beside(model: str, scorer: Scorer, dataset: Dataset, k: int, processes: Proc
 
 
 def _hits(scorer: Scorer, dataset: Dataset, k: int, processes: Processes) -> dict[str, Array]:
-    """Whether each validation row's item is in the top `k`, by domain with such rows (n,)."""
+    """A mask of the validation rows whose item is in the top `k` (n,), by domain with such rows."""
     hits: dict[str, Array] = {}
 
     def done(domain: str, rankings: Rankings) -> None:

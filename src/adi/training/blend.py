@@ -18,9 +18,11 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional
 
+from adi.columns import columns_of
 from adi.data.arrays import Array
 from adi.data.blend import Blend, BlendWeights
 from adi.data.dataset import Dataset
+from adi.evaluation.evaluate import spread
 from adi.models.blend import counted_blend
 from adi.models.scorer import ScorerByDomain
 
@@ -31,7 +33,7 @@ SCORES = 1 << 25
 """The largest number of scores of a domain's rows, which are in memory together."""
 
 PENALTY = 10.0
-"""How many rows' worth a unit of squared distance from the weights of all domains counts."""
+"""The log-likelihood that a squared distance of 1 from the weights of all domains costs."""
 
 LEAST_SCALE = 0.05
 """The least weight of the model, as a multiple of what training gave it."""
@@ -74,25 +76,27 @@ def fit_blend(scorer: ScorerByDomain, dataset: Dataset, temperature: float) -> d
 
 
 def _rows_of(scorer: ScorerByDomain, dataset: Dataset, blend: Blend, domain: int) -> _Rows | None:
-    """The validation rows of a domain whose items a list could have; None if there are none."""
+    """The validation rows of a domain whose items are not left out of its lists; None if there are none."""
     items = dataset.corpora.retrievable(domain)
     rows = dataset.rows("validation")
     rows = rows[dataset.targets("validation", rows)[2] == domain]
-    rows = rows[np.isin(dataset.targets("validation", rows)[1], items)]
+    targets = dataset.targets("validation", rows)[1]
+    can_be_listed = np.isin(targets, items)
+    if not dataset.manifest.repeats:
+        can_be_listed &= dataset.queries("validation", rows).histories.counts_of(targets) == 0
+    rows = rows[can_be_listed]
     most = min(ROWS, max(SCORES // max(len(items), 1), 1))
     if len(rows) > most:
-        rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+        rows = spread(rows, most)
     if not len(rows):
         return None
     queries, targets = dataset.queries("validation", rows), dataset.targets("validation", rows)[1]
     scores = scorer.against(domain, items)(queries).clone()
-    columns = np.searchsorted(items, targets)
     if not dataset.manifest.repeats:
-        seen = np.isin(queries.histories.items, items)
-        of_seen = np.repeat(np.arange(len(rows)), queries.histories.lengths)[seen]
-        in_items = np.searchsorted(items, queries.histories.items[seen])
-        repeated = in_items == columns[of_seen]
-        scores[torch.from_numpy(of_seen[~repeated]), torch.from_numpy(in_items[~repeated])] = LEFT_OUT
+        seen = columns_of(queries.histories.items, items)
+        of_seen = np.repeat(np.arange(len(rows)), queries.histories.lengths)
+        scores[torch.from_numpy(of_seen[seen >= 0]), torch.from_numpy(seen[seen >= 0])] = LEFT_OUT
+    columns = np.searchsorted(items, targets)
     pairs = blend.values(domain, queries.histories, items)
     numbers = (torch.from_numpy(array) for array in (pairs.rows, pairs.columns, pairs.values, columns))
     return _Rows(scores, *numbers)

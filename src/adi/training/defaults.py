@@ -13,7 +13,7 @@ UNIFORM, UNIFORM_WITH_TRENDS = 1000, 250
 UNKNOWN_ITEMS_WITH_TRENDS = 0.1
 
 MOST_ITEMS, MOST_PAIRS = 200_000, 1e8
-"""Limits of a blend."""
+"""Up to so many items, and pairs of rows of one user, similar items are counted in seconds."""
 
 MUCH_HELD_OUT = 0.02
 """A model is trained again on all rows where more of some domain's are validation rows."""
@@ -46,10 +46,15 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
     return (*by_trend, _blend(manifest), _refit(manifest))
 
 
+def pairs_of_rows(manifest: Manifest) -> float:
+    """The pairs of rows of one user, as if all users had equally many: the work of counting similar items."""
+    rows = sum(domain.train + domain.validation for domain in manifest.by_domain.values())
+    return rows * rows / max(manifest.users, 1)
+
+
 def _blend(manifest: Manifest) -> Default:
     """Off where counting similar items takes minutes, and where counters have co-clicks in their place."""
-    rows = sum(domain.train + domain.validation for domain in manifest.by_domain.values())
-    pairs = rows * rows / max(manifest.users, 1)
+    pairs = pairs_of_rows(manifest)
     if manifest.trend is not None:
         return Default("blend", False, "trends have co-clicks")
     if manifest.items > MOST_ITEMS:

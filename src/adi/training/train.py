@@ -22,7 +22,6 @@ from adi.models.source import source_of
 from adi.models.two_tower import TwoTower
 from adi.processes.group import Processes
 from adi.processes.start import TIMEOUT, check_same, device_of_process, joined
-from adi.runs.baselines import FILE as BASELINES
 from adi.runs.baselines import write_baselines
 from adi.runs.coding import read_coding, write_coding
 from adi.runs.info import FILE, RunInfo, read_info, write_info
@@ -96,7 +95,7 @@ def train(
             if resume:
                 before = read_info(folder)
                 _check_same(before, info, folder)
-                info = info.model_copy(update={"blend": before.blend})
+                info = info.model_copy(update={"kept": before.kept, "blend": before.blend})
                 check_trend(dataset, read_coding(folder, info))
             elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise AdiError(
@@ -181,9 +180,9 @@ def _trained(
 
         training = training_of(dataset, towers, tables)
         kept = training.run(resume=resume)
-        info = info.model_copy(update={"kept": kept})
-        if settings.training.blend or job.baselines:
-            info = _compared(job, kind, dataset, settings.training, info, towers.temperature, resume=resume)
+        if info.kept is None:  # else a refit goes on, and the weights that were kept may be gone
+            info = info.model_copy(update={"kept": kept})
+            info = _compared(job, kind, dataset, settings.training, info, towers.temperature)
         if info.refit:
             before = training.progress.epoch
             del training, towers, tables  # before as much memory is used again
@@ -197,21 +196,12 @@ def _trained(
 
 
 def _compared(
-    job: Job,
-    kind: TrainedModel,
-    dataset: Dataset,
-    settings: TrainingSettings,
-    info: RunInfo,
-    temperature: float,
-    *,
-    resume: bool,
+    job: Job, kind: TrainedModel, dataset: Dataset, settings: TrainingSettings, info: RunInfo, temperature: float
 ) -> RunInfo:
     """Fit the blend and the baselines to the weights that are kept, before a refit; returns the record with the blend.
 
-    Both are written, so that a training which is resumed in its refit, when these weights are gone, has them.
+    The record is written last: once it says which epochs are kept, a training that is resumed has all of this.
     """
-    if info.blend is not None or (resume and (job.folder / BASELINES).exists()):
-        return info
     job.processes.wait()  # until the kept weights are written
     scorer = ScorerByDomain(kept_scorers(job.folder, info, kind, dataset, job.processes))
     if settings.blend:

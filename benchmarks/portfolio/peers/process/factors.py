@@ -81,7 +81,7 @@ def fit_bpr(rows: Rows, settings: Settings, *, epochs: int | None, seed: int, wa
 
 
 def counts_of(rows: Rows) -> Any:
-    """How often each user took each item, as a sparse matrix (num_users, num_items)."""
+    """The number of times that each user took each item, as a sparse matrix (num_users, num_items)."""
     shape = (rows.num_users, rows.num_items)
     matrix = sp.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows.users, rows.items)), shape=shape)
     matrix.sum_duplicates()
