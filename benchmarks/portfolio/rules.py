@@ -27,12 +27,13 @@ from benchmarks.portfolio.rows import BASELINES, DEFAULT, Row, left_out
 CANDIDATES: dict[str, dict[str, Any]] = {
     "defaults": {},
     "no-blend": {"blend": False},
+    "no-neighbours": {"neighbours": 0},
     "neighbours": {"neighbours": 20},
-    "small-batches": {"batch_size": 1024},
-    "wide": {"embedding_dim": 128, "dim": 128},
+    "one-set": {"embedding_sets": 1},
+    "four-sets": {"embedding_sets": 4},
+    "cosine": {"similarity": "cosine", "temperature": 0.07},
+    "no-networks": {"networks": []},
     "slow-tables": {"embedding_lr": 0.025},
-    "fast-tables": {"embedding_lr": 0.1},
-    "no-networks": {"networks": [], "neighbours": 20},
 }
 """Sets of defaults, as settings that differ from those of adi."""
 

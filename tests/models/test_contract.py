@@ -44,7 +44,7 @@ ITEM_FEATURES = (
 TRAINED = [name for name, model in MODELS.items() if isinstance(model, TrainedModel)]
 ANY_OPTIONS = {
     "residual": (True, False),
-    "dim": (6, 12),  # as wide as the embeddings, the residual path needs no projection; all divide by the sets
+    "dim": (6, 12),  # as wide as the embeddings, the residual path needs no projection
     "networks": ((8, 7), ()),
     "behaviours": ("mean", "recency", "attention", "transformer"),
     "behaviours_layers": (1, 2),
@@ -246,7 +246,7 @@ def check_shapes_loss_and_gradients(name, options, sizes):
     model, given = build(name, options), batch(sizes)
     users, items = vectors(model, given)
     settings = settings_of(name, options)
-    dim = settings.dim + settings.popularity_prior
+    dim = settings.vector_dim + settings.popularity_prior
     interests = (settings.interests,) if name == "mind" else ()
     assert users.shape == (sum(n for n, _ in sizes.values()), *interests, dim)
     assert items.shape == (sum(m for _, m in sizes.values()), dim)

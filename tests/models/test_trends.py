@@ -67,7 +67,7 @@ def test_a_batch_is_scored_as_the_evaluator_scores_its_rows(trended, name):
         trained = summed_loss(model, name, loader)
         assert abs(trained - without) > 1e-3 * without  # far above the error below
     assert np.isfinite(trained)
-    if "mind" in name or settings_of(name).model.embedding_sets > 1:
+    if "mind" in name or settings_of(name).model.num_sets > 1:
         return  # the loss of several interests or sets is not that of one score
     rows, _ = next(iter(loader.draws(0)))
     for domain in (0, 1):

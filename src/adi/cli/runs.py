@@ -158,9 +158,9 @@ def train(
         return
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"
     kept = "" if info.kept is None else f"; {_kept(info.kept)}{', trained again on all rows' if info.refit else ''}"
-    training = info.config.get("training", {})
+    values = {name: value for section in info.config.values() for name, value in section.items()}
     if info.by_data:
-        say(f"By the data: {'; '.join(f'{name} {training[name]} ({why})' for name, why in info.by_data.items())}.")
+        say(f"By the data: {'; '.join(f'{name} {values[name]} ({why})' for name, why in info.by_data.items())}.")
     for note in info.notes:
         say(note)
     compared = read_baselines(out)

@@ -11,10 +11,10 @@ from adi.schema import IdFeature
 
 
 class Id(Kind):
-    """The code of each entity's id. Ids are counted in the training rows, so that one that is not there is unseen.
+    """The code of each entity's id. Ids are counted in the rows that are not of the test; any other id is unseen.
 
-    Where validation is by time, many ids come only in its rows. They get codes too, for a refit on all rows, and are
-    listed as held out (`adi.data.dataset.Dataset.feature`).
+    Ids that only validation rows have get codes too, for a refit on all rows, and are listed as held out
+    (`adi.data.dataset.Dataset.feature`).
     """
 
     def encode(self, feature: IdFeature, side: Side) -> FeatureInfo:

@@ -176,6 +176,8 @@ ADI_PAPER = replace(
         "shrinkage": False,
         "norm": "domain",
         "residual": False,
+        "neighbours": 0,
+        "embedding_sets": 1,
         "behaviours": "mean",
         "behaviours_power": 0.0,
         "popularity_prior": False,

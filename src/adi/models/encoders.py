@@ -20,13 +20,13 @@ def _recency(length: int, heads: int, settings: Any) -> RecencyWeights:
 
 
 def _attention(length: int, heads: int, settings: Any) -> HistoryAttention:
-    return HistoryAttention(length, settings.embedding_dim, heads=heads)
+    return HistoryAttention(length, settings.table_dim, heads=heads)
 
 
 def _transformer(length: int, heads: int, settings: Any) -> HistoryTransformer:
     return HistoryTransformer(
         length,
-        settings.embedding_dim,
+        settings.table_dim,
         heads=heads,
         num_layers=settings.behaviours_layers,
         num_heads=settings.behaviours_heads,

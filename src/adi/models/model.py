@@ -77,8 +77,9 @@ class TrainedModel:
         name: its name in commands, runs and reports.
         summary: one line for `adi models`.
         settings: the class of its settings, `TowerSettings` or a subclass.
-        backbone: builds the network of a tower from (F, D, settings): a module that maps embedded features x (R, F, E),
-            the embedding of each row's domain f_domain (R, E) and D + 1 offsets to vectors (R, settings.dim).
+        backbone: builds the network of a tower from (F, D, settings), for one embedding set: a module that maps
+            embedded features x (R, F, E), the embedding of each row's domain f_domain (R, E) and D + 1 offsets to
+            vectors (R, settings.dim).
         towers: the class that joins the two towers; by default, all domains share one pair.
         loss: the loss of a domain's samples against its candidates, see `adi.losses.Loss`.
         encoders: history encoders, by value of the setting `behaviours`.
@@ -173,14 +174,10 @@ class TrainedModel:
 
     def _backbone(self, settings: Any) -> Backbone:
         """One network per embedding set, each with its slice of the embeddings and of the vector."""
-        sets = settings.embedding_sets
-        if sets == 1:
+        if settings.num_sets == 1:
             return lambda num_features, num_domains: self.backbone(num_features, num_domains, settings)
-        part = settings.model_copy(
-            update={"embedding_dim": settings.embedding_dim // sets, "dim": settings.dim // sets, "embedding_sets": 1}
-        )
         return lambda num_features, num_domains: EmbeddingSets(
-            [self.backbone(num_features, num_domains, part) for _ in range(sets)]
+            [self.backbone(num_features, num_domains, settings) for _ in range(settings.num_sets)]
         )
 
 

@@ -81,7 +81,7 @@ class Tower(nn.Module):
         self.domain_indicator, self.heads = settings.domain_indicator, heads
         self.weights = None
         if num_weights:
-            width = len(self.names) * settings.embedding_dim
+            width = len(self.names) * settings.table_dim
             self.weights = DomainLinear(
                 width, num_weights, num_domains, shrinkage=True, weight_init=nn.init.zeros_, bias_init=nn.init.zeros_
             )

@@ -176,9 +176,9 @@ class SharedTowers(TwoTower):
         if tables is None:
             features = [*user_features, *item_features]
             tables = self.tables = embedding_tables(features, num_domains, settings, neighbours)
-        self.trends = Trends(trend_sizes, num_domains, settings.dim) if trend_sizes else None
+        self.trends = Trends(trend_sizes, num_domains, settings.vector_dim) if trend_sizes else None
         num_weights = self.trends.items.num_weights if self.trends is not None else 0
-        self.centering = DomainCentering(settings.dim, num_domains) if self.trends is not None else None
+        self.centering = DomainCentering(settings.vector_dim, num_domains) if self.trends is not None else None
         self.user_tower = self.user_side(
             user_features, num_domains, tables, backbone, encoders, settings, num_weights=num_weights
         )
@@ -187,7 +187,7 @@ class SharedTowers(TwoTower):
         has_prior = settings.popularity_prior and self.trends is None
         self.prior = nn.Parameter(torch.full((), settings.temperature)) if has_prior else None
         self.cosine = settings.similarity == "cosine"
-        self.num_sets, self.width = settings.embedding_sets, settings.dim // settings.embedding_sets
+        self.num_sets, self.width = settings.num_sets, settings.dim
 
     @property
     def knows_domain(self) -> bool:
@@ -274,4 +274,4 @@ def embedding_tables(
     """Build tables for all features and the domain indicator; a feature's `copies` follow one another."""
     rows = {feature.name: feature.rows * copies for feature in features if feature.embedded_by is None}
     sizes = {**rows, DOMAIN: num_domains}
-    return make_tables(sizes, settings.embedding_dim, std=settings.embedding_std, neighbours=neighbours)
+    return make_tables(sizes, settings.table_dim, std=settings.embedding_std, neighbours=neighbours)

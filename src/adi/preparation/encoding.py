@@ -81,7 +81,7 @@ def encode_features(
     sides = {}
     for side in SIDES:
         entities = columns.entities[side]
-        counted = rows.filter(_.part != TEST if schema.split.validation_by == "time" else _.part == TRAIN)
+        counted = rows.filter(_.part != TEST)
         weights = counted.group_by(index=rows[side]).agg(weight=_.count(), trained=(_.part == TRAIN).sum())
         sides[side] = Side(
             name=side,

@@ -15,6 +15,13 @@ UNKNOWN_ITEMS_WITH_TRENDS = 0.1
 MOST_ITEMS, MOST_PAIRS = 200_000, 1e8
 """Up to so many items, and pairs of rows of one user, similar items are counted in seconds."""
 
+NEIGHBOURS = 20
+ENOUGH_ROWS, LONG_HISTORIES = 50_000, 50
+"""Embeddings are smoothed over neighbours where there are so many rows, and not so many for each user on average."""
+
+SETS, FEW_ROWS = 4, 200_000
+"""Embedding sets up to so many rows: each takes a training as much time again."""
+
 MUCH_HELD_OUT = 0.02
 """A model is trained again on all rows where more of some domain's are validation rows."""
 
@@ -28,7 +35,7 @@ class Default(NamedTuple):
 
 
 def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
-    """The defaults of the settings of training that depend on the data."""
+    """The defaults of the settings of a trained model, and of its training, that depend on the data."""
     trend = manifest.trend
     if trend is None:
         by_trend = (
@@ -43,29 +50,60 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
             Default("unknown_items", UNKNOWN_ITEMS_WITH_TRENDS, "trends: many items are new"),
             Default("row_half_life", longest, "the longest half-life of the trends"),
         )
-    return (*by_trend, _blend(manifest), _refit(manifest))
+    return (*by_trend, _embedding_sets(manifest), _neighbours(manifest), _blend(manifest), _refit(manifest))
 
 
 def pairs_of_rows(manifest: Manifest) -> float:
     """The pairs of rows of one user, as if all users had equally many: the work of counting similar items."""
-    rows = sum(domain.train + domain.validation for domain in manifest.by_domain.values())
-    return rows * rows / max(manifest.users, 1)
+    return _rows(manifest) ** 2 / max(manifest.users, 1)
+
+
+def _rows(manifest: Manifest) -> int:
+    """The rows that are not of the test."""
+    return sum(domain.train + domain.validation for domain in manifest.by_domain.values())
+
+
+def _embedding_sets(manifest: Manifest) -> Default:
+    """Several where rows are few, so that a model depends much on chance, and training is quick."""
+    rows = _rows(manifest)
+    if manifest.trend is not None:
+        return Default("embedding_sets", 1, "trends, which no set has of its own")
+    if rows > FEW_ROWS:
+        return Default("embedding_sets", 1, f"{rows:,} rows, and several take long above {FEW_ROWS:,}")
+    return Default("embedding_sets", SETS, f"{rows:,} rows: the errors of several average out, and training is quick")
+
+
+def _neighbours(manifest: Manifest) -> Default:
+    """On where similarities are quick to count, sure enough to lean on, and not blurred by long histories."""
+    rows = _rows(manifest)
+    of_user = rows / max(manifest.users, 1)
+    if reason := _reason_not_to_count(manifest):
+        return Default("neighbours", 0, reason)
+    if not any(feature.kind == "id" for feature in manifest.side("item")):
+        return Default("neighbours", 0, "no item feature of kind id")
+    if rows < ENOUGH_ROWS:
+        return Default("neighbours", 0, f"{rows:,} rows, of {ENOUGH_ROWS:,} that similar items are sure by")
+    if of_user >= LONG_HISTORIES:
+        return Default("neighbours", 0, f"{of_user:.0f} rows of a user: many items that have little in common")
+    return Default("neighbours", NEIGHBOURS, f"{rows:,} rows, {of_user:.1f} of a user")
 
 
 def _blend(manifest: Manifest) -> Default:
-    """Off where counting similar items takes minutes, and where counters have co-clicks in their place."""
+    if reason := _reason_not_to_count(manifest):
+        return Default("blend", False, reason)
+    return Default("blend", True, f"{manifest.items:,} items: their neighbours are quick to count")
+
+
+def _reason_not_to_count(manifest: Manifest) -> str | None:
+    """Why similar items are not counted by default: that takes minutes, or counters have co-clicks in their place."""
     pairs = pairs_of_rows(manifest)
     if manifest.trend is not None:
-        return Default("blend", False, "trends have co-clicks")
+        return "trends have co-clicks"
     if manifest.items > MOST_ITEMS:
-        return Default(
-            "blend", False, f"{manifest.items:,} items, and neighbours are quick to count up to {MOST_ITEMS:,}"
-        )
+        return f"{manifest.items:,} items, and neighbours are quick to count up to {MOST_ITEMS:,}"
     if pairs > MOST_PAIRS:
-        return Default(
-            "blend", False, f"about {pairs:.0e} pairs of rows of a user; quick to count up to {MOST_PAIRS:.0e}"
-        )
-    return Default("blend", True, f"{manifest.items:,} items: their neighbours are quick to count")
+        return f"about {pairs:.0e} pairs of rows of a user; quick to count up to {MOST_PAIRS:.0e}"
+    return None
 
 
 def _refit(manifest: Manifest) -> Default:

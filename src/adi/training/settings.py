@@ -83,9 +83,9 @@ class TrainingSettings(Strict):
 
     def for_data(self, manifest: Manifest) -> "SettingsForData":
         """The settings with the defaults that suit a dataset (`adi.training.defaults`) in place of None."""
+        values = {name: value for name, value in self if value is not None}
         defaults = {default.name: default.value for default in defaults_for(manifest)}
-        given = {name: value for name, value in self if value is not None}
-        return SettingsForData(**(defaults | given))
+        return SettingsForData(**{name: values.get(name, defaults.get(name)) for name in type(self).model_fields})
 
     @model_validator(mode="after")
     def _has_negatives(self) -> "TrainingSettings":
@@ -130,13 +130,16 @@ class RunSettings(Strict):
         """The settings that the data decides (`adi.training.defaults`), given ones left out."""
         if self.training is None:
             return ()
-        return tuple(default for default in defaults_for(manifest) if getattr(self.training, default.name) is None)
+        undecided = {name for section in (self.model, self.training) for name, value in section if value is None}
+        return tuple(default for default in defaults_for(manifest) if default.name in undecided)
 
     def for_data(self, manifest: Manifest) -> "RunSettings":
-        """The settings with the defaults that suit a dataset (`TrainingSettings.for_data`)."""
+        """The settings with the defaults that suit a dataset in place of None, for the model and its training."""
         if self.training is None:
             return self
-        return RunSettings(model=self.model, training=self.training.for_data(manifest))
+        of_model = {default.name: default.value for default in self.by_data(manifest)}
+        of_model = {name: value for name, value in of_model.items() if name in type(self.model).model_fields}
+        return RunSettings(model=self.model.model_copy(update=of_model), training=self.training.for_data(manifest))
 
     def refits(self, manifest: Manifest) -> bool:
         """Whether the model of a run is that of all rows; a fitted model is where `refit` is on by default."""

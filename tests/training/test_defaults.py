@@ -1,0 +1,69 @@
+"""The defaults that depend on the data: where similar items are counted, and how many embedding sets there are."""
+
+import pytest
+
+from adi.data.manifest import read_manifest
+from adi.models.catalog import MODELS
+from adi.training.settings import settings_for
+
+
+@pytest.fixture
+def manifest(workspace):
+    """A function that gives the manifest of data with so many rows, users and items, and an id of the item or none."""
+    workspace.prepare()
+    original = read_manifest(workspace.out)
+
+    def changed(*, rows, users, items=1000, ids=True):
+        of_domain = next(iter(original.by_domain.values())).model_copy(update={"train": rows, "validation": 0})
+        features = [feature for feature in original.features if ids or feature.kind != "id"]
+        counts = {"users": users, "items": items, "features": features, "by_domain": {"a": of_domain}}
+        return original.model_copy(update=counts)
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("counts", "neighbours", "blend", "reason"),
+    [
+        ({"rows": 50_000, "users": 10_000}, 20, True, "50,000 rows, 5.0 of a user"),
+        ({"rows": 49_999, "users": 10_000}, 0, True, "49,999 rows, of 50,000"),
+        ({"rows": 100_000, "users": 2_000}, 0, True, "50 rows of a user"),
+        ({"rows": 99_999, "users": 2_000}, 20, True, "50.0 of a user"),
+        ({"rows": 50_000, "users": 10_000, "ids": False}, 0, True, "no item feature of kind id"),
+        ({"rows": 500_000, "users": 100_000, "items": 200_001}, 0, False, "200,001 items"),
+        ({"rows": 10_000_000, "users": 900_000}, 0, False, "pairs of rows"),
+    ],
+)
+def test_neighbours_and_the_blend_depend_on_the_data(manifest, counts, neighbours, blend, reason):
+    data = manifest(**counts)
+    settings = settings_for(MODELS["adi-se"])
+    chosen = settings.for_data(data)
+    assert (chosen.model.neighbours, chosen.training.blend) == (neighbours, blend)
+    reasons = {default.name: default.reason for default in settings.by_data(data)}
+    assert reason in reasons["neighbours"]
+
+
+@pytest.mark.parametrize(("rows", "sets"), [(200_000, 4), (200_001, 1)])
+def test_few_rows_have_several_sets(manifest, rows, sets):
+    data = manifest(rows=rows, users=100_000)
+    for model in ("adi-se", "dnn", "lightgcn"):
+        assert settings_for(MODELS[model]).for_data(data).model.embedding_sets == sets
+    assert settings_for(MODELS["adi-paper"]).for_data(data).model.embedding_sets == 1
+
+
+@pytest.mark.parametrize("given", [0, 7])
+def test_a_given_setting_is_kept(manifest, given):
+    data = manifest(rows=50_000, users=10_000)
+    settings = settings_for(MODELS["dnn"], {"neighbours": given, "blend": False})
+    chosen = settings.for_data(data)
+    assert (chosen.model.neighbours, chosen.training.blend) == (given, False)
+    assert {"neighbours", "blend"}.isdisjoint(default.name for default in settings.by_data(data))
+
+
+def test_settings_for_data_have_no_default_left(manifest):
+    data = manifest(rows=50_000, users=10_000)
+    chosen = settings_for(MODELS["adi-se"]).for_data(data)
+    assert chosen.by_data(data) == ()
+    assert chosen.model.embedding_sets == 4
+    assert settings_for(MODELS["adi-paper"]).for_data(data).model.neighbours == 0
+    assert settings_for(MODELS["lightgcn"]).for_data(data).model.neighbours == 20
