@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 import yaml
 
-from adi.data.arrays import fingerprint
 from adi.data.folder import new_folder
+from adi.data.sealed import digest_of, files_in
 from adi.engines.tables import quoted
 from adi.grid.folder import GridFolder
 from adi.grid.provenance import Provenance, write_provenance
@@ -133,7 +133,7 @@ def provenance_of(dataset: PortfolioDataset, data: Path | None, *, inner: bool, 
     changes = [change.__name__ for change in dataset.changes]
     definition = repr((replace(dataset, about="", changes=()), changes, inner))
     digest = blake2b(definition.encode(), digest_size=8).hexdigest()
-    files = "" if dataset.market is not None or data is None else fingerprint(data / dataset.source)
+    files = "" if dataset.market is not None or data is None else digest_of(files_in(data / dataset.source), size=16)
     return Provenance(source=files, code=code, schema_digest=digest)
 
 

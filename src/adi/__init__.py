@@ -16,6 +16,7 @@ The steps of the command line as functions:
     adi.retrieve_all   the top-K of many users, to a file
     adi.serve          a bundle over HTTP
     adi.route          a router before several servers
+    adi.verify         every byte of a dataset, a run or a bundle against its digests
 
     adi.Dataset        a prepared dataset, opened
     adi.Retriever      the top-K of a user in a domain, from a run or a bundle
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from adi.training.evaluation import evaluate_run as evaluate
     from adi.training.train import train
     from adi.tuning.tune import tune
+    from adi.verification import verify
 
 __version__ = version("adi-retrieval")
 
@@ -85,6 +87,7 @@ _HOMES = {
     "simulate": "adi.marketplace.simulation:simulate",
     "train": "adi.training.train:train",
     "tune": "adi.tuning.tune:tune",
+    "verify": "adi.verification:verify",
     "write_report": "adi.report.page:write_report",
 }
 """The module of each public name, and the name there; a module by itself is the value."""
@@ -116,6 +119,7 @@ __all__ = [
     "simulate",
     "train",
     "tune",
+    "verify",
     "write_report",
 ]
 

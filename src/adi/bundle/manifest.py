@@ -1,7 +1,6 @@
 """The manifest of a bundle, ``bundle.json``: its model, domains, files, and the checks made before publishing."""
 
 from collections.abc import Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from adi.data.blend import BlendWeights
 from adi.data.coding import Unknown
+from adi.data.sealed import FileInfo, Files, check_files, digest_of, unsealed
 from adi.errors import AdiError
 from adi.frames import html_of
 from adi.strict import Strict, describe
@@ -22,15 +22,10 @@ DATA = "data"
 LIVE = "LIVE"
 """In a folder of bundles: the file with the name of the one to serve (`adi rollback`); without it, the newest is."""
 
+REMEDY = "Copy the bundle again, or export it again."
+
 COUNTERS = "counters.npz"
 """The counters of clicks at the end of the log, of a bundle with trends (`adi.data.live_clicks.LiveClicks.save`)."""
-
-
-class FileInfo(Strict):
-    """Size of a file in bytes, and a digest of its content (blake2b, 16 bytes)."""
-
-    size: int
-    digest: str
 
 
 class PaddedFeature(Strict):
@@ -147,16 +142,26 @@ class BundleInfo(Strict):
         return html_of(self.to_frame())
 
 
-def files_in(bundle: Path) -> dict[str, FileInfo]:
-    """Return size and digest of every file of a bundle except its manifest."""
-    paths = sorted(path for path in bundle.rglob("*") if path.is_file() and path != bundle / MANIFEST)
-    return {path.relative_to(bundle).as_posix(): _file_info(path) for path in paths}
-
-
-def version_of(files: Mapping[str, FileInfo]) -> str:
+def version_of(files: Files) -> str:
     """Return the version of a bundle with these files."""
-    lines = "".join(f"{name} {info.size} {info.digest}\n" for name, info in sorted(files.items()))
-    return blake2b(lines.encode(), digest_size=6).hexdigest()
+    return digest_of(files, size=6)
+
+
+def parse_bundle_info(content: bytes, name: str | Path) -> BundleInfo:
+    """Parse the content of a bundle's manifest; `name` stands for it in messages.
+
+    Raises `AdiError` for one that adi did not write so, of another format, or with another version than its files have.
+    """
+    try:
+        info = BundleInfo.model_validate_json(unsealed(content, name, REMEDY))
+    except ValidationError as error:
+        reason = describe(error, BundleInfo)
+        raise AdiError(f"{name}: not a manifest that this adi wrote: {reason}. Export the bundle again.") from None
+    if info.format != FORMAT:
+        raise AdiError(f"{name}: format {info.format}, and this adi reads format {FORMAT}. Export the bundle again.")
+    if info.version != version_of(info.files):
+        raise AdiError(f"{name}: version {info.version}, but its files are of {version_of(info.files)}. {REMEDY}")
+    return info
 
 
 def read_bundle_info(bundle: Path, *, verify: bool = False) -> BundleInfo:
@@ -164,37 +169,18 @@ def read_bundle_info(bundle: Path, *, verify: bool = False) -> BundleInfo:
 
     Raises `AdiError` for a folder that is not a bundle, one of another format, and one that is incomplete.
     """
+    info = read_bundle_manifest(bundle)
+    check_files(bundle, info.files, digests=verify, remedy=REMEDY)
+    return info
+
+
+def read_bundle_manifest(bundle: Path) -> BundleInfo:
+    """Read a bundle's manifest alone. Raises `AdiError` for a folder that is not a bundle of this format."""
     path = bundle / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise AdiError(
             f"{bundle}: not a bundle (no {MANIFEST}). Make one with: adi export RUN --out {bundle}"
         ) from None
-    try:
-        info = BundleInfo.model_validate_json(text)
-    except ValidationError as error:
-        reason = describe(error, BundleInfo)
-        raise AdiError(f"{path}: not a manifest that this adi wrote: {reason}. Export the bundle again.") from None
-    if info.format != FORMAT:
-        raise AdiError(f"{path}: format {info.format}, and this adi reads format {FORMAT}. Export the bundle again.")
-    for name, expected in info.files.items():
-        file = bundle / name
-        size = file.stat().st_size if file.is_file() else None
-        if size is None:
-            raise AdiError(f"{file}: the file is missing from the bundle. Copy the bundle again, or export it again.")
-        if size != expected.size:
-            raise AdiError(f"{file}: {size} bytes of {expected.size}. Copy the bundle again, or export it again.")
-        if verify and _file_info(file) != expected:
-            raise AdiError(f"{file}: other content than was exported. Copy the bundle again, or export it again.")
-    return info
-
-
-def _file_info(path: Path) -> FileInfo:
-    """Return size and digest of a file, which is read in pieces."""
-    digest, size = blake2b(digest_size=16), 0
-    with path.open("rb") as file:
-        while piece := file.read(1 << 22):
-            digest.update(piece)
-            size += len(piece)
-    return FileInfo(size=size, digest=digest.hexdigest())
+    return parse_bundle_info(content, path)

@@ -7,12 +7,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
-from pydantic import ValidationError
 
-from adi.bundle.manifest import MANIFEST, BundleInfo, read_bundle_info
+from adi.bundle.manifest import MANIFEST, BundleInfo, parse_bundle_info, read_bundle_info
 from adi.data.folder import new_folder
 from adi.errors import AdiError, ArgumentError
-from adi.strict import describe
 
 CACHE = "ADI_CACHE"
 """The environment variable of the folder of copies; by default ``~/.cache/adi``."""
@@ -53,20 +51,17 @@ def local_copy(address: str, cache: Path | None = None) -> Path:
     cache = cache or cache_folder()
     try:
         store, root = fsspec.core.url_to_fs(address)
-        text = store.cat_file(f"{root}/{MANIFEST}").decode()
+        content = store.cat_file(f"{root}/{MANIFEST}")
     except (ImportError, ValueError, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ArgumentError("bundle", f"{address}: cannot be read ({reason}).") from None
-    try:
-        info = BundleInfo.model_validate_json(text)
-    except ValidationError as error:
-        raise AdiError(f"{address}: not a bundle that this adi wrote: {describe(error, BundleInfo)}.") from None
+    info = parse_bundle_info(content, f"{address}/{MANIFEST}")
     folder = cache / info.version
     if not folder.exists():
         try:
             with new_folder(folder) as unfinished:
                 _copy(store, root, info, unfinished, address)
-                (unfinished / MANIFEST).write_text(text, encoding="utf-8")
+                (unfinished / MANIFEST).write_bytes(content)
                 read_bundle_info(unfinished, verify=True)
         except ArgumentError:
             if not folder.exists():  # else another server was first

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adi.cli.options import ExcludeSeen, ModelPath, Prepared, Processes
+from adi.cli.options import ExcludeSeen, ModelPath, Prepared, Processes, Verify
 from adi.cli.processes import in_processes, is_first
 from adi.cli.show import ERR, other_data, plain_table, progress_bar, say, say_json
 from adi.cli.stores import copy_to_store
@@ -59,6 +59,7 @@ def export(
     ] = None,
     model: ModelPath = None,
     prepared: Prepared = None,
+    verify: Verify = True,
     as_json: AsJson = False,
     nproc: Processes = 1,
 ) -> None:
@@ -74,7 +75,7 @@ def export(
         if nproc > 1:
             raise ArgumentError("nproc", f"{nproc}; one process copies the items into a store. Leave it out.")
         names = None if attributes is None else [name for name in attributes.split(",") if name]
-        copy_to_store(run, to, out, alias, names, target, k, model, prepared, as_json=as_json)
+        copy_to_store(run, to, out, alias, names, target, k, model, prepared, verify=verify, as_json=as_json)
         return
     if in_processes(nproc):
         return
@@ -89,7 +90,16 @@ def export(
             f"{size(planned.bytes)} of vectors."
         )
     with progress_bar() if first else nullcontext(False) as progress:
-        info = export_run(run, Path(out), settings=settings, bid=bid, model=model, prepared=prepared, progress=progress)
+        info = export_run(
+            run,
+            Path(out),
+            settings=settings,
+            bid=bid,
+            model=model,
+            prepared=prepared,
+            verify=verify,
+            progress=progress,
+        )
     if not first:
         return
     if as_json:
@@ -199,6 +209,7 @@ def retrieve_all(
     ] = "1/1",
     model: ModelPath = None,
     prepared: Prepared = None,
+    verify: Verify = True,
 ) -> None:
     """Write the top k of many users as Parquet: a row for each domain and user, with the lists items and scores.
 
@@ -209,7 +220,7 @@ def retrieve_all(
     user_ids = None if users is None else [line for line in users.read_text(encoding="utf-8").splitlines() if line]
     with progress_bar() as progress:
         rows = write_all(
-            _open(path, bid, model, prepared),
+            _open(path, bid, model, prepared, verify=verify),
             out,
             users=user_ids,
             domains=None if domains is None else _ids(domains),
@@ -231,12 +242,14 @@ def _part(text: str) -> tuple[int, int]:
     return int(number), int(of)
 
 
-def _open(path: Path, bid: str | None, model: str | None, prepared: Path | None) -> "Retriever":
+def _open(
+    path: Path, bid: str | None, model: str | None, prepared: Path | None, *, verify: bool = False
+) -> "Retriever":
     """Open a run or a bundle; sentences on a run that is used on another dataset go to standard error."""
     from adi.features.unknown import unknown_values
     from adi.retrieval.retriever import Retriever
 
-    retriever = Retriever(path, bid=bid, model=model, prepared=prepared)
+    retriever = Retriever(path, bid=bid, model=model, prepared=prepared, verify=verify)
     for line in other_data(unknown_values(retriever.dataset), prepared, retriever.engine.about()["model"]):
         ERR.print(line, soft_wrap=True)
     return retriever

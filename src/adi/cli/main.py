@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from adi.cli import backtest, bundle, compare, data, reproduce, route, runs, serve, tune
+from adi.cli import backtest, bundle, compare, data, reproduce, route, runs, serve, tune, verify
 from adi.cli.command import Command
 from adi.errors import AdiError
 from adi.machine import torchrun, yield_cores
@@ -53,6 +53,7 @@ app.command(cls=Command)(bundle.retrieve_all)
 app.command(cls=Command)(serve.serve)
 app.command(cls=Command)(serve.rollback)
 app.command(cls=Command)(route.route)
+app.command(cls=Command)(verify.verify)
 app.command(cls=Command)(runs.report)
 app.command(cls=Command)(reproduce.reproduce)
 

@@ -23,6 +23,14 @@ Prepared = Annotated[
         show_default="the dataset that the run was trained on",
     ),
 ]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify/--no-verify",
+        help="Compare every file with its digest first, or only its size.",
+        show_default=False,
+    ),
+]
 MetricPaths = Annotated[
     list[str] | None,
     typer.Option("--metric", help="A metric of your own, as package.module:NAME; repeatable.", show_default=False),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adi.cli.options import Device, ExcludeSeen, MetricPaths, ModelPath, Prepared, Processes
+from adi.cli.options import Device, ExcludeSeen, MetricPaths, ModelPath, Prepared, Processes, Verify
 from adi.cli.processes import in_processes, is_first, told_to_resume
 from adi.cli.show import (
     ERR,
@@ -107,6 +107,7 @@ def train(
         bool,
         typer.Option("--show-config", help="Print all settings as YAML, those of the data with the reason, and exit."),
     ] = False,
+    verify: Verify = True,
     nproc: Processes = 1,
     sharding: Annotated[
         Literal["auto", "row_wise", "table_wise"],
@@ -150,6 +151,7 @@ def train(
             resume=resume,
             device=device,
             baselines=baselines,
+            verify=verify,
             observer=None if progress is None else Epochs(progress),
             sharding=sharding,
             timeout=timeout,
@@ -215,6 +217,7 @@ def evaluate(
     metrics: MetricPaths = None,
     model: ModelPath = None,
     prepared: Prepared = None,
+    verify: Verify = True,
     as_json: AsJson = False,
     nproc: Processes = 1,
 ) -> None:
@@ -245,6 +248,7 @@ def evaluate(
             metrics=own_metrics,
             model=model,
             prepared=prepared,
+            verify=verify,
             progress=report,
         )
     if not first:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from adi.cli.options import Verify
 from adi.cli.show import say
 
 
@@ -58,6 +59,7 @@ def serve(
     token: Annotated[
         str | None, typer.Option(envvar="ADI_TOKEN", help="Bearer token that requests must then send.")
     ] = None,
+    verify: Verify = True,
 ) -> None:
     """Serve a bundle, or several in an experiment, over HTTP: each domain's top-K for known and new users.
 
@@ -84,6 +86,7 @@ def serve(
         waiting=waiting,
         timeout=timeout,
         token=token,
+        verify=verify,
         report=say,
     )
 

@@ -22,6 +22,7 @@ def copy_to_store(
     model: str | None,
     prepared: Path | None,
     *,
+    verify: bool,
     as_json: bool,
 ) -> None:
     """Copy a run's items into a store, and show what a search there finds."""
@@ -38,6 +39,7 @@ def copy_to_store(
             k=k,
             model=model,
             prepared=prepared,
+            verify=verify,
             progress=progress,
         )
     if as_json:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from adi.cli.options import Device
+from adi.cli.options import Device, Verify
 from adi.cli.show import ERR, number, plain_table, say
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def tune(
     seed: Annotated[int, typer.Option(help="Of the search and of every training.")] = 0,
     timeout: Annotated[float | None, typer.Option(help="Seconds after which no further trial begins.")] = None,
     device: Device = "cpu",
+    verify: Verify = True,
     show_space: Annotated[bool, typer.Option("--show-space", help="Print what is searched as YAML and exit.")] = False,
 ) -> None:
     """Search for better settings of a model, on the validation rows alone; the same command goes on where it stopped.
@@ -76,6 +77,7 @@ def tune(
                 seed=seed,
                 timeout=timeout,
                 device=device,
+                verify=verify,
                 observer=Trials(progress, trials),
             )
     except KeyboardInterrupt:

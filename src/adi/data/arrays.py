@@ -1,15 +1,15 @@
-"""Arrays on disk: written in batches, read as memory maps, and fingerprinted."""
+"""Arrays on disk: written in batches, and read as memory maps."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from fnmatch import fnmatchcase
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from adi.errors import AdiError
 
 Array = npt.NDArray[Any]
 
@@ -81,22 +81,22 @@ def write_columns(
 
 
 def read_array(path: Path) -> Array:
-    """Map a ``.npy`` file into memory, read-only."""
-    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    """Map a ``.npy`` file into memory, read-only. Raises `AdiError` for a file that is no array."""
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, SyntaxError, MemoryError, OverflowError) as error:
+        raise AdiError(f"{path}: damaged, not an array ({error}). 'adi verify' finds all damage.") from None
     return np.asarray(mapped)  # a plain array: indexing numpy's own class for maps is slower
 
 
-def fingerprint(folder: Path, leave_out: Sequence[str] = ()) -> str:
-    """A digest of the names and bytes of all files below `folder`, except those that match a pattern: ``seen/*``."""
-    digest = blake2b(digest_size=16)
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if path.is_file() and not any(fnmatchcase(name, pattern) for pattern in leave_out):
-            digest.update(name.encode())
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-    return digest.hexdigest()
+def checked_offsets(offsets: Array, count: int, length: int, path: Path) -> Array:
+    """The offsets (count + 1,) of that many slices of an array of `length`, as they are.
+
+    Raises `AdiError` with the path of their file for others, which would read far more, or something else.
+    """
+    if len(offsets) != count + 1 or offsets[0] != 0 or offsets[-1] != length or (offsets[1:] < offsets[:-1]).any():
+        raise AdiError(f"{path}: damaged, not the offsets of {count:,} slices of {length:,} values.")
+    return offsets
 
 
 def arrow_numbers(numbers: Array) -> pa.Array:

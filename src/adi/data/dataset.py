@@ -8,15 +8,15 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from adi.data.arrays import Array, read_array
+from adi.data.arrays import Array, checked_offsets, read_array
+from adi.data.attributes import attribute_files
 from adi.data.clicks import ClickLog
 from adi.data.coding import Codes, Coding, Recoding
 from adi.data.corpora import Corpora
 from adi.data.entity_ids import EntityIds
 from adi.data.histories import Histories
-from adi.data.manifest import UNSEEN_ROW, Manifest, read_manifest, with_validation_rows
+from adi.data.manifest import REMEDY, UNSEEN_ROW, Manifest, check_dataset, read_manifest, with_validation_rows
 from adi.data.parquet_rows import rows_of
 from adi.data.queries import Queries
 from adi.data.ranges import count_below, ranges
@@ -36,7 +36,7 @@ class Dataset:
 
     Users, items and domains are numbers; `users` and `items` map them to ids, `domains` to names. With `all_rows`,
     validation rows count as training rows: the dataset of a refit. Raises `AdiError` if the folder is not a prepared
-    dataset, and where a file of it is missing.
+    dataset, and where a file of it is missing or of another size; `verify` compares every byte.
 
     Codes of features are those of `coding`: the dataset's own, or with a `recoding` that of the run which reads it
     (`adi.features.recoding`). `manifest.features` and `manifest.trend` are then the run's, and `domain_codes` (D,) has
@@ -45,7 +45,8 @@ class Dataset:
 
     def __init__(self, folder: str | Path, recoding: Recoding | None = None, *, all_rows: bool = False) -> None:
         self.folder, self.all_rows = Path(folder), all_rows
-        manifest = read_manifest(self.folder)
+        manifest = self._stored = read_manifest(self.folder)
+        check_dataset(self.folder, manifest, digests=False)
         self.coding = Coding(self.folder, manifest) if recoding is None else recoding.coding
         self.is_recoded = recoding is not None
         self.recoded: Mapping[str, Codes] = {} if recoding is None else recoding.codes
@@ -56,16 +57,24 @@ class Dataset:
         self._clicks: dict[Known, ClickLog] = {}
         self._context = [feature.name for feature in self.manifest.side("context")]
         self._log, self._log_context = self._columns("interactions", "held_out")
-        self.user_offsets = self.array("interactions/user_offsets")
+        self.user_offsets = self.offsets("interactions/user_offsets", manifest.users, len(self._log["user"]))
         if all_rows:
             self._held_out = np.flatnonzero(self._log["held_out"])
             self._log["held_out"] = np.broadcast_to(np.int8(0), self._log["held_out"].shape)
             self.manifest = with_validation_rows(self.manifest)
 
+    def verify(self) -> None:
+        """Compare every file with its digest. Raises `AdiError` for damage, and for data that has no digests."""
+        check_dataset(self.folder, self._stored, digests=True)
+
     @cached_property
     def _test_columns(self) -> tuple[dict[str, Array], dict[str, Codes]]:
         """The columns of the test rows, opened when first used: a bundle has none."""
-        return self._columns("test", "before")
+        columns, context = self._columns("test", "before")
+        rows_of_user = np.diff(self.user_offsets)[columns["user"]]
+        if ((columns["before"] < 0) | (columns["before"] > rows_of_user)).any():
+            raise AdiError(f"{self.folder / 'test' / 'before.npy'}: damaged, with more rows than users have. {REMEDY}")
+        return columns, context
 
     @property
     def _test(self) -> dict[str, Array]:
@@ -84,6 +93,10 @@ class Dataset:
             return read_array(path)
         except FileNotFoundError:
             raise AdiError(f"{path}: the file is missing from the prepared dataset. Prepare it again.") from None
+
+    def offsets(self, name: str, count: int, length: int) -> Array:
+        """The offsets (count + 1,) of that many slices of an array of `length`; raises `AdiError` for others."""
+        return checked_offsets(self.array(name), count, length, self.folder / f"{name}.npy")
 
     def codes(self, name: str) -> Codes:
         """The codes of an array of the folder, by `coding`: ``interactions/context_device``."""
@@ -193,7 +206,9 @@ class Dataset:
     @cached_property
     def _timeline(self) -> dict[str, Array]:
         """The rows of all parts by user and time."""
-        return {name: self.array(f"timeline/{name}") for name in ("user_offsets", "item", "domain", "time")}
+        columns = {name: self.array(f"timeline/{name}") for name in ("item", "domain", "time")}
+        offsets = self.offsets("timeline/user_offsets", self.manifest.users, len(columns["item"]))
+        return columns | {"user_offsets": offsets}
 
     def _histories_in(self, part: Part, rows: Array, users: Array, *, causal: bool, lookback: int | None) -> Histories:
         """The histories of rows from training and validation; see `queries`."""
@@ -251,7 +266,7 @@ class Dataset:
     @cached_property
     def corpora(self) -> Corpora:
         """The items of each domain."""
-        cuts = self.array("corpus/offsets")[1:-1]
+        cuts = self.offsets("corpus/offsets", len(self.domains), len(self.array("corpus/item")))[1:-1]
         item, count, eligible = (np.split(self.array(f"corpus/{name}"), cuts) for name in ("item", "count", "eligible"))
         if self.all_rows:
             _, items, domains = self.targets("train", self._held_out)
@@ -264,9 +279,15 @@ class Dataset:
         """The candidates of test rows: items (T,) and offsets (n + 1,); None if the split gives none."""
         if not self.manifest.candidates:
             return None
-        offsets = self.array("candidates/offsets")
+        items, offsets = self._candidates
         positions, cuts = ranges(offsets[rows], offsets[rows + 1])
-        return self.array("candidates/item")[positions].astype(np.int64), cuts
+        return items[positions].astype(np.int64), cuts
+
+    @cached_property
+    def _candidates(self) -> tuple[Array, Array]:
+        """The candidates of all test rows: items and offsets."""
+        items = self.array("candidates/item")
+        return items, self.offsets("candidates/offsets", len(self._test["user"]), len(items))
 
     def feature(self, side: str, name: str) -> Codes:
         """An array of a feature of users or items; `adi.features` says which arrays each kind has.
@@ -292,7 +313,7 @@ class Dataset:
         Raises `AdiError` for an attribute that does not exist, and if the dataset was prepared by a version of adi that
         did not keep attributes.
         """
-        files = self._attribute_files(domain)
+        files = attribute_files(self.folder / "attributes", domain)
         for name in columns or ():
             if name not in files:
                 known = f"{suggestion(name, files)} Attributes: {', '.join(files)}."
@@ -302,7 +323,7 @@ class Dataset:
 
     def attributes_schema(self, domain: int) -> pa.Schema:
         """Names and types of the items' attributes in a domain. Raises `AdiError` as `attributes` does."""
-        files = self._attribute_files(domain)
+        files = attribute_files(self.folder / "attributes", domain)
         return pa.schema([file.schema_arrow.field(name) for name, file in files.items()])
 
     def attributes_of(self, domain: int, items: Array) -> pa.Table:
@@ -310,21 +331,9 @@ class Dataset:
 
         Only the row groups that hold them are read. Raises `AdiError` as `attributes` does.
         """
-        files = self._attribute_files(domain)
+        files = attribute_files(self.folder / "attributes", domain)
         tables = {id(file): rows_of(file, items) for file in files.values()}
         return pa.table({name: tables[id(file)][name] for name, file in files.items()})
-
-    def _attribute_files(self, domain: int) -> dict[str, pq.ParquetFile]:
-        """The file of each attribute."""
-        folder = self.folder / "attributes"
-        paths = [folder / "item.parquet"]
-        if (folder / "item_domain").is_dir():
-            paths.append(folder / "item_domain" / f"{domain}.parquet")
-        try:
-            files = [pq.ParquetFile(path, memory_map=True) for path in paths]
-        except FileNotFoundError:
-            raise AdiError(f"{folder}: the items' attributes are missing there. Prepare the dataset again.") from None
-        return {name: file for file in files for name in file.schema_arrow.names}
 
     @cached_property
     def users(self) -> EntityIds:

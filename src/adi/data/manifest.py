@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from adi.data.sealed import FileInfo, check_files, unsealed, write_sealed
 from adi.errors import AdiError
 from adi.frames import html_of
 
@@ -17,6 +18,7 @@ attributes.
 """
 
 FILE = "manifest.json"
+REMEDY = "Copy the dataset again, or prepare it again."
 
 NULL_ROW = 0
 UNSEEN_ROW = 1
@@ -118,7 +120,8 @@ class Manifest(Record):
 
     `tables` counts the rows of feature tables by name, and of ``corpus.path`` and ``split.candidates``.
     `ignored_values` counts, by numeric feature, the NaN and infinities that were read as missing. `validation_by` is
-    the rule of the validation rows (`adi.schema.HeldOut`).
+    the rule of the validation rows (`adi.schema.HeldOut`). `files` are all files of the folder but this one; empty in a
+    part of another folder, whose own record has them, and None in a dataset that an older adi prepared.
     """
 
     format: int
@@ -140,6 +143,7 @@ class Manifest(Record):
     candidates: bool
     trend: TrendInfo | None = None
     validation_by: Literal["users", "time"] = "users"
+    files: dict[str, FileInfo] | None = None
 
     def side(self, *sides: str) -> tuple[FeatureInfo, ...]:
         """The features of the given sides ("user", "item", "context"), in the order of the schema."""
@@ -167,13 +171,13 @@ def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of a prepared dataset. Raises `AdiError` if the folder is not one of this format."""
     path = folder / FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise AdiError(
             f"{folder}: not a prepared dataset (no manifest.json). Make one with: adi prepare SCHEMA --out {folder}"
         ) from None
     try:
-        manifest = Manifest.model_validate_json(text)
+        manifest = Manifest.model_validate_json(unsealed(content, path, REMEDY))
     except ValidationError as error:
         raise AdiError(
             f"{path}: not a manifest that adi wrote in format {FORMAT} ({error.error_count()} faults). "
@@ -182,6 +186,25 @@ def read_manifest(folder: Path) -> Manifest:
     if manifest.format != FORMAT:
         raise AdiError(f"{path}: format {manifest.format}, and this adi reads format {FORMAT}. Prepare it again.")
     return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write or replace the manifest of a folder."""
+    write_sealed(folder / FILE, manifest.model_dump_json(indent=1))
+
+
+def check_dataset(folder: Path, manifest: Manifest, *, digests: bool) -> None:
+    """Compare the files of a prepared dataset with its manifest: their sizes, and with `digests` every byte.
+
+    Raises `AdiError` for a file that is missing or damaged; and for a manifest without digests, which an older adi
+    wrote, if they are to be compared.
+    """
+    if digests and manifest.files is None:
+        raise AdiError(
+            f"{folder}: its manifest has no digests, since adi {manifest.adi} prepared it. Prepare it again; "
+            "--no-verify works with it as it is."
+        )
+    check_files(folder, manifest.files or {}, digests=digests, remedy=REMEDY)
 
 
 def with_validation_rows(manifest: Manifest) -> Manifest:

@@ -9,7 +9,7 @@ import numpy as np
 from adi.data.arrays import ROWS_PER_BATCH
 from adi.data.coding import NUMBERS, Codes
 from adi.data.dataset import Dataset
-from adi.data.manifest import FILE as MANIFEST
+from adi.data.manifest import read_manifest, write_manifest
 
 NOT_SERVED = ("test", "candidates", "set_aside.parquet", "timeline", "trends")
 """Parts of a prepared dataset that a bundle does not need."""
@@ -18,13 +18,14 @@ NOT_SERVED = ("test", "candidates", "set_aside.parquet", "timeline", "trends")
 def write_data(dataset: Dataset, out: Path) -> None:
     """Write a dataset into a new folder of a bundle, where its codes are those by which it is read."""
     shutil.copytree(dataset.folder, out, ignore=_not_served(dataset))
+    manifest = dataset.manifest if dataset.is_recoded else read_manifest(dataset.folder)
+    write_manifest(out, manifest.model_copy(update={"files": {}}))  # the bundle's own manifest has its files
     if not dataset.is_recoded:
         return
     for name, codes in dataset.recoded.items():
         if (path := out / f"{name}.npy").exists():
             _write_codes(path, codes)
     dataset.coding.copy_vocabularies(out)
-    (out / MANIFEST).write_text(dataset.manifest.model_dump_json(indent=1), encoding="utf-8")
 
 
 def _not_served(dataset: Dataset) -> Callable[[str, list[str]], list[str]]:

@@ -64,6 +64,7 @@ def export(
     bid: str | None = None,
     model: str | Model | None = None,
     prepared: str | Path | None = None,
+    verify: bool = True,
     progress: bool | Report = True,
 ) -> BundleInfo:
     """Write a bundle of a run, which is compared with the run and then published, or absent.
@@ -79,6 +80,7 @@ def export(
         bid: the items' attribute that holds their bids, for requests with a bid weight.
         model: the run's model, if it is not one of adi's own: an object, or its import path "package.module:NAME".
         prepared: another dataset than the run's, with whose users, items and histories the bundle answers.
+        verify: compare every file of the run and of the dataset with its digest first.
         progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
     Where torchrun has started several processes, all of them call it, and each exports some of the domains; `out` is a
@@ -92,7 +94,8 @@ def export(
     settings = _checked_settings(settings)
     with joined(torch.device("cpu"), timeout=TIMEOUT) as processes:
         with processes.agreeing():
-            info, dataset, scorers, blend = open_vectors(Path(run), model, prepared)
+            verify = verify and processes.first
+            info, dataset, scorers, blend = open_vectors(Path(run), model, prepared, verify=verify)
             check_audiences(scorers)
             if bid is not None:
                 for domain in range(len(dataset.domains)):
@@ -122,9 +125,11 @@ class VectorRun(NamedTuple):
     blend: Callable[[], Blend] | None
 
 
-def open_vectors(run: Path, model: str | Model | None, prepared: str | Path | None) -> VectorRun:
-    """Open a run; raises `AdiError` for a model without vectors."""
-    info, dataset, scorer = open_run(run, model, prepared=prepared)
+def open_vectors(
+    run: Path, model: str | Model | None, prepared: str | Path | None, *, verify: bool = False
+) -> VectorRun:
+    """Open a run as `open_run` does. Raises `AdiError` for a model without vectors."""
+    info, dataset, scorer = open_run(run, model, prepared=prepared, verify=verify)
     scorers = [of_domain for of_domain in scorer.scorers if isinstance(of_domain, VectorScorer)]
     if len(scorers) < len(scorer.scorers):
         raise AdiError(

@@ -17,7 +17,6 @@ from adi.bundle.manifest import (
     MANIFEST,
     BundleInfo,
     DomainInfo,
-    files_in,
     read_bundle_info,
     version_of,
 )
@@ -26,8 +25,8 @@ from adi.data.bids import log_bids
 from adi.data.blend import Blend
 from adi.data.clicks import ClickLog
 from adi.data.dataset import Dataset
-from adi.data.folder import replace_text
 from adi.data.live_clicks import LiveClicks
+from adi.data.sealed import files_in, write_sealed
 from adi.errors import AdiError
 from adi.exporting.data import write_data
 from adi.exporting.domain import DomainExport
@@ -132,7 +131,7 @@ class BundleWriter:
         if clicks is not None:
             audiences = [log for scorer in self.scorers if (log := scorer.audiences(clicks)) is not None]
             LiveClicks.of_log(clicks, audiences).save(bundle / COUNTERS)
-        files = files_in(bundle)
+        files = files_in(bundle, [MANIFEST])
         manifest = BundleInfo(
             format=FORMAT,
             version=version_of(files),
@@ -147,4 +146,4 @@ class BundleWriter:
             versions={name: version(name) for name in ("faiss-cpu", "numpy", "onnxruntime", "torch")},
             files=files,
         )
-        replace_text(bundle / MANIFEST, manifest.model_dump_json(indent=1))
+        write_sealed(bundle / MANIFEST, manifest.model_dump_json(indent=1))

@@ -82,7 +82,9 @@ class Multi(Kind):
 
 def _offsets(feature: FeatureInfo, dataset: Dataset) -> Array:
     """The offsets (entities + 1,) of the entities' values."""
-    return dataset.array(f"features/{feature.side}/{feature.name}.offsets")
+    name = f"features/{feature.side}/{feature.name}"
+    entities = dataset.manifest.users if feature.side == "user" else dataset.manifest.items
+    return dataset.offsets(f"{name}.offsets", entities, len(dataset.array(f"{name}.values")))
 
 
 def parts_of(values: "ibis.Table") -> "ibis.Table":

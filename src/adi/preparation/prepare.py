@@ -20,6 +20,7 @@ manifest.json, schema.yaml
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -27,10 +28,11 @@ from pathlib import Path
 import ibis
 from ibis import _
 
-from adi.data.arrays import fingerprint, read_array
+from adi.data.arrays import read_array
 from adi.data.coding import NUMBERS
 from adi.data.folder import new_folder
-from adi.data.manifest import FORMAT, DomainCounts, FeatureInfo, Manifest, RowCounts, TrendInfo
+from adi.data.manifest import FORMAT, DomainCounts, FeatureInfo, Manifest, RowCounts, TrendInfo, write_manifest
+from adi.data.sealed import digest_of, files_in
 from adi.engines.choice import opened_engine
 from adi.engines.engine import Engine
 from adi.features.encoding import Encoding
@@ -59,7 +61,7 @@ from adi.schema import Corpus, Schema, TimeSplit
 CORPUS, CANDIDATES = "corpus.path", "split.candidates"
 """The keys of the schema that name tables of pairs."""
 
-NOT_MODELLED = ("attributes/*", "set_aside.parquet", f"*{NUMBERS}.npy")
+NOT_MODELLED = ("attributes/*", "set_aside.parquet", "schema.yaml", f"*{NUMBERS}.npy")
 """Files that no model sees: the fingerprint leaves them out."""
 
 
@@ -102,11 +104,17 @@ def prepare(
             inputs = open_inputs(opened, source, tables or {})
             manifest = _Preparation(opened, source.schema, inputs, source.folder, building, say).run()
         say("checksum", 0, 1)
-        manifest = manifest.model_copy(update={"fingerprint": fingerprint(building, leave_out=NOT_MODELLED)})
-        (building / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
         (building / "schema.yaml").write_bytes(source.text)
+        files = files_in(building)
+        fingerprint = digest_of(files, size=16, leave_out=_is_not_modelled)
+        manifest = manifest.model_copy(update={"fingerprint": fingerprint, "files": files})
+        write_manifest(building, manifest)
         say("checksum", 1, 1)
     return manifest
+
+
+def _is_not_modelled(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in NOT_MODELLED)
 
 
 @dataclass(frozen=True)

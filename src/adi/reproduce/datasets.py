@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from adi.data.arrays import fingerprint
 from adi.data.folder import new_folder
+from adi.data.sealed import digest_of, files_in
 from adi.errors import ArgumentError
 from adi.grid.provenance import Provenance, write_provenance
 from adi.marketplace.simulation import Marketplace, simulate
@@ -129,7 +129,7 @@ def provenance_of(name: str, data: Path | None, *, quick: bool, code: str) -> Pr
     if dataset.source == MARKETPLACE:
         source = blake2b(repr(_marketplace(quick)).encode(), digest_size=16).hexdigest()
     else:
-        source = fingerprint(_published(dataset, data))
+        source = digest_of(files_in(_published(dataset, data)), size=16)
     return Provenance(source=source, code=code, changes=None if dataset.changes is None else dict(dataset.changes))
 
 

@@ -69,6 +69,7 @@ def open_engine(
     model: "str | Model | None" = None,
     prepared: str | Path | None = None,
     portion: Portion = WHOLE,
+    verify: bool = False,
 ) -> Engine:
     """Open a run or a bundle; raises `AdiError` as opening either does, and for arguments that a bundle does not take.
 
@@ -84,9 +85,9 @@ def open_engine(
                 raise ArgumentError(parameter, f"{path} is a bundle, which brings its own {own}. Leave it out.")
         from adi.bundle.engine import BundleEngine
 
-        return BundleEngine(path, portion=portion)
+        return BundleEngine(path, portion=portion, verify=verify)
     if portion != WHOLE:
         raise ArgumentError("portion", f"{path} is a run, which is searched as a whole. Export it as a bundle.")
     from adi.training.engine import RunEngine
 
-    return RunEngine(path, bid=bid, model=model, prepared=prepared)
+    return RunEngine(path, bid=bid, model=model, prepared=prepared, verify=verify)

@@ -39,6 +39,7 @@ class Retriever:
         prepared: for a run, another prepared dataset than its own, such as today's; a bundle has the one it was
             exported with.
         portion: for a bundle, the domains and the shard of the items that are loaded and answered from.
+        verify: compare every file with its digest, and not only with its size.
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class Retriever:
         model: "str | Model | None" = None,
         prepared: str | Path | None = None,
         portion: Portion = WHOLE,
+        verify: bool = False,
     ) -> None:
-        self.engine = open_engine(Path(path), bid=bid, model=model, prepared=prepared, portion=portion)
+        self.engine = open_engine(Path(path), bid=bid, model=model, prepared=prepared, portion=portion, verify=verify)
         self.dataset = self.engine.dataset
         self.domains = portion.names(self.dataset.domains)
         """The domains that are answered."""

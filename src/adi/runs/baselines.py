@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
-from adi.data.folder import replace_text
+from pydantic import ValidationError
+
+from adi.data.sealed import unsealed, write_sealed
+from adi.errors import AdiError
+from adi.runs.info import REMEDY
 from adi.runs.record import Record
+from adi.strict import describe
 
 FILE = "baselines.json"
 
@@ -66,13 +71,18 @@ class Baselines(Record):
 
 def write_baselines(folder: Path, baselines: Baselines) -> None:
     """Write or replace the baselines of a run."""
-    replace_text(folder / FILE, baselines.model_dump_json(indent=1))
+    write_sealed(folder / FILE, baselines.model_dump_json(indent=1))
 
 
 def read_baselines(folder: Path) -> Baselines | None:
-    """The baselines of a run; None for a run without."""
+    """The baselines of a run; None for a run without. Raises `AdiError` for a malformed file."""
     path = folder / FILE
-    return Baselines.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        return Baselines.model_validate_json(unsealed(path.read_bytes(), path, REMEDY))
+    except ValidationError as error:
+        raise AdiError(f"{path}: {describe(error, Baselines)}. {REMEDY}") from None
 
 
 def significantly(better: int, worse: int) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from adi.data.arrays import Array
-from adi.data.folder import replace_file
+from adi.data.sealed import unsealed, write_sealed
 from adi.errors import AdiError
 
 INTEREST = "interest.json"
@@ -41,16 +41,15 @@ _Sides = TypeAdapter(dict[str, ByFeature])
 
 def write_by_feature(path: Path, sides: Mapping[str, ByFeature]) -> None:
     """Write or replace the numbers of the user and the item features."""
-    replace_file(path, _Sides.dump_json(dict(sides), indent=1) + b"\n")
+    write_sealed(path, _Sides.dump_json(dict(sides), indent=1).decode())
 
 
 def read_by_feature(path: Path) -> dict[str, ByFeature]:
     """Read the numbers of each side; empty if there is no file. Raises `AdiError` for a malformed file."""
+    remedy = f"Run 'adi evaluate {path.parent}' again."
     try:
-        return _Sides.validate_json(path.read_bytes())
+        return _Sides.validate_json(unsealed(path.read_bytes(), path, remedy))
     except FileNotFoundError:
         return {}
     except ValidationError as error:
-        raise AdiError(
-            f"{path}: malformed, with {error.error_count()} errors. Run 'adi evaluate {path.parent}' again."
-        ) from None
+        raise AdiError(f"{path}: malformed, with {error.error_count()} errors. {remedy}") from None

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from adi.data.coding import VOCABULARY, Coding
 from adi.data.dataset import Dataset
-from adi.data.folder import replace_text
 from adi.data.manifest import FILE as MANIFEST
+from adi.data.manifest import write_manifest
 from adi.errors import AdiError
 from adi.runs.info import RunInfo
 from adi.runs.run import prepared_of
@@ -37,7 +37,7 @@ def write_coding(folder: Path, dataset: Dataset, *, refit: bool = False) -> None
             position = vocabulary.schema.get_field_index("value")
             path = folder / FOLDER / VOCABULARY / f"{feature.name}.parquet"
             pq.write_table(vocabulary.set_column(position, "value", values), path)
-    replace_text(folder / FOLDER / MANIFEST, dataset.manifest.model_dump_json(indent=1))
+    write_manifest(folder / FOLDER, dataset.manifest.model_copy(update={"files": {}}))  # run.json has the run's files
 
 
 def read_coding(folder: Path, info: RunInfo) -> Coding:

@@ -45,7 +45,7 @@ def read_epochs(folder: Path) -> tuple[Epoch, ...]:
     if not path.exists():
         return ()
     epochs = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             epochs.append(Epoch.model_validate_json(line))
         except ValidationError as error:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from adi.data.blend import BlendWeights
-from adi.data.folder import replace_text
+from adi.data.sealed import FileInfo, check_files, unsealed, write_sealed
 from adi.errors import AdiError
 from adi.runs.record import Record
 from adi.strict import describe
@@ -15,6 +15,7 @@ FORMAT = 1
 """Version of the layout of a run's folder; runs of another version are refused."""
 
 FILE = "run.json"
+REMEDY = "Copy the run again, or train it again."
 
 
 class ModelSource(Record):
@@ -35,7 +36,8 @@ class RunInfo(Record):
     score each domain, the same for all domains except with ``keep: domain``. After a `refit`, they are the weights of
     as many epochs on the training and validation rows. `notes` explain where the training departed from the settings,
     and why. `blend` has the weights of a blend by domain (`adi.data.blend.BlendWeights`); None without a blend.
-    `by_data` has the reason of each setting that the data decided (`adi.training.defaults`).
+    `by_data` has the reason of each setting that the data decided (`adi.training.defaults`). `files` are those that the
+    complete training left, None in the record of an older adi; an evaluation adds others.
     """
 
     format: int = FORMAT
@@ -55,6 +57,7 @@ class RunInfo(Record):
     config: dict[str, Any]
     notes: tuple[str, ...] = ()
     by_data: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, FileInfo] | None = None
 
     def __repr__(self) -> str:
         size = "" if self.parameters is None else f", {self.parameters:,} parameters"
@@ -69,13 +72,11 @@ def read_info(folder: Path) -> RunInfo:
     """Read ``run.json``. Raises `AdiError` if it is missing, malformed, or of another format."""
     path = folder / FILE
     try:
-        info = RunInfo.model_validate_json(path.read_text(encoding="utf-8"))
+        info = RunInfo.model_validate_json(unsealed(path.read_bytes(), path, REMEDY))
     except (FileNotFoundError, NotADirectoryError):
         raise AdiError(
             f"{folder}: not a run (no {FILE}). Make one with: adi train PREPARED --model adi-se --out {folder}"
         ) from None
-    except UnicodeDecodeError as error:
-        raise AdiError(f"{path}: not text ({error}). Train the run again.") from None
     except ValidationError as error:
         raise AdiError(f"{path}: malformed: {describe(error, RunInfo)}. Train the run again.") from None
     if info.format != FORMAT:
@@ -85,7 +86,21 @@ def read_info(folder: Path) -> RunInfo:
 
 def write_info(folder: Path, info: RunInfo) -> None:
     """Write or replace ``run.json``."""
-    replace_text(folder / FILE, info.model_dump_json(indent=1))
+    write_sealed(folder / FILE, info.model_dump_json(indent=1))
+
+
+def check_run(folder: Path, info: RunInfo, *, digests: bool) -> None:
+    """Compare the files that a training left with the record: their sizes, and with `digests` every byte.
+
+    Raises `AdiError` for a file that is missing or damaged; and for a record without digests, which an older adi wrote,
+    if they are to be compared.
+    """
+    if digests and info.status == "complete" and info.files is None:
+        raise AdiError(
+            f"{folder}: its run.json has no digests, since an older adi wrote it. Train the run again; --no-verify "
+            "works with it as it is."
+        )
+    check_files(folder, info.files or {}, digests=digests, remedy=REMEDY)
 
 
 def weights_file(folder: Path, by_domain: bool, epoch: int) -> Path:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import ConfigDict, Field
 
 from adi.data.coding import Unknown
-from adi.data.folder import replace_text
+from adi.data.sealed import write_sealed
 from adi.frames import html_of
 from adi.runs.record import Record
 
@@ -120,4 +120,4 @@ class Metrics(Record):
 
 def write_metrics(folder: Path, metrics: Metrics) -> None:
     """Write or replace ``metrics.json``."""
-    replace_text(folder / FILE, metrics.as_json())
+    write_sealed(folder / FILE, metrics.as_json())

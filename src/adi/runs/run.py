@@ -22,6 +22,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from adi.data.dataset import Dataset
+from adi.data.sealed import unsealed
 from adi.errors import AdiError
 from adi.runs.epochs import Epoch, read_epochs
 from adi.runs.info import RunInfo, read_info
@@ -105,10 +106,10 @@ def read_metrics(folder: Path) -> Metrics:
     """Read the metrics of a run. Raises `AdiError` if it was not evaluated, or if the file is malformed."""
     path, remedy = folder / METRICS, f"'adi evaluate {folder}' writes it."
     try:
-        return Metrics.model_validate_json(path.read_text(encoding="utf-8"))
+        return Metrics.model_validate_json(unsealed(path.read_bytes(), path, remedy))
     except FileNotFoundError:
         raise AdiError(f"{path}: no such file. {remedy}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise AdiError(f"{path}: cannot be read: {error}. {remedy}") from None
     except ValidationError as error:
         raise AdiError(f"{path}: {describe(error, Metrics)}. {remedy}") from None

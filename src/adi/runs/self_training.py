@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from adi.data.folder import replace_text
+from adi.data.sealed import unsealed, write_sealed
 from adi.errors import AdiError
+from adi.runs.info import REMEDY
 from adi.runs.record import Record
 from adi.strict import describe
 
@@ -52,15 +53,15 @@ class Audit(Record):
 
 def write_audit(folder: Path, audit: Audit) -> None:
     """Write or replace the audit of a run."""
-    replace_text(folder / FILE, audit.model_dump_json(indent=1, by_alias=True))
+    write_sealed(folder / FILE, audit.model_dump_json(indent=1, by_alias=True))
 
 
 def read_audit(folder: Path) -> Audit | None:
     """Read the audit of a run; None without self-training. Raises `AdiError` for a malformed file."""
     path = folder / FILE
     try:
-        return Audit.model_validate_json(path.read_text(encoding="utf-8"))
+        return Audit.model_validate_json(unsealed(path.read_bytes(), path, REMEDY))
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        raise AdiError(f"{path}: {describe(error, Audit)}. Train the run again.") from None
+        raise AdiError(f"{path}: {describe(error, Audit)}. {REMEDY}") from None

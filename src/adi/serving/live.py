@@ -96,13 +96,13 @@ def open_bundle(
 
 
 def open_arms(
-    experiment: Experiment, feed_of: FeedOf | None = None, portion: Portion = WHOLE
+    experiment: Experiment, feed_of: FeedOf | None = None, portion: Portion = WHOLE, *, verify: bool = False
 ) -> dict[str | None, LiveBundle]:
     """Open the bundle of each arm; raises `AdiError` as `open_bundle` does, and for bundles with different domains."""
     bundles: dict[str | None, LiveBundle] = {}
     for name, arm in experiment.arms.items():
         try:
-            bundles[name] = open_bundle(arm.bundle, arm=name, feed_of=feed_of, portion=portion)
+            bundles[name] = open_bundle(arm.bundle, verify=verify, arm=name, feed_of=feed_of, portion=portion)
         except AdiError as error:
             raise AdiError(f"experiment {experiment.name}, arm '{name}': {error}") from None
     for bundle, other in permutations(bundles.values(), 2):

@@ -37,6 +37,7 @@ def serve(
     waiting: int = 64,
     timeout: float = 5.0,
     token: str | None = None,
+    verify: bool = True,
     report: Report = print,
 ) -> None:
     """Serve a bundle, or several in an experiment, until SIGINT or SIGTERM; requests at work are answered first.
@@ -55,6 +56,7 @@ def serve(
             trends, beside users' events.
         exposures: a folder for a log of the served lists (`adi.serving.exposures`); no log by default.
         workers, waiting, timeout, token: see `adi.serving.limits.Limits`.
+        verify: compare every file of the bundle with its digest before the server listens.
         report: called with a message when the server listens, and about swaps and failures.
 
     Raises `AdiError` for invalid arguments and for bundles that cannot be served, before the server listens.
@@ -71,6 +73,7 @@ def serve(
         log,
         portion=portion,
         clicks=None if clicks is None else Path(clicks),
+        verify=verify,
         report=report,
     )
     if clicks is not None and all(live.feed is None for live in service.bundles.values()):

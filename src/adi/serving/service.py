@@ -41,6 +41,7 @@ class Service:
         portion: the domains and the shard of the items that are served.
         clicks: a folder of Parquet files with clicks for the counters of bundles with trends.
         clock: the time now in the unit of the log, for these counters; by default `adi.serving.click_feed.clock_of`.
+        verify: compare every file of the bundles with its digest, and not only with its size.
         report: called with messages about these counters.
     """
 
@@ -54,15 +55,16 @@ class Service:
         portion: Portion = WHOLE,
         clicks: Path | None = None,
         clock: Clock | None = None,
+        verify: bool = False,
         report: Callable[[str], None] = lambda message: None,
     ) -> None:
         self._clicks, self._clock, self.report, self.portion = clicks, clock, report, portion
         self.metrics, self.events, self.exposures = metrics, events or SqliteEventStore(), exposures
         self.experiment = source if isinstance(source, Experiment) else None
         self.bundles: Mapping[str | None, LiveBundle] = (
-            open_arms(source, self._feed_of, portion)
+            open_arms(source, self._feed_of, portion, verify=verify)
             if isinstance(source, Experiment)
-            else {None: open_bundle(source, feed_of=self._feed_of, portion=portion)}
+            else {None: open_bundle(source, verify=verify, feed_of=self._feed_of, portion=portion)}
         )
         """The bundle of each arm; without an experiment one, under None."""
         metrics.set_live({arm: bundle.version for arm, bundle in self.bundles.items()})

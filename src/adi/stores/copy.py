@@ -91,6 +91,7 @@ def copy_items(
     k: int = 100,
     model: str | Model | None = None,
     prepared: str | Path | None = None,
+    verify: bool = True,
     progress: bool | Report = True,
 ) -> CopiedItems:
     """Copy the items of a run's domains into a vector store, and publish them if the store finds them.
@@ -104,8 +105,7 @@ def copy_items(
         alias: the name by which the items are asked for; an earlier copy of this name is replaced in one step.
         attributes: of the items, those to copy; None: all.
         target: the share of the exact top `k` that a search must find in each domain, with real queries.
-        model, prepared: see `adi.export`.
-        progress: see `adi.export`.
+        model, prepared, verify, progress: see `adi.export`.
 
     Raises `AdiError` for a run without vectors, a store that does not answer or whose package is missing, an attribute
     that does not exist, and where the target is missed; nothing is left in the store then.
@@ -115,7 +115,7 @@ def copy_items(
     if not (alias.isascii() and alias.isidentifier()):
         raise ArgumentError("alias", f"'{alias}' is no name of letters, digits and _.")
     open_store = _store_of(to)
-    _, dataset, scorers, blend = open_vectors(Path(run), model, prepared)
+    _, dataset, scorers, blend = open_vectors(Path(run), model, prepared, verify=verify)
     copy = _Copy(dataset, scorers, _attributes_of(dataset, attributes), target, k)
     with reporting(progress) as report:
         for equal_lengths in (False, True):

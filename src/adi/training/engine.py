@@ -31,6 +31,7 @@ class RunEngine:
         bid: the items' attribute that holds their bids, for requests with a bid weight.
         model: the run's model, if it is not one of adi's own (`adi.training.fitted.open_run`).
         prepared: another dataset than the run's, whose users, items and histories are used.
+        verify: compare every file of the run and of the dataset with its digest, and not only with its size.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class RunEngine:
         bid: str | None = None,
         model: str | Model | None = None,
         prepared: str | Path | None = None,
+        verify: bool = False,
     ) -> None:
-        self.info, self.dataset, self.scorer = open_run(run, model, prepared=prepared)
+        self.info, self.dataset, self.scorer = open_run(run, model, prepared=prepared, verify=verify)
         self.version, self.bid = str(run), bid
         if bid is not None:
             self.dataset.attributes(0, [bid])  # raises for an attribute that does not exist

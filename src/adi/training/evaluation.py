@@ -35,6 +35,7 @@ def evaluate_run(
     metrics: Sequence[Metric] = (),
     model: str | Model | None = None,
     prepared: str | Path | None = None,
+    verify: bool = True,
     progress: bool | Report = True,
 ) -> Metrics:
     """Evaluate a complete run on test rows, into ``<run>/ranks.parquet`` and ``<run>/metrics.json``.
@@ -54,6 +55,7 @@ def evaluate_run(
         metrics: of your own, beside recall, NDCG and MRR.
         model: the model, where it is not one of adi's own.
         prepared: another dataset than the run's, on whose test rows it is evaluated (`adi.training.fitted.open_run`).
+        verify: compare every file of the run and of the dataset with its digest first.
         progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
     Where torchrun has started several processes on a machine, each ranks a part of the rows, and the first writes.
@@ -66,7 +68,7 @@ def evaluate_run(
     tune_allocator()
     with joined(torch.device("cpu")) as processes:
         with processes.agreeing():
-            fitted = open_run(Path(run), model, prepared=prepared, processes=processes)
+            fitted = open_run(Path(run), model, prepared=prepared, verify=verify, processes=processes)
         known = {"run": fitted.info.fingerprint, "data": fitted.dataset.manifest.fingerprint}
         check_same(processes, known | {"settings": (list(ks), against, causal, exclude_seen)})
         return _evaluated(

@@ -5,6 +5,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from adi.data.blend import Blend
@@ -18,7 +19,7 @@ from adi.models.source import model_of_run
 from adi.models.vectors import VectorScorer
 from adi.processes.group import ALONE, Processes
 from adi.runs.coding import read_coding
-from adi.runs.info import RunInfo, read_info, weights_file
+from adi.runs.info import REMEDY, RunInfo, check_run, read_info, weights_file
 from adi.runs.run import open_dataset_of
 from adi.training.settings import settings_for
 
@@ -36,6 +37,7 @@ def open_run(
     model: str | Model | None = None,
     *,
     prepared: str | Path | None = None,
+    verify: bool = False,
     processes: Processes = ALONE,
 ) -> FittedRun:
     """Open a complete run, on the dataset it was trained on or on another.
@@ -45,15 +47,18 @@ def open_run(
         model: a custom model, as an object or as its path ``package.module:NAME``; None for a built-in model.
         prepared: another prepared dataset, which a trained model reads by the coding of its training data
             (`adi.features.recoding`). A model without weights, such as item-knn, is fitted to its training rows.
+        verify: compare every file of the run and of the dataset with its digest, and not only with its size.
         processes: that all open the run, and divide among them the items whose vectors they need.
 
-    Raises `AdiError` for an unfinished run, for a dataset that has changed since the training, for another one that
-    does not fit the run, and for a custom model that is missing, not the run's, or changed since
-    (`adi.models.source.model_of_run`).
+    Raises `AdiError` for an unfinished run, for a missing or damaged file, for a dataset that has changed since the
+    training, for another one that does not fit the run, and for a custom model that is missing, not the run's, or
+    changed since (`adi.models.source.model_of_run`).
     """
     info = read_info(folder)
     if info.status != "complete":
         raise AdiError(f"{folder}: the training did not finish. Continue with: adi train ... --out {folder} --resume")
+    verify = verify and processes.first
+    check_run(folder, info, digests=verify)
     model = model_of_run(folder, info, model)
     settings = settings_for(model, info.config).model
     if prepared is None:
@@ -64,6 +69,8 @@ def open_run(
     else:
         dataset = Dataset(prepared, all_rows=info.refit)
         check_domains(dataset, info.domains)
+    if verify:
+        dataset.verify()
     if isinstance(model, FittedModel):
         return FittedRun(info, dataset, ScorerByDomain([model.fit(dataset, settings)] * len(dataset.domains)))
     scorers = kept_scorers(folder, info, model, dataset, processes)
@@ -92,4 +99,8 @@ def kept_scorers(
 
 def _vector_scorer(model: TrainedModel, dataset: Dataset, settings: Any, weights: Path, processes: Processes) -> Scorer:
     """Build the model with saved weights."""
-    return VectorScorer(model.rebuild(dataset, settings, load_file(weights)), dataset, processes=processes)
+    try:
+        tensors = load_file(weights)
+    except (SafetensorError, OSError) as error:
+        raise AdiError(f"{weights}: no file of weights ({error}). {REMEDY}") from None
+    return VectorScorer(model.rebuild(dataset, settings, tensors), dataset, processes=processes)

@@ -1,8 +1,12 @@
-"""Files of tensors (safetensors), each written as a whole or not at all, by one process or by several together."""
+"""Files of tensors (safetensors), each written as a whole or not at all, by one process or by several together.
+
+The metadata of a file has a digest of all its bytes, in which the digest itself counts as zeros.
+"""
 
 import json
 import os
 from collections.abc import Mapping
+from hashlib import blake2b
 from math import prod
 from pathlib import Path
 
@@ -14,6 +18,15 @@ from torch import Tensor
 from adi.errors import AdiError
 from adi.processes.group import ALONE, Processes
 from adi.training.divided import Divided, State
+
+DIGEST = "digest"
+"""The key of the digest in the metadata."""
+
+NO_DIGEST = "0" * 32
+REMEDY = "Copy the run again, or train it again."
+
+PIECE = 1 << 22
+"""Bytes that are read at once."""
 
 TYPES = {
     torch.float32: "F32",
@@ -34,6 +47,7 @@ def save_tensors(
     Raises `AdiError`, in all processes, if one of them cannot write (a full disk).
     """
     partial = path.with_name(f".{path.name}.partial")
+    metadata = {**(metadata or {}), DIGEST: NO_DIGEST}
     try:
         if processes.several:
             _save_together(partial, tensors, metadata, processes)
@@ -46,14 +60,17 @@ def save_tensors(
             partial.unlink(missing_ok=True)
         raise AdiError(f"{path}: cannot be written ({error}). Free some space, then continue with --resume.") from error
     if processes.first:
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
+        _write_digest(partial)
         partial.replace(path)
     processes.wait()
 
 
 def read_tensors(path: Path, into: State) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the metadata of a file; the rows of divided tensors are read into their place in `into`."""
+    """The tensors and the metadata of a file; the rows of divided tensors are read into their place in `into`.
+
+    Raises `AdiError` for a file that has other bytes than were written.
+    """
+    check_tensors(path)
     whole: dict[str, Tensor] = {}
     with safe_open(path, framework="pt") as file:
         for name in file.keys():  # noqa: SIM118 (not a mapping)
@@ -65,6 +82,42 @@ def read_tensors(path: Path, into: State) -> tuple[dict[str, Tensor], dict[str, 
             for piece in target.pieces:
                 piece.rows.detach().copy_(rows[piece.first : piece.first + len(piece.rows)])
         return whole, file.metadata() or {}
+
+
+def check_tensors(path: Path) -> None:
+    """Raise `AdiError` for a file that is not as `save_tensors` wrote it."""
+    try:
+        digest, _ = _digest(path)
+        with safe_open(path, framework="pt") as file:
+            expected = (file.metadata() or {}).get(DIGEST)
+    except (SafetensorError, ValueError, MemoryError) as error:
+        raise AdiError(f"{path}: damaged, no file of tensors ({error}). {REMEDY}") from None
+    if digest != expected:
+        raise AdiError(f"{path}: other content than was written. {REMEDY}")
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    """The digest of a file with zeros in the place of its digest, and that place."""
+    hashed = blake2b(digest_size=16)
+    with path.open("rb") as file:
+        header = file.read(8)
+        header += file.read(int.from_bytes(header, "little"))
+        key = f'"{DIGEST}":'.encode()
+        place = header.index(b'"', header.index(key) + len(key)) + 1
+        hashed.update(header[:place] + NO_DIGEST.encode() + header[place + len(NO_DIGEST) :])
+        while piece := file.read(PIECE):
+            hashed.update(piece)
+    return hashed.hexdigest(), place
+
+
+def _write_digest(path: Path) -> None:
+    """Write the digest of a complete file into its place, and the file to disk."""
+    digest, place = _digest(path)
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(digest.encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _whole(tensor: Tensor | Divided) -> Tensor:

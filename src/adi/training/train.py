@@ -12,6 +12,7 @@ from typing import Any, get_args
 import torch
 
 from adi.data.dataset import Dataset
+from adi.data.sealed import files_in
 from adi.errors import AdiError, ArgumentError
 from adi.features.recoding import check_trend
 from adi.machine import torchrun
@@ -37,6 +38,9 @@ from adi.training.self_training import check_self_training
 from adi.training.settings import RunSettings, TrainingSettings, as_config, settings_for
 from adi.training.sharding import Sharding
 
+NOT_KEPT = (FILE, CHECKPOINT, REFIT_CHECKPOINT, AUDIENCES, "tensorboard")
+"""Files and folders of a run that its record has no digest of: itself, what is removed, and what may grow."""
+
 
 def train(
     prepared: str | Path,
@@ -48,6 +52,7 @@ def train(
     resume: bool = False,
     device: str = "cpu",
     baselines: bool = True,
+    verify: bool = True,
     progress: bool = True,
     observer: Observer | None = None,
     sharding: Sharding = "auto",
@@ -63,6 +68,7 @@ def train(
         settings: what differs from the model's defaults, see `adi.training.settings.settings_for`.
         seed: of the weights, the order of the samples, the negatives and the dropout.
         device: where the weights are and steps are done: cpu, cuda or cuda:N. Batches are made on the CPU in any case.
+        verify: compare every file of `prepared` with its digest first.
         baselines: compare the model with quick baselines on the validation rows, into ``<out>/baselines.json``.
         progress: show a bar and the epochs on standard error, in a terminal or a notebook.
         observer: is called with each step and epoch, in place of that.
@@ -88,6 +94,8 @@ def train(
         )
         with processes.agreeing():
             dataset = Dataset(job.prepared)
+            if verify and processes.first:
+                dataset.verify()
             by_data = {default.name: default.reason for default in chosen.by_data(dataset.manifest)}
             chosen = chosen.for_data(dataset.manifest)
             info = _new_info(kind, seed, chosen, dataset, folder).model_copy(update={"by_data": by_data})
@@ -112,6 +120,7 @@ def train(
             info = _trained(job, kind, chosen, dataset, info, resume, progress, observer)
         info = info.model_copy(update={"status": "complete"})
         if processes.first:
+            info = info.model_copy(update={"files": files_in(folder, NOT_KEPT)})
             write_info(folder, info)
             for checkpoint in (CHECKPOINT, REFIT_CHECKPOINT):
                 (folder / checkpoint).unlink(missing_ok=True)

@@ -117,6 +117,7 @@ def _validate(
             seed=study.seed,
             device=device,
             baselines=False,
+            verify=False,  # the tuning has done it
             progress=False,
             observer=validations,
         )

@@ -37,6 +37,7 @@ def tune(
     seed: int = 0,
     timeout: float | None = None,
     device: str = "cpu",
+    verify: bool = True,
     progress: bool = True,
     observer: Observer | None = None,
 ) -> Study:
@@ -54,6 +55,7 @@ def tune(
         seed: of the search and of every training.
         timeout: seconds after which no further trial begins; the first one does.
         device: where trials are trained, as in `adi.training.train.train`. It may change from call to call.
+        verify: compare every file of `prepared` with its digest first.
         progress: show a bar on standard error, in a terminal or a notebook.
         observer: is called with the steps and trials, in place of that.
 
@@ -61,7 +63,7 @@ def tune(
     """
     device_named(device)
     kind, prepared, out = model_of(model), Path(prepared), Path(out)
-    asked = _asked(prepared, kind, objective, space, settings, k, seed)
+    asked = _asked(prepared, kind, objective, space, settings, k, seed, verify)
     if trials < 1:
         raise ArgumentError("trials", f"{trials}; give at least 1, the trial of the base settings.")
     study = open_study(out, asked)
@@ -86,6 +88,7 @@ def _asked(
     settings: Mapping[str, Any] | None,
     k: int | None,
     seed: int,
+    verify: bool,
 ) -> Study:
     """The study before its first trial; raises `AdiError` for arguments that are wrong."""
     if objective not in get_args(Objective):
@@ -98,6 +101,8 @@ def _asked(
     if chosen.training is not None and k is not None:
         chosen = settings_for(model, changed(as_config(chosen), {"k": k}))
     dataset = Dataset(prepared)
+    if verify:
+        dataset.verify()
     chosen = chosen.for_data(dataset.manifest)
     rules = chosen.training or TrainingSettings()
     counts = dataset.manifest.by_domain
