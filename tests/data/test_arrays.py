@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from adi.data.arrays import ArrayWriter, fingerprint, read_array, write_columns
+from adi.data.arrays import ArrayWriter, read_array, write_columns
 
 
 def test_blocks_become_one_array(tmp_path):
@@ -57,20 +57,3 @@ def test_columns_of_batches(tmp_path):
     assert length == 3
     np.save(tmp_path / "saved.npy", np.array([1, 2, 3], dtype=np.int32))
     assert (tmp_path / "rows" / "user.npy").read_bytes() == (tmp_path / "saved.npy").read_bytes()
-
-
-def test_a_fingerprint_is_of_names_and_bytes(tmp_path):
-    def folder(name, **files):
-        for path, content in files.items():
-            (tmp_path / name / "inner").mkdir(parents=True, exist_ok=True)
-            (tmp_path / name / "inner" / path).write_text(content)
-        return fingerprint(tmp_path / name)
-
-    def without(name, *patterns):
-        return fingerprint(tmp_path / name, leave_out=patterns)
-
-    first = folder("first", a="1", b="22")
-    assert folder("second", b="22", a="1") == first
-    assert len({first, folder("third", a="1", b="23"), folder("fourth", a="1", c="22"), folder("fifth", a="1")}) == 4
-    assert without("first", "inner/b", "other/*") == without("fifth") == folder("fifth", a="1")
-    assert without("first", "inner/*") == without("third", "*") != first

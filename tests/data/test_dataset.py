@@ -184,7 +184,7 @@ rows = st.lists(
 @pytest.fixture(scope="session")
 def plain(dataset):
     """The manifest of a dataset without features."""
-    return dataset.manifest.model_copy(update={"features": (), "users": MAX_USERS, "items": MAX_ITEMS})
+    return dataset.manifest.model_copy(update={"features": (), "users": MAX_USERS, "items": MAX_ITEMS, "files": {}})
 
 
 def oracle(log, own_row, part, *, user, before, causal, lookback):
