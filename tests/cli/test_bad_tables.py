@@ -161,10 +161,10 @@ def test_a_corrupt_parquet_is_named(adi, place: Place) -> None:
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(adi, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: Path, **options: str) -> str:
+    def full(_: Path) -> str:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("adi.preparation.prepare.fingerprint", full)
+    monkeypatch.setattr("adi.preparation.prepare.files_in", full)
     place.write()
     before = sorted(place.folder.rglob("*"))
     done = adi("prepare", place.folder, "--out", place.out)

@@ -163,7 +163,7 @@ def test_an_incomplete_bundle_is_refused(bundle: Path, name: str) -> None:
     with pytest.raises(AdiError, match=rf"{name}: {len(content) - 1} bytes of {len(content)}\. Copy the bundle again"):
         BundleEngine(bundle)
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(AdiError, match=rf"{name}: other content than was exported\. Copy the bundle again"):
+    with pytest.raises(AdiError, match=rf"{name}: other content than was written\. Copy the bundle again"):
         BundleEngine(bundle, verify=True)
     file.unlink()
     with pytest.raises(AdiError, match=rf"{name}: the file is missing from the bundle"):

@@ -125,10 +125,21 @@ class TestPositive:
     def test_an_expression_that_cannot_be_is_refused_before_the_log_is_read(self, workspace, positive):
         workspace.interactions(positive=positive)
         stages = []
-        message = rf"interactions\.positive: '{re.escape(positive)}' cannot be evaluated on .*log\.jsonl"
+        message = (
+            rf"interactions\.positive: '{re.escape(positive)}' (is refused: syntax|cannot be evaluated on .*log\.jsonl)"
+        )
         with pytest.raises(AdiError, match=message):
             workspace.prepare(progress=lambda *stage: stages.append(stage))
         assert stages == []
+        assert workspace.left_behind() == []
+
+    def test_sql_that_reaches_beyond_a_row_is_refused_before_anything_is_executed(self, workspace, tmp_path):
+        workspace.interactions(
+            positive=f"true) FROM range(1); COPY (SELECT 1) TO '{tmp_path / 'stolen'}'; SELECT (true"
+        )
+        with pytest.raises(AdiError, match=r"interactions\.positive: .* is refused: it has a statement of its own"):
+            workspace.prepare()
+        assert not (tmp_path / "stolen").exists()
         assert workspace.left_behind() == []
 
     @pytest.mark.parametrize("positive", ["item::INTEGER > 0", "ln(time - 10) > 0"])

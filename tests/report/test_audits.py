@@ -110,7 +110,7 @@ def test_of_many_domains_the_pairs_with_most_accepted_have_histograms(run) -> No
 
 def test_an_audit_that_cannot_be_read_is_named(run) -> None:
     folder = run(0, [{"from": "search"}])
-    with pytest.raises(AdiError, match=r"self_training\.json: (?s:.*)Train the run again"):
+    with pytest.raises(AdiError, match=r"self_training\.json: (?s:.*)train it again"):
         self_training(group_runs(read_runs([folder])), Figures())
 
 

@@ -115,6 +115,7 @@ def test_health_domains_and_bundle(served, bundles) -> None:
         "version": engine.version,
         "domains": ["search", "feed", "kiosk"],
         "shard": None,
+        "watch": None,
     }
     domains = served.ask("/v1/domains").body
     assert domains["items"] == {name: domain.items for name, domain in engine.info.domains.items()}
@@ -294,3 +295,15 @@ def test_a_swap_under_load_loses_and_mixes_no_request(serving, bundles, tmp_path
     assert {result["version"] for result in results} == set(expected)
     for result in results:
         assert result["domains"] == expected[result["version"]]
+
+
+def test_a_fault_that_nobody_foresaw_is_a_problem_counted_and_logged(served, monkeypatch, caplog) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(served.service, "answer", broken)
+    reply = served.ask("/v1/retrieve", {"user": "ana"})
+    assert (reply.status, reply.headers["content-type"]) == (500, "application/problem+json")
+    assert reply.body["detail"] == "KeyError: a fault of the server, whose log has it."
+    assert 'adi_requests_total{status="500"} 1.0' in served.ask("/metrics").body
+    assert "nobody foresaw this" in caplog.text

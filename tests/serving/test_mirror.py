@@ -1,6 +1,6 @@
 """A folder of bundles in an object store, watched by a server: swaps, rollback, half-written bundles, a lost store."""
 
-import json
+import shutil
 import time
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import uvicorn
 
 from adi.bundle.manifest import read_bundle_info
 from adi.bundle.remote import CACHE
+from adi.data.sealed import write_sealed
 from adi.errors import AdiError, ArgumentError
 from adi.serving import server
 from adi.serving.metrics import Metrics
@@ -30,11 +31,20 @@ def store(bundles):
 
 def upload(store, bundle: Path, name: str, created: str, *, leave_out: str = "") -> None:
     """Copy a bundle to the store with another time of export, perhaps without one of its files."""
-    manifest = json.loads((bundle / "bundle.json").read_text()) | {"created": created}
-    for path in manifest["files"]:
+    info = read_bundle_info(bundle)
+    for path in info.files:
         if path != leave_out:
             store.pipe_file(f"/store/bundles/{name}/{path}", (bundle / path).read_bytes())
-    store.pipe_file(f"/store/bundles/{name}/bundle.json", json.dumps(manifest).encode())
+    manifest = info.model_copy(update={"created": created}).model_dump_json()
+    store.pipe_file(f"/store/bundles/{name}/bundle.json", manifest.encode())
+
+
+def earlier(bundle: Path, folder: Path) -> Path:
+    """A copy of a bundle beside a folder, exported before all that is in the store."""
+    copy = shutil.copytree(bundle, folder.with_name(f"{folder.name}-earlier"))
+    info = read_bundle_info(copy).model_copy(update={"created": "2018-01-01"})
+    write_sealed(copy / "bundle.json", info.model_dump_json(indent=1))
+    return copy
 
 
 @pytest.fixture
@@ -45,8 +55,8 @@ def messages() -> list[str]:
 @pytest.fixture
 def watcher(store, bundles, tmp_path, messages) -> Watcher:
     """A server of the second bundle that watches a remote folder with a copy of the first."""
-    upload(store, bundles[0], "a", "2099-01-01")
-    service = Service(bundles[1], Metrics())
+    upload(store, bundles[0], "a", "2019-01-01")
+    service = Service(earlier(bundles[1], tmp_path), Metrics())
     mirror = Mirror(ADDRESS, service.metrics, messages.append, cache=tmp_path)
     return Watcher(service, mirror.folder, messages.append, seconds=0.01, update=mirror.look)
 
@@ -59,7 +69,7 @@ def test_the_newest_goes_live_and_a_rollback_is_followed(watcher, store, bundles
     first, second = (read_bundle_info(bundle).version for bundle in bundles)
     watcher.look()
     assert live(watcher) == first
-    upload(store, bundles[1], "b", "2099-01-02")
+    upload(store, bundles[1], "b", "2019-01-02")
     watcher.look()
     watcher.look()
     assert live(watcher) == second
@@ -85,9 +95,9 @@ def test_a_version_is_copied_once_and_only_when_it_is_wanted(watcher, store, bun
     watcher.look()
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == [live(watcher)]
     monkeypatch.setattr(type(store), "get_file", lambda *_: pytest.fail("copied again"))
-    upload(store, bundles[0], "again", "2099-01-03")  # the same version under another name
+    upload(store, bundles[0], "again", "2019-01-03")  # the same version under another name
     watcher.look()
-    assert watcher.service.bundle().created == "2099-01-01"
+    assert watcher.service.bundle().created == "2019-01-01"
 
 
 def test_a_half_written_bundle_is_reported_once_and_taken_when_it_is_whole(watcher, store, bundles, messages) -> None:
@@ -95,7 +105,7 @@ def test_a_half_written_bundle_is_reported_once_and_taken_when_it_is_whole(watch
     watcher.look()
     before = live(watcher)
     path = next(name for name, file in read_bundle_info(bundles[1]).files.items() if file.size)
-    upload(store, bundles[1], "b", "2099-01-02", leave_out=path)
+    upload(store, bundles[1], "b", "2019-01-02", leave_out=path)
     for _ in range(3):
         watcher.look()
     assert live(watcher) == before
@@ -109,7 +119,7 @@ def test_a_half_written_bundle_is_reported_once_and_taken_when_it_is_whole(watch
     store.pipe_file(f"/store/bundles/b/{path}", bytes([content[0] ^ 1]) + content[1:])
     for _ in range(2):
         watcher.look()
-    assert "other content than was exported" in messages[2]
+    assert "other content than was written" in messages[2]
     assert len(messages) == 3
     store.pipe_file(f"/store/bundles/b/{path}", content)
     watcher.look()
@@ -121,7 +131,7 @@ def test_a_manifest_that_cannot_be_understood_does_not_hide_an_earlier_bundle(wa
     store.pipe_file("/store/bundles/notes/readme.txt", b"no bundle")
     watcher.look()
     watcher.look()
-    assert watcher.service.bundle().created == "2099-01-01"
+    assert watcher.service.bundle().created == "2019-01-01"
     assert [message.partition(":")[0] for message in messages] == ["z", "a"]
 
 
@@ -141,7 +151,7 @@ def test_a_store_that_goes_away_is_reported_once_and_does_not_end_the_watching(
             failures = watcher.service.metrics.mirror_failures._value
             while failures.get() < 3:
                 time.sleep(0.01)
-        upload(store, bundles[1], "b", "2099-01-02")
+        upload(store, bundles[1], "b", "2019-01-02")
         while live(watcher) != read_bundle_info(bundles[1]).version:
             time.sleep(0.01)
     finally:
@@ -170,11 +180,11 @@ def test_an_address_that_cannot_be_listed_is_refused_at_once(address, tmp_path) 
 
 def test_a_server_watches_an_address(store, bundles, tmp_path, monkeypatch) -> None:
     started = []
-    upload(store, bundles[0], "a", "2099-01-01")
+    upload(store, bundles[0], "a", "2019-01-01")
     monkeypatch.setenv(CACHE, str(tmp_path))
     monkeypatch.setattr(Watcher, "start", lambda watcher: started.append(watcher))
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: sockets[0].close())
-    server.serve(bundles[1], watch=ADDRESS, port=0)
+    server.serve(earlier(bundles[1], tmp_path), watch=ADDRESS, port=0)
     (watcher,) = started
     assert watcher.seconds == SECONDS
     watcher.look()

@@ -7,7 +7,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from adi.bundle.manifest import BundleInfo, read_bundle_info
+from adi.bundle.manifest import parse_bundle_info, read_bundle_info, version_of
 from adi.bundle.remote import CACHE, is_remote, local_copy
 from adi.errors import AdiError, ArgumentError
 from adi.retrieval.retriever import Retriever
@@ -50,7 +50,7 @@ def test_a_changed_byte_and_a_missing_file_are_refused(store, bundles, tmp_path)
     name = next(name for name, file in read_bundle_info(bundles[0]).files.items() if file.size)
     content = store.cat_file(f"/models/bundle/{name}")
     store.pipe_file(f"/models/bundle/{name}", bytes([content[0] ^ 1]) + content[1:])
-    with pytest.raises(AdiError, match=r"other content than was exported"):
+    with pytest.raises(AdiError, match=r"other content than was written"):
         local_copy("memory://models/bundle", tmp_path)
     store.rm(f"/models/bundle/{name}")
     with pytest.raises(AdiError, match=rf"memory://models/bundle: {name} cannot be copied"):
@@ -59,9 +59,11 @@ def test_a_changed_byte_and_a_missing_file_are_refused(store, bundles, tmp_path)
 
 
 def test_a_file_outside_of_the_bundle_is_not_written(store, tmp_path):
-    text = store.cat_file("/models/bundle/bundle.json").decode()
-    name = next(iter(BundleInfo.model_validate_json(text).files))
-    store.pipe_file("/models/bundle/bundle.json", text.replace(f'"{name}"', '"../outside"', 1).encode())
+    info = parse_bundle_info(store.cat_file("/models/bundle/bundle.json"), "bundle")
+    (name, file), *others = info.files.items()
+    files = {"../outside": file, **dict(others)}
+    changed = info.model_copy(update={"files": files, "version": version_of(files)})
+    store.pipe_file("/models/bundle/bundle.json", changed.model_dump_json().encode())
     with pytest.raises(AdiError, match=r"names the file '\.\./outside', which is outside of the bundle"):
         local_copy("memory://models/bundle", tmp_path / "cache")
     assert not (tmp_path / "outside").exists()
@@ -81,7 +83,7 @@ def test_what_cannot_be_read(store, tmp_path, address, reason):
 
 def test_something_else_than_a_bundle(store, tmp_path):
     store.pipe_file("/models/bundle/bundle.json", b"{}")
-    with pytest.raises(AdiError, match=r"memory://models/bundle: not a bundle that this adi wrote"):
+    with pytest.raises(AdiError, match=r"memory://models/bundle/bundle\.json: not a manifest that this adi wrote"):
         local_copy("memory://models/bundle", tmp_path)
 
 

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import fsspec
-from pydantic import ValidationError
 
-from adi.bundle.manifest import LIVE, MANIFEST, BundleInfo
+from adi.bundle.manifest import LIVE, MANIFEST, BundleInfo, parse_bundle_info
 from adi.bundle.remote import store_errors
 from adi.errors import AdiError, ArgumentError
-from adi.strict import describe
 
 Listing = Mapping[str, Any]
 """A store's description of a file: its size, and its time or tag, which change when the file does."""
@@ -63,7 +61,7 @@ class RemoteFolder:
                 text: bytes = self._store.cat_file(f"{self._root}/{LIVE}")
             except FileNotFoundError:
                 return None
-        return text.decode().strip()
+        return text.decode(errors="replace").strip()
 
     def choose(self, name: str) -> None:
         """Choose a bundle by name."""
@@ -99,11 +97,11 @@ def check_complete(name: str, info: BundleInfo, files: Mapping[str, Listing]) ->
             raise AdiError(f"{path} {state}. Copy the bundle {name} to the store again, or wait until it is there.")
 
 
-def _parsed(text: bytes, what: str) -> BundleInfo | AdiError:
+def _parsed(content: bytes, what: str) -> BundleInfo | AdiError:
     try:
-        return BundleInfo.model_validate_json(text)
-    except ValidationError as error:
-        return AdiError(f"{what}: not a manifest that this adi wrote: {describe(error, BundleInfo)}.")
+        return parse_bundle_info(content, what)
+    except AdiError as error:
+        return error
 
 
 def _created(info: BundleInfo | AdiError) -> tuple[bool, str]:

@@ -9,6 +9,7 @@ import ibis
 from ibis import _
 
 from adi.engines.engine import Engine
+from adi.engines.expression import fault_of_expression
 from adi.engines.tables import Connection, RawTable, quoted
 from adi.errors import AdiError, suggestion
 from adi.features.categorical import require_single
@@ -69,6 +70,12 @@ def _text_columns(schema: Schema) -> frozenset[str]:
 
 
 def _check_positive(connection: Connection, table: RawTable, positive: str, text: frozenset[str]) -> None:
+    """Raise `AdiError` for SQL that is not one expression over the log's columns, before any of it is executed."""
+    if fault := fault_of_expression(connection, positive):
+        raise AdiError(
+            f"interactions.positive: '{positive}' is refused: {fault}. "
+            "Give one SQL expression over the log's columns, such as: event = 'buy' AND price > 0"
+        )
     try:
         connection.execute(f"SELECT ({positive})::BOOLEAN FROM {table.sql(text)} LIMIT 0")
     except duckdb.Error as error:

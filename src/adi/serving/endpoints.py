@@ -134,6 +134,7 @@ class Endpoints:
                 "version": bundle.version,
                 "domains": list(bundle.domains),
                 "shard": None if shard is None else str(shard),
+                "watch": self.service.watch_state,
             }
         )
 

@@ -77,7 +77,7 @@ def open_bundle(
     feed_of: FeedOf | None = None,
     portion: Portion = WHOLE,
 ) -> LiveBundle:
-    """Open a bundle and answer a request in each domain, so that its files are mapped and its code has run.
+    """Open a bundle and answer for a new and a known user in each domain, so that its files and its code are used.
 
     Only `portion` is loaded. `feed_of` makes the feed of its counters, which then count all clicks so far. With
     `verify` every byte is compared with the manifest. Raises `AdiError` for a bundle that is incomplete, cannot answer,
@@ -89,8 +89,12 @@ def open_bundle(
         feed = feed_of(bundle.retriever.dataset, bundle.trends, arm)
         feed.refresh()
         bundle = replace(bundle, feed=feed)
+    users = bundle.retriever.dataset.users
+    known = users.key(0) if len(users) else None
     for domain in bundle.domains:
         bundle.retriever.retrieve(domain, history=[], k=1)
+        if known is not None:
+            bundle.retriever.retrieve(domain, user=known, k=1)
     _ = bundle.description  # computed now rather than in a request
     return bundle
 

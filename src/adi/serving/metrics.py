@@ -28,6 +28,10 @@ class Metrics:
         )
         self.bundle = gauge("adi_bundle", "1 for the live version of each arm.", ["arm", "version"])
         self.bundles_refused = counter("adi_bundles_refused", "New bundles that were refused.")
+        self.watch_failures = counter(
+            "adi_watch_failures", "Looks at a watched folder of bundles that failed; the live bundle stays."
+        )
+        self.watch_looked = gauge("adi_watch_looked_seconds", "Unix time of the last look at a watched folder.")
         self.mirror_failures = counter(
             "adi_mirror_failures", "Looks at a remote folder of bundles that failed; the live bundle stays."
         )

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import Counter
 from starlette.exceptions import HTTPException
 
-from adi.serving.problems import PROBLEM_JSON, Failure, ProblemError, validation_problem
+from adi.serving.problems import INTERNAL_ERROR, PROBLEM_JSON, Failure, ProblemError, validation_problem
 
 
 class CountsRequests(Protocol):
@@ -29,6 +29,7 @@ def answer_problems(app: FastAPI, metrics: CountsRequests) -> None:
 
     for kind in (ProblemError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer)
+    app.add_exception_handler(Exception, answer)  # after which the framework raises it again, so that it is logged
 
 
 def _problem(request: Request, error: Exception) -> ProblemError:
@@ -38,5 +39,6 @@ def _problem(request: Request, error: Exception) -> ProblemError:
         return ProblemError(failure, f"{request.method} {request.url.path}")
     if isinstance(error, RequestValidationError):  # whose locations begin with the part of the request: query.limit
         return validation_problem([{**fault, "loc": fault["loc"][1:]} for fault in error.errors()])
-    assert isinstance(error, ProblemError)
-    return error
+    if isinstance(error, ProblemError):
+        return error
+    return ProblemError(INTERNAL_ERROR, f"{type(error).__name__}: a fault of the server, whose log has it.")

@@ -33,6 +33,7 @@ INVALID_REQUEST = Failure(422, "Invalid request")
 INVALID_EVENT = Failure(422, "Invalid event")
 UNKNOWN_ARM = Failure(422, "Unknown arm")
 CANNOT_ANSWER = Failure(422, "Cannot be answered")
+INTERNAL_ERROR = Failure(500, "Internal error")
 BUSY = Failure(503, "Busy", {"Retry-After": "1"})
 TOO_SLOW = Failure(503, "Too slow", {"Retry-After": "1"})
 NO_EVENT_STORE = Failure(503, "Event store unavailable", {"Retry-After": "2"})
@@ -43,6 +44,7 @@ EXAMPLES = {
     404: (UNKNOWN_USER, "user 'nobody' is not known and has no events."),
     413: (BODY_TOO_LARGE, "The body has more than 1,048,576 bytes. Send fewer requests in one body."),
     422: (CANNOT_ANSWER, "domain 'serch' is not one of search, feed. Did you mean 'search'?"),
+    500: (INTERNAL_ERROR, "KeyError: a fault of the server, whose log has it."),
     503: (BUSY, "66 requests are queued or being answered. Retry in a second."),
 }
 """An example of each status: a failure and its detail."""
@@ -54,6 +56,7 @@ DESCRIPTIONS = {
     413: "The body is too large.",
     422: "The request does not match the schema, or names an unknown domain, user, arm, attribute or context feature. "
     "The detail names the key, the value and the remedy.",
+    500: "A fault of the server that nobody foresaw; its log has the traceback.",
     503: "The server is busy, timed out, or cannot reach the event store.",
     "WWW-Authenticate": "The authentication scheme: Bearer.",
     "Retry-After": "Seconds to wait before the next try.",

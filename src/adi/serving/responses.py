@@ -238,3 +238,6 @@ class ReadinessResponse(Strict):
     version: str = Field(description="The live bundle's version; the control's in an experiment.")
     domains: list[str] = Field(description="Domains that are served.")
     shard: str | None = Field(description="Shard of the items that is served, such as 1/4; null for all items.")
+    watch: str | None = Field(
+        description="`watching`, or why the last look at the watched folder failed; null if none is watched."
+    )

@@ -67,6 +67,8 @@ class Service:
             else {None: open_bundle(source, verify=verify, feed_of=self._feed_of, portion=portion)}
         )
         """The bundle of each arm; without an experiment one, under None."""
+        self.watch_state: str | None = None
+        """``watching`` or the failure of the last look at a watched folder; None where none is watched."""
         metrics.set_live({arm: bundle.version for arm, bundle in self.bundles.items()})
 
     @property

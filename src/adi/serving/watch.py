@@ -6,6 +6,7 @@ FOLDER/LIVE      name of the chosen bundle (`adi rollback`); without this file t
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from adi.bundle.manifest import LIVE, MANIFEST, read_bundle_info
@@ -18,22 +19,41 @@ UNREADABLE = "\uffff"
 
 
 def bundles_in(folder: Path) -> dict[Path, str]:
-    """The bundles of a folder with the times of their export, oldest first, unreadable ones last."""
+    """The bundles of a folder with the times of their export, oldest first, unreadable ones last.
+
+    A bundle from the future, of a machine whose clock was wrong, counts from when its manifest was written here: it
+    would hide all later ones.
+    """
     bundles = []
     for path in folder.iterdir():
         if not path.name.startswith(".") and (path / MANIFEST).is_file():
             try:
-                created = read_bundle_info(path).created
+                created = created_of(path, read_bundle_info(path).created)
             except AdiError:
                 created = UNREADABLE
             bundles.append((created, path.name))
     return {folder / name: created for created, name in sorted(bundles)}
 
 
+def created_of(path: Path, created: str) -> str:
+    """The time of the export of a bundle, or if it is still to come, that of its manifest."""
+    if created <= datetime.now(UTC).isoformat(timespec="seconds"):
+        return created
+    return datetime.fromtimestamp((path / MANIFEST).stat().st_mtime, UTC).isoformat(timespec="seconds")
+
+
 def chosen_bundle(folder: Path) -> Path | None:
-    """The bundle that `LIVE` names; None if the newest is to be live."""
+    """The bundle that `LIVE` names; None if the newest is to be live.
+
+    Raises `AdiError` for a `LIVE` that cannot name one.
+    """
     path = folder / LIVE
-    return folder / path.read_text(encoding="utf-8").strip() if path.exists() else None
+    if not path.exists():
+        return None
+    name = path.read_bytes().decode(errors="replace").strip()
+    if not name or Path(name).name != name or not name.isprintable():
+        raise AdiError(f"{path}: {name!r} is no name of a bundle. Choose one with: adi rollback {folder} --to NAME")
+    return folder / name
 
 
 def roll_back(folder: Path, to: str | None = None) -> Path:
@@ -108,6 +128,7 @@ class Watcher:
             raise ArgumentError("watch", f"{folder}: no such folder. Create it, and export bundles into it.")
         self.service, self.folder, self.report = service, folder, report
         self.seconds, self.update = seconds, update
+        self._failure = ""
         self.refused: dict[Path, tuple[int, int]] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -126,28 +147,42 @@ class Watcher:
         if chosen is not None:
             candidates = [chosen] if chosen.resolve() != live.path.resolve() else []
         else:
-            candidates = [path for path, created in reversed(bundles_in(self.folder).items()) if created > live.created]
+            bundles = bundles_in(self.folder)
+            since = created_of(live.path, live.created)
+            candidates = [path for path, created in reversed(bundles.items()) if created > since]
         for path in candidates:
             state = _file_state(path)
             if self.refused.get(path) == state:
                 continue
             try:
                 self.service.swap(path, verify=True)
-            except AdiError as error:
+            except Exception as error:  # whatever is wrong with one bundle, the others go on being watched
                 self.refused[path] = state
                 self.service.metrics.bundles_refused.inc()
-                self.report(f"{path.name}: refused, version {live.version} stays: {error}")
+                reason = str(error) if isinstance(error, AdiError) else f"cannot be opened ({error!r})."
+                self.report(f"{path.name}: refused, version {live.version} stays: {reason}")
             else:
                 self.report(f"{path.name}: live, version {self.service.bundle().version}.")
                 return
 
     def _run(self) -> None:
         while not self._stopped.wait(self.seconds):
-            try:
-                self.look()
-            except OSError as error:  # such as a folder that is away for a while
-                version = self.service.bundle().version
-                self.report(f"{self.folder}: cannot be read ({error}); version {version} stays.")
+            self.look_safely()
+
+    def look_safely(self) -> None:
+        """Look, and report a failure once; nothing that a look meets ends the watching."""
+        failure = ""
+        try:
+            self.look()
+            self.service.metrics.watch_looked.set_to_current_time()
+        except Exception as error:  # such as a folder that is away for a while
+            self.service.metrics.watch_failures.inc()
+            reason = str(error) if isinstance(error, AdiError) else f"{self.folder}: cannot be read ({error!r})."
+            failure = f"{reason} Version {self.service.bundle().version} stays."
+            if failure != self._failure:
+                self.report(failure)
+        self._failure = failure
+        self.service.watch_state = failure or "watching"
 
 
 def _file_state(path: Path) -> tuple[int, int]:

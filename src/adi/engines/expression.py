@@ -1,0 +1,83 @@
+"""SQL that a schema may have: one expression over the columns of one row, and nothing else.
+
+A schema may come from somebody else, and SQL can read and write any file of the machine. So DuckDB's own parser says
+what an expression is made of before anything is executed.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from adi.engines.tables import Connection
+
+ALLOWED = {
+    "BETWEEN": "BETWEEN",
+    "CASE": "CASE",
+    "CAST": "a cast",
+    "COLLATE": "COLLATE",
+    "COLUMN_REF": "a column",
+    "COMPARISON": "a comparison",
+    "CONJUNCTION": "AND and OR",
+    "CONSTANT": "a constant",
+    "FUNCTION": "a function",
+    "LAMBDA": "a lambda",
+    "OPERATOR": "an operator",
+}
+"""The classes of DuckDB's parsed expressions that see one row alone, with what they are."""
+
+REFUSED = {"STAR": "*", "SUBQUERY": "a subquery", "WINDOW": "a window function"}
+"""Words for classes that people would try."""
+
+OF_THE_SESSION = frozenset({"current_setting", "getvariable"})
+"""Functions without side effects whose value is no matter of the row."""
+
+PARTS = {"type", "select_list", "from_table", "aggregate_handling"}
+"""What a parsed query has that selects expressions from a table, and no more."""
+
+
+def fault_of_expression(connection: Connection, text: str) -> str | None:
+    """The fault of an expression over the columns of a row, in words; None if it is one."""
+    query = f"SELECT ({text})::BOOLEAN FROM log"
+    options = "skip_empty := true, skip_null := true, skip_default := true"
+    found = connection.execute(f"SELECT json_serialize_sql(?, {options})", [query]).fetchone()
+    assert found is not None
+    parsed: dict[str, Any] = json.loads(found[0])
+    if parsed["error"]:
+        statement = parsed["error_type"] == "not implemented"
+        return "it has a statement of its own" if statement else str(parsed["error_message"])
+    nodes = [statement["node"] for statement in parsed["statements"]]
+    selected = nodes[0].get("select_list", [])
+    is_one = len(nodes) == len(selected) == 1 and nodes[0].keys() <= PARTS and _is_log(nodes[0].get("from_table", {}))
+    if not is_one or selected[0]["class"] != "CAST":
+        return "it is not one expression"
+    for part in _expressions(selected[0]):
+        if part["class"] not in ALLOWED:
+            return f"it has {REFUSED.get(part['class'], part['class'].lower())}"
+    names = {part["function_name"] for part in _expressions(selected[0]) if part["class"] == "FUNCTION"}
+    if refused := sorted(names & _functions_beyond_a_row(connection)):
+        return f"it has {refused[0]}(), whose value is not a matter of the row"
+    return None
+
+
+def _is_log(table: dict[str, Any]) -> bool:
+    return (table.get("type"), table.get("table_name")) == ("BASE_TABLE", "log") and "alias" not in table
+
+
+def _expressions(part: Any) -> Iterator[dict[str, Any]]:
+    """All expressions inside a parsed one, and itself."""
+    if isinstance(part, dict):
+        if "class" in part:
+            yield part
+        for inner in part.values():
+            yield from _expressions(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from _expressions(inner)
+
+
+def _functions_beyond_a_row(connection: Connection) -> set[str]:
+    """Functions with side effects, or other values from call to call, and aggregates."""
+    rows = connection.execute(
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE has_side_effects OR function_type = 'aggregate'"
+    ).fetchall()
+    return {name for (name,) in rows} | OF_THE_SESSION
