@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from adi.bundle.engine import BundleEngine
-from adi.bundle.manifest import files_in, read_bundle_info
+from adi.bundle.manifest import read_bundle_info, version_of
+from adi.data.sealed import files_in, write_sealed
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.exporting import domain as domain_module
@@ -160,19 +161,20 @@ def test_an_incomplete_bundle_is_refused(bundle: Path, name: str) -> None:
     file = bundle / name
     content = file.read_bytes()
     file.write_bytes(content[:-1])
-    with pytest.raises(AdiError, match=rf"{name}: {len(content) - 1} bytes of {len(content)}\. Copy the bundle again"):
+    with pytest.raises(AdiError, match=rf"{name}: {len(content) - 1:,} bytes of {len(content):,}\. Copy the bundle"):
         BundleEngine(bundle)
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(AdiError, match=rf"{name}: other content than was written\. Copy the bundle again"):
         BundleEngine(bundle, verify=True)
     file.unlink()
-    with pytest.raises(AdiError, match=rf"{name}: the file is missing from the bundle"):
+    with pytest.raises(AdiError, match=rf"{name}: the file is missing\. Copy the bundle again"):
         BundleEngine(bundle)
 
 
 def test_a_bundle_of_another_format_is_refused(bundle: Path) -> None:
     path = bundle / "bundle.json"
     info = json.loads(path.read_text())
+    del info["digest"]
     path.write_text(json.dumps(info | {"format": 99}))
     with pytest.raises(AdiError, match=r"format 99, and this adi reads format 2\. Export the bundle again"):
         BundleEngine(bundle)
@@ -184,11 +186,11 @@ def test_a_bundle_of_another_format_is_refused(bundle: Path) -> None:
 
 
 def test_parts_of_different_bundles_are_refused(bundle: Path) -> None:
-    path = bundle / "bundle.json"
-    info = json.loads(path.read_text())
+    info = read_bundle_info(bundle)
     shutil.rmtree(bundle / "indexes" / "0")
     shutil.copytree(bundle / "indexes" / "1", bundle / "indexes" / "0")
-    info["files"] = {name: file.model_dump() for name, file in files_in(bundle).items()}
-    path.write_text(json.dumps(info))
+    files = files_in(bundle, ["bundle.json"])
+    changed = info.model_copy(update={"files": files, "version": version_of(files)})
+    write_sealed(bundle / "bundle.json", changed.model_dump_json(indent=1))
     with pytest.raises(AdiError, match=r"domain 'search' has .* parts of different bundles"):
         BundleEngine(bundle)

@@ -60,7 +60,7 @@ def test_a_changed_byte_and_a_missing_file_are_refused(store, bundles, tmp_path)
 
 def test_a_file_outside_of_the_bundle_is_not_written(store, tmp_path):
     info = parse_bundle_info(store.cat_file("/models/bundle/bundle.json"), "bundle")
-    (name, file), *others = info.files.items()
+    (_, file), *others = info.files.items()
     files = {"../outside": file, **dict(others)}
     changed = info.model_copy(update={"files": files, "version": version_of(files)})
     store.pipe_file("/models/bundle/bundle.json", changed.model_dump_json().encode())
