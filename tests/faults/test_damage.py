@@ -13,8 +13,6 @@ import pytest
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.exporting.export import export
-from adi.marketplace.simulation import Marketplace, simulate
-from adi.preparation.prepare import prepare
 from adi.retrieval.retriever import Retriever
 from adi.runs.info import FILE as RUN
 from adi.runs.ranks import read_ranks
@@ -29,17 +27,13 @@ SETTINGS = {"epochs": 1, "embedding_dim": 4, "dim": 4, "networks": (4,), "embedd
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory):
+def made(market):
     """A folder with a prepared dataset, an evaluated run of it, one that was stopped, and a bundle."""
-    folder = tmp_path_factory.mktemp("made")
-    market = Marketplace(users=100, items=60, interactions=900, groups=4, clusters=4)
-    simulate(folder / "market", market, progress=False)
-    prepare(folder / "market", folder / "prepared", progress=False)
-    train(folder / "prepared", "adi-se", folder / "run", settings=SETTINGS, progress=False)
-    evaluate_run(folder / "run", progress=False)
-    export(folder / "run", folder / "bundle", progress=False)
-    stop(folder / "prepared", folder / "stopped")
-    return folder
+    train(market / "prepared", "adi-se", market / "run", settings=SETTINGS, progress=False)
+    evaluate_run(market / "run", progress=False)
+    export(market / "run", market / "bundle", progress=False)
+    stop(market / "prepared", market / "stopped")
+    return market
 
 
 def stop(prepared, run):

@@ -6,6 +6,7 @@ files are written in the same way.
 """
 
 import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -66,6 +67,34 @@ def new_file(out: Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+LOCK = ".lock"
+"""The file of a folder by which its process keeps others out."""
+
+
+def is_free(folder: Path) -> bool:
+    """Whether a folder is missing or empty, but for hidden files: a lock, or what a killed process had begun."""
+    if not folder.is_dir():
+        return not folder.exists()
+    return all(path.name.startswith(".") for path in folder.iterdir())
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder during the block; it is made if it is missing.
+
+    The lock ends with its process, however that ends. Raises `AdiError` where another process is at work.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AdiError(
+                f"{folder}: another adi process is at work here. Wait for it, or choose another folder."
+            ) from None
+        yield
 
 
 def replace_file(path: Path, content: bytes) -> None:

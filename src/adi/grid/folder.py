@@ -5,7 +5,6 @@ OUT/runs/DATASET/CELL             a cell's run, as `adi train` and `adi evaluate
 OUT/cells/DATASET/CELL.json       a cell's record: its version and state
 """
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from adi.data.folder import replace_text
+from adi.data.folder import locked, replace_text
 from adi.errors import AdiError
 from adi.grid.cells import Cell, CellRecord
 from adi.strict import describe
@@ -28,14 +27,7 @@ class GridFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes out during the block; raises `AdiError` where one is already at work."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AdiError(
-                    f"{self.root}: another adi process is at work here. Wait for it, or choose another --out."
-                ) from None
+        with locked(self.root):
             yield
 
     def data(self, dataset: str) -> Path:

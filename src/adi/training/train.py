@@ -1,7 +1,8 @@
 """`adi.train`: from a prepared dataset and a model to a run."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,6 +13,7 @@ from typing import Any, get_args
 import torch
 
 from adi.data.dataset import Dataset
+from adi.data.folder import LOCK, is_free, locked
 from adi.data.sealed import files_in
 from adi.errors import AdiError, ArgumentError
 from adi.features.recoding import check_trend
@@ -38,7 +40,7 @@ from adi.training.self_training import check_self_training
 from adi.training.settings import RunSettings, TrainingSettings, as_config, settings_for
 from adi.training.sharding import Sharding
 
-NOT_KEPT = (FILE, CHECKPOINT, REFIT_CHECKPOINT, AUDIENCES, "tensorboard")
+NOT_KEPT = (FILE, LOCK, CHECKPOINT, REFIT_CHECKPOINT, AUDIENCES, "tensorboard")
 """Files and folders of a run that its record has no digest of: itself, what is removed, and what may grow."""
 
 
@@ -105,29 +107,51 @@ def train(
                 _check_same(before, info, folder)
                 info = info.model_copy(update={"kept": before.kept, "blend": before.blend})
                 check_trend(dataset, read_coding(folder, info))
-            elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                raise AdiError(
-                    f"{folder}: exists and is not empty. Resume the run that it holds, or choose another folder."
-                )
+            else:
+                _check_free(folder)
         compared = {"model": info.model, "seed": seed, "settings": info.config, "data": info.fingerprint}
         check_same(processes, {**compared, "versions": info.versions, "source": info.source, "resume": resume})
         if isinstance(kind, FittedModel):
             if processes.several:
                 raise AdiError(f"{kind.name} is fitted, not trained: one process does it. Start it without torchrun.")
             kind.check(Dataset(job.prepared, all_rows=info.refit), chosen.model)
-            folder.mkdir(parents=True, exist_ok=True)
-        else:
-            info = _trained(job, kind, chosen, dataset, info, resume, progress, observer)
-        info = info.model_copy(update={"status": "complete"})
-        if processes.first:
-            info = info.model_copy(update={"files": files_in(folder, NOT_KEPT)})
-            write_info(folder, info)
-            for checkpoint in (CHECKPOINT, REFIT_CHECKPOINT):
-                (folder / checkpoint).unlink(missing_ok=True)
-            if (folder / AUDIENCES).exists():
-                rmtree(folder / AUDIENCES)
-        processes.wait()
+        with _alone_in(folder, processes, resume=resume):
+            if not isinstance(kind, FittedModel):
+                info = _trained(job, kind, chosen, dataset, info, resume, progress, observer)
+            info = info.model_copy(update={"status": "complete"})
+            if processes.first:
+                info = info.model_copy(update={"files": files_in(folder, NOT_KEPT)})
+                write_info(folder, info)
+                for checkpoint in (CHECKPOINT, REFIT_CHECKPOINT):
+                    (folder / checkpoint).unlink(missing_ok=True)
+                if (folder / AUDIENCES).exists():
+                    rmtree(folder / AUDIENCES)
+            processes.wait()
     return info
+
+
+@contextmanager
+def _alone_in(folder: Path, processes: Processes, *, resume: bool) -> Iterator[None]:
+    """Keep other trainings out of the folder during the block; it stays only if something was written there."""
+    with ExitStack() as stack:
+        is_new = not folder.exists()
+        with processes.agreeing():
+            if processes.first:
+                stack.enter_context(locked(folder))
+                if not resume:
+                    _check_free(folder)  # again: another process may have come first
+        try:
+            yield
+        finally:
+            if processes.first:
+                (folder / LOCK).unlink()
+                if is_new and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
+def _check_free(folder: Path) -> None:
+    if not is_free(folder):
+        raise AdiError(f"{folder}: exists and is not empty. Resume the run that it holds, or choose another folder.")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import yaml
 from pydantic import Field, ValidationError
 
-from adi.data.folder import replace_text
+from adi.data.folder import is_free, replace_text
 from adi.errors import AdiError
 from adi.frames import html_of
 from adi.runs.info import ModelSource
@@ -119,7 +119,7 @@ def open_study(out: Path, requested: Study) -> Study:
     """
     path = out / "study.json"
     if not path.exists():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if not is_free(out):
             raise AdiError(f"{out}: exists, is not empty and holds no study. Choose another folder.")
         out.mkdir(parents=True, exist_ok=True)
         return requested

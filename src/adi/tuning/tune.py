@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from adi.data.dataset import Dataset
+from adi.data.folder import locked
 from adi.errors import AdiError, ArgumentError
 from adi.models.catalog import model_of
 from adi.models.model import Model
@@ -66,10 +67,11 @@ def tune(
     asked = _asked(prepared, kind, objective, space, settings, k, seed, verify)
     if trials < 1:
         raise ArgumentError("trials", f"{trials}; give at least 1, the trial of the base settings.")
-    study = open_study(out, asked)
-    write_study(out, study)
+    open_study(out, asked)  # fails before a folder is made
     deadline = math.inf if timeout is None else time.monotonic() + timeout
-    with trial_lines(progress and observer is None, trials) as shown:
+    with locked(out), trial_lines(progress and observer is None, trials) as shown:
+        study = open_study(out, asked)
+        write_study(out, study)
         watching = observer or shown
         while len(study.trials) < trials and (not study.trials or time.monotonic() < deadline):
             trial = run_trial(study, kind, prepared, out / RUN, watching, device=device)
