@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from adi.batch import Offsets
 from adi.data.dataset import Dataset
+from adi.data.sealed import files_in
 from adi.models.catalog import MODELS
 from adi.models.model import TrainedModel
 from adi.models.tower import Feature
@@ -94,6 +95,7 @@ def write_untrained_run(
         fingerprint=dataset.manifest.fingerprint,
         versions={},
         config=as_config(chosen),
+        files=files_in(run),
     )
     write_info(run, info)
 

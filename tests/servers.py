@@ -72,14 +72,12 @@ def bundles(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 @pytest.fixture(scope="session")
 def listen() -> Iterator[Callable[..., Server]]:
     """A function that starts a server of an application, which runs until the tests end."""
-    import uvicorn
+    from adi.serving.listening import listening
 
     servers: list[Server] = []
 
     def start(app: FastAPI, service: Service | None = None, port: int = 0) -> Server:
-        config = uvicorn.Config(app, port=port, log_level="error", lifespan="on")
-        socket = config.bind_socket()
-        running = uvicorn.Server(config)
+        running, socket = listening(app, "127.0.0.1", port, 5.0)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [socket]})
         thread.start()
         servers.append(Server(app, service, socket.getsockname()[1], running, thread))

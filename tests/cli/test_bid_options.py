@@ -45,7 +45,8 @@ def test_a_bundle_and_its_run_agree_on_score_and_bid(adi, pipeline, bundle, doma
         of_bundle = retrieved(adi, bundle, *ask, "--bid-weight", weight)
         assert list(of_run) == list(of_bundle) == list(expected)
         assert of_run == pytest.approx(expected, rel=1e-5)
-        assert of_bundle == pytest.approx(expected, rel=5e-3)  # fp16
+        summand = max(abs(score) for score in every.values())  # fp16: and a sum may be near 0
+        assert of_bundle == pytest.approx(expected, rel=5e-3, abs=1e-3 * summand)
 
 
 def test_retrieve_all_with_a_weight(adi, bundle, tmp_path: Path) -> None:

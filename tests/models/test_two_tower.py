@@ -45,7 +45,7 @@ def test_embedded_features_by_hand(dataset):
     table = {
         name: model.tables.weight[model.tables.first[name] :] for name in ("item_id", "age", "langs", "level", "domain")
     }
-    ana = [table["item_id"][[6, 2, 4, 3]].sum(0) / 4**0.5, table["item_id"][[2, 3]].sum(0) / 2**0.5, table["age"][2]]
+    ana = [table["item_id"][[4, 2, 5, 3]].sum(0) / 4**0.5, table["item_id"][[2, 3]].sum(0) / 2**0.5, table["age"][2]]
     ana += [table["langs"][[2, 4]].mean(0), table["level"][3]]
     torch.testing.assert_close(x[0, :5], torch.stack(ana))
     nothing = torch.zeros(4)
@@ -62,7 +62,7 @@ def test_recency_weighs_each_behaviours_feature(dataset):
         model.user_tower.recency["of_items"].scores.copy_(torch.tensor([8.0, 4.0, 2.0, 1.0]).log())
     queries = dataset.latest(np.array([dataset.users.find("ana")]), np.array([FEED]), {"device": [0], "hour": [0]})
     x, _ = model.user_tower.embed(tensors(FeatureReader(dataset).user_bags(queries)))
-    rows = model.tables.weight[model.tables.first["item_id"] :][[6, 2, 4, 3]]  # oldest first
+    rows = model.tables.weight[model.tables.first["item_id"] :][[4, 2, 5, 3]]  # oldest first
     torch.testing.assert_close(x[0, 0], (rows * torch.tensor([[1.0], [2.0], [4.0], [8.0]])).sum(0) / 15 * 4**0.5)
 
 
@@ -83,7 +83,7 @@ def test_encoders_get_the_embedded_history_and_the_domain(dataset):
     )
     bags = tensors(FeatureReader(dataset).user_bags(queries))
     x, _ = model.user_tower.embed(bags)
-    rows = model.tables.weight[model.tables.first["item_id"] :][[6, 2, 4, 3]]  # oldest first
+    rows = model.tables.weight[model.tables.first["item_id"] :][[4, 2, 5, 3]]  # oldest first
     f = model.tables.weight[model.tables.first["domain"] + FEED]
     weights = (attention.age.weight.flip(0) @ f + rows @ (attention.content.weight @ f)).softmax(0)
     torch.testing.assert_close(x[0, 0], weights @ rows * 4**0.5)

@@ -9,6 +9,7 @@ import pytest
 
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
+from older import change_manifest
 
 
 def attributes(workspace, domain="a", columns=None):
@@ -159,6 +160,7 @@ def test_attributes_are_no_part_of_the_fingerprint(workspace):
 def test_a_dataset_prepared_before_attributes_were_kept(workspace):
     workspace.prepare()
     (workspace.out / "attributes" / "item.parquet").unlink()
+    change_manifest(workspace.out)
     dataset = Dataset(workspace.out)
     assert dataset.num_rows == 8
     with pytest.raises(

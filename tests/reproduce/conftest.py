@@ -1,6 +1,5 @@
 """A grid of seconds: a tiny marketplace, tiny networks, and an observer that records its calls."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from adi.grid import run
 from adi.grid.cells import Cell, CellRecord
 from adi.marketplace.simulation import Marketplace
 from adi.reproduce import datasets, grid, lines
+from older import change_manifest
 
 MARKET = Marketplace(users=150, items=80, interactions=1500)
 SETTINGS = {"epochs": 2, "batch_size": 256, "embedding_dim": 8, "dim": 8, "uniform": 20}
@@ -95,9 +95,7 @@ def pretended(finished: Path, tiny: pytest.MonkeyPatch) -> None:
 
     def make(name: str, data: Path | None, folder: Path, provenance: datasets.Provenance, **_: object) -> None:
         shutil.copytree(finished / "data" / name, folder)
-        path = folder / "prepared" / "manifest.json"
-        manifest = json.loads(path.read_text())
-        path.write_text(json.dumps(manifest | {"fingerprint": f"{provenance.source} {provenance.changes}"}))
+        change_manifest(folder / "prepared", fingerprint=f"{provenance.source} {provenance.changes}")
         (folder / "origin.json").write_text(provenance.model_dump_json())
 
     tiny.setattr(grid, "make_dataset", make)

@@ -77,7 +77,8 @@ def test_both_forms_of_adi_have_one_size_on_data_of_ids_alone() -> None:
     lines = lines_of(TABLES["table3"], "xmrec-wsdm22", seeds=1, quick=False)
     cells = {line.row.label: line.cells[0] for line in lines if line.row.family == "adi"}
     assert {label: cell.key for label, cell in cells.items()} == {"ADI": "adi-se-0", "ADI, literal": "adi-paper-0"}
-    assert {cell.config["model"]["embedding_dim"] for cell in cells.values()} == {512}
+    assert {cell.config["model"]["embedding_sets"] for cell in cells.values()} == {8}
+    assert {cell.config["model"]["embedding_dim"] for cell in cells.values()} == {64}
 
 
 def test_two_tower_models_of_a_data_set_have_one_size() -> None:

@@ -25,6 +25,7 @@ from adi.stores.store import check_names
 from adi.training.train import train
 
 SMALL = {
+    "embedding_sets": 1,
     "embedding_dim": 6,
     "dim": 4,
     "networks": (5,),

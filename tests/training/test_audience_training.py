@@ -150,6 +150,6 @@ def test_training_knows_no_click_of_the_test(prepared, tmp_path):
     assert (items != items[::-1]).any()
     losses = []
     for number, data in enumerate((prepared, other)):
-        train(data, "dnn", tmp_path / f"run{number}", settings=SMALL | {"refit": False}, progress=False)
+        train(data, "dnn", tmp_path / f"run{number}", settings=SMALL | {"refit": False}, verify=False, progress=False)
         losses.append([epoch.loss for epoch in read_epochs(tmp_path / f"run{number}")])
     assert losses[0] == losses[1]

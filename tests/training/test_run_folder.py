@@ -1,12 +1,12 @@
 """The folder of a run: its files, what opens it again, and what is refused."""
 
-import json
 import shutil
 
 import pytest
 import yaml
 
 import adi
+from adi.data.manifest import read_manifest
 from adi.errors import AdiError
 from adi.models.catalog import MODELS
 from adi.runs.epochs import read_epochs
@@ -16,6 +16,7 @@ from adi.training.evaluation import evaluate_run
 from adi.training.fitted import open_run
 from adi.training.settings import as_config, settings_for
 from adi.training.train import train
+from older import change_manifest
 
 SMALL = {"embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 2, "batch_size": 16, "uniform": 3}
 
@@ -100,10 +101,8 @@ def test_data_prepared_anew_is_refused(tables, prepared, tmp_path):
     shutil.copytree(prepared, copy)
     train(copy, "popularity", tmp_path / "run")
     assert open_run(tmp_path / "run")
-    manifest = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
-    old = manifest["fingerprint"]
-    manifest["fingerprint"] = "0123456789abcdef"
-    (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    old = read_manifest(copy).fingerprint
+    change_manifest(copy, fingerprint="0123456789abcdef")
     with pytest.raises(
         AdiError, match=f"has changed since the training .*fingerprint {old} then, 0123456789abcdef now"
     ):

@@ -25,7 +25,7 @@ from adi.training.divided import Divided, Piece
 from adi.training.evaluation import evaluate_run
 from adi.training.fitted import open_run
 from adi.training.initial_rows import normal_rows
-from adi.training.tensor_file import _layout, read_tensors
+from adi.training.tensor_file import NO_DIGEST, _layout, _write_digest, check_tensors, read_tensors
 from adi.training.train import train
 
 WORKER = Path(__file__).with_name("several_worker.py")
@@ -256,7 +256,7 @@ def test_a_file_of_several_processes_is_one_of_the_library(tmp_path) -> None:
         "table": Divided((4, 3), torch.float32, ()),
         "a": torch.zeros(5, dtype=torch.uint8),
     }
-    starts, header, size = _layout(tensors, {"progress": "{}"})
+    starts, header, size = _layout(tensors, {"progress": "{}", "digest": NO_DIGEST})
     content = bytearray(size)
     content[: len(header)] = header
     for name, tensor in (tensors | {"table": table}).items():
@@ -264,13 +264,16 @@ def test_a_file_of_several_processes_is_one_of_the_library(tmp_path) -> None:
         content[starts[name] : starts[name] + len(raw)] = raw
     path = tmp_path / "file.safetensors"
     path.write_bytes(content)
+    with pytest.raises(AdiError, match="other content than was written"):
+        check_tensors(path)
+    _write_digest(path)
     found = load_file(path)
     assert torch.equal(found["table"], table)
     assert found["b"].tolist() == [1, 2]
     mine = Divided((4, 3), torch.float32, (Piece(1, torch.empty(2, 3)), Piece(3, torch.empty(1, 3))))
     whole, metadata = read_tensors(path, {"table": mine})
     assert whole.keys() == {"a", "b"}
-    assert metadata == {"progress": "{}"}
+    assert metadata.keys() == {"progress", "digest"}
     assert torch.equal(mine.pieces[0].rows, table[1:3])
     assert torch.equal(mine.pieces[1].rows, table[3:])
     save_file({"table": table}, path)

@@ -70,6 +70,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[dict[str,
             seed: int,
             device: str,
             baselines: bool,
+            verify: bool,
             progress: bool,
             observer: Any,
         ) -> None:

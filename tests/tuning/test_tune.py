@@ -56,7 +56,9 @@ def test_the_first_trial_has_the_base_settings_and_the_best_can_be_trained(
     assert (study.k, study.fingerprint) == (2, dataset.manifest.fingerprint)
     assert study.queries == {"search": 5, "feed": 1, "kiosk": 0}
     assert [trial.state for trial in study.trials] == ["complete"] * 3
-    assert sorted(path.name for path in (tmp_path / "study").iterdir()) == ["best.yaml", "study.json", "trials.csv"]
+    assert sorted(path.name for path in (tmp_path / "study").iterdir()) == [
+        *(".lock", "best.yaml", "study.json", "trials.csv"),
+    ]
 
     settings = yaml.safe_load((tmp_path / "study" / "best.yaml").read_text())
     for trial, chosen in ((first, base), (best, settings)):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from adi.data.dataset import Dataset
+from adi.data.sealed import files_in
 from adi.errors import AdiError
 from adi.evaluation.evaluate import measured
 from adi.evaluation.ranking import Rankings, grouping_numbers, history_numbers
@@ -75,6 +76,7 @@ def train_peer(folder: GridFolder, cell: Cell, observer: Observer, device: str, 
             parameters=report["parameters"],
             refit=True,
             versions=report["versions"],
+            files=files_in(run, ["run.json"]),
             config={"peer": peer, "model": report["chosen"]["settings"], "epochs": report["chosen"]["epochs"]},
         ),
     )

@@ -60,7 +60,7 @@ def models(
     for name, model in MODELS.items():
         counts = ("–", "–")
         if isinstance(model, TrainedModel):
-            settings = settings_for(model).model
+            settings = settings_for(model).for_data(dataset.manifest).model
             try:
                 networks, tables = model.count_parameters(dataset, settings)
                 counts = (f"{networks:,}", f"{tables:,}")

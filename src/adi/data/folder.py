@@ -97,11 +97,16 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file atomically: a reader sees the old or the new content, and after a failure the old one."""
+def replace_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Replace a file atomically: a reader sees the old or the new content, and after a failure the old one.
+
+    `mode` are the permissions of the new file, as far as the process's mask leaves them.
+    """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(content)
+        partial.unlink(missing_ok=True)  # left by a process that was killed, with permissions of its own
+        with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(content)
         _flush_one(partial)
         partial.replace(path)
     except BaseException:

@@ -48,16 +48,18 @@ def interests(
         for domain, (vectors, weighted) in enumerate(by_domain):
             domain_rows = rows[domains_of_rows == domain]
             spread = np.linspace(0, len(domain_rows) - 1, min(len(domain_rows), rows_per_domain)).astype(np.int64)
+            found: Tensor | None = None
             with _recorded(weighted.layers) as blocks:
                 if side == "user" and len(domain_rows):
                     vectors.user_vectors(domain, dataset.queries("test", domain_rows[spread], causal=causal))
+                    found = _over_sets(blocks)
                 elif side == "item":
                     items = dataset.corpora.retrievable(domain)
                     for _ in vectors.item_blocks(domain, items[vectors.processes.shares(len(items))]):
                         pass  # the weights are recorded, and the vectors of no use
-                    blocks[:] = [vectors.processes.rejoined(torch.cat(blocks), len(items))]
+                    found = vectors.processes.rejoined(_over_sets(blocks), len(items))
             empty = np.full(len(weighted.names), np.nan)
-            weights.append(torch.cat(blocks).mean(dim=0).numpy() if blocks else empty)
+            weights.append(empty if found is None else found.mean(dim=0).numpy())
         if by_domain:
             by_side[side] = Interest(by_domain[0][1].names, np.stack(weights))
     return by_side
@@ -90,14 +92,25 @@ def zeroed(scorer: ScorerByDomain, side: Side, feature: int) -> Iterator[None]:
 
 
 @contextmanager
-def _recorded(layers: Sequence[FeatureWeighting]) -> Iterator[list[Tensor]]:
-    """Record the weights (R, F) that the layers compute within the block, one tensor per call."""
-    blocks: list[Tensor] = []
-
-    def record(layer: FeatureWeighting, inputs: tuple[Tensor, tuple[int, ...]], __: Tensor) -> None:
-        blocks.append(layer.weights(*inputs))
+def _recorded(layers: Sequence[FeatureWeighting]) -> Iterator[list[list[Tensor]]]:
+    """Record the weights (R, F) that each layer computes within the block, one tensor per call."""
+    blocks: list[list[Tensor]] = [[] for _ in layers]
 
     with ExitStack() as stack:
-        for layer in layers:
+        for layer, of_layer in zip(layers, blocks, strict=True):
+
+            def record(
+                layer: FeatureWeighting,
+                inputs: tuple[Tensor, tuple[int, ...]],
+                _: Tensor,
+                of_layer: list[Tensor] = of_layer,
+            ) -> None:
+                of_layer.append(layer.weights(*inputs))
+
             stack.callback(layer.register_forward_hook(record).remove)
         yield blocks
+
+
+def _over_sets(blocks: Sequence[Sequence[Tensor]]) -> Tensor:
+    """The weights of all rows (R, F), averaged over the layers of the embedding sets."""
+    return torch.stack([torch.cat(list(of_layer)) for of_layer in blocks]).mean(dim=0)

@@ -17,7 +17,7 @@ from adi.router.metrics import RouterMetrics
 from adi.router.readiness import faults_of, server_states, versions_of
 from adi.router.replicas import Client, NoAnswerError
 from adi.router.table import RoutingTable
-from adi.serving.limits import read_body
+from adi.serving.limits import read_body, refuse_other_sites
 from adi.serving.problem_handlers import answer_problems
 from adi.serving.problems import BUSY, TOO_SLOW, ProblemError
 from adi.serving.requests import ARM_HEADER, parse_call
@@ -57,7 +57,7 @@ class Endpoints:
     async def retrieve(self, request: Request) -> Response:
         """Retrieve the top-K of one user or several, from the servers of each domain."""
         started = perf_counter()
-        content = await read_body(request, self.limits.body_bytes)
+        content = await read_body(request, self.limits.body_bytes, self.limits.timeout)
         call = parse_call(content, request.headers.get(ARM_HEADER))
         read = perf_counter()
         answer = await self._within_limits(lambda: self.dispatcher.answer(call, _passed_on(request)))
@@ -71,7 +71,8 @@ class Endpoints:
 
     async def events(self, request: Request) -> Response:
         """Pass events of a user on to one server; the servers share their store of events."""
-        content = await read_body(request, self.limits.body_bytes)
+        refuse_other_sites(request)
+        content = await read_body(request, self.limits.body_bytes, self.limits.timeout)
         headers = _passed_on(request)
 
         async def pass_on() -> httpx.Response:

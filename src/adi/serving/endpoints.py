@@ -9,7 +9,7 @@ from fastapi import Header, Path, Query, Request, Response
 
 from adi.errors import AdiError
 from adi.serving.batcher import Batcher
-from adi.serving.limits import LoadLimiter
+from adi.serving.limits import LoadLimiter, refuse_other_sites
 from adi.serving.lookups import attributes_of, history_of
 from adi.serving.problems import CANNOT_ANSWER, UNKNOWN_USER, ProblemError
 from adi.serving.requests import (
@@ -54,6 +54,7 @@ class Endpoints:
 
     async def events(self, request: Request) -> Response:
         """Add events of a user, which count from the next request on."""
+        refuse_other_sites(request)
         content = await self.limiter.read_body(request)
         await self.limiter.run(lambda: self.service.add_events(parse(EventsRequest, content)))
         self.service.metrics.requests.labels("204").inc()

@@ -90,6 +90,8 @@ class SqliteEventStore:
     def __init__(self, path: Path | None = None) -> None:
         self._lock = Lock()
         try:
+            if path is not None:
+                path.touch(mode=0o600)  # who did what is for nobody else to read
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -103,7 +105,7 @@ class SqliteEventStore:
             if "context" not in {name for _, name, *_ in self._db.execute("PRAGMA table_info(click)")}:
                 self._db.execute("ALTER TABLE click ADD COLUMN context TEXT")  # a file of an earlier version
             self._db.execute("CREATE INDEX IF NOT EXISTS of_user ON event (user, number)")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise ArgumentError("events", f"{path}: cannot keep events ({error}). Give another file.") from None
 
     def add(

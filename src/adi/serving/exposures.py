@@ -176,7 +176,7 @@ class ExposureLog:
         failed_before, self._failing = self._failing, False
         try:
             name = f"{rows[0].time:%Y%m%dT%H%M%S}-{uuid4().hex[:12]}.parquet"
-            replace_file(self.folder / name, _as_parquet(rows))
+            replace_file(self.folder / name, _as_parquet(rows), mode=0o600)
         except OSError as error:
             self._failing = True
             with self._changed:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.security import HTTPBearer
@@ -13,7 +14,7 @@ from pydantic import Field
 from starlette.requests import HTTPConnection
 
 from adi.serving.metrics import Metrics
-from adi.serving.problems import BODY_TOO_LARGE, BUSY, TOO_SLOW, UNAUTHORIZED, ProblemError
+from adi.serving.problems import BODY_TOO_LARGE, BUSY, OTHER_SITE, SLOW_BODY, TOO_SLOW, UNAUTHORIZED, ProblemError
 from adi.strict import Strict
 from adi.thread_budget import THREAD_BUDGET
 from adi.timing import stopwatch
@@ -42,21 +43,39 @@ class BearerToken(HTTPBearer):
     def __init__(self, token: str) -> None:
         super().__init__(scheme_name="token", description="The token that the server was started with.")
         self._header = f"Bearer {token}".encode()
+        """The bytes of the header, which the framework shows as latin-1."""
 
     async def __call__(self, request: HTTPConnection) -> None:
-        if not hmac.compare_digest(request.headers.get("authorization", "").encode(), self._header):
+        if not hmac.compare_digest(request.headers.get("authorization", "").encode("latin-1"), self._header):
             raise ProblemError(UNAUTHORIZED, "Send the server's token: Authorization: Bearer TOKEN.")
 
 
-async def read_body(request: Request, most: int) -> bytes:
-    """Read the body of a request; raises `ProblemError` as soon as it exceeds `most` bytes."""
+def refuse_other_sites(request: Request) -> None:
+    """Raise `ProblemError` for a request that a browser sends for a page of another site.
+
+    A page can make the browser of somebody who reaches this server send it anything that needs no answer.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    is_other = site not in ("same-origin", "none")
+    if site is None:
+        is_other = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if is_other:
+        raise ProblemError(OTHER_SITE, f"A page of {origin or 'another site'} sent this. Send it from a server.")
+
+
+async def read_body(request: Request, most: int, timeout: float) -> bytes:
+    """Read the body of a request; raises `ProblemError` once it exceeds `most` bytes, or `timeout` seconds."""
     content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > most:
-            raise ProblemError(
-                BODY_TOO_LARGE, f"The body has more than {most:,} bytes. Send fewer requests in one body."
-            )
+    try:
+        async with asyncio.timeout(timeout):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > most:
+                    raise ProblemError(
+                        BODY_TOO_LARGE, f"The body has more than {most:,} bytes. Send fewer requests in one body."
+                    )
+    except TimeoutError:
+        raise ProblemError(SLOW_BODY, f"The body took more than {timeout:g} seconds.") from None
     return bytes(content)
 
 
@@ -73,8 +92,8 @@ class LoadLimiter:
         self.in_flight = 0
 
     async def read_body(self, request: Request) -> bytes:
-        """Read the body of a request; raises `ProblemError` as soon as it exceeds the limit."""
-        return await read_body(request, self.limits.body_bytes)
+        """Read the body of a request; raises `ProblemError` for one that is too large or takes too long."""
+        return await read_body(request, self.limits.body_bytes, self.limits.timeout)
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Run work in the pool and return its result; raises `ProblemError` if the queue is full or time is up."""

@@ -5,14 +5,18 @@ from typing import Any
 
 import uvicorn
 
+from adi.serving.guarded_protocol import GuardedProtocol, most_connections
+
 
 def listening(app: Any, host: str, port: int, timeout: float) -> tuple[uvicorn.Server, socket]:
     """A server of an ASGI app, and its socket, which listens: early requests wait and are not refused.
 
     On SIGTERM it takes `timeout` seconds, and one more, to end what it has begun.
     """
+    GuardedProtocol.most = most_connections()
     config = uvicorn.Config(
         app,
+        http=GuardedProtocol,
         host=host,
         port=port,
         log_level="warning",

@@ -7,8 +7,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import Counter
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from adi.serving.problems import INTERNAL_ERROR, PROBLEM_JSON, Failure, ProblemError, validation_problem
+
+CLIENT_GONE = 499
+"""Counted for a client that went away before it had sent its request; the number is that of nginx."""
 
 
 class CountsRequests(Protocol):
@@ -29,6 +33,12 @@ def answer_problems(app: FastAPI, metrics: CountsRequests) -> None:
 
     for kind in (ProblemError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer)
+
+    async def gone(request: Request, error: Exception) -> Response:
+        metrics.requests.labels(str(CLIENT_GONE)).inc()
+        return Response(status_code=CLIENT_GONE)  # which nobody gets
+
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Exception, answer)  # after which the framework raises it again, so that it is logged
 
 

@@ -27,7 +27,9 @@ class Failure(NamedTuple):
 
 INVALID_JSON = Failure(400, "Invalid JSON")
 UNAUTHORIZED = Failure(401, "Unauthorized", {"WWW-Authenticate": "Bearer"})
+OTHER_SITE = Failure(403, "Request of another site")
 UNKNOWN_USER = Failure(404, "Unknown user")
+SLOW_BODY = Failure(408, "Body too slow", {"Connection": "close"})
 BODY_TOO_LARGE = Failure(413, "Body too large")
 INVALID_REQUEST = Failure(422, "Invalid request")
 INVALID_EVENT = Failure(422, "Invalid event")
@@ -41,7 +43,9 @@ NO_EVENT_STORE = Failure(503, "Event store unavailable", {"Retry-After": "2"})
 EXAMPLES = {
     400: (INVALID_JSON, "Invalid JSON: EOF while parsing a value at line 1 column 0."),
     401: (UNAUTHORIZED, "Send the server's token: Authorization: Bearer TOKEN."),
+    403: (OTHER_SITE, "A page of https://example.com sent this. Send it from a server."),
     404: (UNKNOWN_USER, "user 'nobody' is not known and has no events."),
+    408: (SLOW_BODY, "The body took more than 5 seconds."),
     413: (BODY_TOO_LARGE, "The body has more than 1,048,576 bytes. Send fewer requests in one body."),
     422: (CANNOT_ANSWER, "domain 'serch' is not one of search, feed. Did you mean 'search'?"),
     500: (INTERNAL_ERROR, "KeyError: a fault of the server, whose log has it."),
@@ -52,13 +56,16 @@ EXAMPLES = {
 DESCRIPTIONS = {
     400: "The body is not JSON.",
     401: "The bearer token is missing or wrong.",
+    403: "A browser sent this for a page of another site.",
     404: "The user is unknown.",
+    408: "The body did not come in time.",
     413: "The body is too large.",
     422: "The request does not match the schema, or names an unknown domain, user, arm, attribute or context feature. "
     "The detail names the key, the value and the remedy.",
     500: "A fault of the server that nobody foresaw; its log has the traceback.",
     503: "The server is busy, timed out, or cannot reach the event store.",
     "WWW-Authenticate": "The authentication scheme: Bearer.",
+    "Connection": "The server closes the connection: close.",
     "Retry-After": "Seconds to wait before the next try.",
 }
 """Meaning of each status and header."""

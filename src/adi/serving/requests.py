@@ -1,4 +1,7 @@
-"""Schemas of requests, and their parsing."""
+"""Schemas of requests, and their parsing.
+
+Lists fail at their first fault: to describe a body that is wrong in 300,000 places would hold the server for seconds.
+"""
 
 import re
 from collections.abc import Sequence
@@ -18,6 +21,7 @@ MAX_HISTORY = 1000
 MAX_EXCLUDED = 10_000
 MAX_BATCH = 64
 MAX_IDS = 100
+MAX_CONTEXT = 1000
 
 ARM_HEADER = "X-Adi-Arm"
 ARM_HELP = "The arm of the experiment that is to answer, instead of the user's arm (or the control, without a user)."
@@ -33,10 +37,12 @@ def _as_text(values: object) -> object:
     """Convert numbers to text, the form in which the log holds them."""
     if not isinstance(values, dict):
         return values
+    if len(values) > MAX_CONTEXT:
+        raise ValueError(f"at most {MAX_CONTEXT} features; {len(values)} were given")
     return {name: str(value) if type(value) in (int, float) else value for name, value in values.items()}
 
 
-Context = Annotated[dict[str, ContextValue], BeforeValidator(_as_text), Field(max_length=1000)]
+Context = Annotated[dict[str, ContextValue], BeforeValidator(_as_text), Field(max_length=MAX_CONTEXT)]
 
 
 class RetrieveRequest(Strict):
@@ -45,11 +51,11 @@ class RetrieveRequest(Strict):
     user: Id | None = Field(
         None, description="An id. A user whom the bundle does not know needs a `history`, or events."
     )
-    domains: Annotated[list[Id], Field(min_length=1, max_length=1000)] | None = Field(
+    domains: Annotated[list[Id], Field(min_length=1, max_length=1000, fail_fast=True)] | None = Field(
         None, description="The domains to answer for; all by default."
     )
     k: int = Field(10, ge=1, le=MAX_ITEMS, description="Items to return for each domain.")
-    history: Annotated[list[Id], Field(max_length=MAX_HISTORY)] | None = Field(
+    history: Annotated[list[Id], Field(max_length=MAX_HISTORY, fail_fast=True)] | None = Field(
         None,
         description="Item ids, oldest first, read as behaviours in each requested domain. Replaces a known user's "
         "history and events.",
@@ -59,7 +65,10 @@ class RetrieveRequest(Strict):
         description="Current values of context features, by name; features left out are missing.",
     )
     exclude: list[Id] = Field(
-        default_factory=list, max_length=MAX_EXCLUDED, description="Ids of items to leave out of the lists."
+        fail_fast=True,
+        default_factory=list,
+        max_length=MAX_EXCLUDED,
+        description="Ids of items to leave out of the lists.",
     )
     exclude_seen: bool | None = Field(
         None, description="Whether to leave out the items of the history; by default unless the data has repeats."
@@ -84,7 +93,8 @@ class RetrieveBatchRequest(Strict):
     """Several requests, answered in order; all requests of one arm are answered by the same bundle."""
 
     requests: Annotated[
-        list[RetrieveRequest], Field(min_length=1, max_length=MAX_BATCH, description="The requests, one user each.")
+        list[RetrieveRequest],
+        Field(min_length=1, max_length=MAX_BATCH, description="The requests, one user each.", fail_fast=True),
     ]
 
 
@@ -109,7 +119,9 @@ class EventsRequest(Strict):
     """New events of one user."""
 
     user: Id = Field(description="The user's id; the bundle need not know it.")
-    events: Annotated[list[UserEvent], Field(min_length=1, max_length=MAX_HISTORY, description="Oldest first.")]
+    events: Annotated[
+        list[UserEvent], Field(min_length=1, max_length=MAX_HISTORY, description="Oldest first.", fail_fast=True)
+    ]
 
 
 class PrefixQuery(Strict):
@@ -133,7 +145,7 @@ class ItemsRequest(Strict):
     """A request for the attributes of items in a domain."""
 
     domain: Id = Field(description="A domain of the live bundle.")
-    items: Annotated[list[Id], Field(max_length=MAX_ITEMS, description="Item ids.")]
+    items: Annotated[list[Id], Field(max_length=MAX_ITEMS, description="Item ids.", fail_fast=True)]
 
 
 _STARTS_BATCH = re.compile(rb'\s*\{\s*"requests"\s*:')  # the only key of a batch, and no key of a request

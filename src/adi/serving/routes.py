@@ -23,7 +23,7 @@ def guarded_router(api: Endpoints, token: str | None) -> APIRouter:
     """Routes that need the token, if there is one: a dependency of the router checks it, so every route has it."""
     guard = [] if token is None else [Depends(BearerToken(token))]
     router = APIRouter(dependencies=guard, responses=problems(401), generate_unique_id_function=operation_id)
-    post = partial(router.add_api_route, methods=["POST"], responses=problems(400, 413, 422, 503))
+    post = partial(router.add_api_route, methods=["POST"], responses=problems(400, 408, 413, 422, 500, 503))
     get, lookup, bundle = router.add_api_route, problems(422, 503), problems(422)
     post("/v1/retrieve", api.retrieve, tags=[LISTS], response_model=schemas.RetrieveResponse, openapi_extra=RETRIEVE)
     post(
@@ -31,6 +31,7 @@ def guarded_router(api: Endpoints, token: str | None) -> APIRouter:
         api.events,
         tags=[LISTS],
         status_code=204,
+        responses=problems(400, 403, 408, 413, 422, 500, 503),
         response_description="The events are kept.",
         openapi_extra=EVENTS,
     )

@@ -1,6 +1,7 @@
 """`adi.serve`: serves a bundle or an experiment over HTTP."""
 
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -81,9 +82,18 @@ def serve(
     watcher = None if watch is None else _watcher(service, watch, report)
     server, socket = listening(create_app(service, limits), host, port, timeout)
     report(f"Serving {bundle}, {_versions(service)}, on http://{host}:{socket.getsockname()[1]}. Ctrl-C ends it.")
+    if limits.token is None and not _is_loopback(host):
+        report(f"WARNING: whoever reaches {host} may ask for lists and add events. Give a token, or ADI_TOKEN.")
     if watcher is not None:
         watcher.start()
     server.run(sockets=[socket])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _limits(**values: object) -> Limits:
