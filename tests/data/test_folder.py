@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,21 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypat
         replace_file(tmp_path / "a.txt", b"new")
     assert (tmp_path / "a.txt").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_builds_is_not(tmp_path):
+    left, others, young = (tmp_path / f".{name}.partial" for name in ("out.0123abcd", "outer.0123abcd", "out.89ab0123"))
+    for folder in (left, others, young):
+        folder.mkdir()
+        (folder / "rows").write_text("half")
+    for folder in (left, others):
+        os.utime(folder, (1, 1))
+    with new_folder(tmp_path / "out") as first:
+        os.utime(first, (1, 1))
+        with new_folder(tmp_path / "out") as second:
+            (second / "rows").write_text("second")
+        assert first.exists()
+        shutil.rmtree(tmp_path / "out")
+        (first / "rows").write_text("first")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["out", others.name, young.name])
+    assert (tmp_path / "out" / "rows").read_text() == "first"

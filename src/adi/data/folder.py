@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time
 from uuid import uuid4
 
 from adi.errors import AdiError, ArgumentError
@@ -34,7 +35,10 @@ def new_folder(out: Path) -> Iterator[Path]:
         building.mkdir(parents=True)
     except OSError as error:
         raise ArgumentError("out", f"{out}: cannot be created ({error.strerror}). Choose another folder.") from None
+    held = os.open(building, os.O_RDONLY)
     try:
+        _lock(held)
+        _remove_left_behind(out)
         yield building
         _flush(building)
         _check_free(out)  # again: another process may have come first
@@ -47,6 +51,31 @@ def new_folder(out: Path) -> Iterator[Path]:
         if isinstance(error, Exception) and os.strerror(errno.ENOSPC) in str(error):
             raise AdiError(f"{out}: the disk is full ({error}). Nothing was kept; free some space.") from error
         raise
+    finally:
+        os.close(held)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open folder for as long as its process lives; False where another has it, or the disk has no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove_left_behind(out: Path) -> None:
+    """Remove what killed processes left of the folder `out`: unfinished folders that no living process holds."""
+    for path in out.parent.iterdir():
+        if path.name.startswith(f".{out.name}.") and path.name.endswith(".partial") and path.is_dir():
+            with suppress(OSError):  # another process may be first
+                if time() - path.stat().st_mtime > LEFT_BEHIND:
+                    descriptor = os.open(path, os.O_RDONLY)
+                    try:
+                        if _lock(descriptor):
+                            shutil.rmtree(path, ignore_errors=True)
+                    finally:
+                        os.close(descriptor)
 
 
 @contextmanager
@@ -68,6 +97,9 @@ def new_file(out: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
         raise
 
+
+LEFT_BEHIND = 60.0
+"""Seconds after which an unfinished folder that no process holds was left behind: a new one is held at once."""
 
 LOCK = ".lock"
 """The file of a folder by which its process keeps others out."""
