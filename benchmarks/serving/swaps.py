@@ -21,6 +21,7 @@ import typer
 
 from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import MANIFEST, read_bundle_info
+from adi.data.sealed import write_sealed
 from adi.errors import AdiError
 from adi.index.build import IndexSettings
 from benchmarks.options import AsJson, Items
@@ -124,9 +125,9 @@ def _publish(bundle: Path, live: Path, number: int, *, spoiled: bool = False) ->
     """Copy a bundle into the folder that the server watches, as if exported now; `spoiled` has a changed byte."""
     hidden = live / f".{number}"
     shutil.copytree(bundle, hidden)
-    manifest = hidden / MANIFEST
     created = datetime.now(UTC).isoformat(timespec="microseconds")
-    manifest.write_text(json.dumps(json.loads(manifest.read_text("utf-8")) | {"created": created}), encoding="utf-8")
+    info = read_bundle_info(hidden).model_copy(update={"created": created})
+    write_sealed(hidden / MANIFEST, info.model_dump_json(indent=1))
     if spoiled:
         graph = next(hidden.rglob("*.onnx"))
         content = graph.read_bytes()

@@ -18,7 +18,7 @@ import pytest
             "--events: not the address of a Redis server. Write redis://HOST:PORT/DB",
         ),
         ("postgres://adi:sesame@127.0.0.1/0", "--events: not the address of a Redis server"),
-        ("missing/events.db", "--events: missing/events.db: cannot keep events (unable to open database file)"),
+        ("missing/events.db", "--events: missing/events.db: cannot keep events (No such file or directory)"),
     ],
 )
 def test_a_store_of_events_that_cannot_be_used(adi, tmp_path: Path, where: str, words: str) -> None:

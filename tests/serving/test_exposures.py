@@ -59,12 +59,12 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Queue[Path], Queue
     outcomes: Queue[OSError | None] = Queue()
     write = exposures_module.replace_file
 
-    def controlled(path: Path, content: bytes) -> None:
+    def controlled(path: Path, content: bytes, *, mode: int) -> None:
         paths.put(path)
         outcome = outcomes.get(timeout=20)
         if outcome is not None:
             raise outcome
-        write(path, content)
+        write(path, content, mode=mode)
 
     monkeypatch.setattr(exposures_module, "replace_file", controlled)
     yield paths, outcomes

@@ -106,7 +106,8 @@ class SqliteEventStore:
                 self._db.execute("ALTER TABLE click ADD COLUMN context TEXT")  # a file of an earlier version
             self._db.execute("CREATE INDEX IF NOT EXISTS of_user ON event (user, number)")
         except (sqlite3.Error, OSError) as error:
-            raise ArgumentError("events", f"{path}: cannot keep events ({error}). Give another file.") from None
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ArgumentError("events", f"{path}: cannot keep events ({reason}). Give another file.") from None
 
     def add(
         self,

@@ -37,9 +37,9 @@ def bundles_in(folder: Path) -> dict[Path, str]:
 
 def created_of(path: Path, created: str) -> str:
     """The time of the export of a bundle, or if it is still to come, that of its manifest."""
-    if created <= datetime.now(UTC).isoformat(timespec="seconds"):
+    if created <= datetime.now(UTC).isoformat(timespec="microseconds"):
         return created
-    return datetime.fromtimestamp((path / MANIFEST).stat().st_mtime, UTC).isoformat(timespec="seconds")
+    return datetime.fromtimestamp((path / MANIFEST).stat().st_mtime, UTC).isoformat(timespec="microseconds")
 
 
 def chosen_bundle(folder: Path) -> Path | None:
