@@ -14,7 +14,15 @@ from adi.training.evaluation import evaluate_run
 from adi.training.train import train
 
 START, MIDDLE, END = "2024-01-03T12:00:00", "2024-01-03T16:00:00", "2024-01-03T20:00:00"
-SETTINGS = {"epochs": 1, "batch_size": 256, "embedding_dim": 4, "dim": 4, "uniform": 20, "networks": [8]}
+SETTINGS = {
+    "epochs": 1,
+    "batch_size": 256,
+    "embedding_sets": 1,
+    "embedding_dim": 4,
+    "dim": 4,
+    "uniform": 20,
+    "networks": [8],
+}
 
 
 @pytest.fixture(scope="module")

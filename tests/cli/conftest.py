@@ -11,7 +11,10 @@ from command_line import run
 
 Adi = Callable[..., CompletedProcess[str]]
 
-TINY = [f"--set={setting}" for setting in ("batch_size=256", "embedding_dim=8", "networks=[8]", "dim=8", "uniform=20")]
+TINY = [
+    f"--set={setting}"
+    for setting in ("batch_size=256", "embedding_sets=1", "embedding_dim=8", "networks=[8]", "dim=8", "uniform=20")
+]
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from adi.reproduce import datasets, grid, lines
 from older import change_manifest
 
 MARKET = Marketplace(users=150, items=80, interactions=1500)
-SETTINGS = {"epochs": 2, "batch_size": 256, "embedding_dim": 8, "dim": 8, "uniform": 20}
+SETTINGS = {"epochs": 2, "batch_size": 256, "embedding_sets": 1, "embedding_dim": 8, "dim": 8, "uniform": 20}
 
 
 class Recorder:

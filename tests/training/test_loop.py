@@ -23,6 +23,7 @@ from adi.training.step import batch_loss
 from adi.training.train import train
 
 SETTINGS = {
+    "embedding_sets": 1,
     "embedding_dim": 8,
     "dim": 8,
     "networks": (8,),

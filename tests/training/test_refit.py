@@ -22,6 +22,7 @@ from adi.training.train import train
 from adi.tuning.tune import tune
 
 SETTINGS = {
+    "embedding_sets": 1,
     "embedding_dim": 8,
     "dim": 8,
     "networks": (8,),

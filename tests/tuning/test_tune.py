@@ -18,6 +18,7 @@ from adi.tuning.study import Study
 from adi.tuning.tune import tune
 
 TINY = {
+    "embedding_sets": 1,
     "embedding_dim": 4,
     "dim": 4,
     "networks": [4],
