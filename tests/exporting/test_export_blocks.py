@@ -150,7 +150,7 @@ class SimulatedItems:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
 def test_memory_does_not_grow_with_the_vectors(tmp_path: Path) -> None:
     """Items are encoded, ranked for an index and compared in less memory than half of their vectors."""
-    scorer, queries = SimulatedItems(400_000), torch.rand(40, DIM)
+    scorer, queries = SimulatedItems(800_000), torch.rand(40, DIM)
     gc.collect()  # of earlier tests
     with AnonymousPeak() as memory:
         before = memory.peak
@@ -161,7 +161,7 @@ def test_memory_does_not_grow_with_the_vectors(tmp_path: Path) -> None:
                 return queries[rows] @ torch.from_numpy(np.array(stored[items])).T
 
             assert recall.recall(scores, lists, len(stored), 1e-5) == 1.0
-    assert scorer.made == len(stored) == 400_000
+    assert scorer.made == len(stored) == 800_000
     assert before is not None
     assert memory.peak is not None
     assert memory.peak - before < stored.nbytes / 2

@@ -13,7 +13,7 @@ from adi.data.folder import replace_file
 from adi.errors import AdiError
 from adi.strict import Strict
 
-PIECE = 1 << 22
+PIECE = 1 << 20
 """Bytes that are read at once."""
 
 MARK = b',\n "digest": "'
@@ -106,5 +106,5 @@ def _digest(body: bytes) -> bytes:
 
 def _infos(folder: Path, names: Collection[str]) -> Iterator[FileInfo]:
     """Size and digest of files, several at a time: hashing leaves the interpreter's lock."""
-    with ThreadPoolExecutor(max_workers=4) as pool:
+    with ThreadPoolExecutor(max_workers=2) as pool:
         yield from pool.map(lambda name: file_info(folder / name), names)

@@ -233,6 +233,8 @@ def test_lists_are_busy_from_the_start_of_the_next_request(open_window, served, 
     window.page.route("**/v1/bundle*", lambda route: held.append(route))  # the first request of the page
     window.page.evaluate("location.hash = '#retrieve?user=ana&k=2'")
     expect(window.page.locator("#results")).to_have_attribute("aria-busy", "true")
+    while not held:  # the page is busy before its request has come here
+        window.page.wait_for_timeout(10)
     held[0].continue_()
     window.answered()
     assert window.lists() == top(served, {"user": "ana", "k": 2})
