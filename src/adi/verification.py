@@ -36,8 +36,8 @@ class Verification(Strict):
     faults: tuple[str, ...]
 
     def __str__(self) -> str:
-        found = "as written" if not self.faults else f"{len(self.faults)} damaged or missing"
-        return f"{self.folder}: {self.kind}, {self.files:,} files, {self.size:,} bytes, {found}."
+        state = "as written" if not self.faults else f"{len(self.faults)} damaged or missing"
+        return f"{self.folder}: {self.kind}, {self.files:,} files, {self.size:,} bytes, {state}."
 
 
 def verify(folder: str | Path) -> Verification:

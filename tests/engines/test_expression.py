@@ -1,4 +1,6 @@
-"""What a schema may have as SQL: one expression over the columns of a row."""
+"""SQL in a schema: one expression over the columns of a row, and nothing else."""
+
+import re
 
 import duckdb
 import pytest
@@ -53,6 +55,8 @@ def test_an_expression_over_columns_has_no_fault(connection, text):
         ("count(*) OVER () > 1", "a window function"),
         ("sum(price) > 1", r"sum\(\)"),
         ("random() < 0.5", r"random\(\)"),
+        ('"RANDOM"() < 0.5', r"random\(\)"),
+        ("main.RANDOM() < 0.5", r"random\(\)"),
         ("current_setting('home_directory') = 'x'", r"current_setting\(\)"),
         ("nextval('s') > 1", r"nextval\(\)"),
         ("*", r"\*"),
@@ -62,7 +66,6 @@ def test_an_expression_over_columns_has_no_fault(connection, text):
     ],
 )
 def test_anything_else_is_named(connection, text, fault):
-    found = fault_of_expression(connection, text)
-    assert found is not None
-    with pytest.raises(AssertionError, match=fault):
-        raise AssertionError(found)
+    message = fault_of_expression(connection, text)
+    assert message is not None
+    assert re.search(fault, message)

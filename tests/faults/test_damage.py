@@ -72,12 +72,12 @@ def check_every_damage(folder: Path, files: list[Path], use) -> int:
             file.unlink()
             if damaged is not None:
                 file.write_bytes(damaged)
-            told = verify_faults(folder)
+            faults = verify_faults(folder)
             with pytest.raises(AdiError) as raised:
                 use()
             assert file.name in str(raised.value) or file.name in ("manifest.json", "bundle.json", RUN), name
             if (file.name, name) != ("metrics.json", "gone"):  # a run that was not evaluated lacks nothing
-                assert any(file.name in fault for fault in told), (file, name, told)
+                assert any(file.name in fault for fault in faults), (file, name, faults)
             trials += 1
         file.write_bytes(content)
     use()

@@ -28,7 +28,7 @@ def connect(served):
 
 
 def answer(connection: socket.socket) -> bytes:
-    """What the server sends until it closes the connection."""
+    """All bytes from the server until it closes the connection."""
     parts = []
     with suppress(ConnectionResetError):  # what was still being sent is lost with the connection
         while part := connection.recv(1 << 16):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adi.cli.options import ExcludeSeen, ModelPath, Prepared, Processes, Verify
+from adi.cli.options import AsJson, ExcludeSeen, ModelPath, Prepared, Processes, Verify
 from adi.cli.processes import in_processes, is_first
 from adi.cli.show import ERR, other_data, plain_table, progress_bar, say, say_json
 from adi.cli.stores import copy_to_store
@@ -15,7 +15,6 @@ from adi.errors import ArgumentError
 if TYPE_CHECKING:
     from adi.retrieval.retriever import Retriever
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 Condition = Annotated[
     str | None,

@@ -23,6 +23,7 @@ Prepared = Annotated[
         show_default="the dataset that the run was trained on",
     ),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Verify = Annotated[
     bool,
     typer.Option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adi.cli.options import Device, ExcludeSeen, MetricPaths, ModelPath, Prepared, Processes, Verify
+from adi.cli.options import AsJson, Device, ExcludeSeen, MetricPaths, ModelPath, Prepared, Processes, Verify
 from adi.cli.processes import in_processes, is_first, told_to_resume
 from adi.cli.show import (
     ERR,
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from adi.runs.self_training import Audit
 
 Run = Annotated[Path, typer.Argument(help="The folder of a run that is complete.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def models(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from adi.cli.runs import AsJson
+from adi.cli.options import AsJson
 from adi.cli.show import say, say_json
 
 DAMAGED = 1
@@ -26,12 +26,12 @@ def verify(
     """
     from adi.verification import verify as verified
 
-    checked = [verified(folder) for folder in folders]
+    results = [verified(folder) for folder in folders]
     if as_json:
-        say_json([one.model_dump(mode="json") for one in checked])
-    for one in () if as_json else checked:
-        say(str(one))
-        for fault in one.faults:
+        say_json([result.model_dump(mode="json") for result in results])
+    for result in () if as_json else results:
+        say(str(result))
+        for fault in result.faults:
             say(f"  {fault}.")
-    if any(one.faults for one in checked):
+    if any(result.faults for result in results):
         raise typer.Exit(DAMAGED)

@@ -66,16 +66,16 @@ def _lock(descriptor: int) -> bool:
 
 def _remove_left_behind(out: Path) -> None:
     """Remove what killed processes left of the folder `out`: unfinished folders that no living process holds."""
-    for path in out.parent.iterdir():
-        if path.name.startswith(f".{out.name}.") and path.name.endswith(".partial") and path.is_dir():
-            with suppress(OSError):  # another process may be first
-                if time() - path.stat().st_mtime > LEFT_BEHIND:
-                    descriptor = os.open(path, os.O_RDONLY)
-                    try:
-                        if _lock(descriptor):
-                            shutil.rmtree(path, ignore_errors=True)
-                    finally:
-                        os.close(descriptor)
+    with suppress(OSError):  # another process may be first; what stays is removed the next time
+        for path in out.parent.iterdir():
+            is_unfinished = path.name.startswith(f".{out.name}.") and path.name.endswith(".partial") and path.is_dir()
+            if is_unfinished and time() - path.stat().st_mtime > LEFT_BEHIND:
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    if _lock(descriptor):
+                        shutil.rmtree(path, ignore_errors=True)
+                finally:
+                    os.close(descriptor)
 
 
 @contextmanager

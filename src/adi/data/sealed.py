@@ -17,7 +17,7 @@ PIECE = 1 << 20
 """Bytes that are read at once."""
 
 MARK = b',\n "digest": "'
-"""What stands before the digest at the end of a record."""
+"""The bytes before the digest at the end of a record."""
 
 
 class FileInfo(Strict):

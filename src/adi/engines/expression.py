@@ -10,20 +10,11 @@ from typing import Any
 
 from adi.engines.tables import Connection
 
-ALLOWED = {
-    "BETWEEN": "BETWEEN",
-    "CASE": "CASE",
-    "CAST": "a cast",
-    "COLLATE": "COLLATE",
-    "COLUMN_REF": "a column",
-    "COMPARISON": "a comparison",
-    "CONJUNCTION": "AND and OR",
-    "CONSTANT": "a constant",
-    "FUNCTION": "a function",
-    "LAMBDA": "a lambda",
-    "OPERATOR": "an operator",
-}
-"""The classes of DuckDB's parsed expressions that see one row alone, with what they are."""
+ALLOWED = frozenset(
+    {"BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA"}
+    | {"OPERATOR"}
+)
+"""The classes of DuckDB's parsed expressions that see one row alone."""
 
 REFUSED = {"STAR": "*", "SUBQUERY": "a subquery", "WINDOW": "a window function"}
 """Words for classes that people would try."""
@@ -32,16 +23,16 @@ OF_THE_SESSION = frozenset({"current_setting", "getvariable"})
 """Functions without side effects whose value is no matter of the row."""
 
 PARTS = {"type", "select_list", "from_table", "aggregate_handling"}
-"""What a parsed query has that selects expressions from a table, and no more."""
+"""The keys of a parsed query that selects expressions from one table and does nothing else."""
 
 
 def fault_of_expression(connection: Connection, text: str) -> str | None:
     """The fault of an expression over the columns of a row, in words; None if it is one."""
     query = f"SELECT ({text})::BOOLEAN FROM log"
     options = "skip_empty := true, skip_null := true, skip_default := true"
-    found = connection.execute(f"SELECT json_serialize_sql(?, {options})", [query]).fetchone()
-    assert found is not None
-    parsed: dict[str, Any] = json.loads(found[0])
+    serialized = connection.execute(f"SELECT json_serialize_sql(?, {options})", [query]).fetchone()
+    assert serialized is not None
+    parsed: dict[str, Any] = json.loads(serialized[0])
     if parsed["error"]:
         statement = parsed["error_type"] == "not implemented"
         return "it has a statement of its own" if statement else str(parsed["error_message"])
@@ -53,7 +44,7 @@ def fault_of_expression(connection: Connection, text: str) -> str | None:
     for part in _expressions(selected[0]):
         if part["class"] not in ALLOWED:
             return f"it has {REFUSED.get(part['class'], part['class'].lower())}"
-    names = {part["function_name"] for part in _expressions(selected[0]) if part["class"] == "FUNCTION"}
+    names = {part["function_name"].lower() for part in _expressions(selected[0]) if part["class"] == "FUNCTION"}
     if refused := sorted(names & _functions_beyond_a_row(connection)):
         return f"it has {refused[0]}(), whose value is not a matter of the row"
     return None

@@ -48,18 +48,18 @@ def interests(
         for domain, (vectors, weighted) in enumerate(by_domain):
             domain_rows = rows[domains_of_rows == domain]
             spread = np.linspace(0, len(domain_rows) - 1, min(len(domain_rows), rows_per_domain)).astype(np.int64)
-            found: Tensor | None = None
+            of_rows: Tensor | None = None
             with _recorded(weighted.layers) as blocks:
                 if side == "user" and len(domain_rows):
                     vectors.user_vectors(domain, dataset.queries("test", domain_rows[spread], causal=causal))
-                    found = _over_sets(blocks)
+                    of_rows = _over_sets(blocks)
                 elif side == "item":
                     items = dataset.corpora.retrievable(domain)
                     for _ in vectors.item_blocks(domain, items[vectors.processes.shares(len(items))]):
                         pass  # the weights are recorded, and the vectors of no use
-                    found = vectors.processes.rejoined(_over_sets(blocks), len(items))
+                    of_rows = vectors.processes.rejoined(_over_sets(blocks), len(items))
             empty = np.full(len(weighted.names), np.nan)
-            weights.append(empty if found is None else found.mean(dim=0).numpy())
+            weights.append(empty if of_rows is None else of_rows.mean(dim=0).numpy())
         if by_domain:
             by_side[side] = Interest(by_domain[0][1].names, np.stack(weights))
     return by_side

@@ -97,24 +97,24 @@ def check_tensors(path: Path) -> None:
 
 
 def _digest(path: Path) -> tuple[str, int]:
-    """The digest of a file with zeros in the place of its digest, and that place."""
+    """The digest of a file with zeros in the place of its digest, and the position of that."""
     hashed = blake2b(digest_size=16)
     with path.open("rb") as file:
         header = file.read(8)
         header += file.read(int.from_bytes(header, "little"))
         key = f'"{DIGEST}":'.encode()
-        place = header.index(b'"', header.index(key) + len(key)) + 1
-        hashed.update(header[:place] + NO_DIGEST.encode() + header[place + len(NO_DIGEST) :])
+        position = header.index(b'"', header.index(key) + len(key)) + 1
+        hashed.update(header[:position] + NO_DIGEST.encode() + header[position + len(NO_DIGEST) :])
         while piece := file.read(PIECE):
             hashed.update(piece)
-    return hashed.hexdigest(), place
+    return hashed.hexdigest(), position
 
 
 def _write_digest(path: Path) -> None:
     """Write the digest of a complete file into its place, and the file to disk."""
-    digest, place = _digest(path)
+    digest, position = _digest(path)
     with path.open("r+b") as file:
-        file.seek(place)
+        file.seek(position)
         file.write(digest.encode())
         file.flush()
         os.fsync(file.fileno())
