@@ -44,7 +44,7 @@ def fault_of_expression(connection: Connection, text: str) -> str | None:
     for part in _expressions(selected[0]):
         if part["class"] not in ALLOWED:
             return f"it has {REFUSED.get(part['class'], part['class'].lower())}"
-    names = {part["function_name"].lower() for part in _expressions(selected[0]) if part["class"] == "FUNCTION"}
+    names = {part["function_name"] for part in _expressions(selected[0]) if part["class"] == "FUNCTION"}
     if refused := sorted(names & _functions_beyond_a_row(connection)):
         return f"it has {refused[0]}(), whose value is not a matter of the row"
     return None
