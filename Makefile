@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve bench peers lint programs test clean
+.PHONY: help setup demo serve bench peers lint programs test faults clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r target text; do \
@@ -127,6 +127,9 @@ programs:
 # there are as many as cores; networks of the tests' size are slower with more.
 test: lint programs ## Lint, then run every test; installs Debian's chromium, redis-server and Java where they are missing
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+faults: $(INSTALLED) programs ## Try to break each promise of docs/guarantees.md thousands of times: an hour
+	OMP_NUM_THREADS=1 $(BIN)/pytest --exhaustive --numprocesses auto --maxprocesses 4 --dist worksteal
 
 clean: ## Remove .venv, demo/ and what the tools left
 	rm -rf $(VENV) $(RECHUB) $(LIBRECO) $(RECTOOLS) demo bench build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
