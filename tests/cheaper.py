@@ -39,18 +39,13 @@ def structure_of(network: Any, inputs: Mapping[str, Any], output: str) -> bytes:
     return file.getvalue()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def traces() -> Iterator[dict[bytes, Any]]:
-    """Exports trace a network once for all tests of a process, and replace its weights, as they do for domains.
+def trace_once(graphs: Any, patch: pytest.MonkeyPatch) -> dict[bytes, Any]:
+    """Let the module `adi.exporting.graphs` trace each network once, and replace its weights, as it does for domains.
 
-    `adi.exporting.graphs.Graphs` does so within one export. Each export compares its graphs with the model.
-    The operators that PyTorch's exporter knows are read once, too. Clear what was traced, to trace anew.
+    Each export compares its graphs with the model. The operators that PyTorch's exporter knows are read once, too.
+    Returns the traces; clear them to trace anew.
     """
     traced: dict[bytes, Any] = {}
-    graphs = sys.modules.get("adi.exporting.graphs")
-    if graphs is None:  # none of these tests exports
-        yield traced
-        return
     trace: Callable[..., Any] = graphs._trace
 
     def traced_once(network: Any, inputs: Mapping[str, Any], output: str) -> Any:
@@ -62,9 +57,16 @@ def traces() -> Iterator[dict[bytes, Any]]:
             traced[structure] = trace(network, inputs, output)
         return traced[structure]
 
+    patch.setattr(graphs, "_trace", traced_once)
+    return traced
+
+
+@pytest.fixture(scope="session", autouse=True)
+def traces() -> Iterator[dict[bytes, Any]]:
+    """Exports trace a network once for all tests of a process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graphs, "_trace", traced_once)
-        yield traced
+        graphs = sys.modules.get("adi.exporting.graphs")  # None: no test exports
+        yield {} if graphs is None else trace_once(graphs, patch)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""The marker `exhaustive`: thousands of trials of what the other tests try a few dozen times; run by --exhaustive alone."""
+"""The marker `exhaustive`: thousands of trials of what other tests try a few dozen times; --exhaustive runs these."""
 
 import pytest
 

@@ -83,7 +83,7 @@ def test_full_disk_is_the_users_fault(tmp_path: Path) -> None:
 def test_everything_is_flushed_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "tables"
     flushed: list[tuple[str, bool]] = []
-    monkeypatch.setattr(folder_module, "_flush_one", lambda path: flushed.append((path.name, out.exists())))
+    monkeypatch.setattr(folder_module, "flush", lambda path: flushed.append((path.name, out.exists())))
     with new_folder(out) as folder:
         (folder / "inner").mkdir()
         (folder / "inner" / "a.txt").write_text("a")

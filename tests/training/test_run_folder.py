@@ -1,9 +1,11 @@
 """The folder of a run: its files, what opens it again, and what is refused."""
 
+import json
 import shutil
 
 import pytest
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import adi
 from adi.data.manifest import read_manifest
@@ -28,10 +30,23 @@ def run(prepared, tmp_path_factory):
     return out
 
 
+def test_tensorboard_reads_the_curves(run):
+    curves = EventAccumulator(str(run / "tensorboard")).Reload()
+    epochs = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    trained = [row for row in epochs if not row["refit"]]
+    for name, expected in {
+        "loss/train": [row["loss"] for row in trained],
+        "recall@50/mean": [row["validation"]["mean"]["recall@50"] for row in trained],
+        "recall@50/search": [row["validation"]["domains"]["search"]["recall@50"] for row in trained],
+    }.items():
+        events = curves.Scalars(name)
+        assert [event.step for event in events] == [row["epoch"] for row in trained]
+        assert [event.value for event in events] == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_trained_run_is_complete(run, dataset):
     names = sorted(path.name for path in run.iterdir())
     assert names == ["baselines.json", "coding", "log.jsonl", "model.safetensors", "run.json", "tensorboard"]
-    assert list((run / "tensorboard").glob("events.out.tfevents.*"))
     info = read_info(run)
     assert (info.model, info.seed, info.status, info.domains) == ("adi-se", 3, "complete", dataset.domains)
     assert info.fingerprint == dataset.manifest.fingerprint

@@ -1,5 +1,6 @@
 """Arrays on disk: written in batches, and read as memory maps."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,18 @@ Array = npt.NDArray[Any]
 
 ROWS_PER_BATCH = 1 << 18
 """Rows that are in memory at once where a table streams by."""
+
+
+def mapped_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> "np.memmap[Any, Any]":
+    """A new ``.npy`` file of zeros as a memory map to write to, with room on the disk.
+
+    Raises `OSError` where there is none: a store into a map that the disk has no room for would end the process.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 class ArrayWriter:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from adi.columns import columns_of
-from adi.data.arrays import Array
+from adi.data.arrays import Array, mapped_array
 from adi.data.clicks import ClickLog
 from adi.data.decayed_sums import DecayedSums, RunningSums, key_of
 
@@ -115,7 +115,7 @@ def write_audiences(
     ranks = np.searchsorted(clicks.times, times[order])
     np.save(folder / "key.npy", key_of(segments[order], ranks))
     shape = (len(order), len(half_lives), dim + 1)
-    sums, running = np.lib.format.open_memmap(folder / "sum.npy", "w+", np.float32, shape), RunningSums(half_lives)
+    sums, running = mapped_array(folder / "sum.npy", np.float32, shape), RunningSums(half_lives)
     for first in range(0, len(order), CLICKS_AT_ONCE):
         block = order[first : first + CLICKS_AT_ONCE]
         values = np.concatenate([tastes(block), np.ones((len(block), 1))], axis=1, dtype=np.float32)

@@ -8,6 +8,7 @@ files are written in the same way.
 import errno
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,7 +33,8 @@ def new_folder(out: Path) -> Iterator[Path]:
     _check_free(out)
     building = out.parent / f".{out.name}.{uuid4().hex[:8]}.partial"
     try:
-        building.mkdir(parents=True)
+        make_folder(out.parent)
+        building.mkdir()
     except OSError as error:
         raise ArgumentError("out", f"{out}: cannot be created ({error.strerror}). Choose another folder.") from None
     held = os.open(building, os.O_RDONLY)
@@ -40,19 +42,37 @@ def new_folder(out: Path) -> Iterator[Path]:
         _lock(held)
         _remove_left_behind(out)
         yield building
-        _flush(building)
+        _flush_all(building)
         _check_free(out)  # again: another process may have come first
         building.rename(out)
-        _flush_one(out.parent)
+        flush(out.parent)
     except BaseException as error:
         # A failing removal must not hide the error that brought us here.
         shutil.rmtree(building, ignore_errors=True)
-        # DuckDB and Arrow report a full disk through their own exceptions, with the system's words in them.
-        if isinstance(error, Exception) and os.strerror(errno.ENOSPC) in str(error):
-            raise AdiError(f"{out}: the disk is full ({error}). Nothing was kept; free some space.") from error
+        _name_full_disk(out, error)
         raise
     finally:
         os.close(held)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its missing parents, so that they outlast a power loss."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        flush(path.parent)
+
+
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+"""numpy's words for a file that took less than it was given."""
+
+
+def _name_full_disk(path: Path, error: BaseException) -> None:
+    """Raise `AdiError` in place of an error that reports a full disk, by whatever exception of whatever library."""
+    text = str(error)
+    is_full = os.strerror(errno.ENOSPC) in text or SHORT_WRITE.search(text)
+    if is_full and isinstance(error, Exception):
+        raise AdiError(f"{path}: the disk is full ({error}). Nothing new was kept; free some space.") from error
 
 
 def _lock(descriptor: int) -> bool:
@@ -65,22 +85,24 @@ def _lock(descriptor: int) -> bool:
 
 
 def _remove_left_behind(out: Path) -> None:
-    """Remove what killed processes left of the folder `out`: unfinished folders that no living process holds."""
+    """Remove what killed processes left of `out`: unfinished folders and files that no living process holds."""
     with suppress(OSError):  # another process may be first; what stays is removed the next time
         for path in out.parent.iterdir():
-            is_unfinished = path.name.startswith(f".{out.name}.") and path.name.endswith(".partial") and path.is_dir()
+            is_unfinished = path.name.startswith(f".{out.name}.") and path.name.endswith(".partial")
             if is_unfinished and time() - path.stat().st_mtime > LEFT_BEHIND:
                 descriptor = os.open(path, os.O_RDONLY)
                 try:
-                    if _lock(descriptor):
+                    if _lock(descriptor) and path.is_dir():
                         shutil.rmtree(path, ignore_errors=True)
+                    elif _lock(descriptor):
+                        path.unlink()
                 finally:
                     os.close(descriptor)
 
 
 @contextmanager
 def new_file(out: Path) -> Iterator[Path]:
-    """Yield the path of a file to write, which becomes `out` when the block ends without an exception.
+    """Yield the path of an empty file to write, which becomes `out` when the block ends without an exception.
 
     Raises `ArgumentError` before the block runs if `out` exists or its folder does not.
     """
@@ -89,13 +111,20 @@ def new_file(out: Path) -> Iterator[Path]:
     if not out.resolve().parent.is_dir():
         raise ArgumentError("out", f"{out}: no such folder. Make it, or choose another one.")
     partial = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
+    held = os.open(partial, os.O_CREAT | os.O_RDONLY, 0o666)
     try:
+        _lock(held)
+        _remove_left_behind(out)
         yield partial
-        _flush_one(partial)
+        flush(partial)
         partial.rename(out)
-    except BaseException:
+        flush(out.resolve().parent)
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        _name_full_disk(out, error)
         raise
+    finally:
+        os.close(held)
 
 
 LEFT_BEHIND = 60.0
@@ -118,7 +147,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     The lock ends with its process, however that ends. Raises `AdiError` where another process is at work.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with (folder / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -132,6 +161,7 @@ def locked(folder: Path) -> Iterator[None]:
 def replace_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     """Replace a file atomically: a reader sees the old or the new content, and after a failure the old one.
 
+    Raises `OSError` with the file's name where it cannot be written.
     `mode` are the permissions of the new file, as far as the process's mask leaves them.
     """
     partial = path.with_name(f".{path.name}.partial")
@@ -139,11 +169,14 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
         partial.unlink(missing_ok=True)  # left by a process that was killed, with permissions of its own
         with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
-        _flush_one(partial)
+        flush(partial)
         partial.replace(path)
-    except BaseException:
+        flush(path.parent)
+    except BaseException as error:
         with suppress(OSError):  # a failing removal must not hide the error that brought us here
             partial.unlink()
+        if isinstance(error, OSError) and error.filename is None:  # as of a write
+            error.filename = str(path)
         raise
 
 
@@ -160,14 +193,15 @@ def _check_free(out: Path) -> None:
         raise ArgumentError("out", f"{out}: is a file, and a folder is to be written there. Choose another path.")
 
 
-def _flush(folder: Path) -> None:
+def _flush_all(folder: Path) -> None:
     """Force everything under `folder`, and the folder itself, to disk."""
     for path in folder.rglob("*"):
-        _flush_one(path)
-    _flush_one(folder)
+        flush(path)
+    flush(folder)
 
 
-def _flush_one(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Force the content of a file, or the names in a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from adi.data.arrays import ROWS_PER_BATCH, Array
+from adi.data.arrays import ROWS_PER_BATCH, Array, mapped_array
 from adi.engines.tables import Connection, RawTable
 
 Encode = Callable[[pa.Array], Array]
@@ -33,8 +33,7 @@ class Cells:
 
     def create(self, shape: tuple[int, ...]) -> "np.memmap[Any, Any]":
         """The new file of the array, all of it `default`."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        array = np.lib.format.open_memmap(self.path, mode="w+", dtype=np.dtype(self.dtype), shape=shape)
+        array = mapped_array(self.path, self.dtype, shape)
         if self.default != 0:
             array[:] = self.default
         return array

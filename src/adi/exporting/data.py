@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adi.data.arrays import ROWS_PER_BATCH
+from adi.data.arrays import ROWS_PER_BATCH, mapped_array
 from adi.data.coding import NUMBERS, Codes
 from adi.data.dataset import Dataset
 from adi.data.manifest import read_manifest, write_manifest
@@ -42,7 +42,7 @@ def _not_served(dataset: Dataset) -> Callable[[str, list[str]], list[str]]:
 def _write_codes(path: Path, codes: Codes) -> None:
     """Replace an array of codes, block by block."""
     shape = len(codes), *codes[:0].shape[1:]
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.int32, shape=shape)
+    array = mapped_array(path, np.int32, shape)
     for first in range(0, len(codes), ROWS_PER_BATCH):
         array[first : first + ROWS_PER_BATCH] = codes[first : first + ROWS_PER_BATCH]
     array.flush()

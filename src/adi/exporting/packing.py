@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from adi.bundle.manifest import PaddedFeature
-from adi.data.arrays import Array
+from adi.data.arrays import Array, mapped_array
 from adi.data.dataset import Dataset
 from adi.data.manifest import FeatureInfo
 from adi.features.kinds import KINDS
@@ -50,9 +50,8 @@ class PackedTables:
 
     def _write(self, model: TwoTower, tables: Mapping[int, Array], path: Path) -> None:
         """Write tables one after the other, given by their first row in the model and by their rows, from there on."""
-        path.parent.mkdir(exist_ok=True)
         shape = sum(map(len, tables.values())), model.tables.embedding_dim
-        packed = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+        packed = mapped_array(path, np.float32, shape)
         written = 0
         for start, rows in tables.items():
             for begin in range(0, len(rows), ROWS_AT_ONCE):

@@ -6,7 +6,7 @@ from pathlib import Path
 import ibis
 import numpy as np
 
-from adi.data.arrays import ROWS_PER_BATCH, Array, ArrayWriter, read_array
+from adi.data.arrays import ROWS_PER_BATCH, Array, ArrayWriter, mapped_array, read_array
 from adi.data.co_clicks import FOLLOWING, NEVER
 from adi.data.decayed_sums import RANK_BITS, RunningSums, write_decayed_sums
 from adi.data.manifest import CoClickInfo, TrendInfo
@@ -120,7 +120,7 @@ def _write_follower_sums(
         f"SELECT position, rank, coalesce(position - lag(position) {pair} > {window}, true) AS begins FROM followers "
         "ORDER BY source, item, position"
     )
-    sums = np.lib.format.open_memmap(path, "w+", np.float32, (length * len(half_lives),))
+    sums = mapped_array(path, np.float32, (length * len(half_lives),))
     by_position, running, number = sums.reshape(length, len(half_lives)), RunningSums(half_lives), 0
     for batch in ordered.fetch_record_batch(ROWS_PER_BATCH):
         if batch.num_rows:

@@ -8,8 +8,6 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Protocol
 
-from torch.utils.tensorboard import SummaryWriter
-
 from adi.batch import Batch
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, DivergedError
@@ -23,6 +21,7 @@ from adi.runs.epochs import Epoch, Validation, append_epoch
 from adi.runs.metrics import Metrics
 from adi.runs.self_training import write_audit
 from adi.training.best_epoch import is_over, keep_if_best, kept_epochs, save_if_kept
+from adi.training.board import Board
 from adi.training.checkpoint import Progress, Stateful, load_checkpoint, save_checkpoint
 from adi.training.loader import Loader, negative_sampler
 from adi.training.optimizers import TableOptimizer
@@ -103,18 +102,18 @@ class Training:
         if self.average is not None:
             self.parts["average"] = self.average
         self.progress = Progress()
+        self.board = Board(out)
 
     def run(self, *, resume: bool) -> dict[str, int]:
         """Train until the last epoch or early stopping; returns the epoch whose weights each domain keeps."""
         checkpoint = self.out / CHECKPOINT
         self._load(checkpoint, resume)
         warm_up_epochs = -(-self.warm_up // self.steps)  # rounded up
-        with self._board() as board:
-            while not is_over(self.progress, self.settings, warm_up_epochs=warm_up_epochs):
-                self._epoch(checkpoint)
-                with self._averaged():
-                    self._validate(board)
-                self._save(checkpoint)
+        while not is_over(self.progress, self.settings, warm_up_epochs=warm_up_epochs):
+            self._epoch(checkpoint)
+            with self._averaged():
+                self._validate()
+            self._save(checkpoint)
         return kept_epochs(self.progress, self.settings, self.dataset.domains)
 
     def refit(self, kept: Mapping[str, int], *, resume: bool) -> None:
@@ -123,24 +122,19 @@ class Training:
         self._load(checkpoint, resume)
         if self.observer is not None:
             self.observer.refitting(epochs=max(kept.values()))
-        with self._board() as board:
-            while self.progress.epoch < max(kept.values()):
-                self._epoch(checkpoint)
-                self.progress.epoch += 1
-                with self._averaged():
-                    save_if_kept(self.model, kept, self.progress, self.settings, self.out, self.processes)
-                self._record(board, None)
-                self._save(checkpoint)
+        while self.progress.epoch < max(kept.values()):
+            self._epoch(checkpoint)
+            self.progress.epoch += 1
+            with self._averaged():
+                save_if_kept(self.model, kept, self.progress, self.settings, self.out, self.processes)
+            self._record(None)
+            self._save(checkpoint)
 
     def _load(self, checkpoint: Path, resume: bool) -> None:
         if resume and checkpoint.exists():
             self.progress = load_checkpoint(
                 checkpoint, self.model, self.step.tables, self.step.dense, self.parts, processes=self.processes
             )
-
-    def _board(self) -> AbstractContextManager[SummaryWriter | None]:
-        """The records for TensorBoard; none in another process than the first."""
-        return SummaryWriter(str(self.out / "tensorboard")) if self.processes.first else nullcontext()
 
     def _epoch(self, checkpoint: Path) -> None:
         progress = self.progress
@@ -223,7 +217,7 @@ class Training:
             checkpoint, self.model, step.tables, step.dense, self.progress, self.parts, processes=self.processes
         )
 
-    def _validate(self, board: SummaryWriter | None) -> None:
+    def _validate(self) -> None:
         """Validate the epoch, keep its weights if they are the best, record it, and start the next one."""
         progress = self.progress
         progress.epoch += 1
@@ -240,11 +234,11 @@ class Training:
         if self.self_training is not None and self.processes.first:
             steps = progress.epoch * self.steps
             write_audit(self.out, self.self_training.audit.report(start=self.warm_up, steps=steps))
-        self._record(board, metrics)
+        self._record(metrics)
         if self.observer is not None:
             self.observer.validated(epoch=progress.epoch, metrics=metrics, best=best)
 
-    def _record(self, board: SummaryWriter | None, metrics: Metrics | None) -> None:
+    def _record(self, metrics: Metrics | None) -> None:
         """Log the epoch that has ended, of a refit without metrics, and start the next one."""
         progress = self.progress
         epoch = Epoch(
@@ -258,17 +252,15 @@ class Training:
             pseudo_positives=progress.pseudo if self.self_training else None,
             refit=metrics is None,
         )
-        if board is not None:
+        if self.processes.first:
             append_epoch(self.out, epoch)
-            board.add_scalar("loss/train" if metrics is not None else "loss/refit", progress.loss, progress.epoch)
-            if metrics is not None:
-                self._write_recalls(board, metrics)
+            self.board.add(_curves(progress.loss, metrics, f"recall@{self.settings.k}"), progress.epoch)
         progress.start_epoch()
 
-    def _write_recalls(self, board: SummaryWriter, metrics: Metrics) -> None:
-        """Log the validation recall of an epoch for TensorBoard."""
-        epoch, key = self.progress.epoch, f"recall@{self.settings.k}"
-        for name, measures in metrics.domains.items():
-            if measures[key] is not None:
-                board.add_scalar(f"{key}/{name}", measures[key], epoch)
-        board.add_scalar(f"{key}/mean", metrics.mean[key], epoch)
+
+def _curves(loss: float, metrics: Metrics | None, recall: str) -> dict[str, float]:
+    """The scalars of an epoch, of a refit without metrics."""
+    if metrics is None:
+        return {"loss/refit": loss}
+    recalls = {name: measures[recall] for name, measures in metrics.domains.items()} | {"mean": metrics.mean[recall]}
+    return {"loss/train": loss} | {f"{recall}/{name}": value for name, value in recalls.items() if value is not None}

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from adi.data.folder import flush
 from adi.errors import AdiError
 from adi.processes.group import ALONE, Processes
 from adi.training.divided import Divided, State
@@ -31,6 +31,8 @@ PIECE = 1 << 22
 TYPES = {
     torch.float32: "F32",
     torch.float64: "F64",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
     torch.int64: "I64",
     torch.int32: "I32",
     torch.uint8: "U8",
@@ -49,19 +51,16 @@ def save_tensors(
     partial = path.with_name(f".{path.name}.partial")
     metadata = {**(metadata or {}), DIGEST: NO_DIGEST}
     try:
-        if processes.several:
-            _save_together(partial, tensors, metadata, processes)
-        else:
-            save_file(
-                {name: _whole(tensor).detach().contiguous() for name, tensor in tensors.items()}, partial, metadata
-            )
-    except (SafetensorError, AdiError) as error:  # safetensors raises its own for errors of the operating system
+        _write(partial, tensors, metadata, processes)
+        with processes.agreeing():
+            if processes.first:
+                _write_digest(partial)
+                partial.replace(path)
+                flush(path.parent)
+    except (AdiError, OSError) as error:
         if processes.first:
             partial.unlink(missing_ok=True)
         raise AdiError(f"{path}: cannot be written ({error}). Free some space, then continue with --resume.") from error
-    if processes.first:
-        _write_digest(partial)
-        partial.replace(path)
     processes.wait()
 
 
@@ -120,17 +119,11 @@ def _write_digest(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _whole(tensor: Tensor | Divided) -> Tensor:
-    """The tensor of a process that has all of its rows."""
-    if isinstance(tensor, Tensor):
-        return tensor
-    (piece,) = tensor.pieces
-    assert tuple(piece.rows.shape) == tensor.shape
-    return piece.rows
+def _write(path: Path, tensors: State, metadata: Mapping[str, str] | None, processes: Processes) -> None:
+    """The first process makes room and writes what is whole; then each writes its rows at their places.
 
-
-def _save_together(path: Path, tensors: State, metadata: Mapping[str, str] | None, processes: Processes) -> None:
-    """The first process makes room and writes what is whole; then each writes its rows at their places."""
+    safetensors' own writer knows one process, and leaves a file with a name of its own where it is killed.
+    """
     starts, header, size = _layout(tensors, metadata)
     with processes.agreeing():
         if processes.first:
