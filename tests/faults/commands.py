@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from adi.data.sealed import file_info, files_in
+from adi.errors import AdiError
 from adi.exporting.export import export
 from adi.marketplace.simulation import Marketplace, simulate
 from adi.preparation.prepare import prepare
 from adi.retrieval.retrieve_all import retrieve_all
 from adi.runs.info import read_info
+from adi.serving.events import Clicked, EventStoreError, SqliteEventStore
 from adi.training.evaluation import evaluate_run
 from adi.training.train import train
 from adi.tuning.tune import tune
@@ -95,6 +97,28 @@ def _digests_of_evaluation(out: Path) -> Digests:
     return {"metrics": json.dumps([metrics["domains"], metrics["ranks"]])} | _digests_of_run(out)
 
 
+EVENTS = [(f"item{number}", "search") for number in range(12)]
+
+
+def _add_events(out: Path) -> None:
+    """Add the events that the store lacks: all, or those after the last that it has."""
+    store = SqliteEventStore(out)
+    (kept,) = store.of(["user"])
+    try:
+        for event in EVENTS[len(kept) :]:
+            store.add("user", [event], [Clicked(1.0)])
+    except EventStoreError as error:  # the server answers with 503 and this reason
+        raise AdiError(f"{out}: {error}") from None
+    store.close()
+
+
+def _digests_of_events(out: Path) -> Digests:
+    store = SqliteEventStore(out)
+    kept, clicks = store.of(["user"]), store.clicks(None)
+    store.close()
+    return {"events": json.dumps(kept), "clicks": json.dumps([(click.user, click.item) for click in clicks])}
+
+
 def _table(out: Path) -> Path:
     return out.with_name("lists.parquet")
 
@@ -127,4 +151,5 @@ COMMANDS = {
         _digests_of_folder,
         lambda out: False,
     ),
+    "events": Command(lambda made, out: _add_events(out), _digests_of_events, lambda out: False),
 }

@@ -44,6 +44,7 @@ class Trials:
         )  # fmt: skip
         self._read()
         self._number = 0
+        self.done = 0
 
     def __call__(self, command: str, how: How, at: int = 0, *, folder: Path, record: Path | str = "") -> Outcome:
         """Run `command` in a folder, with the fault `how` at the `at`-th call that changes a file there."""
@@ -51,6 +52,7 @@ class Trials:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(trial) + "\n")
         self._process.stdin.flush()
+        self.done += how == "finish"  # which ends each trial
         return self._read()
 
     def new_folder(self, command: str) -> Path:

@@ -95,17 +95,19 @@ def test_a_few_failures(trials, expected, command):
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("fault", ["kill", "kill again", "fill", "lose"])
-def test_every_failure(trials, expected, command, fault):
+def test_every_failure(trials, expected, record_property, command, fault):
     calls, digests = expected(command)
     every = range(1, calls + 1)
-    wrong = {
+    failures = {
         "kill": lambda: kill(trials, command, every, digests),
         "kill again": lambda: kill(trials, command, every, digests, again=True),
         "fill": lambda: fill(trials, command, every, digests),
         "lose": lambda: lose(trials, command, digests),
     }[fault]
-    failures = list(wrong())
-    assert not failures, shown(failures)
+    before = trials.done
+    wrong = list(failures())
+    record_property("trials", trials.done - before)
+    assert not wrong, shown(wrong)
 
 
 def shown(failures) -> str:
