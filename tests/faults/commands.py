@@ -19,6 +19,7 @@ from adi.serving.events import Clicked, EventStoreError, SqliteEventStore
 from adi.training.evaluation import evaluate_run
 from adi.training.train import train
 from adi.tuning.tune import tune
+from trending import clicks, trending_schema
 
 MARKET = Marketplace(users=100, items=60, interactions=900, groups=4, clusters=4)
 SETTINGS: Mapping[str, Any] = {
@@ -42,9 +43,11 @@ class Command(NamedTuple):
 
 
 def make_tables(made: Path) -> None:
-    """Folders that commands read: tables, and a prepared dataset of three domains."""
+    """Folders that commands read: tables, a prepared dataset of three domains, and one with trends."""
     simulate(made / "market", MARKET, progress=False)
     prepare(made / "market", made / "prepared", progress=False)
+    schema = trending_schema(audience={"half_lives": [1800]})
+    prepare(schema, made / "trending", tables={"interactions": clicks()}, progress=False)
 
 
 def make_models(made: Path) -> None:
@@ -53,10 +56,10 @@ def make_models(made: Path) -> None:
     export(made / "run", made / "bundle", progress=False, queries=20)
 
 
-def _train(made: Path, out: Path) -> None:
+def _train(prepared: Path, model: str, out: Path) -> None:
     """Go on where the run is, as `adi train --resume`; start it if it was killed before it had a record."""
     begun = (out / "run.json").is_file()
-    train(made / "prepared", "adi-se", out, settings=SETTINGS, progress=False, resume=begun)
+    train(prepared, model, out, settings=SETTINGS, progress=False, resume=begun)
 
 
 def _is_trained(out: Path) -> bool:
@@ -129,7 +132,16 @@ COMMANDS = {
         lambda made, out: prepare(made / "market", out, progress=False),
         partial(_digests_of_folder, leave_out=("manifest.json",)),
     ),
-    "train": Command(_train, _digests_of_run, _is_trained),
+    "train": Command(
+        lambda made, out: _train(made / "prepared", "adi-se", out),
+        _digests_of_run,
+        _is_trained,
+    ),
+    "train on trends": Command(
+        lambda made, out: _train(made / "trending", "dnn", out),
+        _digests_of_run,
+        _is_trained,
+    ),
     "tune": Command(_tune, _digests_of_study, lambda out: False),
     "evaluate": Command(
         lambda made, out: evaluate_run(out, prepared=made / "prepared", progress=False),

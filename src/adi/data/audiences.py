@@ -110,7 +110,7 @@ def write_audiences(
     segments = segments_of(domains.astype(np.int64), items.astype(np.int64), clicks.num_items, by_domain=by_domain)
     order = np.lexsort((times, segments))
     half_lives = np.asarray(clicks.info.audience, dtype=np.float64)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     # A click's rank is that of the first click at its time: a moment knows all clicks of equal time or none.
     ranks = np.searchsorted(clicks.times, times[order])
     np.save(folder / "key.npy", key_of(segments[order], ranks))

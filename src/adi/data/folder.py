@@ -18,6 +18,15 @@ from uuid import uuid4
 
 from adi.errors import AdiError, ArgumentError
 
+LEFT_BEHIND = 60.0
+"""Seconds after which an unfinished folder that no process holds was left behind: a new one is held at once."""
+
+LOCK = ".lock"
+"""The file of a folder by which its process keeps others out."""
+
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+"""numpy's words for a file that took less than it was given."""
+
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
@@ -61,10 +70,6 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
         flush(path.parent)
-
-
-SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
-"""numpy's words for a file that took less than it was given."""
 
 
 def _name_full_disk(path: Path, error: BaseException) -> None:
@@ -125,13 +130,6 @@ def new_file(out: Path) -> Iterator[Path]:
         raise
     finally:
         os.close(held)
-
-
-LEFT_BEHIND = 60.0
-"""Seconds after which an unfinished folder that no process holds was left behind: a new one is held at once."""
-
-LOCK = ".lock"
-"""The file of a folder by which its process keeps others out."""
 
 
 def is_free(folder: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -12,6 +11,7 @@ from adi.data.arrays import Array
 from adi.data.audiences import LAST, AudienceLog, read_audiences, tastes_of, write_audiences
 from adi.data.clicks import ClickLog
 from adi.data.dataset import Dataset
+from adi.data.folder import new_folder
 from adi.data.queries import Queries
 from adi.processes.group import ALONE, Processes
 
@@ -50,13 +50,7 @@ def build_audiences(
                 tastes[chosen] = processes.rejoined(of_own, len(chosen)).numpy()
             return tastes
 
-        unfinished = folder.with_suffix(".unfinished")
-        if processes.first and unfinished.exists():  # of a training that was stopped
-            rmtree(unfinished)
-        with TemporaryDirectory() as discarded:
-            written = unfinished if processes.first else Path(discarded) / "audiences"
-            write_audiences(written, clicks, (item, domain, time), tastes, dim, by_domain=by_domain)
-        if processes.first:
-            unfinished.rename(folder)
+        with new_folder(folder) if processes.first else TemporaryDirectory() as written:
+            write_audiences(Path(written), clicks, (item, domain, time), tastes, dim, by_domain=by_domain)
         processes.wait()
     return read_audiences(folder, clicks, by_domain=by_domain)
