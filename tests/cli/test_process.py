@@ -13,7 +13,7 @@ import pytest
 
 from adi.cli.show import Screen
 
-ADI = [sys.executable, "-m", "adi.cli.main"]
+ADI = [sys.executable, "-m", "adi"]
 
 
 def start(words: Sequence[object], **environment: str) -> "subprocess.Popen[str]":
