@@ -136,3 +136,7 @@ def _stop(message: str, code: int = 2) -> NoReturn:
     if process is None or process.rank == 0:
         print(f"adi: {message}", file=sys.stderr)
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
