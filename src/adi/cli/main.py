@@ -30,7 +30,7 @@ FAULTS_OF_PATHS = {
 }
 """Errors of the system about a path that the user named: missing, not allowed, full."""
 
-PATIENCE = 5.0
+PATIENCE = 10.0
 """Seconds that one of several processes takes to end after a signal: it may wait for another, which has ended."""
 
 LOST = r"gloo|pair closure|Connection (closed|reset)|[Tt]imed out"
