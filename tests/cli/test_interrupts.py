@@ -196,7 +196,7 @@ def test_a_signal_at_every_moment_of_every_command(pipeline, adi, tmp_path: Path
     if not (pipeline.folder / "bundle").exists():
         assert adi("export", pipeline.folder / "run", "--out", pipeline.folder / "bundle").returncode == 0
     moments = random.Random(name)
-    for trial in range(20):
+    for trial in range(10):
         out = tmp_path / str(trial) / "out"
         out.parent.mkdir()
         words = [sys.executable, "-m", "adi", *commands(pipeline.folder, out)[name]]
@@ -222,9 +222,9 @@ def test_a_signal_at_every_moment_of_every_command(pipeline, adi, tmp_path: Path
 def test_a_signal_amid_every_import_of_a_command(pipeline, adi, tmp_path: Path, name: str) -> None:
     if not (pipeline.folder / "bundle").exists():
         assert adi("export", pipeline.folder / "run", "--out", pipeline.folder / "bundle").returncode == 0
-    for trial in range(100):
+    for trial in range(40):
         words = commands(pipeline.folder, tmp_path / str(trial))[name]
-        code, written, _ = imports(words, 25 * trial)
+        code, written, _ = imports(words, 60 * trial)
         assert (code in (AFTER, -signal.SIGINT, 0), "Traceback" in written, "ignored" in written) == (
             True,
             False,

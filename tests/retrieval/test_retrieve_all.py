@@ -150,7 +150,9 @@ def test_the_same_call_goes_on_after_an_interruption(retriever, tmp_path) -> Non
 def test_a_request_that_cannot_be_read_is_refused(retriever, tmp_path, content: bytes) -> None:
     (tmp_path / "top").mkdir()
     (tmp_path / "top" / REQUEST).write_bytes(content)
-    with pytest.raises(ArgumentError, match=rf"(?s){REQUEST}: not a request that this adi wrote: .* Choose another folder"):
+    with pytest.raises(
+        ArgumentError, match=rf"(?s){REQUEST}: not a request that this adi wrote: .* Choose another folder"
+    ):
         retrieve_all(retriever, tmp_path / "top", progress=False)
 
 
