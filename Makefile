@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve bench peers lint programs test faults clean
+.PHONY: help setup demo serve bench peers lint programs test faults audit licences sbom clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r target text; do \
@@ -101,8 +101,8 @@ $(RECTOOLS)/.installed:
 	@touch $@
 
 lint: $(INSTALLED) ## Check format, style and types
-	$(BIN)/ruff format --check src benchmarks tests examples
-	$(BIN)/ruff check src benchmarks tests examples
+	$(BIN)/ruff format --check src audit benchmarks tests examples
+	$(BIN)/ruff check src audit benchmarks tests examples
 	$(BIN)/mypy
 	$(BIN)/mypy examples/*.py
 
@@ -131,6 +131,27 @@ test: lint programs ## Lint, then run every test; installs Debian's chromium, re
 faults: $(INSTALLED) programs ## Try to break each promise of docs/guarantees.md thousands of times: an hour
 	OMP_NUM_THREADS=1 $(BIN)/pytest --exhaustive --numprocesses auto --maxprocesses 4 --dist worksteal
 
+# pip-audit and CycloneDX in an environment of their own, so that what they need is no part of what they look at.
+AUDIT := .venv-audit
+
+$(AUDIT)/.installed: Makefile
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python $(ALONE) pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	@touch $@
+
+# A build's label, such as +cpu, is unknown to the vulnerability service. Strict: what the service does not know is no pass.
+audit: $(INSTALLED) $(AUDIT)/.installed ## Ask PyPI for known vulnerabilities of all that is installed
+	@mkdir -p build
+	@$(BIN)/pip list --disable-pip-version-check --format freeze --exclude-editable | sed 's/+[^ ]*//' > build/installed.txt
+	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement build/installed.txt
+
+licences: $(INSTALLED) ## Write docs/licences.md; fails for a licence that is not compatible
+	@$(BIN)/python -m audit.licences > docs/licences.md
+
+sbom: $(INSTALLED) $(AUDIT)/.installed ## Write a software bill of materials, CycloneDX 1.6: build/sbom.json
+	@mkdir -p build
+	@$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o build/sbom.json $(BIN)/python
+
 clean: ## Remove .venv, demo/ and what the tools left
-	rm -rf $(VENV) $(RECHUB) $(LIBRECO) $(RECTOOLS) demo bench build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
-	find src benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) $(AUDIT) $(RECHUB) $(LIBRECO) $(RECTOOLS) demo bench build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	find src audit benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,7 +14,7 @@ LONGEST = 350
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 TENSORS = {"errors", "columns", "processes", "nn", "losses", "negatives"}
-STORED = {"errors", "columns", "frames", "durations", "moments", "strict", "schema", "data"}
+STORED = {"errors", "columns", "frames", "durations", "moments", "documents", "strict", "schema", "data"}
 DATA = STORED | {"features"}
 BATCH = DATA | {"batch"}
 TABLES = DATA | {"engines", "preparation", "progress"}
@@ -31,8 +31,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "extensions": {"errors"},
     "frames": set(),
     "runs": STORED | {"frames", "runs"},
-    "strict": {"errors"},
-    "schema": {"errors", "durations", "moments", "strict"},
+    "documents": {"errors"},
+    "strict": {"errors", "documents"},
+    "schema": {"errors", "durations", "moments", "documents", "strict"},
     "batch": DATA,
     "filters": {"errors", "filters"},
     "data": STORED,
@@ -62,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "retrieval": SERVED | {"frames", "progress", "retrieval"},
     "retrieval.engine": STORED | {"index", "bundle", "models", "training"},
     "serving": SERVED | {"retrieval", "serving"},
-    "router": {"errors", "strict", "serving", "router"},
+    "router": {"errors", "documents", "strict", "serving", "router"},
     "report": STORED | {"metrics", "runs", "evaluation", "comparison", "report"},
     "backtesting": TABLES
     | {"durations", "metrics", "runs", "models", "evaluation", "training", "report", "grid", "backtesting"},
@@ -174,6 +175,12 @@ def test_files_are_one_idea_long(source: Path) -> None:
 @pytest.mark.parametrize("source", [SOURCE, BENCHMARKS], ids=lambda source: source.name)
 def test_files_are_named_for_what_they_hold(source: Path) -> None:
     assert [str(path) for _, path in modules(source) if path.stem in NAMES_THAT_SAY_NOTHING] == []
+
+
+def test_yaml_has_one_reader() -> None:
+    """Any other would have to limit the size, the depth and the aliases of a document anew."""
+    pattern = re.compile(r"\byaml\.(safe_|full_|unsafe_)?(load|parse|compose|scan)")
+    assert [name for name, path in modules(SOURCE) if pattern.search(path.read_text(encoding="utf-8"))] == ["documents"]
 
 
 def test_pandas_is_no_dependency() -> None:

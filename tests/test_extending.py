@@ -75,7 +75,7 @@ def run(*words: object, folder: Path) -> str:
 def adi(*words: object, folder: Path, in_a_process: bool = False) -> str:
     """The standard output of a command, in this process, which has imported nothing of the folder, or in a new one."""
     if in_a_process:
-        return run(sys.executable, "-m", "adi.cli.main", *words, folder=folder)
+        return run(sys.executable, "-m", "adi", *words, folder=folder)
     forget_modules(folder)
     done = command_line.run(*words)
     assert done.returncode == 0, done.stderr
@@ -84,7 +84,7 @@ def adi(*words: object, folder: Path, in_a_process: bool = False) -> str:
 
 def served(bundle: str, request: dict[str, object], *, folder: Path) -> list[str]:
     """The list of the feed that a server of the bundle, a process of its own, answers a request with."""
-    words = [sys.executable, "-m", "adi.cli.main", "serve", bundle, "--port", "0"]
+    words = [sys.executable, "-m", "adi", "serve", bundle, "--port", "0"]
     with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
         try:
             address = re.search(r"http://[\d.]+:\d+", server.stdout.readline())[0]

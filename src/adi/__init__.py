@@ -27,20 +27,20 @@ And to extend it (docs/extending.md):
     adi.Metric         a metric of a ranking
     adi.nn, adi.losses, adi.metrics
 
-Everything is imported when it is first used: `import adi` alone takes no torch.
+Everything is imported when it is first used: `import adi` alone takes no torch, and next to no time.
 """
 
 from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
 
-from adi.errors import AdiError
-
+TYPE_CHECKING = False  # as type checkers understand it; an import of `typing` takes longer than all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from adi import losses, metrics, nn
     from adi.backtesting.backtest import backtest
     from adi.comparison.compare import compare
     from adi.data.dataset import Dataset
+    from adi.errors import AdiError
     from adi.exporting.export import export
     from adi.marketplace.simulation import Marketplace, simulate
     from adi.metrics import Metric
@@ -60,9 +60,10 @@ if TYPE_CHECKING:
     from adi.tuning.tune import tune
     from adi.verification import verify
 
-__version__ = version("adi-retrieval")
+    __version__: str
 
 _HOMES = {
+    "AdiError": "adi.errors:AdiError",
     "Dataset": "adi.data.dataset:Dataset",
     "FittedModel": "adi.models.model:FittedModel",
     "MODELS": "adi.models.catalog:MODELS",
@@ -124,8 +125,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import a public name when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("adi-retrieval")
     if name not in _HOMES:
         raise AttributeError(f"module 'adi' has no attribute '{name}'")
     module_name, _, attribute = _HOMES[name].partition(":")

@@ -27,7 +27,13 @@ class DivergedError(AdiError):
     """The loss of a training is no longer finite."""
 
 
+LONGEST_WORD = 100
+"""Characters of the longest word that is compared with others: a longer one is no slip of the pen, and takes long."""
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`` Did you mean 'x'?`` if `word` resembles one of `known`, else an empty string."""
+    if len(word) > LONGEST_WORD:
+        return ""
     close = get_close_matches(word, list(known), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""

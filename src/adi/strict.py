@@ -1,11 +1,12 @@
-"""Pydantic models that refuse unknown keys, read from YAML, with errors that name the key and the value at fault."""
+"""Pydantic models that refuse unknown keys, with errors that name the key and the value at fault."""
 
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
+from adi.documents import read_document
 from adi.errors import AdiError, suggestion
 
 Content = TypeVar("Content", bound=BaseModel)
@@ -17,25 +18,16 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that comes twice; YAML would silently keep the last."""
+MOST_FAULTS = 10
+"""Faults of one file that its error lists."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for position, key in enumerate(keys):
-            if (key.tag, key.value) in [(other.tag, other.value) for other in keys[:position]]:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key.value}' comes twice", key.start_mark
-                )
-        return super().construct_mapping(node, deep)
+LONGEST_VALUE = 100
+"""Characters of a key or a value that an error shows."""
 
 
 def read_yaml(path: Path, model: type[Content]) -> Content:
     """A YAML file as a pydantic model. Raises `AdiError`, naming the file, the key and the value at fault."""
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AdiError(f"{path}: not readable as YAML: {error}") from None
+    content = read_document(path)
     if not isinstance(content, dict):
         required = ", ".join(key for key, field in model.model_fields.items() if field.is_required())
         raise AdiError(f"{path}: is to be a mapping with the keys {required}.")
@@ -46,20 +38,29 @@ def read_yaml(path: Path, model: type[Content]) -> Content:
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
-    """All faults of a validation, one line each: the key, what is wrong, the value, a known key like it."""
-    lines = []
-    for fault in error.errors(include_url=False):
-        key = ".".join(str(part) for part in fault["loc"]) or "(whole file)"
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            known = _known_keys(model, fault["loc"][:-1])
-            message = f"is not a known key.{suggestion(str(fault['loc'][-1]), known)}"
-            if known:
-                message += f" Known: {', '.join(known)}."
-        elif fault["type"] != "missing" and not isinstance(fault["input"], dict | list | BaseModel):
-            message = f"{message} (got {fault['input']!r})"
-        lines.append(f"{key}: {message}")
+    """The faults of a validation, one line each: the key, what is wrong, the value, a known key like it."""
+    faults = error.errors(include_url=False)
+    lines = [_described(fault, model) for fault in faults[:MOST_FAULTS]]
+    if len(faults) > MOST_FAULTS:
+        lines.append(f"and {len(faults) - MOST_FAULTS:,} faults more.")
     return "\n  ".join(["", *lines]) if len(lines) > 1 else lines[0]
+
+
+def _described(fault: ErrorDetails, model: type[BaseModel]) -> str:
+    key = _short(".".join(str(part) for part in fault["loc"])) or "(whole file)"
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(model, fault["loc"][:-1])
+        message = f"is not a known key.{suggestion(str(fault['loc'][-1]), known)}"
+        if known:
+            message += f" Known: {', '.join(known)}."
+    elif fault["type"] != "missing" and not isinstance(fault["input"], dict | list | BaseModel):
+        message = f"{message} (got {_short(repr(fault['input']))})"
+    return f"{key}: {message}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:

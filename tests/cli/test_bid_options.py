@@ -49,6 +49,13 @@ def test_a_bundle_and_its_run_agree_on_score_and_bid(adi, pipeline, bundle, doma
         assert of_bundle == pytest.approx(expected, rel=5e-3, abs=1e-3 * summand)
 
 
+def test_users_that_are_no_text_are_named(adi, bundle, tmp_path: Path) -> None:
+    (tmp_path / "users.txt").write_bytes(b"ana\n\xff\n")
+    said = adi("retrieve-all", bundle, "--out", tmp_path / "top.parquet", "--users", tmp_path / "users.txt")
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr.startswith(f"adi: {tmp_path}/users.txt: not readable as text: ")
+
+
 def test_retrieve_all_with_a_weight(adi, bundle, tmp_path: Path) -> None:
     (tmp_path / "users.txt").write_text("3\n7\n")
     words = ["--users", tmp_path / "users.txt", "--domains", "feed", "-k", 4, "--bid-weight", 2]

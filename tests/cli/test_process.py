@@ -13,7 +13,7 @@ import pytest
 
 from adi.cli.show import Screen
 
-ADI = [sys.executable, "-m", "adi.cli.main"]
+ADI = [sys.executable, "-m", "adi"]
 
 
 def start(words: Sequence[object], **environment: str) -> "subprocess.Popen[str]":
@@ -84,10 +84,10 @@ def test_resume_goes_on_from_the_epochs_that_are_done(
     words += ["--set=epochs=3", "--set=refit=false"]
     validate = Training._validate
 
-    def interrupted(training: Training, board: object) -> None:
+    def interrupted(training: Training) -> None:
         if training.progress.epoch == 2:
             raise KeyboardInterrupt
-        validate(training, board)
+        validate(training)
 
     monkeypatch.setattr(Training, "_validate", interrupted)
     done = adi(*words)

@@ -27,7 +27,7 @@ def folder(pipeline, adi, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_experiment_is_served_and_logged_until_it_is_told_to_end(folder: Path, tmp_path: Path) -> None:
     words = ["serve", folder / "a-a.yaml", "--port", 0, "--exposures", tmp_path / "log"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "adi.cli.main", *map(str, words)],
+        [sys.executable, "-m", "adi", *map(str, words)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},

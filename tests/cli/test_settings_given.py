@@ -61,7 +61,7 @@ def test_an_empty_file_changes_nothing(adi, tmp_path: Path) -> None:
         ("fusion=product", "model.fusion: Input should be 'concat', 'sum' or 'network-mul' (got 'product')"),
         ("epochs", "--set: 'epochs' is not of the form KEY=VALUE."),
         ("=3", "--set: '=3' is not of the form KEY=VALUE."),
-        ("networks=[3", "--set: 'networks=[3': the value is not readable as YAML."),
+        ("networks=[3", "--set: 'networks=[3': not readable as YAML: line 2, column 1: "),
     ],
 )
 def test_a_wrong_set_is_named(adi, tmp_path: Path, option: str, message: str) -> None:

@@ -105,7 +105,7 @@ def test_ctrl_c_and_kill_lose_the_trial_under_way_alone(
     assert done.stderr == f"{cut}: not finished; the same command goes on.\nadi: interrupted\n"
     monkeypatch.undo()
 
-    command = [sys.executable, "-m", "adi.cli.main", *map(str, words), "--out", str(cut)]
+    command = [sys.executable, "-m", "adi", *map(str, words), "--out", str(cut)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     while process.stderr.readline().split()[:1] != ["1"]:

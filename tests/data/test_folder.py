@@ -73,6 +73,22 @@ def test_failure_leaves_nothing(tmp_path: Path, failure: BaseException) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupt_amid_the_removal_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rmtree, calls = shutil.rmtree, 0
+
+    def interrupted(path: Path, **options: bool) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise KeyboardInterrupt
+        rmtree(path, **options)
+
+    monkeypatch.setattr("shutil.rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "tables") as folder:
+        _write(folder / "a.txt", then=ValueError("broken"))
+    assert (calls, list(tmp_path.iterdir())) == (2, [])
+
+
 def test_full_disk_is_the_users_fault(tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with pytest.raises(AdiError, match=r"tables: the disk is full"), new_folder(tmp_path / "tables") as folder:

@@ -66,7 +66,7 @@ def test_a_training_that_was_killed_before_it_named_a_file_starts_anew(market, t
 
 
 def test_of_two_commands_one_trains(market, tmp_path):
-    command = [sys.executable, "-m", "adi.cli.main", "train", str(market / "prepared"), "--model", "dnn"]
+    command = [sys.executable, "-m", "adi", "train", str(market / "prepared"), "--model", "dnn"]
     command += ["--out", str(tmp_path / "run"), "--no-baselines"]
     command += [f"--set={name}={list(value) if name == 'networks' else value}" for name, value in SETTINGS.items()]
     two = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]

@@ -8,6 +8,7 @@ import pytest
 from adi.errors import AdiError, ArgumentError
 from adi.retrieval import list_files
 from adi.retrieval import retrieve_all as module
+from adi.retrieval.list_files import REQUEST
 from adi.retrieval.retrieve_all import SCHEMA, retrieve_all
 from adi.retrieval.retriever import Retriever
 from adi.training import engine
@@ -143,6 +144,16 @@ def test_the_same_call_goes_on_after_an_interruption(retriever, tmp_path) -> Non
     assert {path: path.stat().st_mtime_ns for path in there} == there
     assert retrieve_all(retriever, tmp_path / "top", progress=False) == 0
     assert not list((tmp_path / "top").rglob("*.partial"))
+
+
+@pytest.mark.parametrize("content", [b"{}", b"\xff", b"[" * 5000])
+def test_a_request_that_cannot_be_read_is_refused(retriever, tmp_path, content: bytes) -> None:
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top" / REQUEST).write_bytes(content)
+    with pytest.raises(
+        ArgumentError, match=rf"(?s){REQUEST}: not a request that this adi wrote: .* Choose another folder"
+    ):
+        retrieve_all(retriever, tmp_path / "top", progress=False)
 
 
 def test_a_folder_with_other_lists_is_refused(retriever, tmp_path) -> None:

@@ -16,7 +16,7 @@ BODY = {"requests": [{"user": "ana", "k": 5}, {"user": "cy", "domains": ["feed"]
 @pytest.fixture
 def replicas(bundles):
     """The processes of two servers, and their addresses."""
-    command = [sys.executable, "-m", "adi.cli.main", "serve", str(bundles[0]), "--port", "0"]
+    command = [sys.executable, "-m", "adi", "serve", str(bundles[0]), "--port", "0"]
     processes = [
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
         for _ in range(2)

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import fsspec
@@ -10,6 +11,7 @@ import uvicorn
 
 from adi.bundle.manifest import read_bundle_info
 from adi.bundle.remote import CACHE
+from adi.bundle.remote_folder import RemoteFolder
 from adi.data.sealed import write_sealed
 from adi.errors import AdiError, ArgumentError
 from adi.serving import server
@@ -17,7 +19,7 @@ from adi.serving.metrics import Metrics
 from adi.serving.mirror import SECONDS, Mirror
 from adi.serving.rollback import follow_newest, roll_back
 from adi.serving.service import Service
-from adi.serving.watch import Watcher
+from adi.serving.watch import Watcher, created_of
 
 ADDRESS = "memory://store/bundles"
 
@@ -133,6 +135,45 @@ def test_a_manifest_that_cannot_be_understood_does_not_hide_an_earlier_bundle(wa
     watcher.look()
     assert watcher.service.bundle().created == "2019-01-01"
     assert [message.partition(":")[0] for message in messages] == ["z", "a"]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def test_a_bundle_from_the_future_does_not_hide_later_ones(watcher, store, bundles, messages) -> None:
+    first, second = (read_bundle_info(bundle).version for bundle in bundles)
+    upload(store, bundles[1], "future", "2999-01-01")
+    later = now()  # than what it counts from, and before it is copied here
+    assert list(RemoteFolder(ADDRESS).bundles()) == ["a", "future"]
+    watcher.look()
+    assert live(watcher) == second
+    upload(store, bundles[0], "later", later)
+    assert list(RemoteFolder(ADDRESS).bundles()) == ["a", "future", "later"]
+    watcher.look()
+    assert live(watcher) == first
+    assert [message.partition(":")[0] for message in messages] == ["future", "later"]
+    assert roll_back(ADDRESS) == "future"
+
+
+def test_the_copy_of_a_bundle_has_the_time_of_its_store(watcher, store, bundles, tmp_path) -> None:
+    upload(store, bundles[1], "b", "2999-01-01")
+    store.store["/store/bundles/b/bundle.json"].modified = datetime(2020, 1, 2, tzinfo=UTC)
+    watcher.look()
+    copied = tmp_path / read_bundle_info(bundles[1]).version / "bundle.json"
+    assert datetime.fromtimestamp(copied.stat().st_mtime, UTC) == datetime(2020, 1, 2, tzinfo=UTC)
+    assert created_of(copied.parent, "2999-01-01") == "2020-01-02T00:00:00.000000+00:00"
+
+
+def test_a_bundle_from_the_future_in_a_store_without_times_comes_first(watcher, store, bundles, monkeypatch) -> None:
+    def modified(*_: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(type(store), "modified", modified)
+    upload(store, bundles[1], "future", "2999-01-01")
+    assert list(RemoteFolder(ADDRESS).bundles()) == ["future", "a"]
+    watcher.look()
+    assert watcher.service.bundle().created == "2019-01-01"
 
 
 def test_a_store_that_goes_away_is_reported_once_and_does_not_end_the_watching(

@@ -115,7 +115,8 @@ def test_a_folder_with_something_else_is_refused(study: Study, tmp_path: Path) -
         open_study(tmp_path / "run.json", study)
 
 
-def test_a_file_that_is_no_study_is_refused(study: Study, tmp_path: Path) -> None:
-    (tmp_path / "study.json").write_text('{"model": 3}')
+@pytest.mark.parametrize("content", [b'{"model": 3}', b"\xff", b"[" * 5000, b""])
+def test_a_file_that_is_no_study_is_refused(study: Study, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "study.json").write_bytes(content)
     with pytest.raises(AdiError, match=r"study.json: not a study that this adi wrote"):
         open_study(tmp_path, study)

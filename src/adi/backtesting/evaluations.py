@@ -76,6 +76,6 @@ def read_evaluations(run: Path) -> tuple[Evaluation, ...]:
     """The evaluations of a cell's run. Raises `AdiError` for a file that cannot be read."""
     path = run / FILE
     try:
-        return Evaluations.model_validate_json(path.read_text(encoding="utf-8")).evaluations
+        return Evaluations.model_validate_json(path.read_bytes()).evaluations
     except ValidationError as error:
         raise AdiError(f"{path}: not what this adi wrote: {describe(error, Evaluations)}") from None

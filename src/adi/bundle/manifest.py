@@ -1,6 +1,7 @@
 """The manifest of a bundle, ``bundle.json``: its model, domains, files, and the checks made before publishing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -140,6 +141,18 @@ class BundleInfo(Strict):
     def _repr_html_(self) -> str:
         """Return a table for notebooks."""
         return html_of(self.to_frame())
+
+
+def export_time(created: str, written: Callable[[], datetime | None]) -> str:
+    """The time of an export, to order bundles by; if it is still to come, that at which the manifest was `written`.
+
+    A bundle from the future, of a machine whose clock was wrong, would hide all later ones. Where nobody knows when it
+    was written, it comes before all others.
+    """
+    if created <= datetime.now(UTC).isoformat(timespec="microseconds"):
+        return created
+    time = written()
+    return "" if time is None else time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def version_of(files: Files) -> str:

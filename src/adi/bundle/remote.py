@@ -1,8 +1,9 @@
 """A bundle in an object store, copied to this machine: whole, compared with its digests, and once for each version."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import environ
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,7 +28,7 @@ def is_remote(address: str | Path) -> bool:
 
 def cache_folder() -> Path:
     """Return the folder of copies."""
-    return Path(environ.get(CACHE, Path.home() / ".cache" / "adi"))
+    return Path(os.environ.get(CACHE, Path.home() / ".cache" / "adi"))
 
 
 @contextmanager
@@ -38,6 +39,15 @@ def store_errors(what: str) -> Iterator[None]:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise StoreError(f"{what} ({reason}).") from None
+
+
+def written_at(store: Any, path: str) -> datetime | None:
+    """When a file was written, as its store says; None for a store that does not say."""
+    try:
+        time: datetime = store.modified(path)
+    except NotImplementedError:
+        return None
+    return time
 
 
 def local_copy(address: str, cache: Path | None = None) -> Path:
@@ -62,6 +72,10 @@ def local_copy(address: str, cache: Path | None = None) -> Path:
             with new_folder(folder) as unfinished:
                 _copy(store, root, info, unfinished, address)
                 (unfinished / MANIFEST).write_bytes(content)
+                with store_errors(f"{address}/{MANIFEST}: cannot be read"):
+                    written = written_at(store, f"{root}/{MANIFEST}")
+                if written is not None:  # by which a bundle from the future is ordered, here as there
+                    os.utime(unfinished / MANIFEST, (written.timestamp(),) * 2)
                 read_bundle_info(unfinished, verify=True)
         except ArgumentError:
             if not folder.exists():  # else another server was first

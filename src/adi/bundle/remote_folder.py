@@ -5,8 +5,8 @@ from typing import Any
 
 import fsspec
 
-from adi.bundle.manifest import LIVE, MANIFEST, BundleInfo, parse_bundle_info
-from adi.bundle.remote import store_errors
+from adi.bundle.manifest import LIVE, MANIFEST, BundleInfo, export_time, parse_bundle_info
+from adi.bundle.remote import store_errors, written_at
 from adi.errors import AdiError, ArgumentError
 
 Listing = Mapping[str, Any]
@@ -35,6 +35,7 @@ class RemoteFolder:
     def bundles(self) -> dict[str, BundleInfo | AdiError]:
         """Return the bundles by name, oldest first, and last those whose manifest cannot be understood, with the error.
 
+        A bundle from the future counts from when its manifest was written to the store.
         Raises `StoreError` for a folder that is missing.
         """
         with store_errors(f"{self.address}: cannot be listed"):
@@ -45,7 +46,8 @@ class RemoteFolder:
                 if entry["type"] == "directory"
             ]
         infos = {name: info for name in names if not name.startswith(".") and (info := self._info(name)) is not None}
-        return dict(sorted(infos.items(), key=lambda pair: (*_created(pair[1]), pair[0])))
+        times = {name: self._time(name, info) for name, info in infos.items()}
+        return dict(sorted(infos.items(), key=lambda pair: (times[pair[0]], pair[0])))
 
     def files(self, name: str) -> dict[str, Listing]:
         """Return what the store says of each file of a bundle, by its path in the bundle."""
@@ -87,6 +89,13 @@ class RemoteFolder:
                 return None
         return self._manifests[name][1]
 
+    def _time(self, name: str, info: BundleInfo | AdiError) -> tuple[bool, str]:
+        """The time of an export; after all of them, that of a bundle whose manifest cannot be understood."""
+        if isinstance(info, AdiError):
+            return True, ""
+        with store_errors(f"{self.address}/{name}/{MANIFEST}: cannot be read"):
+            return False, export_time(info.created, lambda: written_at(self._store, f"{self._root}/{name}/{MANIFEST}"))
+
 
 def check_complete(name: str, info: BundleInfo, files: Mapping[str, Listing]) -> None:
     """Raise `AdiError` for the first file of a manifest that a store lacks or has in another size."""
@@ -102,8 +111,3 @@ def _parsed(content: bytes, what: str) -> BundleInfo | AdiError:
         return parse_bundle_info(content, what)
     except AdiError as error:
         return error
-
-
-def _created(info: BundleInfo | AdiError) -> tuple[bool, str]:
-    """The time of an export; after all of them, that of a bundle whose manifest cannot be understood."""
-    return (True, "") if isinstance(info, AdiError) else (False, info.created)

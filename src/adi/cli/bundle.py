@@ -10,7 +10,7 @@ from adi.cli.options import AsJson, ExcludeSeen, ModelPath, Prepared, Processes,
 from adi.cli.processes import in_processes, is_first
 from adi.cli.show import ERR, other_data, plain_table, progress_bar, say, say_json
 from adi.cli.stores import copy_to_store
-from adi.errors import ArgumentError
+from adi.errors import AdiError, ArgumentError
 
 if TYPE_CHECKING:
     from adi.retrieval.retriever import Retriever
@@ -216,7 +216,7 @@ def retrieve_all(
     """
     from adi.retrieval.retrieve_all import retrieve_all as write_all
 
-    user_ids = None if users is None else [line for line in users.read_text(encoding="utf-8").splitlines() if line]
+    user_ids = None if users is None else _lines(users)
     with progress_bar() as progress:
         rows = write_all(
             _open(path, bid, model, prepared, verify=verify),
@@ -256,3 +256,11 @@ def _open(
 
 def _ids(text: str) -> list[str]:
     return [item for item in text.split(",") if item]
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text file that are not empty."""
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except UnicodeDecodeError as error:
+        raise AdiError(f"{path}: not readable as text: {error}. Save it as UTF-8.") from None

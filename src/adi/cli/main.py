@@ -1,7 +1,9 @@
 """The command line. Each command imports what it needs when it runs, so that help appears at once."""
 
 import errno
+import os
 import re
+import signal
 import sys
 from typing import Annotated, NoReturn
 
@@ -9,10 +11,11 @@ import typer
 
 from adi.cli import backtest, bundle, compare, data, reproduce, route, runs, serve, tune, verify
 from adi.cli.command import Command
+from adi.cli.interrupts import SIGNALS, Interrupt
 from adi.errors import AdiError
 from adi.machine import torchrun, yield_cores
 
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
 
 FAULTS_OF_PATHS = {
     errno.EACCES,
@@ -26,6 +29,9 @@ FAULTS_OF_PATHS = {
     errno.EROFS,
 }
 """Errors of the system about a path that the user named: missing, not allowed, full."""
+
+PATIENCE = 10.0
+"""Seconds that one of several processes takes to end after a signal: it may wait for another, which has ended."""
 
 LOST = r"gloo|pair closure|Connection (closed|reset)|[Tt]imed out"
 """Words of PyTorch's errors when another process has ended or does not answer."""
@@ -83,27 +89,35 @@ def options(
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 2 for an error in what the user gave, 1 for any other, 130 for Ctrl-C, 3 for a failed gate of compare.
+    Exit codes: 2 for an error in what the user gave, 1 for any other, 130 for Ctrl-C, 143 for SIGTERM, 3 for a failed
+    gate of compare.
     """
     yield_cores()
+    interrupt = Interrupt(None if torchrun() is None else PATIENCE)
     try:
-        app()
-    except AdiError as error:
-        _stop(str(error))
-    except OSError as error:
-        if error.errno not in FAULTS_OF_PATHS:
+        with interrupt:
+            app()
+    except BaseException as error:
+        if interrupt.number is None:  # else it is what a library made of the interrupt
+            _explain(error)
             raise
-        _stop(f"{error.filename or 'writing'}: {error.strerror}.")
-    except SystemExit as end:
-        if end.code == INTERRUPTED:  # Typer prints nothing
+    if interrupt.number is not None:
+        _stop(SIGNALS[signal.Signals(interrupt.number)], 128 + interrupt.number)
+
+
+def _explain(error: BaseException) -> None:
+    """End with a message for an error that needs no traceback."""
+    match error:
+        case AdiError():
+            _stop(str(error))
+        case OSError() if error.errno in FAULTS_OF_PATHS:
+            _stop(f"{error.filename or 'writing'}: {error.strerror}.")
+        case SystemExit() if error.code == INTERRUPTED:  # Typer prints nothing
             _stop("interrupted", INTERRUPTED)
-        raise
-    except RuntimeError as error:
-        if str(error) == "Query interrupted":  # what DuckDB makes of a Ctrl-C
+        case RuntimeError() if str(error) == "Query interrupted":  # what DuckDB makes of a Ctrl-C
             _stop("interrupted", INTERRUPTED)
-        if torchrun() is None or not re.search(LOST, str(error)):
-            raise
-        _stop(f"another process has ended, or does not answer: {_reason(error)}", 1)
+        case RuntimeError() if torchrun() is not None and re.search(LOST, str(error)):
+            _stop(f"another process has ended, or does not answer: {_reason(error)}", 1)
 
 
 def _reason(error: RuntimeError) -> str:
@@ -114,10 +128,12 @@ def _reason(error: RuntimeError) -> str:
 def _stop(message: str, code: int = 2) -> NoReturn:
     """End with a message; of several processes, whose errors are the same, the first has it.
 
-    Who started them is interrupted, too, and says so.
+    Who started them gets the same signal, and says so. The end of Python would wait for the other processes.
     """
     process = torchrun()
-    if process is None or (process.rank == 0 and code != INTERRUPTED):
+    if process is not None and code >= 128:
+        os._exit(code)
+    if process is None or process.rank == 0:
         print(f"adi: {message}", file=sys.stderr)
     sys.exit(code)
 

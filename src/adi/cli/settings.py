@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from adi.documents import parse_document, read_document
 from adi.errors import AdiError
 
 SETTINGS = "settings are a mapping, as --show-config prints them."
@@ -19,10 +20,7 @@ def given_settings(config: Path | None, pairs_given: Sequence[str]) -> dict[str,
     """The settings of a file, then those of ``--set``, which win; values are read as YAML, so 3 is a number."""
     given = [] if config is None else list(read_mapping(config, option="--config", meaning=SETTINGS).items())
     for key, value in pairs(pairs_given, "--set").items():
-        try:
-            given.append((key, yaml.safe_load(value)))
-        except yaml.YAMLError:
-            raise AdiError(f"--set: '{key}={value}': the value is not readable as YAML.") from None
+        given.append((key, parse_document(value, f"--set: '{key}={value}'")))
     settings: dict[str, Any] = {}
     for key, value in given:
         by_name = {f"{key}.{leaf}": part for leaf, part in value.items()} if isinstance(value, dict) else {key: value}
@@ -35,11 +33,9 @@ def given_settings(config: Path | None, pairs_given: Sequence[str]) -> dict[str,
 def read_mapping(path: Path, *, option: str, meaning: str) -> dict[str, Any]:
     """The content of a YAML file whose keys are text, perhaps empty; `meaning` tells in errors what it should hold."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AdiError(f"{option}: {path}: cannot be read ({error.strerror}).") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AdiError(f"{option}: {path}: not readable as YAML: {error}") from None
+        content = read_document(path)
+    except AdiError as error:
+        raise AdiError(f"{option}: {error}") from None
     if content is None:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):

@@ -56,12 +56,20 @@ def new_folder(out: Path) -> Iterator[Path]:
         building.rename(out)
         flush(out.parent)
     except BaseException as error:
-        # A failing removal must not hide the error that brought us here.
-        shutil.rmtree(building, ignore_errors=True)
+        _remove(building)
         _name_full_disk(out, error)
         raise
     finally:
         os.close(held)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, even if an interrupt comes meanwhile. A failure must not hide the error that brought us here."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def make_folder(folder: Path) -> None:

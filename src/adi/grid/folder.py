@@ -46,7 +46,7 @@ class GridFolder:
         """A cell's record; None for a cell that was never started. Raises `AdiError` for one that cannot be read."""
         path = self._record(cell)
         try:
-            return CellRecord.model_validate_json(path.read_text(encoding="utf-8"))
+            return CellRecord.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return None
         except ValidationError as error:

@@ -73,7 +73,12 @@ def _start(run: RunCell, cell: Cell, jobs: int) -> tuple[Connection, _Worker]:
     receiver, sender = context.Pipe(duplex=False)
     threads = max(1, (os.cpu_count() or 1) // jobs)
     process = context.Process(target=_work, args=(run, cell, sender, threads), daemon=True)
-    process.start()
+    # Ctrl-C reaches all processes, and the main one alone decides. One that Python just starts would print a traceback.
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
     sender.close()  # so that the receiver ends with the process
     return receiver, _Worker(cell, process)
 
@@ -130,7 +135,6 @@ class _RemoteObserver:
 
 def _work(run: RunCell, cell: Cell, pipe: Connection, threads: int) -> None:
     """The body of a cell's process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes, and the main one alone decides
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C in the main process: the record is written
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import yaml
 
+from adi.documents import parse_document
 from adi.engines.tables import TableFiles, quoted
 from adi.errors import ArgumentError
 from adi.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
@@ -55,7 +56,7 @@ def guess_schema(
         roles = find_roles(connection, profiles, named)
         keys = {table.path: find_key(connection, table, roles) for table in profiles if table is not roles.log}
         text = _Writer(roles, profiles, keys).text(guess_context(connection, roles), *guess_repeats(connection, roles))
-    Schema.model_validate(yaml.safe_load(text))  # a guess that is not a valid schema is a bug
+    Schema.model_validate(parse_document(text, "schema"))  # a guess that is not a valid schema is a bug
     return text
 
 

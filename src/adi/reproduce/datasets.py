@@ -11,6 +11,7 @@ import yaml
 
 from adi.data.folder import new_folder
 from adi.data.sealed import digest_of, files_in
+from adi.documents import read_document
 from adi.errors import ArgumentError
 from adi.grid.provenance import Provenance, write_provenance
 from adi.marketplace.simulation import Marketplace, simulate
@@ -155,7 +156,7 @@ def make_dataset(
 
 
 def _change(schema: Path, changes: Mapping[str, Any]) -> None:
-    content = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    content = read_document(schema)
     schema.write_text(yaml.safe_dump({**content, **changes}, sort_keys=False), encoding="utf-8")
 
 

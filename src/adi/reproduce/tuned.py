@@ -7,16 +7,12 @@ Settings have bare names, as in ``adi train --set``.
 """
 
 from collections.abc import Mapping
-from importlib.resources import files
+from importlib.resources import as_file, files
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
-from adi.errors import AdiError
 from adi.models.catalog import model_of
 from adi.reproduce.datasets import DATASETS
-from adi.strict import Strict, describe
+from adi.strict import Strict, read_yaml
 from adi.training.settings import RunSettings, settings_for
 
 
@@ -30,13 +26,8 @@ class Tuned(Strict):
 def read_tuned(dataset: str) -> Tuned:
     """Read the settings tuned for a data set. Raises `AdiError` for a file of another form."""
     name = DATASETS[dataset].settings or DATASETS[dataset].source
-    path = files("adi.reproduce") / "settings" / f"{name}.yaml"
-    try:
-        tuned = Tuned.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise AdiError(f"{path}: not readable as YAML: {error}") from None
-    except ValidationError as error:
-        raise AdiError(f"{path}: {describe(error, Tuned)}") from None
+    with as_file(files("adi.reproduce") / "settings" / f"{name}.yaml") as path:
+        tuned = read_yaml(path, Tuned)
     for name in tuned.models:
         model_of(name)
     return tuned

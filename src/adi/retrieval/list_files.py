@@ -9,10 +9,12 @@ from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
 
+from pydantic import ValidationError
+
 from adi.data.arrays import Array
 from adi.data.folder import new_file
 from adi.errors import ArgumentError
-from adi.strict import Strict
+from adi.strict import Strict, describe
 
 REQUEST = "_request.json"
 """Readers of Parquet pass over names that begin so."""
@@ -74,9 +76,15 @@ class ListFiles:
                 raise ArgumentError("out", f"{folder}: holds something else. Choose another folder.")
             with new_file(path) as unfinished:
                 unfinished.write_text(text, encoding="utf-8")
-        stored = path.read_text(encoding="utf-8")
-        if stored != text:
-            former = ListsRequest.model_validate_json(stored)
+        stored = path.read_bytes()
+        if stored != text.encode():
+            try:
+                former = ListsRequest.model_validate_json(stored)
+            except ValidationError as error:
+                reason = describe(error, ListsRequest)
+                raise ArgumentError(
+                    "out", f"{path}: not a request that this adi wrote: {reason}. Choose another folder."
+                ) from None
             differing = [name for name, value in former if value != getattr(request, name)]
             raise ArgumentError(
                 "out",

@@ -37,7 +37,7 @@ def route(
         fault = error.errors()[0]
         raise ArgumentError(str(fault["loc"][0]), f"{fault['msg']} (got {fault['input']!r}).") from None
     path = Path(table)
-    if not path.is_file():
+    if not path.exists():
         raise ArgumentError("table", f"{path}: no such file. Write one that names the servers of each domain.")
     routes = load_table(path)
     server, socket = listening(create_app(routes, limits), host, port, timeout)

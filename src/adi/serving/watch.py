@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from adi.bundle.manifest import LIVE, MANIFEST, read_bundle_info
+from adi.bundle.manifest import LIVE, MANIFEST, export_time, read_bundle_info
 from adi.data.folder import replace_text
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.serving.service import Service
@@ -21,8 +21,7 @@ UNREADABLE = "\uffff"
 def bundles_in(folder: Path) -> dict[Path, str]:
     """The bundles of a folder with the times of their export, oldest first, unreadable ones last.
 
-    A bundle from the future, of a machine whose clock was wrong, counts from when its manifest was written here: it
-    would hide all later ones.
+    A bundle from the future counts from when its manifest was written here.
     """
     bundles = []
     for path in folder.iterdir():
@@ -37,9 +36,7 @@ def bundles_in(folder: Path) -> dict[Path, str]:
 
 def created_of(path: Path, created: str) -> str:
     """The time of the export of a bundle, or if it is still to come, that of its manifest."""
-    if created <= datetime.now(UTC).isoformat(timespec="microseconds"):
-        return created
-    return datetime.fromtimestamp((path / MANIFEST).stat().st_mtime, UTC).isoformat(timespec="microseconds")
+    return export_time(created, lambda: datetime.fromtimestamp((path / MANIFEST).stat().st_mtime, UTC))
 
 
 def chosen_bundle(folder: Path) -> Path | None:

@@ -124,7 +124,7 @@ def open_study(out: Path, requested: Study) -> Study:
         out.mkdir(parents=True, exist_ok=True)
         return requested
     try:
-        study = Study.model_validate_json(path.read_text(encoding="utf-8"))
+        study = Study.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise AdiError(f"{path}: not a study that this adi wrote: {describe(error, Study)}") from None
     before, now = _definition(study), _definition(requested)
