@@ -69,6 +69,7 @@ bench: $(INSTALLED) peers ## Measure everything, beside other libraries and lowe
 	@$(BIN)/python -m benchmarks serve --folder bench/serve
 	@$(BIN)/python -m benchmarks trends --folder bench/trends
 	@$(BIN)/python -m benchmarks swaps --folder bench/swaps
+	@$(BIN)/python -m benchmarks overload --folder bench/overload
 	@$(BIN)/python -m benchmarks start --bundle bench/serve/bundle
 
 # Environments of their own for libraries whose requirements clash with ours and with each other's.

@@ -26,6 +26,7 @@ COMMANDS = {
     "serve": "serving.serve",
     "trends": "serving.trends",
     "swaps": "serving.swaps",
+    "overload": "serving.overload",
     "start": "start",
     "portfolio": "portfolio.portfolio",
     "rules": "portfolio.rules",

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from adi.serving.admission import LoadLimiter
 from adi.serving.batcher import Batcher
-from adi.serving.limits import Limits, LoadLimiter
+from adi.serving.cost import Cost
+from adi.serving.limits import Limits
 from adi.serving.metrics import Metrics
 from adi.serving.problems import CANNOT_ANSWER, ProblemError
 from adi.serving.requests import RetrieveCall, RetrieveRequest
@@ -20,7 +22,7 @@ class HeldService:
     """Stands in for a service: records each batch, and answers it once released."""
 
     def __init__(self) -> None:
-        self.released, self.batches = Event(), list[list[str]]()
+        self.released, self.batches, self.num_domains = Event(), list[list[str]](), 3
 
     def answer(self, calls: Sequence[RetrieveCall]) -> list[dict[str, Any] | ProblemError]:
         users = [str(call.requests[0].user) for call in calls]
@@ -142,3 +144,36 @@ def test_calls_that_time_out_leave_the_queue_but_count_while_at_work(make_batche
         assert service.batches == [["a"], ["d"]]
 
     run(send())
+
+
+def test_calls_that_cannot_be_answered_in_time_are_dropped_from_the_queue(make_batcher, service) -> None:
+    batcher = make_batcher(workers=1, timeout=2.0)
+
+    async def send() -> None:
+        first = asyncio.create_task(batcher.answer(call("a")))
+        await batches_begun(service, 1)
+        second = asyncio.create_task(batcher.answer(call("b")))
+        await asyncio.sleep(0)
+        batcher._queue[0].since -= 1.5  # what is left is less than it takes
+        third = asyncio.create_task(batcher.answer(call("c")))
+        await asyncio.sleep(0)
+        batcher.limiter.times.seconds = lambda cost: 0.6
+        service.released.set()
+        assert await first == {"results": ["a"]}
+        with pytest.raises(ProblemError, match="It waited too long to be answered within 2 seconds"):
+            await second
+        assert await third == {"results": ["c"]}
+        assert (batcher.limiter.in_flight, batcher.limiter.backlog) == (0, Cost())
+
+    run(send())
+    assert service.batches == [["a"], ["c"]]
+    assert batcher.limiter.metrics.registry.get_sample_value("adi_requests_refused_total", {"reason": "expired"}) == 1
+
+
+def test_the_time_of_a_batch_is_learned(make_batcher, service) -> None:
+    batcher = make_batcher(workers=1)
+    learned: list[tuple[Cost, float]] = []
+    batcher.limiter.times.learn = lambda cost, seconds: learned.append((cost, seconds))
+    answers_of(batcher, service, [call("a"), call("b", "feed"), call("c", "feed", requests=2)])
+    assert [cost for cost, _ in learned] == [Cost(3, 30), Cost(3, 30)]
+    assert all(0 < seconds < 20 for _, seconds in learned)

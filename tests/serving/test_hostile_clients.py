@@ -13,6 +13,7 @@ from adi.data.folder import replace_file
 from adi.serving import guarded_protocol
 from adi.serving.events import SqliteEventStore
 from adi.serving.guarded_protocol import MOST_HEAD, GuardedProtocol
+from adi.serving.problems import BUSY, ProblemError
 from adi.serving.server import serve
 
 
@@ -81,6 +82,23 @@ def test_a_body_that_trickles_is_given_up(bundles, serving) -> None:
         connection.sendall(b"POST /v1/retrieve HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n{")
         assert answer(connection).startswith(b"HTTP/1.1 408 ")
     assert server.ask("/v1/retrieve", {"user": "ana"}).status == 200
+
+
+def test_the_rest_of_a_body_that_was_answered_already_may_not_take_forever(bundles, serving, held, monkeypatch) -> None:
+    monkeypatch.setattr(guarded_protocol, "HEAD_SECONDS", 0.5)
+    server = serving(bundles[0], token="sesame", workers=1, waiting=0)
+    head = b"POST /v1/retrieve HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n"
+    held(server)
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as connection:
+        connection.sendall(head + b"\r\n{")
+        assert answer(connection).startswith(b"HTTP/1.1 401 ")
+    monkeypatch.setattr(GuardedProtocol, "_problem", lambda self: ProblemError(BUSY, "no"))
+    for sent in (b"{", b"{" * 1000):
+        with closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as connection:
+            connection.sendall(head + b"\r\n" + sent)
+            if len(sent) == 1000:  # it is whole, so the connection goes on
+                connection.sendall(head + b"connection: close\r\n\r\n" + sent)
+            assert answer(connection).count(b"HTTP/1.1 503 Service Unavailable\r\n") == 1 + (len(sent) == 1000)
 
 
 def test_a_client_that_goes_away_during_its_body_is_counted_and_not_logged(bundles, serving, caplog) -> None:

@@ -5,8 +5,9 @@ import re
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from adi.serving.admission import LoadLimiter
 from adi.serving.endpoints import Endpoints
-from adi.serving.limits import Limits, LoadLimiter
+from adi.serving.limits import Limits
 from adi.serving.metrics import Metrics
 from adi.serving.problem_handlers import answer_problems
 from adi.serving.routes import guarded_router

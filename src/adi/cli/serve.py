@@ -54,7 +54,9 @@ def serve(
         Path | None, typer.Option(help="Folder for a log of the served lists, in Parquet files.", show_default="no log")
     ] = None,
     workers: Annotated[int, typer.Option(help="Requests answered at once.")] = 2,
-    waiting: Annotated[int, typer.Option(help="Requests that may wait in the queue; more are rejected.")] = 64,
+    waiting: Annotated[
+        int, typer.Option(help="Bodies that may wait in the queue, if there is time for them; more are rejected.")
+    ] = 64,
     timeout: Annotated[float, typer.Option(help="Seconds after which the server gives up on a request.")] = 5.0,
     token: Annotated[
         str | None, typer.Option(envvar="ADI_TOKEN", help="Bearer token that requests must then send.")

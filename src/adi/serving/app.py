@@ -6,10 +6,12 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from adi.serving.admission import LoadLimiter
 from adi.serving.endpoints import Endpoints
-from adi.serving.limits import Limits, LoadLimiter
+from adi.serving.limits import Limits
 from adi.serving.openapi import GUIDE, TAGS, complete_openapi
 from adi.serving.problem_handlers import answer_problems
+from adi.serving.problems import ProblemError
 from adi.serving.refresher import Refresher
 from adi.serving.routes import guarded_router, open_router
 from adi.serving.service import Service
@@ -21,6 +23,12 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
     limiter = LoadLimiter(limits, service.metrics)
     endpoints = Endpoints(service, limiter)
     routes = [*guarded_router(endpoints, limits.token).routes, *open_router(endpoints).routes]
+
+    def refusal() -> ProblemError | None:
+        problem = limiter.refusal()
+        if problem is not None:
+            service.metrics.requests.labels(str(problem.failure.status)).inc()
+        return problem
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -38,6 +46,7 @@ def create_app(service: Service, limits: Limits | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.state.refusal = refusal
     answer_problems(app, service.metrics)
     complete_openapi(app)
     return app

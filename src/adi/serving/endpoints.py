@@ -1,6 +1,7 @@
 """Handlers of the routes: each reads a request, has it answered within the limits and writes the response."""
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -8,8 +9,9 @@ import orjson
 from fastapi import Header, Path, Query, Request, Response
 
 from adi.errors import AdiError
+from adi.serving.admission import LoadLimiter
 from adi.serving.batcher import Batcher
-from adi.serving.limits import LoadLimiter, refuse_other_sites
+from adi.serving.limits import refuse_other_sites
 from adi.serving.lookups import attributes_of, history_of
 from adi.serving.problems import CANNOT_ANSWER, UNKNOWN_USER, ProblemError
 from adi.serving.requests import (
@@ -45,7 +47,7 @@ class Endpoints:
                 call = parse_call(content, request.headers.get(ARM_HEADER))
             finally:
                 self.service.metrics.observe_stages(watch.seconds)
-        answer = await self.batcher.answer(call)
+        answer = await self.batcher.answer(call, partial(_left, request))
         response = self._respond(answer)
         if self.service.portion.shard is not None:
             response.headers[SHARD_HEADER] = str(self.service.portion.shard)
@@ -153,6 +155,12 @@ class Endpoints:
         self.service.metrics.observe_stages({"write": perf_counter() - started})
         self.service.metrics.requests.labels("200").inc()
         return response
+
+
+async def _left(request: Request) -> None:
+    """Wait until the client of a request, whose body was read, goes away."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _json(content: Any) -> Response:

@@ -1,20 +1,23 @@
-"""The HTTP protocol of a server, with limits that uvicorn does not have: on heads of requests, and on connections.
+"""The HTTP protocol of a server, with limits that uvicorn does not have: on heads of requests, connections and load.
 
 A head, the request line and the headers, comes before any check, so it is what a client without a token can send.
 """
 
 import resource
 from asyncio import BaseTransport, TimerHandle
+from collections.abc import Callable
 from time import monotonic
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from adi.serving.problems import ProblemError
 
 MOST_HEAD = 32 << 10
 """Bytes of a head; browsers and proxies send a few thousand."""
 
 HEAD_SECONDS = 10.0
-"""Seconds until a connection has sent a whole head."""
+"""Seconds until a connection has sent a whole head, and the rest of a body that nobody reads."""
 
 RESERVED_FILES = 128
 """File descriptors that are kept for bundles, stores and logs."""
@@ -35,13 +38,23 @@ def most_connections() -> int:
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Refuses heads that are too large or come too slowly, and connections beyond `most`."""
+    """Refuses heads that are too large or come too slowly, and connections beyond `most`.
+
+    While `refusal` returns a problem, that is the answer to every POST as soon as its head is there. An application
+    takes five times as long to say no, and a server that is asked for ten times what it can do would do little else.
+    """
 
     most: ClassVar[int] = 1 << 20
     warned: ClassVar[float] = 0.0
 
     _head_size = 0
     _timer: TimerHandle | None = None
+    _rest_timer: TimerHandle | None = None
+    _skips_body = False
+
+    def __init__(self, *args: Any, refusal: Callable[[], ProblemError | None] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.refusal = refusal
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -55,6 +68,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stop_rest_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -75,16 +89,38 @@ class GuardedProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > MOST_HEAD:
             self._refuse(TOO_LARGE)
-            return
-        super().on_headers_complete()
+        elif (problem := self._problem()) is not None:
+            self._skips_body = True
+            self._expect_rest()
+            self.transport.write(problem.as_http())
+        else:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and not self._skips_body:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if not self.transport.is_closing():
+        self._stop_rest_timer()
+        if self._skips_body:
+            self._skips_body = False
+            if not self.parser.should_keep_alive():
+                self.transport.close()
+            super().on_response_complete()
+        elif not self.transport.is_closing():
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body:
+            self._expect_rest()
+
+    def _problem(self) -> ProblemError | None:
+        """The reason for which a request is refused before it has come."""
+        is_answering = self.cycle is not None and not self.cycle.response_complete  # an earlier one, pipelined
+        if self.refusal is None or is_answering or self.parser.get_method() != b"POST":
+            return None
+        return self.refusal()
 
     def _expect_head(self) -> None:
         self._head_size = 0
@@ -94,6 +130,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _expect_rest(self) -> None:
+        self._rest_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _stop_rest_timer(self) -> None:
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
 
     def _refuse(self, status: bytes) -> None:
         """Answer with a status and no body, and close the connection."""

@@ -1,11 +1,7 @@
-"""Admission limits and authentication."""
+"""Limits of a server on requests, and authentication."""
 
 import asyncio
 import hmac
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -13,21 +9,17 @@ from fastapi.security import HTTPBearer
 from pydantic import Field
 from starlette.requests import HTTPConnection
 
-from adi.serving.metrics import Metrics
-from adi.serving.problems import BODY_TOO_LARGE, BUSY, OTHER_SITE, SLOW_BODY, TOO_SLOW, UNAUTHORIZED, ProblemError
+from adi.serving.problems import BODY_TOO_LARGE, OTHER_SITE, SLOW_BODY, UNAUTHORIZED, ProblemError
 from adi.strict import Strict
-from adi.thread_budget import THREAD_BUDGET
-from adi.timing import stopwatch
-
-Result = TypeVar("Result")
 
 
 class Limits(Strict):
     """Limits of a server, and its token.
 
-    A server answers `workers` requests at once, queues `waiting` more and rejects the rest. It rejects bodies of more
-    than `body_bytes` and gives up on a request after `timeout` seconds. If there is a `token`, all routes but the open
-    ones (`adi.serving.routes.open_router`) require it as the bearer token.
+    A server answers `workers` requests at once and queues `waiting` more, as far as it can answer them in time
+    (`adi.serving.admission`); it rejects the rest, and bodies of more than `body_bytes`. It gives up on a request after
+    `timeout` seconds. If there is a `token`, all routes but the open ones (`adi.serving.routes.open_router`) require it
+    as the bearer token.
     """
 
     workers: int = Field(2, ge=1)
@@ -77,62 +69,3 @@ async def read_body(request: Request, most: int, timeout: float) -> bytes:
     except TimeoutError:
         raise ProblemError(SLOW_BODY, f"The body took more than {timeout:g} seconds.") from None
     return bytes(content)
-
-
-class LoadLimiter:
-    """Runs work in a thread pool, within the limits on its amount and time.
-
-    Attributes:
-        in_flight: requests in the queue or at work, whether or not somebody still waits for their answers.
-    """
-
-    def __init__(self, limits: Limits, metrics: Metrics) -> None:
-        self.limits, self.metrics = limits, metrics
-        self.pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="adi-serve")
-        self.in_flight = 0
-
-    async def read_body(self, request: Request) -> bytes:
-        """Read the body of a request; raises `ProblemError` for one that is too large or takes too long."""
-        return await read_body(request, self.limits.body_bytes, self.limits.timeout)
-
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Run work in the pool and return its result; raises `ProblemError` if the queue is full or time is up."""
-        self.acquire()
-        queued = perf_counter()
-        loop = asyncio.get_running_loop()
-
-        def timed_work() -> Result:
-            started = perf_counter()
-            with THREAD_BUDGET.active(), stopwatch() as watch:
-                try:
-                    return work()
-                finally:
-                    stages = {"queue": started - queued, "work": perf_counter() - started}
-                    self.metrics.observe_stages(stages | watch.seconds)
-                    loop.call_soon_threadsafe(self.release)
-
-        future = loop.run_in_executor(self.pool, timed_work)
-        try:
-            return await self.in_time(asyncio.shield(future))  # running work goes on, and counts until it ends
-        except ProblemError:
-            future.add_done_callback(lambda done: done.exception())  # retrieved here if nobody else waits for it
-            raise
-
-    async def in_time(self, future: "asyncio.Future[Result]") -> Result:
-        """Await a future; cancels it and raises `ProblemError` after the timeout."""
-        try:
-            return await asyncio.wait_for(future, self.limits.timeout)
-        except TimeoutError:
-            raise ProblemError(TOO_SLOW, f"No answer within {self.limits.timeout:g} seconds. Ask for less.") from None
-
-    def acquire(self) -> None:
-        """Count a request in; raises `ProblemError` if the queue is full. Every request that enters must `release`."""
-        if self.in_flight >= self.limits.workers + self.limits.waiting:
-            raise ProblemError(BUSY, f"{self.in_flight} requests are queued or being answered. Retry in a second.")
-        self.in_flight += 1
-        self.metrics.requests_in_flight.inc()
-
-    def release(self) -> None:
-        """Count a request out."""
-        self.in_flight -= 1
-        self.metrics.requests_in_flight.dec()

@@ -8,6 +8,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 BUCKETS = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 """Upper bounds of the histograms' buckets, in seconds."""
 
+REFUSALS = ("full", "late", "expired", "slow", "left")
+"""Reasons for which a server gives up on a request that is right (`adi.serving.admission`)."""
+
 
 class Metrics:
     """Counters, gauges and histograms in a registry of their own, so that a process may run several servers.
@@ -21,6 +24,14 @@ class Metrics:
         histogram = partial(Histogram, registry=self.registry, buckets=BUCKETS)
         self.requests = counter("adi_requests", "Requests by status.", ["status"])
         self.requests_in_flight = gauge("adi_requests_in_flight", "Requests queued or being answered.")
+        self.refused = counter(
+            "adi_requests_refused",
+            "Requests given up: the queue was full, they would have been late, expired in it or were too slow, or "
+            "their client had left.",
+            ["reason"],
+        )
+        for reason in REFUSALS:
+            self.refused.labels(reason)
         self.arm_requests = counter(
             "adi_arm_requests",
             "Requests that an arm answered, each one of a batch, by what chose the arm.",

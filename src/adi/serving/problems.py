@@ -1,9 +1,11 @@
 """Problem details (RFC 9457): the answer to every request that fails, and the table of failures."""
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import orjson
 from pydantic import Field
 
 from adi.strict import Strict
@@ -91,6 +93,14 @@ class ProblemError(Exception):
         """Problem details, as `Problem` describes them."""
         status, title, _ = self.failure
         return {"type": "about:blank", "title": title, "status": status, "detail": self.detail}
+
+    def as_http(self) -> bytes:
+        """The whole response, for a request that is refused before any application has it."""
+        content = orjson.dumps(self.body())
+        headers = {"content-type": PROBLEM_JSON, "content-length": len(content), **self.failure.headers}
+        lines = [f"HTTP/1.1 {self.failure.status} {HTTPStatus(self.failure.status).phrase}"]
+        lines += [f"{name.lower()}: {value}" for name, value in headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode() + content
 
 
 def validation_problem(errors: Sequence[Mapping[str, Any]]) -> ProblemError:

@@ -76,6 +76,11 @@ class Service:
         """Names of the arms; None without an experiment."""
         return None if self.experiment is None else list(self.experiment.arms)
 
+    @property
+    def num_domains(self) -> int:
+        """The domains that are served; all arms have the same."""
+        return len(self.bundle().domains)
+
     def bundle(self, arm: str | None = None) -> LiveBundle:
         """The live bundle of an arm, by default of the control; raises `ProblemError` for an unknown arm."""
         return self.bundles[self.arm_of(None, arm)]
