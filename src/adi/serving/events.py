@@ -1,12 +1,12 @@
 """Stores of users' events since the export, which the next request takes into account."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import orjson
 
@@ -53,6 +53,25 @@ class StoredClick(NamedTuple):
     context: Context = NO_CONTEXT
 
 
+Malformed = Callable[[str], None]
+"""Called with the name of a stored entry that is no event, and was skipped."""
+
+
+def ignore(name: str) -> None:
+    """Say nothing of an entry that is no event."""
+
+
+def as_click(position: str, user: object, item: object, domain: object, time: object, context: object) -> StoredClick:
+    """The click of a stored entry; its time is `MALFORMED` if one of its parts is of another kind."""
+    is_text = all(isinstance(text, str) for text in (user, item, domain))
+    if not is_text or not isinstance(time, int | float) or not isinstance(context, dict):
+        return StoredClick(position, "", "", "", MALFORMED)
+    if not all(type(value) in (str, int, float) for value in context.values()):
+        return StoredClick(position, "", "", "", MALFORMED)
+    values = {name: str(value) for name, value in context.items()}
+    return StoredClick(position, cast("str", user), cast("str", item), cast("str", domain), float(time), values)
+
+
 class EventStoreError(Exception):
     """The store does not answer; the message has its address, without the password, and the reason."""
 
@@ -60,7 +79,7 @@ class EventStoreError(Exception):
 class EventStore(Protocol):
     """A store of each user's latest events, safe to use from several threads.
 
-    All methods raise `EventStoreError` if the store does not answer.
+    Stored entries that are no events are skipped. All methods raise `EventStoreError` if the store does not answer.
     """
 
     def add(
@@ -84,15 +103,19 @@ class EventStore(Protocol):
 class SqliteEventStore:
     """Events in a SQLite file, or in memory until the process ends.
 
+    `malformed` is called with the name of each entry that is no event.
+
     Raises `ArgumentError` for a file that cannot be opened or is not a database.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._lock = Lock()
+    def __init__(self, path: Path | None = None, malformed: Malformed = ignore) -> None:
+        self._lock, self._malformed = Lock(), malformed
+        self._name = "the events in memory" if path is None else str(path)
         try:
             if path is not None:
                 path.touch(mode=0o600)  # who did what is for nobody else to read
             self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+            self._db.text_factory = _text
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute(
@@ -139,13 +162,17 @@ class SqliteEventStore:
     def of(self, users: Sequence[str]) -> list[list[Event]]:
         events: dict[str, list[Event]] = {user: [] for user in users}
         marks = ", ".join("?" * len(events))
-        select = f"SELECT user, item, domain FROM event WHERE user IN ({marks}) ORDER BY number"
+        select = f"SELECT number, user, item, domain FROM event WHERE user IN ({marks}) ORDER BY number"
         with self._lock:
             try:
-                for user, item, domain in self._db.execute(select, tuple(events)):
-                    events[user].append((item, domain))
+                rows = self._db.execute(select, tuple(events)).fetchall()
             except sqlite3.Error as error:
                 raise EventStoreError(f"SQLite: {error}") from None
+        for number, user, item, domain in rows:
+            if isinstance(item, str) and isinstance(domain, str):
+                events[user].append((item, domain))
+            else:
+                self._malformed(f"{self._name}: row {number} of the table event, of user '{user}',")
         return [events[user] for user in users]
 
     def clicks(self, after: str | None) -> list[StoredClick]:
@@ -156,7 +183,7 @@ class SqliteEventStore:
             except sqlite3.Error as error:
                 raise EventStoreError(f"SQLite: {error}") from None
         return [
-            StoredClick(str(number), user, item, domain, time, NO_CONTEXT if text is None else orjson.loads(text))
+            as_click(str(number), user, item, domain, time, {} if text is None else _json(text))
             for number, user, item, domain, time, text in rows
         ]
 
@@ -176,3 +203,19 @@ class SqliteEventStore:
     def close(self) -> None:
         with self._lock:
             self._db.close()
+
+
+def _text(content: bytes) -> str | None:
+    """The text of a column; None if it is none, which then is no event."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _json(text: object) -> object:
+    """The content of JSON; None if it is none."""
+    try:
+        return orjson.loads(text) if isinstance(text, str) else None
+    except orjson.JSONDecodeError:
+        return None

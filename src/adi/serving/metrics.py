@@ -53,6 +53,7 @@ class Metrics:
         )
         for request in ("add", "read"):
             self.events_unavailable.labels(request)  # 0 from the start, so that the first failure is an increase
+        self.events_malformed = counter("adi_events_malformed", "Stored entries that are no events, when read.")
         self.lists_without_trends = counter(
             "adi_lists_without_trends", "Lists of bundles with trends that were answered without them."
         )

@@ -1,7 +1,7 @@
 """Users' events in Redis, shared by several servers."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from time import monotonic
 from typing import TypeVar, cast
@@ -21,7 +21,10 @@ from adi.serving.events import (
     Clicked,
     Event,
     EventStoreError,
+    Malformed,
     StoredClick,
+    as_click,
+    ignore,
 )
 
 PREFIX = "adi:events:"
@@ -39,6 +42,9 @@ TIMEOUT = 0.5
 
 PAUSE = 2.0
 """Seconds between tries of a server that does not answer, since a request that waits for it holds a worker."""
+
+NO_LIST = "WRONGTYPE"
+"""Start of Redis's refusal to read a list from a key that has something else."""
 
 INVALID_URL = (
     "not the address of a Redis server. Write redis://HOST:PORT/DB, rediss:// for TLS or unix://PATH?db=DB, and "
@@ -59,13 +65,16 @@ class RedisEventStore:
     Args:
         url: the server's address, which may have options of the client such as `?socket_timeout=1`.
         report: called with a message when the server stops answering and when it answers again.
+        malformed: called with the name of each entry that is no event.
 
     Raises `ArgumentError` for an invalid address and for a server that does not answer. No message shows the password.
     """
 
-    def __init__(self, url: str, report: Callable[[str], None] = lambda message: None) -> None:
+    def __init__(
+        self, url: str, report: Callable[[str], None] = lambda message: None, malformed: Malformed = ignore
+    ) -> None:
         self._client, self.name = _connect(url)
-        self._report = report
+        self._report, self._malformed = report, malformed
         self._lock = Lock()
         self._next_try: float | None = None  # while the server does not answer: when to try it again
         self._refusal = ""  # the latest refusal, which is reported once
@@ -91,13 +100,29 @@ class RedisEventStore:
         self._send(write)
 
     def of(self, users: Sequence[str]) -> list[list[Event]]:
-        def read() -> list[list[bytes]]:
+        def read() -> list[list[bytes] | redis.ResponseError]:
             with self._client.pipeline(transaction=False) as pipeline:
                 for user in users:
                     pipeline.lrange(f"{PREFIX}{user}", 0, -1)
-                return cast("list[list[bytes]]", pipeline.execute())
+                replies = cast("list[list[bytes] | redis.ResponseError]", pipeline.execute(raise_on_error=False))
+            for reply in replies:
+                if isinstance(reply, redis.RedisError) and not str(reply).startswith(NO_LIST):
+                    raise reply
+            return replies
 
-        return [[(item, domain) for item, domain in map(orjson.loads, events)] for events in self._send(read)]
+        return [list(self._events(user, reply)) for user, reply in zip(users, self._send(read), strict=True)]
+
+    def _events(self, user: str, reply: list[bytes] | redis.ResponseError) -> Iterator[Event]:
+        """The events of a user's list."""
+        if isinstance(reply, redis.ResponseError):
+            self._malformed(f"{self.name}: the value of key {PREFIX}{user}")
+            return
+        for number, entry in enumerate(reply):
+            event = _event(entry)
+            if event is None:
+                self._malformed(f"{self.name}: entry {number} of list {PREFIX}{user}")
+            else:
+                yield event
 
     def clicks(self, after: str | None) -> list[StoredClick]:
         first = "-" if after is None else f"({after}"
@@ -168,6 +193,16 @@ def _reason(error: redis.RedisError) -> str:
     return str(error).rpartition("of pipeline caused error: ")[2].rstrip(".")
 
 
+def _event(entry: bytes) -> Event | None:
+    """The event of an entry of a list; None if it has another form."""
+    try:
+        event = orjson.loads(entry)
+    except orjson.JSONDecodeError:
+        return None
+    is_event = isinstance(event, list) and len(event) == 2 and all(isinstance(text, str) for text in event)
+    return (event[0], event[1]) if is_event else None
+
+
 def _click(position: str, fields: dict[bytes, bytes]) -> StoredClick:
     """The click of an entry of the stream, to which others write, too; malformed if it has another form."""
     try:
@@ -175,9 +210,4 @@ def _click(position: str, fields: dict[bytes, bytes]) -> StoredClick:
         (context,) = contexts or ({},)
     except (KeyError, ValueError, TypeError):
         return StoredClick(position, "", "", "", MALFORMED)
-    if not all(isinstance(text, str) for text in (user, item, domain)) or not isinstance(time, int | float):
-        return StoredClick(position, "", "", "", MALFORMED)
-    if not isinstance(context, dict) or not all(type(value) in (str, int, float) for value in context.values()):
-        return StoredClick(position, "", "", "", MALFORMED)
-    values = {name: str(value) for name, value in context.items()}
-    return StoredClick(position, user, item, domain, float(time), values)
+    return as_click(position, user, item, domain, time, context)

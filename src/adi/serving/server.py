@@ -15,6 +15,7 @@ from adi.serving.experiment import load_experiment
 from adi.serving.exposures import ExposureLog
 from adi.serving.limits import Limits
 from adi.serving.listening import listening
+from adi.serving.malformed import MalformedEvents
 from adi.serving.metrics import Metrics
 from adi.serving.mirror import SECONDS, Mirror
 from adi.serving.service import Service
@@ -64,7 +65,8 @@ def serve(
     """
     limits = _limits(workers=workers, waiting=waiting, timeout=timeout, token=token)
     portion = Portion(None if domains is None else tuple(domains), None if shard is None else parse_shard(shard))
-    store, metrics = _event_store(events, report), Metrics()
+    metrics = Metrics()
+    store = _event_store(events, report, MalformedEvents(metrics, report))
     source = local_copy(str(bundle)) if is_remote(bundle) else Path(bundle)
     log = None if exposures is None else ExposureLog(Path(exposures), metrics, report)
     service = Service(
@@ -111,12 +113,12 @@ def _watcher(service: Service, watch: str | Path, report: Report) -> Watcher:
     return Watcher(service, mirror.folder, report, seconds=SECONDS, update=mirror.look)
 
 
-def _event_store(events: str | Path | None, report: Report) -> EventStore:
+def _event_store(events: str | Path | None, report: Report, malformed: MalformedEvents) -> EventStore:
     if events is None or "://" not in str(events):
-        return SqliteEventStore(None if events is None else Path(events))
+        return SqliteEventStore(None if events is None else Path(events), malformed)
     from adi.serving.redis_events import RedisEventStore  # imports a package that files do not need
 
-    return RedisEventStore(str(events), report)
+    return RedisEventStore(str(events), report, malformed)
 
 
 def _versions(service: Service) -> str:
