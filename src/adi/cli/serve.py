@@ -61,6 +61,10 @@ def serve(
     token: Annotated[
         str | None, typer.Option(envvar="ADI_TOKEN", help="Bearer token that requests must then send.")
     ] = None,
+    client_rate: Annotated[
+        float | None,
+        typer.Option(help="Requests per second of one client, by its address; more are rejected.", show_default="any"),
+    ] = None,
     verify: Verify = True,
 ) -> None:
     """Serve a bundle, or several in an experiment, over HTTP: each domain's top-K for known and new users.
@@ -88,6 +92,7 @@ def serve(
         waiting=waiting,
         timeout=timeout,
         token=token,
+        client_rate=client_rate,
         verify=verify,
         report=say,
     )

@@ -11,6 +11,7 @@ from fastapi import Header, Path, Query, Request, Response
 from adi.errors import AdiError
 from adi.serving.admission import LoadLimiter
 from adi.serving.batcher import Batcher
+from adi.serving.client_rates import ClientRates
 from adi.serving.limits import refuse_other_sites
 from adi.serving.lookups import attributes_of, history_of
 from adi.serving.problems import CANNOT_ANSWER, UNKNOWN_USER, ProblemError
@@ -38,6 +39,8 @@ class Endpoints:
     def __init__(self, service: Service, limiter: LoadLimiter) -> None:
         self.service, self.limiter = service, limiter
         self.batcher = Batcher(service, limiter)
+        rate = limiter.limits.client_rate
+        self.rates = None if rate is None else ClientRates(rate, service.metrics)
 
     async def retrieve(self, request: Request) -> Response:
         """Retrieve the top-K of one user or several."""
@@ -47,6 +50,8 @@ class Endpoints:
                 call = parse_call(content, request.headers.get(ARM_HEADER))
             finally:
                 self.service.metrics.observe_stages(watch.seconds)
+        if self.rates is not None:
+            self.rates.charge(request, len(call.requests) - 1)  # one was counted before
         answer = await self.batcher.answer(call, partial(_left, request))
         response = self._respond(answer)
         if self.service.portion.shard is not None:

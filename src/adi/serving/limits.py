@@ -19,7 +19,7 @@ class Limits(Strict):
     A server answers `workers` requests at once and queues `waiting` more, as far as it can answer them in time
     (`adi.serving.admission`); it rejects the rest, and bodies of more than `body_bytes`. It gives up on a request after
     `timeout` seconds. If there is a `token`, all routes but the open ones (`adi.serving.routes.open_router`) require it
-    as the bearer token.
+    as the bearer token. With a `client_rate`, a client may send so many requests a second (`adi.serving.client_rates`).
     """
 
     workers: int = Field(2, ge=1)
@@ -27,6 +27,7 @@ class Limits(Strict):
     timeout: float = Field(5.0, gt=0.0)
     body_bytes: int = Field(1 << 20, ge=1)
     token: str | None = Field(None, min_length=1)
+    client_rate: float | None = Field(None, gt=0.0, allow_inf_nan=False)
 
 
 class BearerToken(HTTPBearer):

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 BUCKETS = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 """Upper bounds of the histograms' buckets, in seconds."""
 
-REFUSALS = ("full", "late", "expired", "slow", "left")
+REFUSALS = ("full", "late", "expired", "slow", "left", "client")
 """Reasons for which a server gives up on a request that is right (`adi.serving.admission`)."""
 
 
@@ -26,8 +26,8 @@ class Metrics:
         self.requests_in_flight = gauge("adi_requests_in_flight", "Requests queued or being answered.")
         self.refused = counter(
             "adi_requests_refused",
-            "Requests given up: the queue was full, they would have been late, expired in it or were too slow, or "
-            "their client had left.",
+            "Requests given up: the queue was full, they would have been late, expired in it or were too slow, "
+            "their client had left or had sent too many.",
             ["reason"],
         )
         for reason in REFUSALS:

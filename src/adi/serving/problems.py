@@ -37,6 +37,7 @@ INVALID_REQUEST = Failure(422, "Invalid request")
 INVALID_EVENT = Failure(422, "Invalid event")
 UNKNOWN_ARM = Failure(422, "Unknown arm")
 CANNOT_ANSWER = Failure(422, "Cannot be answered")
+TOO_MANY_REQUESTS = Failure(429, "Too many requests", {"Retry-After": "1"})
 INTERNAL_ERROR = Failure(500, "Internal error")
 BUSY = Failure(503, "Busy", {"Retry-After": "1"})
 TOO_SLOW = Failure(503, "Too slow", {"Retry-After": "1"})
@@ -50,6 +51,7 @@ EXAMPLES = {
     408: (SLOW_BODY, "The body took more than 5 seconds."),
     413: (BODY_TOO_LARGE, "The body has more than 1,048,576 bytes. Send fewer requests in one body."),
     422: (CANNOT_ANSWER, "domain 'serch' is not one of search, feed. Did you mean 'search'?"),
+    429: (TOO_MANY_REQUESTS, "More than 50 requests per second. Retry in 0.4 seconds."),
     500: (INTERNAL_ERROR, "KeyError: a fault of the server, whose log has it."),
     503: (BUSY, "66 requests are queued or being answered. Retry in a second."),
 }
@@ -64,6 +66,7 @@ DESCRIPTIONS = {
     413: "The body is too large.",
     422: "The request does not match the schema, or names an unknown domain, user, arm, attribute or context feature. "
     "The detail names the key, the value and the remedy.",
+    429: "This client sends more requests than the server takes from one.",
     500: "A fault of the server that nobody foresaw; its log has the traceback.",
     503: "The server is busy, timed out, or cannot reach the event store.",
     "WWW-Authenticate": "The authentication scheme: Bearer.",

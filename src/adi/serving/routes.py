@@ -20,9 +20,13 @@ def operation_id(route: APIRoute) -> str:
 
 
 def guarded_router(api: Endpoints, token: str | None) -> APIRouter:
-    """Routes that need the token, if there is one: a dependency of the router checks it, so every route has it."""
+    """Routes that need the token, if there is one, and count requests by client, if these have a limit.
+
+    Dependencies of the router check both, so every route has them.
+    """
     guard = [] if token is None else [Depends(BearerToken(token))]
-    router = APIRouter(dependencies=guard, responses=problems(401), generate_unique_id_function=operation_id)
+    guard += [] if api.rates is None else [Depends(api.rates)]
+    router = APIRouter(dependencies=guard, responses=problems(401, 429), generate_unique_id_function=operation_id)
     post = partial(router.add_api_route, methods=["POST"], responses=problems(400, 408, 413, 422, 500, 503))
     get, lookup, bundle = router.add_api_route, problems(422, 503), problems(422)
     post("/v1/retrieve", api.retrieve, tags=[LISTS], response_model=schemas.RetrieveResponse, openapi_extra=RETRIEVE)

@@ -39,6 +39,7 @@ def serve(
     waiting: int = 64,
     timeout: float = 5.0,
     token: str | None = None,
+    client_rate: float | None = None,
     verify: bool = True,
     report: Report = print,
 ) -> None:
@@ -57,13 +58,13 @@ def serve(
         clicks: a folder of Parquet files with clicks, which is watched for new ones; for the counters of bundles with
             trends, beside users' events.
         exposures: a folder for a log of the served lists (`adi.serving.exposures`); no log by default.
-        workers, waiting, timeout, token: see `adi.serving.limits.Limits`.
+        workers, waiting, timeout, token, client_rate: see `adi.serving.limits.Limits`.
         verify: compare every file of the bundle with its digest before the server listens.
         report: called with a message when the server listens, and about swaps and failures.
 
     Raises `AdiError` for invalid arguments and for bundles that cannot be served, before the server listens.
     """
-    limits = _limits(workers=workers, waiting=waiting, timeout=timeout, token=token)
+    limits = _limits(workers=workers, waiting=waiting, timeout=timeout, token=token, client_rate=client_rate)
     portion = Portion(None if domains is None else tuple(domains), None if shard is None else parse_shard(shard))
     metrics = Metrics()
     store = _event_store(events, report, MalformedEvents(metrics, report))
