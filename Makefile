@@ -107,9 +107,9 @@ lint: $(INSTALLED) ## Check format, style and types
 	$(BIN)/mypy
 	$(BIN)/mypy examples/*.py
 
-# Programs that some tests drive: a browser, a store of events, and the machine that Spark runs on. Debian's packages have
+# Programs that some tests drive: a browser, a store of events, a proxy, and the machine that Spark runs on. Debian's packages have
 # their names, but for java. Without one of them its tests fail, and say what is missing; the others run.
-PROGRAMS := chromium redis-server java
+PROGRAMS := chromium redis-server nginx java
 
 programs:
 	@missing() { for name in $(PROGRAMS); do command -v $$name >/dev/null || echo $$name; done | \
@@ -126,7 +126,7 @@ programs:
 
 # Each process of the tests makes the shared fixtures anew, so more than a few gain nothing. Each has one thread, since
 # there are as many as cores; networks of the tests' size are slower with more.
-test: lint programs ## Lint, then run every test; installs Debian's chromium, redis-server and Java where they are missing
+test: lint programs ## Lint, then run every test; installs Debian's chromium, redis-server, nginx and Java where they are missing
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 faults: $(INSTALLED) programs ## Try to break each promise of docs/guarantees.md thousands of times: an hour
