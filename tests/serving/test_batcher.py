@@ -114,6 +114,13 @@ def test_a_batch_has_at_most_64_requests(make_batcher, service) -> None:
     assert service.batches == [["a"], ["b", "c"], ["d"], ["e"]]
 
 
+def test_a_batch_is_expected_to_take_a_tenth_of_a_second_at_most(make_batcher, service) -> None:
+    heavy = RetrieveCall([RetrieveRequest(user="c", exclude=["x"] * 4000)])
+    calls = [call("a"), call("b", requests=4), heavy, call("d")]
+    answers_of(make_batcher(workers=1), service, calls)
+    assert service.batches == [["a"], ["b", "d"], ["c"]]
+
+
 def test_a_failed_call_does_not_fail_the_others(make_batcher, service) -> None:
     users = ("a", "b", "nobody", "c", "bug", "d")
     answers = answers_of(make_batcher(workers=1), service, [call(user) for user in users])

@@ -53,6 +53,8 @@ def test_memory_is_flat_at_load(bundles, capsys, seconds: int) -> None:
         for thread in threads:
             thread.join()
         with server.connect() as client:
+            while "adi_requests_in_flight 0.0" not in client.get("/metrics").decode():
+                time.sleep(0.1)  # what was given up, but is at work
             assert json.loads(client.retrieve(b'{"user": "ana"}'))
     with capsys.disabled():
         print(f"\n{outcomes.total():,} answers {dict(outcomes)}, {[round(each / 1e6) for each in resident]} MB")

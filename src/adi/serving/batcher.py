@@ -19,6 +19,9 @@ from adi.timing import stopwatch
 Answer = dict[str, Any]
 """The content of a `RetrieveResponse`."""
 
+MOST_SECONDS = 0.1
+"""Expected seconds of a batch: with more, calls would wait for each other and gain nothing by it."""
+
 Left = Callable[[], Coroutine[Any, Any, None]]
 """A function that waits for a client to go away."""
 
@@ -27,9 +30,10 @@ class Batcher:
     """Answers calls in batches, up to one batch at a time in each worker.
 
     A batch has the oldest queued call and others for the same domains: at most the worker's share of the queue, and at
-    most `MAX_BATCH` requests unless the first call alone has more. A lone call is thus answered at once and by itself,
-    and the cost of a call falls as the load rises. A call that fails does not fail the others of its batch. A call
-    whose client has left, or which cannot be answered in time any more, is dropped before it is computed.
+    most `MAX_BATCH` requests and `MOST_SECONDS` unless the first call alone has more. A lone call is thus answered at
+    once and by itself, and the cost of a call falls as the load rises. A call that fails does not fail the others of
+    its batch. A call whose client has left, or which cannot be answered in time any more, is dropped before it is
+    computed.
     """
 
     def __init__(self, service: Service, limiter: LoadLimiter) -> None:
@@ -90,12 +94,17 @@ class Batcher:
     def _next_batch(self) -> list["_QueuedCall"]:
         """Take a worker's next batch from the queue."""
         share = -(-len(self._queue) // self.limiter.limits.workers)
-        batch, rest, size = list[_QueuedCall](), list[_QueuedCall](), 0
+        batch, rest, size, cost = list[_QueuedCall](), list[_QueuedCall](), 0, Cost()
         for queued in self._queue:
-            joins = not batch or (queued.domains == batch[0].domains and size + queued.size <= MAX_BATCH)
+            joins = not batch or (
+                queued.domains == batch[0].domains
+                and size + queued.size <= MAX_BATCH
+                and self.limiter.times.seconds(cost.plus(queued.cost)) <= MOST_SECONDS
+            )
             if joins and len(batch) < share:
                 batch.append(queued)
                 size += queued.size
+                cost = cost.plus(queued.cost)
             else:
                 rest.append(queued)
         self._queue = rest
