@@ -95,6 +95,15 @@ CHUNKS: list[Callable[[bytes], bytes]] = [
 ]
 
 
+def each_kind() -> list[bytes]:
+    """Each head, each body to each path, each length and each way of chunks, and nothing else wrong with it."""
+    heads = [head + b"\r\n\r\n" for head in HEADS]
+    bodies = [POST % (path, b"content-length: %d" % len(body), body) for path in PATHS for body in BODIES]
+    lengths = [POST % (PATHS[0], length.replace(b"%d", b"%d" % len(BODY)), BODY) for length in LENGTHS]
+    chunks = [POST % (PATHS[0], b"transfer-encoding: chunked", chunk(BODY)) for chunk in CHUNKS]
+    return heads + bodies + lengths + chunks
+
+
 def raw_request(rng: random.Random) -> bytes:
     """A request of one kind or another, of which bytes may have been changed, lost or repeated."""
     if rng.random() < 0.2:
