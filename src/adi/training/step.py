@@ -164,9 +164,11 @@ def domain_loss(
     loss: Loss,
 ) -> Tensor:
     """The loss of one domain's samples (n, dim) against its candidates (m, dim): a sum, the mean of embedding sets."""
-    positives = corpus[candidates.positive]  # (n, dim)
+    # Not by indexing: its gradient is summed by threads in any order, so that runs would not be reproducible.
+    positives = corpus.index_select(0, candidates.positive)  # (n, dim)
     if trends is not None:
-        positives = torch.cat([positives, trends.coordinates[trends.moments, candidates.positive]], dim=1)
+        at_moments = trends.moments * len(corpus) + candidates.positive  # (n,), rows of (g * m, W)
+        positives = torch.cat([positives, trends.coordinates.flatten(0, 1).index_select(0, at_moments)], dim=1)
     queries = model.queries(users, positives)  # (n, dim)
     set_losses = [
         loss(
