@@ -21,6 +21,7 @@ COMMANDS = {
     "prepare": "preparation.prepare",
     "loader": "loader",
     "live-steps": "training.live_steps",
+    "health": "training.health",
     "evaluate": "evaluate",
     "export": "export",
     "serve": "serving.serve",

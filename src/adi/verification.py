@@ -101,7 +101,7 @@ def _faults_of_others(run: Path, files: Files) -> Iterator[str]:
                 read()
             except AdiError as error:
                 yield str(error).rstrip(".")
-    for checkpoint in sorted(run.glob("checkpoint*.safetensors")):
+    for checkpoint in sorted(run.glob("*checkpoint*.safetensors")):
         from adi.training.tensor_file import check_tensors
 
         try:

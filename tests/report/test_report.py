@@ -255,6 +255,16 @@ def test_a_loss_that_diverged_is_a_gap_and_models_without_epochs_have_no_curve(t
     assert "None of these models is trained by epochs." in _page(tmp_path, make_run("b", model="popularity"))
 
 
+def test_warnings_of_a_training_are_below_its_curves(tmp_path: Path, make_run: Make) -> None:
+    healthy, ill = make_run("a", losses=(3.0,)), make_run("b", model="dnn", seed=4, losses=(3.0, 2.0))
+    log = (ill / "log.jsonl").read_text().splitlines()
+    warning = {"kind": "empty domain", "epoch": 2, "domain": "feed", "message": "domain 'feed' has <no> rows."}
+    log[1] = json.dumps(json.loads(log[1]) | {"warnings": [warning]})
+    (ill / "log.jsonl").write_text("\n".join(log))
+    assert "dnn, seed 4, epoch 2: domain &#x27;feed&#x27; has &lt;no&gt; rows." in _page(tmp_path, healthy, ill)
+    assert "<h3>Warnings</h3>" not in _page(tmp_path, healthy)
+
+
 def test_runs_that_do_not_compare_are_refused(tmp_path: Path, make_run: Make) -> None:
     with pytest.raises(AdiError, match=r"b: queries: 121 in search, 35 in feed, but in .*a: 120 in search, 35 in feed"):
         read_runs([make_run("a"), make_run("b", queries=121)])

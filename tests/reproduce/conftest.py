@@ -55,6 +55,8 @@ class Recorder:
     def validated(self, *, epoch: int, **_: object) -> None:
         self.epochs.append((self.trained[-1], epoch))
 
+    def warned(self, **_: object) -> None: ...
+
 
 @pytest.fixture(scope="session")
 def observer() -> type[Recorder]:

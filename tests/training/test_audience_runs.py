@@ -107,6 +107,8 @@ def test_data_that_was_prepared_anew_with_other_trends(tmp_path, trend, is_read)
         def step(self, **_):
             raise KeyboardInterrupt
 
+        def warned(self, **_): ...
+
     with pytest.raises(KeyboardInterrupt):
         train(data, "dnn", stopped, settings=SMALL, observer=Stop())
     shutil.rmtree(data)

@@ -105,6 +105,8 @@ class Stop:
         if (epoch, "validation") == self.stop:
             raise KeyboardInterrupt
 
+    def warned(self, *, warning): ...
+
 
 @pytest.mark.parametrize(("prepared", "average"), [("time", 0.5), ("last", 0.0)], indirect=["prepared"])
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(prepared, tmp_path, average):

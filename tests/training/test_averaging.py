@@ -97,6 +97,8 @@ def test_a_run_keeps_the_average_and_goes_on_from_the_weights(prepared, tmp_path
 
         def validated(self, **_): ...
 
+        def warned(self, **_): ...
+
     train(prepared, "dnn", tmp_path / "plain", settings=settings | {"average": 0.0})
     settings |= {"average": 0.9}
     train(prepared, "dnn", tmp_path / "whole", settings=settings)

@@ -43,7 +43,7 @@ class Recorder:
     """An observer that keeps what it is told, and interrupts where it is asked to."""
 
     def __init__(self, stop=None):
-        self.stop, self.steps, self.validations = stop, [], []
+        self.stop, self.steps, self.validations, self.warnings = stop, [], [], []
 
     def step(self, *, epoch, step, steps, loss, samples_per_second):
         assert samples_per_second > 0
@@ -53,6 +53,9 @@ class Recorder:
 
     def validated(self, *, epoch, metrics, best):
         self.validations.append((epoch, metrics.mean["recall@2"], best))
+
+    def warned(self, *, warning):
+        self.warnings.append((warning.kind, warning.domain))
 
 
 def weights(run):
@@ -193,7 +196,8 @@ def test_a_run_cut_off_after_its_last_epoch_trains_no_other(prepared, tmp_path, 
 
 def validated(recalls, mean):
     """The metrics of a validation with these recalls by domain."""
-    domains = {name: {"recall@2": recall} for name, recall in recalls.items()}
+    counts = {"queries": 9, "corpus": 9, "coverage@2": 1.0}
+    domains = {name: counts | {"recall@2": recall} for name, recall in recalls.items()}
     return Metrics(
         part="validation", against="corpus", history="earlier", ks=(2,), domains=domains, mean={"recall@2": mean}
     )

@@ -118,6 +118,8 @@ class Stop:
 
     def validated(self, **_): ...
 
+    def warned(self, **_): ...
+
 
 def test_an_interrupted_refit_ends_as_an_uninterrupted_one(by_time, tmp_path):
     settings = SETTINGS | {"epochs": 3}

@@ -105,6 +105,8 @@ def test_an_unfinished_run_is_not_evaluated(prepared, tmp_path):
         def step(self, **_):
             raise KeyboardInterrupt
 
+        def warned(self, **_): ...
+
     with pytest.raises(KeyboardInterrupt):
         train(prepared, "dnn", tmp_path / "run", settings=SMALL, observer=Stop())
     with pytest.raises(AdiError, match=r"run: the training did not finish\. Continue with: adi train .*--resume"):

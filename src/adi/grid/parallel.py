@@ -126,6 +126,9 @@ class _RemoteObserver:
     def validated(self, **content: Any) -> None:
         self.pipe.send(("validated", content))
 
+    def warned(self, **content: Any) -> None:
+        self.pipe.send(("warned", content))
+
     def evaluating(self, cell: Cell) -> None:
         self.pipe.send(("evaluating", None))
 

@@ -8,6 +8,7 @@ from rich.progress import Progress, TaskID
 
 from adi.grid.cells import Cell, CellRecord, GridObserver
 from adi.progress import UNDEFINED, bars, visible
+from adi.runs.health import HealthWarning
 from adi.runs.metrics import Metrics
 
 
@@ -98,6 +99,9 @@ class CellProgress:
         key = next(iter(metrics.mean))
         self.validation = f", validation {key} {_number(metrics.mean[key])}{' (best)' if best else ''}"
 
+    def warned(self, *, warning: HealthWarning) -> None:
+        """Say nothing: log.jsonl and the report have it."""
+
 
 class Silent:
     """An observer of a grid, and of its trainings, that shows nothing."""
@@ -112,6 +116,7 @@ class Silent:
     def refitting(self, *, epochs: int) -> None: ...
     def step(self, *, epoch: int, step: int, steps: int, loss: float, samples_per_second: float) -> None: ...
     def validated(self, *, epoch: int, metrics: Metrics, best: bool) -> None: ...
+    def warned(self, *, warning: HealthWarning) -> None: ...
 
 
 def _number(value: float | None) -> str:

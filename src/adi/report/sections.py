@@ -109,7 +109,19 @@ def learning(groups: Sequence[RunGroup], figures: Figures, *, k: int) -> Html:
             for domain in (None, *groups[0].domains)
         ]
     axes = note("One line for each seed. Each chart has its own axis, which may not start at zero.")
-    return Html(f"{title}{axes}{legend(groups, shown=trained)}{grid(curves)}")
+    return Html(f"{title}{axes}{legend(groups, shown=trained)}{grid(curves)}{_warnings(groups)}")
+
+
+def _warnings(groups: Sequence[RunGroup]) -> Html:
+    """The warnings of trainings that were not healthy; nothing where all were."""
+    sentences = [
+        f"{group.label}, seed {run.info.seed}, epoch {warning.epoch}: {warning.message}"
+        for group in groups
+        for run in group.runs
+        for epoch in run.epochs
+        for warning in epoch.warnings
+    ]
+    return Html(f"<h3>Warnings</h3>{''.join(map(note, sentences))}" if sentences else "")
 
 
 def breakdowns(

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from adi.data.folder import replace_text
 from adi.errors import AdiError
+from adi.runs.health import HealthWarning
 from adi.runs.metrics import Measures
 from adi.runs.record import Record
 from adi.strict import describe
@@ -25,7 +26,7 @@ class Epoch(Record):
 
     `step` counts from the start of the training, or of the refit; all other numbers are those of the epoch.
     `pseudo_positives` is None without self-training. The epochs of a `refit` come after those that were validated, and
-    go on counting.
+    go on counting. `warnings` are those of the epoch, and in the first also those of the data.
     """
 
     epoch: int
@@ -37,6 +38,7 @@ class Epoch(Record):
     validation: Validation | None = None
     pseudo_positives: int | None = None
     refit: bool = False
+    warnings: tuple[HealthWarning, ...] = ()
 
 
 def read_epochs(folder: Path) -> tuple[Epoch, ...]:

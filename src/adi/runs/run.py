@@ -6,6 +6,7 @@ model.safetensors    the weights of the best epoch; with ``keep: domain``, model
                      the best epoch of a domain
 self_training.json   an audit of self-training, if it is on (`adi.runs.self_training`)
 checkpoint*.safetensors  the state for --resume, of the training and of its refit; removed when the run is complete
+failed-checkpoint*.safetensors  the state before a step with a value that is not finite, and its batch; removed as well
 metrics.json         the metrics on the test rows (`adi.runs.metrics`)
 ranks.parquet        the rank of each test row's item (`adi.runs.ranks`)
 interest.json        the weight of each feature in each domain, for a model with feature weights (`adi.runs.by_feature`)

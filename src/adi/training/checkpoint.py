@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -22,7 +22,9 @@ class Progress:
     """The progress of a training: its position, the best validations so far, and the sums over the current epoch.
 
     `epoch` and `step` are the numbers of complete epochs, and of complete steps in the current one. `best` and
-    `best_epoch` have the key "mean", or with ``keep: domain`` the names of the domains.
+    `best_epoch` have the key "mean", or with ``keep: domain`` the names of the domains. `norms` are those of the last
+    steps, by the kind of their warning; `warnings` are those of the epoch (`adi.runs.health`), and `warned` has the
+    subjects of all.
     """
 
     epoch: int = 0
@@ -33,6 +35,9 @@ class Progress:
     samples: int = 0
     pseudo: int = 0
     seconds: float = 0.0
+    norms: dict[str, list[float]] = field(default_factory=dict)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
 
     @property
     def loss(self) -> float:
@@ -54,6 +59,7 @@ class Progress:
     def start_epoch(self) -> None:
         """Reset the step and the sums of the epoch."""
         self.step, self.samples, self.pseudo, self.loss_sum, self.seconds = 0, 0, 0, 0.0, 0.0
+        self.warnings = []
 
 
 class Stateful(Protocol):
@@ -64,6 +70,23 @@ class Stateful(Protocol):
 
     def state_dict(self) -> Mapping[str, Tensor | Divided]: ...
     def load_state_dict(self, state: Mapping[str, Tensor], /) -> object: ...
+
+
+@dataclass(frozen=True)
+class FailedBatch:
+    """The batch of a step that failed, as a part of the checkpoint that keeps the state before it.
+
+    `rows` (B,) are rows of the log, each in one of `domains` (B,).
+    """
+
+    rows: Tensor
+    domains: Tensor
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        return {"rows": self.rows, "domains": self.domains}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Load nothing: the loader makes the batch of the step anew."""
 
 
 NO_PARTS: Mapping[str, Stateful] = {}

@@ -2,13 +2,17 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from shutil import rmtree
-from typing import Protocol
+from typing import NamedTuple, NoReturn, Protocol
+
+import numpy as np
+import torch
 
 from adi.batch import Batch
+from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, DivergedError
 from adi.evaluation.evaluate import evaluate
@@ -18,12 +22,15 @@ from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
 from adi.processes.group import ALONE, Processes
 from adi.runs.epochs import Epoch, Validation, append_epoch
+from adi.runs.health import HealthWarning
 from adi.runs.metrics import Metrics
 from adi.runs.self_training import write_audit
 from adi.training.best_epoch import is_over, keep_if_best, kept_epochs, save_if_kept
 from adi.training.board import Board
-from adi.training.checkpoint import Progress, Stateful, load_checkpoint, save_checkpoint
-from adi.training.loader import Loader, negative_sampler
+from adi.training.checkpoint import NO_PARTS, FailedBatch, Progress, Stateful, load_checkpoint, save_checkpoint
+from adi.training.health import collapsed_domains, dead_towers, empty_domains, exploding_norms
+from adi.training.loader import NO_PSEUDO, Loader, PseudoPositives, negative_sampler
+from adi.training.not_finite import RandomState, first_not_finite, not_finite_weight, random_state, set_random_state
 from adi.training.optimizers import TableOptimizer
 from adi.training.prefetch import one_ahead
 from adi.training.row_weights import row_weights
@@ -33,6 +40,8 @@ from adi.training.step import Step
 
 CHECKPOINT = "checkpoint.safetensors"
 REFIT_CHECKPOINT = "checkpoint-refit.safetensors"
+FAILED = "failed-"
+"""Before the name of a checkpoint: that of the state before a step with a value that is not finite."""
 AUDIENCES = "audiences"
 """Folder of the audiences of an epoch, which has its number."""
 
@@ -40,12 +49,23 @@ AUDIENCES = "audiences"
 class Observer(Protocol):
     """Receives the progress of a training; a progress bar, for example.
 
-    `refitting` is called at the start of a refit, whose epochs go on counting and are not validated.
+    `refitting` is called at the start of a refit, whose epochs go on counting and are not validated. `warned` is called
+    when a training is not healthy.
     """
 
     def refitting(self, *, epochs: int) -> None: ...
     def step(self, *, epoch: int, step: int, steps: int, loss: float, samples_per_second: float) -> None: ...
     def validated(self, *, epoch: int, metrics: Metrics, best: bool) -> None: ...
+    def warned(self, *, warning: HealthWarning) -> None: ...
+
+
+class Drawn(NamedTuple):
+    """A batch, the training rows and pseudo-positives it is of, and the seconds it took to choose the latter."""
+
+    batch: Batch
+    rows: Array
+    pseudo: PseudoPositives = NO_PSEUDO
+    choosing: float = 0.0
 
 
 class Training:
@@ -108,12 +128,13 @@ class Training:
         """Train until the last epoch or early stopping; returns the epoch whose weights each domain keeps."""
         checkpoint = self.out / CHECKPOINT
         self._load(checkpoint, resume)
+        self._warn(empty_domains(self.dataset))
         warm_up_epochs = -(-self.warm_up // self.steps)  # rounded up
         while not is_over(self.progress, self.settings, warm_up_epochs=warm_up_epochs):
             self._epoch(checkpoint)
             with self._averaged():
                 self._validate()
-            self._save(checkpoint)
+            self._checkpoint(checkpoint)
         return kept_epochs(self.progress, self.settings, self.dataset.domains)
 
     def refit(self, kept: Mapping[str, int], *, resume: bool) -> None:
@@ -128,7 +149,7 @@ class Training:
             with self._averaged():
                 save_if_kept(self.model, kept, self.progress, self.settings, self.out, self.processes)
             self._record(None)
-            self._save(checkpoint)
+            self._checkpoint(checkpoint)
 
     def _load(self, checkpoint: Path, resume: bool) -> None:
         if resume and checkpoint.exists():
@@ -141,30 +162,72 @@ class Training:
         self._set_audiences()
         self.model.train()
         started = time.perf_counter()
-        for batch, num_pseudo, choosing in self._batches():
-            loss = float(self.step(batch))
-            if not math.isfinite(loss):
-                raise DivergedError(
-                    f"epoch {progress.epoch + 1}, step {progress.step + 1}: the loss is {loss}; the training has "
-                    "diverged. Lower training.lr or training.embedding_lr."
-                )
+        for drawn in self._batches():
+            batch, num_pseudo = drawn.batch, len(drawn.pseudo)
+            loss = self._step(drawn, checkpoint)
             done = time.perf_counter()
             if self.self_training is not None:
                 self.self_training.audit.add_seconds(
-                    scoring=choosing, training=done - started - choosing, pseudo=num_pseudo / batch.size
+                    scoring=drawn.choosing, training=done - started - drawn.choosing, pseudo=num_pseudo / batch.size
                 )
             progress.add_step(loss=loss, samples=batch.size, pseudo=num_pseudo, seconds=done - started)
             if self.observer is not None:
                 self.observer.step(
-                    epoch=self.epochs_before + progress.epoch + 1,
+                    epoch=self._epoch_number,
                     step=progress.step,
                     steps=self.steps,
                     loss=progress.loss,
                     samples_per_second=progress.samples_per_second,
                 )
             if progress.step % self.settings.checkpoint_steps == 0:
-                self._save(checkpoint)
+                self._checkpoint(checkpoint)
             started = time.perf_counter()
+
+    def _step(self, drawn: Drawn, checkpoint: Path) -> float:
+        """Train on a batch; returns its loss. A step whose numbers are not finite is not applied, but kept."""
+        before = random_state(self.model.tables.device)
+        vitals = self.step.gradients(drawn.batch)
+        numbers: list[float] = torch.stack(vitals).tolist()  # at once: each reading waits for a GPU
+        loss, gradients, embeddings = numbers
+        if not math.isfinite(loss + gradients + embeddings):
+            self._stop(drawn, before, checkpoint, loss)
+        self._warn(
+            exploding_norms(
+                self.progress, self.step, gradients=gradients, embeddings=embeddings, epoch=self._epoch_number
+            )
+        )
+        self.step.update()
+        return loss
+
+    def _stop(self, drawn: Drawn, before: RandomState, checkpoint: Path, loss: float) -> NoReturn:
+        """Raise `DivergedError` for a step with a value that is not finite; a checkpoint keeps the state before it."""
+        found = first_not_finite(self.step, drawn.batch, before, self.processes)
+        set_random_state(before)
+        kept = checkpoint.with_name(f"{FAILED}{checkpoint.name}")
+        domains = np.concatenate([self.dataset.targets("train", drawn.rows)[2], drawn.pseudo.domains])
+        rows = np.concatenate([drawn.rows, drawn.pseudo.rows])
+        saved = f"{kept} has the batch."
+        try:
+            self._save(kept, {"batch": FailedBatch(torch.from_numpy(rows), torch.from_numpy(domains))})
+        except AdiError as error:  # a full disk, which must not hide the fault
+            saved = f"The batch is not kept: {error}"
+        position = f"epoch {self._epoch_number}, step {self.progress.step + 1}"
+        sentences = found.sentences(self.dataset.domains)
+        raise DivergedError(f"{position}: the loss is {loss}; the training has diverged. {sentences} {saved}")
+
+    @property
+    def _epoch_number(self) -> int:
+        """The number of the current epoch in messages and records, from 1."""
+        return self.epochs_before + self.progress.epoch + 1
+
+    def _warn(self, warnings: Iterable[HealthWarning]) -> None:
+        """Record warnings with the epoch, and show them, each subject once."""
+        for warning in warnings:
+            if warning.subject not in self.progress.warned:
+                self.progress.warned.append(warning.subject)
+                self.progress.warnings.append(warning.model_dump())
+                if self.observer is not None:
+                    self.observer.warned(warning=warning)
 
     def _set_audiences(self) -> None:
         """Give the loader the audiences by the tastes at the end of the epoch before; the first epoch has none.
@@ -194,35 +257,43 @@ class Training:
         """The averaged weights in place of the last ones, where weights are averaged."""
         return nullcontext() if self.average is None else self.average.applied()
 
-    def _batches(self) -> Iterator[tuple[Batch, int, float]]:
-        """The batches of the epoch from the next step on, each with its number of pseudo-positives.
+    def _batches(self) -> Iterator[Drawn]:
+        """The batches of the epoch from the next step on.
 
-        The last number is the seconds it took to choose them. Without them, a batch is built while the step before
-        runs: with trends, building takes as long as a step.
+        Without pseudo-positives, a batch is built while the step before runs: with trends, building takes as long as a
+        step.
         """
         progress, draws = self.progress, self.loader.draws(self.progress.epoch, start=self.progress.step)
         if self.self_training is None:
-            for batch in one_ahead(lambda draw: self.loader.batch(*draw), draws):
-                yield batch, 0, 0.0
+            yield from one_ahead(lambda draw: Drawn(self.loader.batch(*draw), draw[0]), draws)
             return
         for rows, rng in draws:
             started = time.perf_counter()
             pseudo = self.self_training.choose(rows, progress.epoch * self.steps + progress.step)
             choosing = time.perf_counter() - started
-            yield self.loader.batch(rows, rng, pseudo), len(pseudo), choosing
+            yield Drawn(self.loader.batch(rows, rng, pseudo), rows, pseudo, choosing)
 
-    def _save(self, checkpoint: Path) -> None:
-        step = self.step
-        save_checkpoint(
-            checkpoint, self.model, step.tables, step.dense, self.progress, self.parts, processes=self.processes
-        )
+    def _checkpoint(self, path: Path) -> None:
+        """Save a checkpoint; with a weight that is not finite, leave the last one and raise `DivergedError`."""
+        where = next(filter(None, self.processes.objects(not_finite_weight(self.model))), None)
+        if where is not None:
+            raise DivergedError(
+                f"after epoch {self.progress.epoch}, step {self.progress.step}: {where} is not finite; the training "
+                "has diverged. Lower training.lr or training.embedding_lr."
+            )
+        self._save(path)
+
+    def _save(self, checkpoint: Path, parts: Mapping[str, Stateful] = NO_PARTS) -> None:
+        step, parts = self.step, {**self.parts, **parts}
+        save_checkpoint(checkpoint, self.model, step.tables, step.dense, self.progress, parts, processes=self.processes)
 
     def _validate(self) -> None:
         """Validate the epoch, keep its weights if they are the best, record it, and start the next one."""
         progress = self.progress
         progress.epoch += 1
+        scorer = VectorScorer(self.model, self.dataset, self._audience_folder(), self.processes)
         metrics = evaluate(
-            VectorScorer(self.model, self.dataset, self._audience_folder(), self.processes),
+            scorer,
             self.dataset,
             part="validation",
             known="frozen" if self.dataset.manifest.trend is None else "live",
@@ -230,6 +301,8 @@ class Training:
             rows_per_domain=self.settings.validation_rows,
             processes=self.processes,
         )
+        self._warn(collapsed_domains(metrics, k=self.settings.k, epoch=progress.epoch))
+        self._warn(dead_towers(scorer, self.dataset, epoch=progress.epoch))
         best = keep_if_best(self.model, metrics, progress, self.settings, self.out, self.processes)
         if self.self_training is not None and self.processes.first:
             steps = progress.epoch * self.steps
@@ -251,6 +324,7 @@ class Training:
             validation=None if metrics is None else Validation(domains=metrics.domains, mean=metrics.mean),
             pseudo_positives=progress.pseudo if self.self_training else None,
             refit=metrics is None,
+            warnings=tuple(HealthWarning.model_validate(warning) for warning in progress.warnings),
         )
         if self.processes.first:
             append_epoch(self.out, epoch)

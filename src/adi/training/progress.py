@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rich.progress import Progress
 
 from adi.progress import UNDEFINED, bars, visible
+from adi.runs.health import HealthWarning
 from adi.runs.metrics import Metrics
 
 HEAD = "epoch    loss  samples/s"
@@ -64,6 +65,9 @@ class Epochs:
         values = "".join(f"{_recall(metrics.domains[name][key]):>{width}}" for name, width in self.widths.items())
         line = f"{epoch:>5}{self.loss:>8}{self.speed:>11}{_recall(value):>8}{values}{'  best' if best else ''}"
         self._print(line)
+
+    def warned(self, *, warning: HealthWarning) -> None:
+        self._print(f"warning, epoch {warning.epoch}: {warning.message}")
 
     def _heading(self, key: str, domains: Collection[str]) -> dict[str, int]:
         """Print the head of the table; returns the width of each domain's column, or none if they do not fit."""

@@ -32,7 +32,7 @@ from adi.training.baselines import beside
 from adi.training.blend import fit_blend
 from adi.training.device import device_named
 from adi.training.fitted import blend_of, kept_scorers
-from adi.training.loop import AUDIENCES, CHECKPOINT, REFIT_CHECKPOINT, Observer, Training
+from adi.training.loop import AUDIENCES, CHECKPOINT, FAILED, REFIT_CHECKPOINT, Observer, Training
 from adi.training.optimizers import TableOptimizer
 from adi.training.progress import epochs
 from adi.training.row_weights import check_half_life
@@ -40,7 +40,9 @@ from adi.training.self_training import check_self_training
 from adi.training.settings import RunSettings, TrainingSettings, as_config, settings_for
 from adi.training.sharding import Sharding
 
-NOT_KEPT = (FILE, LOCK, CHECKPOINT, REFIT_CHECKPOINT, AUDIENCES, "tensorboard")
+CHECKPOINTS = tuple(f"{prefix}{name}" for prefix in ("", FAILED) for name in (CHECKPOINT, REFIT_CHECKPOINT))
+"""The files that a complete run has no more."""
+NOT_KEPT = (FILE, LOCK, *CHECKPOINTS, AUDIENCES, "tensorboard")
 """Files and folders of a run that its record has no digest of: itself, what is removed, and what may grow."""
 
 
@@ -122,7 +124,7 @@ def train(
             if processes.first:
                 info = info.model_copy(update={"files": files_in(folder, NOT_KEPT)})
                 write_info(folder, info)
-                for checkpoint in (CHECKPOINT, REFIT_CHECKPOINT):
+                for checkpoint in CHECKPOINTS:
                     (folder / checkpoint).unlink(missing_ok=True)
                 if (folder / AUDIENCES).exists():
                     rmtree(folder / AUDIENCES)

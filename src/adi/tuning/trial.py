@@ -9,6 +9,7 @@ from adi.data.dataset import Dataset
 from adi.errors import AdiError, DivergedError
 from adi.evaluation.evaluate import evaluate
 from adi.models.model import FittedModel, Model
+from adi.runs.health import HealthWarning
 from adi.runs.metrics import Metrics
 from adi.training.settings import TrainingSettings, settings_for
 from adi.training.train import train
@@ -81,6 +82,9 @@ class Validations:
     def step(self, *, epoch: int, step: int, steps: int, loss: float, samples_per_second: float) -> None:
         if self.observer is not None:
             self.observer.step(trial=len(self.study.trials), epoch=epoch, step=step, steps=steps)
+
+    def warned(self, *, warning: HealthWarning) -> None:
+        """Say nothing: a trial is judged by its recall."""
 
     def validated(self, *, epoch: int, metrics: Metrics, best: bool) -> None:
         now = {name: values[f"recall@{self.study.k}"] for name, values in metrics.domains.items()}
