@@ -150,7 +150,7 @@ def test_processes_stop_with_one_message(done) -> None:
     assert "-missing" in errors[1]
     assert "cannot be written (process 1: No space left on device). Free some space" in errors[2]
     assert not (done.folder / "other seed").exists()
-    assert sorted(path.name for path in (done.folder / "full disk").iterdir()) == ["coding", "run.json", "tensorboard"]
+    assert sorted(path.name for path in (done.folder / "full disk").iterdir()) == ["coding", "run.json"]
 
 
 @pytest.mark.slow
