@@ -162,11 +162,9 @@ def test_a_process_that_waits_in_c_is_ended(signals: int, patience: float | None
     assert (done.returncode, done.stderr) == (AFTER, "")
 
 
-def commands(folder: Path, out: Path) -> dict[str, list[str]]:
+def commands(folder: Path, out: Path, tiny: list[str]) -> dict[str, list[str]]:
     """Every command that takes a while, by name; `out` is the folder of each that writes one."""
-    from conftest import TINY
-
-    train = [str(folder / "prepared"), "--model", "dnn", "--out", str(out), "--set=epochs=2", *TINY]
+    train = [str(folder / "prepared"), "--model", "dnn", "--out", str(out), "--set=epochs=2", *tiny]
     run = str(folder / "run")
     return {
         "simulate": ["simulate", str(out), "--interactions", "3000"],
@@ -183,7 +181,7 @@ def commands(folder: Path, out: Path) -> dict[str, list[str]]:
     }
 
 
-NAMES = list(commands(Path(), Path()))
+NAMES = list(commands(Path(), Path(), []))
 GOES_ON = {"train", "train --nproc", "tune"}
 """Commands that go on where they stopped, and say so in a line more."""
 
@@ -191,7 +189,7 @@ GOES_ON = {"train", "train --nproc", "tune"}
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("number", SAYS)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_signal_at_every_moment_of_every_command(pipeline, adi, tmp_path: Path, name: str, number: int) -> None:
+def test_a_signal_at_every_moment_of_every_command(pipeline, adi, tiny, tmp_path: Path, name: str, number: int) -> None:
     """Half of the trials send it to the process, half to all of its processes, as a terminal does."""
     if not (pipeline.folder / "bundle").exists():
         assert adi("export", pipeline.folder / "run", "--out", pipeline.folder / "bundle").returncode == 0
@@ -199,7 +197,7 @@ def test_a_signal_at_every_moment_of_every_command(pipeline, adi, tmp_path: Path
     for trial in range(10):
         out = tmp_path / str(trial) / "out"
         out.parent.mkdir()
-        words = [sys.executable, "-m", "adi", *commands(pipeline.folder, out)[name]]
+        words = [sys.executable, "-m", "adi", *commands(pipeline.folder, out, tiny)[name]]
         process = subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -219,11 +217,11 @@ def test_a_signal_at_every_moment_of_every_command(pipeline, adi, tmp_path: Path
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["train", "export", "serve", "prepare"])
-def test_a_signal_amid_every_import_of_a_command(pipeline, adi, tmp_path: Path, name: str) -> None:
+def test_a_signal_amid_every_import_of_a_command(pipeline, adi, tiny, tmp_path: Path, name: str) -> None:
     if not (pipeline.folder / "bundle").exists():
         assert adi("export", pipeline.folder / "run", "--out", pipeline.folder / "bundle").returncode == 0
     for trial in range(40):
-        words = commands(pipeline.folder, tmp_path / str(trial))[name]
+        words = commands(pipeline.folder, tmp_path / str(trial), tiny)[name]
         code, written, _ = imports(words, 60 * trial)
         assert (code in (AFTER, -signal.SIGINT, 0), "Traceback" in written, "ignored" in written) == (
             True,
