@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+LONGEST = 80
+"""The most characters of a value that a message shows."""
+
 
 class AdiError(Exception):
     """An error in the user's input. The message names the place, the value and the remedy.
@@ -25,6 +28,11 @@ class ArgumentError(AdiError):
 
 class DivergedError(AdiError):
     """The loss of a training is no longer finite."""
+
+
+def shown(value: str) -> str:
+    """A value as a message shows it: in quotes, on one line, and of a long one the beginning."""
+    return repr(f"{value[:LONGEST]}..." if len(value) > LONGEST else value)
 
 
 LONGEST_WORD = 100
