@@ -2,7 +2,7 @@
 
 import pytest
 
-from adi.errors import LONGEST, shown
+from adi.errors import LONGEST_VALUE, shown
 
 
 @pytest.mark.parametrize(
@@ -11,8 +11,8 @@ from adi.errors import LONGEST, shown
         ("search", "'search'"),
         ("a\nb\0", r"'a\nb\x00'"),  # a message stays on its line
         ("é 🎈", "'é 🎈'"),
-        ("x" * LONGEST, f"'{'x' * LONGEST}'"),
-        ("x" * 1_000_000, f"'{'x' * LONGEST}...'"),
+        ("x" * LONGEST_VALUE, f"'{'x' * LONGEST_VALUE}'"),
+        ("x" * 1_000_000, f"'{'x' * LONGEST_VALUE}...'"),
     ],
 )
 def test_shown(value, text):

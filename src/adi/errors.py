@@ -3,9 +3,6 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-LONGEST = 80
-"""The most characters of a value that a message shows."""
-
 
 class AdiError(Exception):
     """An error in the user's input. The message names the place, the value and the remedy.
@@ -30,9 +27,18 @@ class DivergedError(AdiError):
     """The loss of a training is no longer finite."""
 
 
+LONGEST_VALUE = 100
+"""Characters of a key or a value that a message shows."""
+
+
+def shortened(value: str) -> str:
+    """A value, or the beginning of a long one."""
+    return value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]}..."
+
+
 def shown(value: str) -> str:
-    """A value as a message shows it: in quotes, on one line, and of a long one the beginning."""
-    return repr(f"{value[:LONGEST]}..." if len(value) > LONGEST else value)
+    """A value as a message shows it: shortened, in quotes and on one line."""
+    return repr(shortened(value))
 
 
 LONGEST_WORD = 100

@@ -162,7 +162,7 @@ class TestDomains:
     def test_of_one_that_is_long_the_beginning_is_shown(self, workspace, log):
         workspace.write("log.jsonl", [*log, {**log[0], "domain": "x" * 10_000}])
         workspace.schema["domains"]["values"] = ["a", "b"]
-        with pytest.raises(AdiError, match=r"column 'domain', row 13: 'x{80}\.\.\.' is not a declared domain"):
+        with pytest.raises(AdiError, match=r"column 'domain', row 13: 'x{100}\.\.\.' is not a declared domain"):
             workspace.prepare()
 
     def test_one_that_is_declared_and_has_no_row(self, workspace):

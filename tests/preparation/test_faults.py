@@ -36,7 +36,7 @@ def test_every_fault_of_the_log_with_its_place(workspace, log):
         "    log.parquet, row 5, column 'time': 'soon'",
     ]
     workspace.write("log.parquet", rows[9:10] + [row for n, row in enumerate(rows) if n not in changes])
-    assert refused(workspace)[1] == f"    log.parquet, row 1, column 'time': '{'x' * 80}...'"
+    assert refused(workspace)[1] == f"    log.parquet, row 1, column 'time': '{'x' * 100}...'"
 
 
 def test_times_that_cannot_be_read_are_written_down(workspace, log):
