@@ -21,7 +21,7 @@ from adi.preparation.prepare import prepare
 from faults.dirty_tables import FILTERS, KEYS, DirtyTables, clean_rows, dirty_tables
 from faults.file_faults import FILE_FAULTS
 
-FEW = settings(max_examples=24, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+FEW = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def prepared_from(folder: Path, strict: bool) -> Manifest:
