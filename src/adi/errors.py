@@ -27,6 +27,20 @@ class DivergedError(AdiError):
     """The loss of a training is no longer finite."""
 
 
+LONGEST_VALUE = 100
+"""Characters of a key or a value that a message shows."""
+
+
+def shortened(value: str) -> str:
+    """A value, or the beginning of a long one."""
+    return value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]}..."
+
+
+def shown(value: str) -> str:
+    """A value as a message shows it: shortened, in quotes and on one line."""
+    return repr(shortened(value))
+
+
 LONGEST_WORD = 100
 """Characters of the longest word that is compared with others: a longer one is no slip of the pen, and takes long."""
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from adi.documents import read_document
-from adi.errors import AdiError, suggestion
+from adi.errors import AdiError, shortened, suggestion
 
 Content = TypeVar("Content", bound=BaseModel)
 
@@ -20,9 +20,6 @@ class Strict(BaseModel):
 
 MOST_FAULTS = 10
 """Faults of one file that its error lists."""
-
-LONGEST_VALUE = 100
-"""Characters of a key or a value that an error shows."""
 
 
 def read_yaml(path: Path, model: type[Content]) -> Content:
@@ -47,7 +44,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _described(fault: ErrorDetails, model: type[BaseModel]) -> str:
-    key = _short(".".join(str(part) for part in fault["loc"])) or "(whole file)"
+    key = shortened(".".join(str(part) for part in fault["loc"])) or "(whole file)"
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         known = _known_keys(model, fault["loc"][:-1])
@@ -55,12 +52,8 @@ def _described(fault: ErrorDetails, model: type[BaseModel]) -> str:
         if known:
             message += f" Known: {', '.join(known)}."
     elif fault["type"] != "missing" and not isinstance(fault["input"], dict | list | BaseModel):
-        message = f"{message} (got {_short(repr(fault['input']))})"
+        message = f"{message} (got {shortened(repr(fault['input']))})"
     return f"{key}: {message}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 def _known_keys(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:

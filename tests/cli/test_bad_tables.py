@@ -111,7 +111,7 @@ FAULTS: dict[str, tuple[Callable[[Place], object], str]] = {
     "empty log": (lambda p: p.log.clear(), "log.csv: the log has no rows."),
     "no usable row": (
         lambda p: set_all(p.log, "item", ""),
-        "log.csv: no row of 96 can be used; 96 have this fault: no item.",
+        "log.csv, row 1, column 'item': no value). Mend the columns",
     ),
     "one row for each user": (
         lambda p: p.log.__setitem__(slice(None), p.log[::8]),
@@ -190,6 +190,28 @@ def test_rows_that_cannot_be_used_are_counted_and_kept_apart(adi, place: Place) 
     aside = pq.read_table(place.out / "set_aside.parquet").to_pylist()
     found = sorted((row["file_row"], row["reason"]) for row in aside)
     assert found == [(5, "no user"), (10, "no item"), (12, "no item"), (21, "no domain")]
+
+
+def test_strict_ends_where_rows_cannot_be_used_and_leaves_nothing(adi, place: Place) -> None:
+    place.log[4].update(user="")
+    place.items[2].update(price="inf")
+    place.write()
+    before = sorted(place.folder.rglob("*"))
+    done = adi("prepare", place.folder, "--out", place.out, "--strict")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.replace(f"{place.folder}/", "") == (
+        "adi: --strict: faulty rows or values.\n"
+        "  log: 1 no user\n"
+        "    log.csv, row 5, column 'user': no value\n"
+        "  feature price: 1 not finite\n"
+        "    items.csv, row 3, column 'price': 'inf'\n"
+        "Mend them, or leave strict out: then such rows are set aside, and such values count as missing.\n"
+    )
+    assert sorted(place.folder.rglob("*")) == before
+    place.log[4].update(user="u0")
+    place.items[2].update(price="3")
+    place.write()
+    assert adi("prepare", place.folder, "--out", place.out, "--strict").returncode == 0
 
 
 def test_the_order_of_the_rows_is_that_of_the_times(adi, place: Place) -> None:

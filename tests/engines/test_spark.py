@@ -188,6 +188,17 @@ def test_a_timed_log_with_trends(spark, tables, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["duckdb", "spark"]
 
 
+@pytest.mark.slow
+def test_strict_refuses_the_same(spark, tables, tmp_path):
+    messages = []
+    for engine in ("duckdb", "spark"):
+        with pytest.raises(ArgumentError, match=r"log: \d+ no user\n.*a\.parquet, row \d+, column 'user'") as refused:
+            prepare(schema_with(tables), tmp_path / engine, engine=engine, strict=True, progress=False)
+        messages.append(str(refused.value))
+    assert messages[0] == messages[1]
+    assert list(tmp_path.iterdir()) == []
+
+
 PLAIN = {
     "domains": {"column": "shop"},
     "interactions": {"path": "log.csv", "user": "user", "item": "item", "positive": "stars > 1"},

@@ -320,6 +320,42 @@ class TestFaults:
         ):
             rows_of(connection, [file], "max(a)")
 
+    def test_text_that_another_file_would_change(self, connection, tmp_path):
+        write_parquet(tmp_path / "1.parquet", id=[7, 2**53 + 1], n=[1, 2])
+        write_parquet(tmp_path / "2.parquet", id=[7.5], n=[0.5])
+        table = TableFiles.at("*.parquet", tmp_path)
+        assert table.columns(connection, text=[]) == {"id": "DOUBLE", "n": "DOUBLE"}
+        with pytest.raises(AdiError, match=r"1\.parquet, column 'id': BIGINT, which other files make DOUBLE.*one type"):
+            table.columns(connection, text=["id"])
+
+    @pytest.mark.parametrize("other", [["a"], [None], pa.array([7], pa.uint8()), pa.array([8], pa.int32())])
+    def test_text_that_no_other_file_changes(self, connection, tmp_path, other):
+        write_parquet(tmp_path / "1.parquet", id=[7, 2**53 + 1])
+        write_parquet(tmp_path / "2.parquet", id=other)
+        table = TableFiles.at("*.parquet", tmp_path)
+        table.columns(connection, text=["id"])
+        assert rows_of(connection, table.files, "id", ["id"])[:2] == [("7",), (str(2**53 + 1),)]
+
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_a_byte_order_mark_is_refused_in_json_alone(self, connection, tmp_path, number):
+        """DuckDB takes one where there are several files, and refuses it in a file alone."""
+        for name in range(number):
+            write(tmp_path / f"{name}.jsonl", '\ufeff{"a": 1}\n')
+            write(tmp_path / f"{name}.csv", "\ufeffa\n1\n")
+        with pytest.raises(AdiError, match=r"0\.jsonl: begins with a byte order mark"):
+            TableFiles.at("*.jsonl", tmp_path).columns(connection)
+        assert TableFiles.at("*.csv", tmp_path).columns(connection) == {"a": "BIGINT"}
+
+    def test_utf_16_with_the_line_ends_of_windows(self, connection, tmp_path):
+        file = write(tmp_path / "log.csv", "a,b\r\n1,2\r\n", encoding="utf-16")
+        with pytest.raises(AdiError, match=r"log\.csv: cannot be read as CSV: "):
+            TableFiles([file]).columns(connection)
+
+    def test_a_long_value_does_not_hide_the_fault(self, connection, tmp_path):
+        file = write(tmp_path / "log.csv", f"a,b\n1,2\n{'x' * 10_000}\n")
+        with pytest.raises(AdiError, match=r"Line: 3 Original Line: x{80}\.\.\. Expected Number of Columns: 2"):
+            TableFiles([file]).columns(connection)
+
     def test_types_that_do_not_fit_together(self, connection, tmp_path):
         write_parquet(tmp_path / "a.parquet", tags=[["x"]])
         write_parquet(tmp_path / "b.parquet", tags=[{"x": 1}])

@@ -33,6 +33,9 @@ class TestBuckets:
     def test_log_steps_are_equal_in_the_logarithm(self):
         assert self.edges([0.0, 7.0, 2.0], 3, "log") == pytest.approx((1.0, 3.0))  # 1 + x: 1, 2, 4, 8
 
+    def test_numbers_further_apart_than_the_largest(self):
+        assert self.edges([-1.5e308, 1.5e308], 4) == (-0.75e308, 0.0, 0.75e308)
+
     def test_log_is_for_counts(self):
         message = r"items\.csv, column 'price': the value -0\.5 is negative, and scale: log .*Use scale: quantile"
         with pytest.raises(AdiError, match=message):

@@ -159,6 +159,12 @@ class TestDomains:
         with pytest.raises(AdiError, match=message):
             workspace.prepare()
 
+    def test_of_one_that_is_long_the_beginning_is_shown(self, workspace, log):
+        workspace.write("log.jsonl", [*log, {**log[0], "domain": "x" * 10_000}])
+        workspace.schema["domains"]["values"] = ["a", "b"]
+        with pytest.raises(AdiError, match=r"column 'domain', row 13: 'x{100}\.\.\.' is not a declared domain"):
+            workspace.prepare()
+
     def test_one_that_is_declared_and_has_no_row(self, workspace):
         workspace.schema["domains"]["values"] = ["a", "b", "c"]
         message = r"log\.jsonl, column 'domain': no usable row of domain 'c'\. Remove it from domains\.values"
@@ -266,6 +272,15 @@ class TestRefusedOnReading:
         ):
             workspace.prepare()
         assert workspace.left_behind() == []
+
+    def test_numbers_that_one_text_makes_text(self, workspace, log):
+        workspace.write(
+            "log.csv", [{**row, "time": "soon" if row["user"] == "cy" else str(row["time"])} for row in log]
+        )
+        workspace.interactions(path="log.csv")
+        message = r"log\.csv: no row of 12 .*no readable time \(first .*log\.csv, row 1, column 'time': '30'\)\. Mend"
+        with pytest.raises(AdiError, match=message):
+            workspace.prepare()
 
     def test_a_parquet_with_a_broken_page(self, workspace, log):
         rows = [{**row, "user": f"{row['user']} {copy}"} for copy in range(500) for row in log]

@@ -76,6 +76,11 @@ class TestCorpus:
             workspace.prepare(progress=lambda *stage: stages.append(stage))
         assert "reading the log" not in {stage for stage, _, _ in stages}
 
+    def test_a_column_of_lists(self, workspace):
+        self.give(workspace, [(["x"], "a"), (["y"], "b")])
+        with pytest.raises(AdiError, match=r"offers\.jsonl, column 'sku': VARCHAR\[\], and corpus, the item is one va"):
+            workspace.prepare()
+
     def test_a_table_without_rows(self, workspace):
         self.give(workspace, [("x", "a")])
         (workspace.folder / "offers.csv").write_text("sku,shop\n")

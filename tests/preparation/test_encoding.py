@@ -89,7 +89,7 @@ class TestTables:
         manifest = workspace.prepare()
         assert info(workspace, "price").edges == pytest.approx((5 / 3, 8 / 3))  # thirds of 1, 2, 4
         assert workspace["features/item/price"] == [0, 3, 4, 0, 2, 0]  # new, old, w, x, y, z
-        numbers = [math.nan, 2.0, 4.0, math.nan, 1.0, math.inf]
+        numbers = [math.nan, 2.0, 4.0, math.nan, 1.0, math.nan]
         assert workspace["features/item/price.number"] == pytest.approx(numbers, nan_ok=True)
         assert info(workspace, "price").rows == 5
         assert manifest.ignored_values == {"price": 2}
@@ -113,6 +113,17 @@ class TestTables:
             "read": 7, "kept": 3, "set_aside": {"no key": 3, "domain not in the log": 1},
         }  # fmt: skip
         assert info(workspace, "bid").by_domain
+
+    def test_infinities_are_missing_among_the_numbers(self, workspace, log):
+        prices = dict(zip("wxyz", (1.5, math.inf, math.nan, -math.inf), strict=True))
+        workspace.table("items", [{"item": item, "price": price} for item, price in prices.items()], "item")
+        workspace.add("item", name="price", kind="numeric", table="items", buckets=2)
+        workspace.write("log.jsonl", [{**row, "hour": prices[row["item"]]} for row in log])
+        workspace.add("context", name="hour", kind="numeric", buckets=2)
+        assert workspace.prepare().ignored_values == {"price": 3, "hour": 10}
+        for name in ("features/item/price", "interactions/context_hour", "test/context_hour"):
+            numbers = workspace[f"{name}.number"]
+            assert [math.isnan(number) or number == 1.5 for number in numbers] == [True] * len(numbers)
 
     def test_categories_by_domain(self, workspace):
         rows = [("ann", "b", "gold"), ("cy", "a", "gold"), ("cy", "b", "tin"), ("dee", "nowhere", "tin")]

@@ -121,6 +121,10 @@ def prepare(
     memory: Annotated[
         str, typer.Option(help="Memory of DuckDB, or of a Spark on this machine; what does not fit goes to disk.")
     ] = "2GB",
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Fail, and name them, where faulty rows or values would be left out."),
+    ] = False,
 ) -> None:
     """Prepare the tables of a schema for training: arrays on disk, each domain's corpus, what was set aside and why.
 
@@ -129,7 +133,7 @@ def prepare(
     from adi.preparation.prepare import prepare as run
 
     with progress_bar() as bar:
-        manifest = run(schema, out, engine=engine, memory=memory, progress=bar)
+        manifest = run(schema, out, engine=engine, memory=memory, strict=strict, progress=bar)
     say(counts_table(manifest))
     for sentence in (*left_out(manifest, str(out)), *repeats(manifest)):
         say(sentence)

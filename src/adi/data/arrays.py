@@ -116,3 +116,9 @@ def arrow_numbers(numbers: Array) -> pa.Array:
     """Numbers (n,) as an Arrow array on the same memory. `pa.array` would import pandas, at 50 MB and half a second."""
     values = np.ascontiguousarray(numbers)
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+
+
+def finite_numbers(values: pa.Array) -> Array:
+    """Numbers as float64 (n,), NaN where one is missing or infinite."""
+    numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
+    return np.where(np.isfinite(numbers), numbers, np.nan)

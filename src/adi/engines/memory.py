@@ -47,7 +47,9 @@ class TableInMemory:
     def files(self) -> list[str]:
         return [self._name]
 
-    def columns(self, connection: Connection, wanted: Mapping[str, str] | None = None) -> dict[str, str]:
+    def columns(
+        self, connection: Connection, wanted: Mapping[str, str] | None = None, text: Collection[str] = ()
+    ) -> dict[str, str]:
         with self.reading(connection):
             columns = describe(connection, self.sql())
         columns = {name: column_type for name, column_type in columns.items() if name not in (FILE, ROW)}

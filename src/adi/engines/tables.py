@@ -36,6 +36,9 @@ KINDS = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv", ".jsonl": "json", 
 
 _LABELS = {"parquet": "Parquet", "csv": "CSV", "tsv": "TSV", "json": "JSON lines (one object on each line)"}
 
+WHOLE = {f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")}
+"""DuckDB's types of whole numbers."""
+
 Connection = duckdb.DuckDBPyConnection
 
 
@@ -46,11 +49,14 @@ class RawTable(Protocol):
     def files(self) -> Sequence[Path | str]:
         """The values of the column `filename`."""
 
-    def columns(self, connection: Connection, wanted: Mapping[str, str] | None = None) -> dict[str, str]:
+    def columns(
+        self, connection: Connection, wanted: Mapping[str, str] | None = None, text: Collection[str] = ()
+    ) -> dict[str, str]:
         """The columns with their DuckDB types, in order.
 
-        `wanted` says what each column that must be there is for: ``{"user_id": "interactions.user"}``. Raises
-        `AdiError` for a column that is missing and for one of a reserved name, before any row is read.
+        `wanted` says what each column that must be there is for: ``{"user_id": "interactions.user"}``; `text` are those
+        to be read as text. Raises `AdiError` before any row is read: for a column that is missing, for one of a
+        reserved name, and for one of `text` whose values would change, since its type is not that of other files.
         """
 
     def sql(self, text: Collection[str] = ()) -> str:
@@ -104,17 +110,27 @@ class TableFiles:
             )
         return next(iter(kinds))
 
-    def columns(self, connection: Connection, wanted: Mapping[str, str] | None = None) -> dict[str, str]:
+    def columns(
+        self, connection: Connection, wanted: Mapping[str, str] | None = None, text: Collection[str] = ()
+    ) -> dict[str, str]:
+        by_file = {}
         for file in self.files:  # each of them: a column that one file lacks would be read as missing values
             table = TableFiles([file])
-            if table.kind != "parquet" and not _first_line(file):
+            first_line = _first_line(file) if table.kind != "parquet" else "no text"
+            if not first_line:
                 raise AdiError(f"{file}: the file is empty. Remove it, or write it with a header and rows.")
+            if table.kind == "json" and first_line.startswith("\ufeff"):  # DuckDB takes it, but not of a file alone
+                raise AdiError(f"{file}: begins with a byte order mark, which JSON has not. Write it without one.")
             with table.reading(connection):
                 names = describe(connection, table._reader())
             require_columns(str(file), names, wanted or {})
             refuse_reserved(str(file), names)
+            by_file[file] = names
         with self.reading(connection):
             columns = describe(connection, self.sql())
+        if self.kind not in ("csv", "tsv"):  # whose text is read as it is written
+            for file, types in by_file.items():
+                _refuse_changed_text(file, types, columns, text)
         return {name: column_type for name, column_type in columns.items() if name not in (FILE, ROW)}
 
     def sql(self, text: Collection[str] = ()) -> str:
@@ -187,7 +203,8 @@ class TableFiles:
         """
         if self.kind not in ("csv", "tsv"):
             return ""
-        width = len(next(csv.reader([_first_line(self.files[0])], delimiter=self._delimiter())))
+        header = _first_line(self.files[0]).replace("\r", "")  # in UTF-16 it is not at the end, which `csv` refuses
+        width = len(next(csv.reader([header], delimiter=self._delimiter())))
         columns = ", ".join(f"c{position}: 'VARCHAR'" for position in range(width))
         options = f"{self._dialect()}, auto_detect = false, columns = {{{columns}}}"
         fault = fault_in(connection, f"read_csv({self._names()}, {options})")
@@ -214,6 +231,23 @@ def describe(connection: Connection, relation: str) -> dict[str, str]:
     return {row[0]: row[1] for row in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
 
 
+def _refuse_changed_text(
+    file: Path, types: Mapping[str, str], columns: Mapping[str, str], text: Collection[str]
+) -> None:
+    """Raise `AdiError` for a column whose type in a file gives another text than the type that all files share.
+
+    7 would be 7.0 where another file has fractions, and large whole numbers would be rounded.
+    """
+    for name in sorted(text):
+        shared = columns[name]
+        same = types[name] in (shared, "JSON") or {types[name], shared} <= WHOLE
+        if not same and shared not in ("VARCHAR", "JSON"):
+            raise AdiError(
+                f"{file}, column '{name}': {types[name]}, which other files make {shared}, and its values are compared "
+                "as text. Write the column with one type in every file."
+            )
+
+
 def replaced_sql(form: str, columns: Collection[str]) -> str:
     """All columns of a relation, with the named ones in the given `form` of SQL, in which {0} is the column."""
     replaced = ", ".join(form.format(quoted(name)) for name in sorted(columns))
@@ -232,6 +266,7 @@ def fault_in(connection: Connection, relation: str) -> Exception | None:
 def reason_of(error: Exception) -> str:
     """DuckDB's message without its kind and without advice on options that the user does not have."""
     message = re.split(r"\n\n|\nPossible |\s+Try |\nColumn .* is being converted", str(error))[0]
+    message = re.sub(r"(\S{80})\S+", r"\1...", message)  # else a word of the data that is too long ends the message
     return shorten(re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", message), 500, placeholder=" ...")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from adi.data.arrays import Array
+from adi.data.arrays import Array, finite_numbers
 from adi.data.coding import NUMBERS, Codes, Coding, RecodedArray
 from adi.data.dataset import Dataset
 from adi.data.histories import Histories
@@ -104,15 +104,20 @@ class Kind:
         path = vocabularies / f"{feature.name}.parquet"
         return count_values(engine, feature.name, values, feature.min_count, path)
 
-    def ignored(self, values: "ibis.Table") -> int:
-        """The number of values that count as missing though they are present."""
-        return 0
+    def ignored(self, values: "ibis.Table") -> "ibis.Table | None":
+        """The rows whose `value` counts as missing though it is there; None if the kind takes every value."""
+        return None
+
+    def count_ignored(self, values: "ibis.Table") -> int:
+        """The number of values that count as missing though they are there."""
+        ignored = self.ignored(values)
+        return 0 if ignored is None else int(ignored.count().to_pyarrow().as_py())
 
     def encode(self, feature: Any, side: Side) -> FeatureInfo:
         """Fit a feature to a side's values and write its arrays."""
         column = side.column(feature)
         encoding = self.fit(side.engine, feature, column.values, column.source, side.vocabularies)
-        if count := self.ignored(column.values):
+        if count := self.count_ignored(column.values):
             side.ignored[feature.name] = count
         write_codes(side, feature.name, encoding, column.values, column.by_domain, with_numbers=self.keeps_numbers)
         return feature_info(feature, side.name, encoding, by_domain=column.by_domain)
@@ -169,7 +174,7 @@ def write_codes(
     shape = (side.size, side.num_domains) if by_domain else (side.size,)
     arrays = [Cells(side.folder / f"{name}.npy", "code", np.int32, encode=encoding.finish)]
     if with_numbers:
-        arrays.append(Cells(side.folder / f"{name}{NUMBERS}.npy", "value", np.float64, default=np.nan))
+        arrays.append(Cells(side.folder / f"{name}{NUMBERS}.npy", "value", np.float64, np.nan, finite_numbers))
     side.engine.write_cells(encoding.lookup(values), shape, arrays, ["index", "domain_number"][: len(shape)])
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,10 +78,10 @@ class Numeric(Kind):
     ) -> Buckets:
         return Buckets(bucket_edges(engine, values, feature.buckets, feature.scale, source))
 
-    def ignored(self, values: "ibis.Table") -> int:
+    def ignored(self, values: "ibis.Table") -> "ibis.Table":
         from ibis import _
 
-        return int(values.filter(_.value.isnan() | _.value.isinf()).count().to_pyarrow().as_py())
+        return values.filter(_.value.isnan() | _.value.isinf())
 
     def encoding(self, feature: FeatureInfo, coding: Coding) -> Buckets:
         return Buckets(feature.edges or ())
@@ -139,4 +140,10 @@ def quantiles(engine: "Engine", values: "ibis.Table", count: int, shares: Array)
     below = np.floor(positions).astype(np.int64)
     ranks, inverse = np.unique(np.concatenate([below, np.minimum(below + 1, count - 1)]), return_inverse=True)
     pairs = engine.values_at(values, ranks)[inverse].reshape(2, -1).T
-    return np.array([np.quantile(*pair) for pair in zip(pairs, positions - below, strict=True)])
+    return np.array([_between(pair, share) for pair, share in zip(pairs, positions - below, strict=True)])
+
+
+def _between(pair: Array, share: float) -> float:
+    """The number between two at a share of their distance, which may be more than the largest number."""
+    scale = 1.0 if isfinite(float(pair[1]) - float(pair[0])) else 2.0
+    return float(np.quantile(pair / scale, share)) * scale

@@ -11,10 +11,11 @@ from ibis import _
 from adi.engines.engine import Engine
 from adi.engines.expression import fault_of_expression
 from adi.engines.tables import Connection, RawTable, quoted
-from adi.errors import AdiError, suggestion
+from adi.errors import AdiError, shown, suggestion
 from adi.features.categorical import require_single
 from adi.features.kinds import KINDS
 from adi.features.numeric import is_number
+from adi.preparation.set_aside import NO_TIME, NOT_POSITIVE
 from adi.schema import Interactions, Schema
 
 MAX_DOMAINS = 10_000
@@ -40,7 +41,7 @@ def open_log(connection: Connection, schema: Schema, table: RawTable, where: str
         wanted[log.time] = f"{where}.time"
     for feature in schema.features.context:
         wanted[feature.source_column] = f"features.context '{feature.name}'"
-    columns = table.columns(connection, wanted)
+    columns = table.columns(connection, wanted, _text_columns(schema))
     for column in (log.user, log.item, schema.domains.column):
         require_single(columns[column], f"{table}, column '{column}'", wanted[column])
     for feature in schema.features.context:
@@ -92,13 +93,15 @@ def _positive_fault(table: RawTable, positive: str, error: duckdb.Error) -> AdiE
 def read_log(engine: Engine, schema: Schema, log: Log, name: str) -> ibis.Table:
     """Read a log into the table `name` of the engine.
 
-    Its columns are file, row, user, item, domain, time, positive, those of the context, and reason, which is null on
-    the rows to keep. Raises `AdiError` for an empty log and for a domain that is not declared.
+    Its columns are file, file_row, row, user, item, domain, time, time_as_written where that cannot be read as a time,
+    positive, those of the context, and reason, which is null on the rows to keep. Raises `AdiError` for an empty log
+    and for a domain that is not declared.
     """
     columns = schema.interactions
     identity = {columns.user: "user", columns.item: "item", schema.domains.column: "domain"}
     selected = {role: f"nullif({quoted(column)}::VARCHAR, '')" for column, role in identity.items()}
     selected["time"] = _time_sql(log, columns.time)
+    selected["time_as_written"] = _unread_sql(columns.time, selected["time"])
     selected["positive"] = f"({columns.positive or 'true'})::BOOLEAN"
     for feature in schema.features.context:
         value = KINDS[feature.kind].value_sql(feature, quoted(feature.source_column))
@@ -116,8 +119,8 @@ def read_log(engine: Engine, schema: Schema, log: Log, name: str) -> ibis.Table:
         (_.user.isnull(), "no user"),
         (_.item.isnull(), "no item"),
         (_.domain.isnull(), "no domain"),
-        (ibis.literal(log.time is not None) & _.time.isnull(), "no readable time"),
-        (~_.positive.fill_null(False), "not positive"),
+        (ibis.literal(log.time is not None) & _.time.isnull(), NO_TIME),
+        (~_.positive.fill_null(False), NOT_POSITIVE),
     )
     return table.mutate(reason=reason)
 
@@ -131,6 +134,11 @@ def _time_sql(log: Log, column: str | None) -> str:
     if log.columns[column].startswith(("FLOAT", "DOUBLE", "DECIMAL")):
         return f"CASE WHEN isfinite({quoted(column)}::DOUBLE) THEN {quoted(column)}::DOUBLE END"
     return f"TRY_CAST({quoted(column)} AS BIGINT)"
+
+
+def _unread_sql(column: str | None, time: str) -> str:
+    """The text of a time where `time`, the SQL that reads it, gives none."""
+    return "NULL::VARCHAR" if column is None else f"CASE WHEN ({time}) IS NULL THEN {quoted(column)}::VARCHAR END"
 
 
 def _check_domains(table: ibis.Table, schema: Schema, log: Log) -> None:
@@ -148,8 +156,8 @@ def _check_domains(table: ibis.Table, schema: Schema, log: Log) -> None:
         declared = schema.domains.values or ()
         if row["domain"] not in declared:
             raise AdiError(
-                f"{row['file']}, column '{column}', row {row['file_row']}: '{row['domain']}' is not a declared domain "
-                f"({', '.join(declared)}).{suggestion(row['domain'], declared)} "
+                f"{row['file']}, column '{column}', row {row['file_row']}: {shown(row['domain'])} is not a declared "
+                f"domain ({', '.join(declared)}).{suggestion(row['domain'], declared)} "
                 "Add it to domains.values in the schema, or drop the rows."
             )
 

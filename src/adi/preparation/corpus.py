@@ -1,6 +1,7 @@
 """The corpus of each domain: the items that can be retrieved there, and the training rows of each."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import ibis
@@ -12,35 +13,48 @@ from adi.engines.engine import Engine
 from adi.engines.open import open_table
 from adi.engines.tables import quoted
 from adi.errors import AdiError
+from adi.features.categorical import require_single
 from adi.preparation.entities import Entities
 from adi.preparation.splitting import TEST, TRAIN
 from adi.schema import Corpus, FilesSplit, Schema
 
-
-def read_eligible(engine: Engine, schema: Schema, folder: Path) -> ibis.Table | None:
-    """The table of eligible (item, domain) pairs as text; None if the schema has none."""
-    if not isinstance(schema.corpus, Corpus):
-        return None
-    wanted = {"item": schema.corpus.item, "domain": schema.corpus.domain}
-    return _read_text(engine, "eligible", schema.corpus.path, folder, wanted, "corpus")
+CORPUS, CANDIDATES = "corpus.path", "split.candidates"
+"""The keys of the schema that name tables of pairs."""
 
 
-def read_candidates(engine: Engine, schema: Schema, folder: Path) -> ibis.Table | None:
-    """The table of candidates (user, domain, item) as text; None if the split has none."""
-    if not isinstance(schema.split, FilesSplit) or schema.split.candidates is None:
-        return None
-    columns = schema.interactions
-    wanted = {"user": columns.user, "domain": schema.domains.column, "item": columns.item}
-    return _read_text(engine, "candidates", schema.split.candidates, folder, wanted, "split.candidates")
+@dataclass(frozen=True)
+class Pairs:
+    """A table of pairs that a schema names: the name of its section in messages, its path, its columns by role."""
+
+    section: str
+    path: str
+    columns: dict[str, str]
 
 
-def _read_text(engine: Engine, name: str, path: str, folder: Path, wanted: dict[str, str], use: str) -> ibis.Table:
-    raw = open_table(engine, path, folder)
-    raw.columns(engine.reader, {column: f"{use}, the {role}" for role, column in wanted.items()})
-    columns = {role: f"nullif({quoted(column)}, '')" for role, column in wanted.items()}
-    table = engine.read(name, raw, columns, wanted.values()).select(*columns)
+def pairs_of(schema: Schema) -> dict[str, Pairs]:
+    """The tables of pairs of a schema, by key: eligible (item, domain), candidates (user, item, domain)."""
+    pairs = {}
+    if isinstance(schema.corpus, Corpus):
+        columns = {"item": schema.corpus.item, "domain": schema.corpus.domain}
+        pairs[CORPUS] = Pairs("corpus", schema.corpus.path, columns)
+    if isinstance(schema.split, FilesSplit) and schema.split.candidates is not None:
+        log = schema.interactions
+        columns = {"user": log.user, "item": log.item, "domain": schema.domains.column}
+        pairs[CANDIDATES] = Pairs("split.candidates", schema.split.candidates, columns)
+    return pairs
+
+
+def read_pairs(engine: Engine, pairs: Pairs, folder: Path) -> ibis.Table:
+    """A table of pairs as text, with the place of each row; its path is relative to `folder`."""
+    raw = open_table(engine, pairs.path, folder)
+    uses = {column: f"{pairs.section}, the {role}" for role, column in pairs.columns.items()}
+    types = raw.columns(engine.reader, uses, uses)
+    for column, use in uses.items():
+        require_single(types[column], f"{raw}, column '{column}'", use)
+    columns = {role: f"nullif({quoted(column)}, '')" for role, column in pairs.columns.items()}
+    table = engine.read(f"pairs_{pairs.section}".replace(".", "_"), raw, columns, pairs.columns.values())
     if table.count().to_pyarrow().as_py() == 0:
-        raise AdiError(f"{raw}: the table has no rows. Give it some, or remove {use} from the schema.")
+        raise AdiError(f"{raw}: the table has no rows. Give it some, or remove {pairs.section} from the schema.")
     return table
 
 

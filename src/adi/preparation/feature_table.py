@@ -6,20 +6,18 @@ list of text where it is multi. Others are what the file has, as text, whole or 
 timestamps and lists of these; any other type becomes text. An empty text, NaN and infinities are missing values.
 """
 
-from collections.abc import Sequence
-from functools import reduce
-from operator import or_
+from collections.abc import Collection, Sequence
 
 import ibis
 from ibis import _
 
-from adi.data.manifest import RowCounts
 from adi.engines.engine import Engine
 from adi.engines.tables import Connection, RawTable, quoted
-from adi.errors import AdiError
+from adi.errors import AdiError, shown
 from adi.features.categorical import require_single
 from adi.features.kinds import KINDS
 from adi.features.numeric import finite_sql, is_number
+from adi.preparation.set_aside import NO_KEY, UNKNOWN_DOMAIN
 from adi.schema import ColumnFeature, Feature, Schema, Sourced
 
 
@@ -42,7 +40,9 @@ class FeatureTable:
         self.features = of_users or of_items
         wanted = dict.fromkeys(self.key, f"tables.{name}.key")
         wanted |= {feature.source_column: f"feature '{feature.name}'" for feature in self.features}
-        self.columns = table.columns(connection, wanted)
+        text = {feature.source_column for feature in self.features if KINDS[feature.kind].text}
+        self._text = {*self.key, *text}
+        self.columns = table.columns(connection, wanted, self._text)
         for column in self.key:
             require_single(self.columns[column], self.source(column), wanted[column])
         for feature in self.features:
@@ -55,9 +55,9 @@ class FeatureTable:
         return len(self.key) == 2
 
     @property
-    def key_roles(self) -> list[str]:
-        """The columns of the table as read that hold its key."""
-        return ["key", "domain"][: len(self.key)]
+    def key_roles(self) -> dict[str, str]:
+        """The columns of the table as read that hold its key, with their names in the user's table."""
+        return dict(zip(("key", "domain"), self.key, strict=False))
 
     @property
     def attributes(self) -> list[str]:
@@ -70,17 +70,13 @@ class FeatureTable:
         Each feature's value is in the column ``value_<feature>``, each attribute in the one that `attribute_column`
         names.
         """
-        selected = {
-            role: f"nullif({quoted(column)}::VARCHAR, '')"
-            for column, role in zip(self.key, self.key_roles, strict=True)
-        }
+        selected = {role: f"nullif({quoted(column)}::VARCHAR, '')" for role, column in self.key_roles.items()}
         for feature in self.features:
             value = KINDS[feature.kind].value_sql(feature, quoted(feature.source_column))
             selected[f"value_{feature.name}"] = value
         for column in self.attributes:
             selected[attribute_column(column)] = self._attribute_sql(column)
-        text = {feature.source_column for feature in self.features if KINDS[feature.kind].text}
-        table = engine.read(f"table_{self.name}", self.table, selected, {*self.key, *text})
+        table = engine.read(f"table_{self.name}", self.table, selected, self._text)
         self._refuse_repeated_key(table)
         return table
 
@@ -98,13 +94,14 @@ class FeatureTable:
         return _kept_sql(quoted(column), "VARCHAR" if text else self.columns[column])
 
     def _refuse_repeated_key(self, table: ibis.Table) -> None:
-        keyed = table.drop_null(self.key_roles)
-        repeated = keyed.group_by(self.key_roles).agg(rows=_.count()).filter(_.rows > 1).order_by(self.key_roles)
+        roles = list(self.key_roles)
+        keyed = table.drop_null(roles)
+        repeated = keyed.group_by(roles).agg(rows=_.count()).filter(_.rows > 1).order_by(roles)
         for key in repeated.limit(1).to_pyarrow().to_pylist():
-            same = keyed.filter([keyed[role] == key[role] for role in self.key_roles]).order_by("file", "file_row")
+            same = keyed.filter([keyed[role] == key[role] for role in roles]).order_by("file", "file_row")
             first, second = same.select("file", "file_row").limit(2).to_pyarrow().to_pylist()
             again = "" if first["file"] == second["file"] else f"{first['file']}, "
-            values = ", ".join(f"{c} = '{key[role]}'" for c, role in zip(self.key, self.key_roles, strict=True))
+            values = ", ".join(f"{column} = {shown(key[role])}" for role, column in self.key_roles.items())
             raise AdiError(
                 f"{second['file']}, row {second['file_row']}: the key {values} is on {key['rows']} rows, first on "
                 f"{again}row {first['file_row']}. tables.{self.name} needs one row for each key; drop the others."
@@ -121,19 +118,15 @@ def features_of(table: str, features: Sequence[Feature]) -> list[ColumnFeature]:
     return [feature for feature in features if isinstance(feature, Sourced) and feature.table == table]
 
 
-def count_rows(table: ibis.Table, keys: list[str], domains: tuple[str, ...]) -> RowCounts:
-    """Rows read and kept of a table beside the log.
+def with_reasons(table: ibis.Table, keys: Collection[str], domains: tuple[str, ...]) -> ibis.Table:
+    """A table beside the log with a `reason` on the rows to set aside.
 
     A row with a part of its key missing, or of a domain that the log does not have, describes nothing.
     """
-    reasons = {"no key": reduce(or_, (table[key].isnull() for key in keys))}
+    reasons = [(table[key].isnull(), NO_KEY) for key in keys]
     if "domain" in keys:
-        reasons["domain not in the log"] = ~reasons["no key"] & ~table.domain.isin(domains).fill_null(False)
-    totals = table.agg(read=_.count(), **{reason: rows.sum().fill_null(0) for reason, rows in reasons.items()})
-    counts: dict[str, int] = totals.to_pyarrow().to_pylist()[0]
-    read = counts.pop("read")
-    set_aside = {reason: rows for reason, rows in counts.items() if rows}
-    return RowCounts(read=read, kept=read - sum(counts.values()), set_aside=set_aside)
+        reasons.append((~table.domain.isin(domains), UNKNOWN_DOMAIN))
+    return table.mutate(reason=ibis.cases(*reasons))
 
 
 def _kept_sql(value: str, column_type: str) -> str:

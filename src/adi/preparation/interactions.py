@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from ibis import _
 
+from adi.data.arrays import finite_numbers
 from adi.data.coding import NUMBERS
 from adi.engines.engine import Engine
 from adi.engines.offsets import write_offsets
@@ -29,7 +30,7 @@ def fit_context(
     if trained.count().to_pyarrow().as_py() == 0:
         raise AdiError(f"{source}: every value is missing. Remove feature '{feature.name}', or mend the column.")
     encoding = kind.fit(engine, feature, trained, source, vocabularies)
-    if count := kind.ignored(rows.select(value=rows[column])):
+    if count := kind.count_ignored(rows.select(value=rows[column])):
         ignored[feature.name] = count
     return encoding
 
@@ -64,6 +65,7 @@ def write_rows(
     }
     rows = rows.mutate(**numbers)
     dtypes |= dict.fromkeys(numbers, np.float64)
+    encoders |= dict.fromkeys(numbers, finite_numbers)
 
     visible = rows.filter(_.part != TEST).mutate(held_out=(_.part == VALIDATION).cast("int8"))
     folder = out / "interactions"

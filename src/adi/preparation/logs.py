@@ -12,14 +12,15 @@ from adi.engines.tables import RawTable
 from adi.errors import AdiError
 from adi.moments import check_moment, to_log_time
 from adi.preparation.cleaning import Log, context_column, open_log, read_log
-from adi.schema import FilesSplit, Schema, TimeSplit
+from adi.preparation.faults import faulty_rows, places
+from adi.preparation.set_aside import DUPLICATE, LATE, count_rows, kept
+from adi.schema import FilesSplit, RandomSplit, Schema, TimeSplit
 
 LOGS = ("log", "test_log")
 """The tables of the working database that hold the log, and the file of test rows if there is one, as text."""
 
-
-LATE = "at or after split.until"
-"""The reason for which rows are set aside that are as late as the end of a split by time, or later."""
+KEPT = "kept_rows"
+"""The table of the rows to keep, where they are numbered anew."""
 
 
 def open_logs(engine: Engine, schema: Schema, table: RawTable, folder: Path) -> list[Log]:
@@ -45,18 +46,8 @@ def open_logs(engine: Engine, schema: Schema, table: RawTable, folder: Path) -> 
     return logs
 
 
-DUPLICATE = "duplicate"
-"""The reason for which rows are set aside that equal an earlier row."""
-
-
-def read_logs(
-    engine: Engine, schema: Schema, logs: list[Log], out: Path
-) -> tuple[ibis.Table, RowCounts, tuple[str, ...]]:
-    """Read the logs and write the rows that are set aside to ``<out>/set_aside.parquet``.
-
-    Returns the rows to keep as text, with `given_test` on those of the file of test rows; counts; and the domains in
-    their order. Raises `AdiError` if no row can be used, of a domain or at all.
-    """
+def read_logs(engine: Engine, schema: Schema, logs: list[Log]) -> ibis.Table:
+    """Every row of the logs as text, with a reason on those to set aside; `given_test` on those of the test's file."""
     tables = [
         read_log(engine, schema, log, name).mutate(given_test=ibis.literal(log is not logs[0]))
         for log, name in zip(logs, LOGS, strict=False)
@@ -69,33 +60,49 @@ def read_logs(
     if isinstance(schema.split, TimeSplit) and schema.split.until is not None:
         is_late = rows.time >= to_log_time(schema.split.until)
         rows = rows.mutate(reason=ibis.coalesce(rows.reason, ibis.ifelse(is_late, LATE, None)))
-    if schema.interactions.duplicates == "drop":
-        rows = _without_duplicates(rows)
-    aside = rows.filter(_.reason.notnull())
-    shown = ["file", "file_row", "user", "item", "domain", "time", "reason"]
-    engine.write_parquet(aside.select("row", *shown), out / "set_aside.parquet", shown, order_by=["row"])
-    reasons = aside.group_by("reason").agg(rows=_.count()).order_by("reason").to_pyarrow().to_pylist()
-    kept = rows.filter(_.reason.isnull()).drop("reason", "file", "file_row", "positive")
-    by_domain = kept.group_by("domain").agg(rows=_.count()).order_by("domain").to_pyarrow().to_pylist()
-    counts = RowCounts(
-        read=int(rows.count().to_pyarrow().as_py()),
-        kept=sum(row["rows"] for row in by_domain),
-        set_aside={row["reason"]: row["rows"] for row in reasons},
-    )
-    if not by_domain:
+    return _without_duplicates(rows) if schema.interactions.duplicates == "drop" else rows
+
+
+def faults_of_logs(schema: Schema, rows: ibis.Table) -> ibis.Table:
+    """The faulty ones among the rows that `read_logs` gives."""
+    log = schema.interactions
+    columns = {"user": log.user, "item": log.item, "domain": schema.domains.column}
+    return faulty_rows(rows, columns if log.time is None else columns | {"time_as_written": log.time})
+
+
+def keep_rows(
+    engine: Engine, schema: Schema, logs: list[Log], rows: ibis.Table, out: Path
+) -> tuple[ibis.Table, RowCounts, tuple[str, ...]]:
+    """Write the rows that are set aside to ``<out>/set_aside.parquet``.
+
+    Returns the rows to keep, counts, and the domains in their order. Raises `AdiError` if no row can be used, of a
+    domain or at all.
+    """
+    shown = ["file", "file_row", "user", "item", "domain", "time", "time_as_written", "reason"]
+    aside = rows.filter(_.reason.notnull()).select("row", *shown)
+    engine.write_parquet(aside, out / "set_aside.parquet", shown, order_by=["row"])
+    counts = count_rows(rows)
+    if not counts.kept:
         reason, most = max(counts.set_aside.items(), key=lambda item: item[1])
+        first = places(faults_of_logs(schema, rows.filter(_.reason == reason)), 1)
         raise AdiError(
-            f"{logs[0].table}: no row of {counts.read} can be used; {most} have this fault: {reason}. "
+            f"{logs[0].table}: no row of {counts.read} can be used; {most} have this fault: {reason}"
+            f"{f' (first {first[0]})' if first else ''}. "
             "Mend the columns, or name others in the schema's interactions."
         )
-    usable = tuple(row["domain"] for row in by_domain)
+    usable_rows = kept(rows).drop("file", "file_row", "positive", "time_as_written")
+    usable = tuple(usable_rows.select("domain").distinct().order_by("domain").to_pyarrow()["domain"].to_pylist())
     for domain in schema.domains.values or ():
         if domain not in usable:
             raise AdiError(
                 f"{logs[0].table}, column '{schema.domains.column}': no usable row of domain '{domain}'. "
                 "Remove it from domains.values, or give the domain some rows."
             )
-    return kept, counts, schema.domains.values or usable
+    if isinstance(schema.split, RandomSplit) and counts.set_aside:
+        # It draws rows by their numbers, which rows that are set aside must not change.
+        numbered = engine.number(KEPT, usable_rows, ["row"], "position")
+        usable_rows = numbered.mutate(row=_.position + 1).drop("position")
+    return usable_rows, counts, schema.domains.values or usable
 
 
 def _without_duplicates(rows: ibis.Table) -> ibis.Table:

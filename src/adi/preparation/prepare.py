@@ -38,28 +38,30 @@ from adi.engines.engine import Engine
 from adi.features.encoding import Encoding
 from adi.features.kind import feature_info
 from adi.preparation.attributes import write_attributes
+from adi.preparation.cleaning import context_column
 from adi.preparation.corpus import (
+    CANDIDATES,
+    CORPUS,
     every_item,
-    read_candidates,
-    read_eligible,
+    pairs_of,
+    read_pairs,
     require_items,
     write_candidates,
     write_corpus,
 )
 from adi.preparation.encoding import TableColumns, encode_features
 from adi.preparation.entities import SIDES, Entities, in_numbers, number_entities
-from adi.preparation.feature_table import count_rows
+from adi.preparation.faults import faulty_rows, faulty_values, refuse_faults
+from adi.preparation.feature_table import with_reasons
 from adi.preparation.inputs import AnySchema, Inputs, SchemaSource, open_inputs, read_schema
 from adi.preparation.interactions import fit_context, write_rows
-from adi.preparation.logs import LOGS, read_logs
+from adi.preparation.logs import LOGS, faults_of_logs, keep_rows, read_logs
 from adi.preparation.repeats import with_repeats
+from adi.preparation.set_aside import count_rows, kept
 from adi.preparation.splitting import TEST, assign_parts, count_by_domain
 from adi.preparation.trends import trend_info, write_trends
 from adi.progress import Report, reporting
 from adi.schema import Corpus, Schema, TimeSplit
-
-CORPUS, CANDIDATES = "corpus.path", "split.candidates"
-"""The keys of the schema that name tables of pairs."""
 
 NOT_MODELLED = ("attributes/*", "set_aside.parquet", "schema.yaml", f"*{NUMBERS}.npy")
 """Files that no model sees: the fingerprint leaves them out."""
@@ -72,6 +74,7 @@ def prepare(
     tables: Mapping[str, object] | None = None,
     engine: str = "duckdb",
     memory: str = "2GB",
+    strict: bool = False,
     progress: bool | Report = True,
 ) -> Manifest:
     """Prepare tables for training: arrays on disk, the corpus of each domain, and what was set aside and why.
@@ -89,6 +92,8 @@ def prepare(
             ``spark://host:7077``, whose processes all see `out` and the tables.
         memory: a bound for the memory of DuckDB, and of a Spark on this machine, such as ``2GB``. What does not fit
             goes to disk beside `out`.
+        strict: raise an `AdiError` where faulty rows would be set aside, or values that are there would count as
+            missing. Rows that the schema asks to leave out, by ``positive``, ``duplicates`` or ``until``, are no fault.
         progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
     Returns:
@@ -102,7 +107,7 @@ def prepare(
     with reporting(progress) as say, new_folder(Path(out)) as building:
         with opened_engine(engine, building, memory) as opened:
             inputs = open_inputs(opened, source, tables or {})
-            manifest = _Preparation(opened, source.schema, inputs, source.folder, building, say).run()
+            manifest = _Preparation(opened, source.schema, inputs, source.folder, building, strict, say).run()
         say("checksum", 0, 1)
         (building / "schema.yaml").write_bytes(source.text)
         files = files_in(building)
@@ -119,7 +124,7 @@ def _is_not_modelled(name: str) -> bool:
 
 @dataclass(frozen=True)
 class _Texts:
-    """All that was read, with ids and domains as text.
+    """All rows to keep, with ids and domains as text.
 
     `tables` are the feature tables by name; `listed` are the tables of pairs, by the schema's key.
     """
@@ -150,6 +155,7 @@ class _Preparation:
     inputs: Inputs
     folder: Path
     out: Path
+    strict: bool
     say: Report
 
     def run(self) -> Manifest:
@@ -185,17 +191,35 @@ class _Preparation:
     def _read(self) -> _Texts:
         """Read all tables, the log last: it is the longest, and a fault in another shows the sooner."""
         self.say("reading the tables", 0, 1)
-        eligible = read_eligible(self.engine, self.schema, self.folder)
-        candidates = read_candidates(self.engine, self.schema, self.folder)
-        listed = {use: table for use, table in ((CORPUS, eligible), (CANDIDATES, candidates)) if table is not None}
-        tables = {name: table.read(self.engine) for name, table in self.inputs.tables.items()}
+        pairs = pairs_of(self.schema)
+        columns = {key: pair.columns for key, pair in pairs.items()}
+        columns |= {name: table.key_roles for name, table in self.inputs.tables.items()}
+        beside = {key: read_pairs(self.engine, pair, self.folder) for key, pair in pairs.items()}
+        beside |= {name: table.read(self.engine) for name, table in self.inputs.tables.items()}
         self.say("reading the tables", 1, 1)
         self.say("reading the log", 0, 1)
-        rows, row_counts, domains = read_logs(self.engine, self.schema, self.inputs.logs, self.out)
-        counts = {name: count_rows(tables[name], t.key_roles, domains) for name, t in self.inputs.tables.items()}
-        counts |= {use: count_rows(table, list(table.columns), domains) for use, table in listed.items()}
+        log = read_logs(self.engine, self.schema, self.inputs.logs)
+        rows, row_counts, domains = keep_rows(self.engine, self.schema, self.inputs.logs, log, self.out)
+        beside = {name: with_reasons(table, columns[name], domains) for name, table in beside.items()}
+        counts = {name: count_rows(table) for name, table in beside.items()}
+        if self.strict:
+            faults = {"log": faults_of_logs(self.schema, log)}
+            faults |= {f"table {name}": faulty_rows(table, columns[name]) for name, table in beside.items()}
+            refuse_faults(faults | self._faulty_values(kept(log), beside))
+        tables = {name: kept(beside[name]) for name in self.inputs.tables}
+        listed = {key: kept(beside[key]).select(*columns[key]) for key in pairs}
         self.say("reading the log", 1, 1)
         return _Texts(rows, domains, tables, listed, row_counts, counts)
+
+    def _faulty_values(self, log: ibis.Table, tables: Mapping[str, ibis.Table]) -> dict[str, ibis.Table]:
+        """The faulty values of each feature in the rows to keep."""
+        faults = {}
+        for feature in self.schema.features.context:
+            faults[feature.name] = faulty_values(log, feature, context_column(feature.name))
+        for name, table in self.inputs.tables.items():
+            for column in table.features:
+                faults[column.name] = faulty_values(kept(tables[name]), column, f"value_{column.name}")
+        return {f"feature {name}": values for name, values in faults.items() if values is not None}
 
     def _number(self, texts: _Texts) -> _Numbers:
         """Number users and items, divide the log into its parts, and write the corpora."""

@@ -30,7 +30,9 @@ class SparkTable:
     def files(self) -> list[str]:
         return [self.name]
 
-    def columns(self, connection: Connection, wanted: Mapping[str, str] | None = None) -> dict[str, str]:
+    def columns(
+        self, connection: Connection, wanted: Mapping[str, str] | None = None, text: Collection[str] = ()
+    ) -> dict[str, str]:
         columns = describe(connection, quoted(self._registered))
         require_columns(self.name, columns, wanted or {})
         return columns
