@@ -34,6 +34,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "cosine": {"similarity": "cosine", "temperature": 0.07},
     "no-networks": {"networks": []},
     "slow-tables": {"embedding_lr": 0.025},
+    "ten-epochs": {"epochs": 10},
 }
 """Sets of defaults, as settings that differ from those of adi."""
 

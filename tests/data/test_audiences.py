@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adi.data import audiences
-from adi.data.audiences import AudienceLog, audiences_of, read_audiences, tastes_of, write_audiences
+from adi.data.audiences import audiences_of, read_audiences, tastes_of, write_audiences
 from adi.data.dataset import Dataset
 from adi.data.decayed_sums import RunningSums
 from adi.preparation.prepare import prepare
@@ -194,11 +194,3 @@ def test_audiences_by_hand():
     """Sums of tastes over the number of clickers and one more."""
     sums = np.array([[[2.0, 4.0, 1.0], [0.0, 0.0, 0.0]], [[3.0, -1.0, 3.0], [0.5, 0.25, 0.25]]])
     np.testing.assert_allclose(audiences_of(sums), [[[1, 2], [0, 0]], [[0.75, -0.25], [0.4, 0.2]]])
-
-
-def test_a_folder_is_written_once(tmp_path):
-    dataset = prepared([(1, 1, 0, 5)] * 3, tmp_path / "prepared")
-    log = dataset.clicks("live")
-    assert isinstance(written(tmp_path / "audiences", dataset, log, by_domain=False), AudienceLog)
-    with pytest.raises(FileExistsError):
-        written(tmp_path / "audiences", dataset, log, by_domain=False)

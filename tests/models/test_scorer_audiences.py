@@ -161,7 +161,7 @@ def test_a_folder_that_is_given_stays_and_is_read_again(trending_audience, tmp_p
     assert (tmp_path / "all" / "sum.npy").exists()
 
 
-def test_what_an_interrupted_build_left_is_replaced(trending_audience, tmp_path):
+def test_an_interrupted_build_leaves_nothing(trending_audience, tmp_path):
     dataset, log = trending_audience, trending_audience.clicks("frozen")
 
     def stops(domain, queries):
@@ -169,7 +169,7 @@ def test_what_an_interrupted_build_left_is_replaced(trending_audience, tmp_path)
 
     with pytest.raises(KeyboardInterrupt):
         build_audiences(tmp_path / "all", dataset, log, stops, DIM, by_domain=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["all.unfinished"]
+    assert list(tmp_path.iterdir()) == []
     build_audiences(tmp_path / "all", dataset, log, encode_last, DIM, by_domain=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all"]
 

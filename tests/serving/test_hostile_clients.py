@@ -64,6 +64,17 @@ def test_a_large_head_within_the_limit_is_answered(served) -> None:
     assert served.ask("/healthz", headers={"x": "y" * (MOST_HEAD - 1000)}).status == 200
 
 
+def test_requests_before_one_that_is_no_http_are_not_answered_on_a_closed_connection(served, connect, caplog) -> None:
+    body = b'{"requests": 0}'
+    request = b"POST /v1/items HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+    for _ in range(5):
+        connection = connect()
+        send(connection, request + request + b"no request\r\n\r\n")
+        assert answer(connection).startswith(b"HTTP/1.1 4")
+    assert served.ask("/healthz").status == 200
+    assert "Traceback" not in caplog.text
+
+
 def test_heads_that_trickle_and_idle_connections_are_closed(served, connect, monkeypatch) -> None:
     monkeypatch.setattr(guarded_protocol, "HEAD_SECONDS", 0.5)
     idle, slow, kept = connect(), connect(), connect()

@@ -51,6 +51,13 @@ def test_few_rows_have_several_sets(manifest, rows, sets):
     assert settings_for(MODELS["adi-paper"]).for_data(data).model.embedding_sets == 1
 
 
+@pytest.mark.parametrize(("rows", "epochs"), [(200_000, 30), (200_001, 10)])
+def test_few_rows_have_more_epochs(manifest, rows, epochs):
+    data = manifest(rows=rows, users=100_000)
+    assert settings_for(MODELS["dnn"]).for_data(data).training.epochs == epochs
+    assert settings_for(MODELS["dnn"], {"epochs": 7}).for_data(data).training.epochs == 7
+
+
 @pytest.mark.parametrize("given", [0, 7])
 def test_a_given_setting_is_kept(manifest, given):
     data = manifest(rows=50_000, users=10_000)

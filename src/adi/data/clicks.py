@@ -131,7 +131,7 @@ class ClickLog:
         found = self._items.at(
             np.tile(segments, num), np.repeat(ranks[looked_up], len(items)), np.repeat(known[looked_up], len(items))
         )
-        counts[looked_up] = found.reshape(num, len(items), -1)
+        counts[looked_up] = found.reshape(num, len(items), len(self.half_lives))
         for number in np.flatnonzero(~looked_up):
             elapsed = (known[number] - known[number - 1]) / self.half_lives
             np.multiply(counts[number - 1], np.exp2(-elapsed).astype(np.float32), out=counts[number])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from adi.serving.problems import ProblemError
 
@@ -55,6 +55,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, refusal: Callable[[], ProblemError | None] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.refusal = refusal
+        self._cycles: list[RequestResponseCycle] = []  # requests of this connection that are being answered, pipelined
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -70,6 +71,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop_timer()
         self._stop_rest_timer()
         super().connection_lost(exc)
+        for cycle in self._cycles:  # uvicorn tells the last one alone, and the others log a traceback when they answer
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         if self._timer is not None:
@@ -95,6 +99,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.write(problem.as_http())
         else:
             super().on_headers_complete()
+            self._cycles = [*(cycle for cycle in self._cycles if not cycle.response_complete), self.cycle]
 
     def on_body(self, body: bytes) -> None:
         if not self.transport.is_closing() and not self._skips_body:

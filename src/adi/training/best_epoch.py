@@ -9,7 +9,7 @@ from adi.runs.info import weights_file
 from adi.runs.metrics import Metrics
 from adi.training.checkpoint import Progress
 from adi.training.divided import weights_of
-from adi.training.settings import TrainingSettings
+from adi.training.settings import SettingsForData
 from adi.training.tensor_file import save_tensors
 
 MEAN = "mean"
@@ -19,7 +19,7 @@ def keep_if_best(
     model: TwoTower,
     metrics: Metrics,
     progress: Progress,
-    settings: TrainingSettings,
+    settings: SettingsForData,
     folder: Path,
     processes: Processes = ALONE,
 ) -> bool:
@@ -51,7 +51,7 @@ def keep_if_best(
     return bool(better)
 
 
-def kept_epochs(progress: Progress, settings: TrainingSettings, domains: Sequence[str]) -> dict[str, int]:
+def kept_epochs(progress: Progress, settings: SettingsForData, domains: Sequence[str]) -> dict[str, int]:
     """The epoch whose weights each domain keeps."""
     return {name: progress.best_epoch[name if settings.keep == "domain" else MEAN] for name in domains}
 
@@ -60,7 +60,7 @@ def save_if_kept(
     model: TwoTower,
     kept: Mapping[str, int],
     progress: Progress,
-    settings: TrainingSettings,
+    settings: SettingsForData,
     folder: Path,
     processes: Processes = ALONE,
 ) -> None:
@@ -70,7 +70,7 @@ def save_if_kept(
         save_tensors(file, weights_of(model), processes=processes)
 
 
-def is_over(progress: Progress, settings: TrainingSettings, *, warm_up_epochs: int) -> bool:
+def is_over(progress: Progress, settings: SettingsForData, *, warm_up_epochs: int) -> bool:
     """Whether a training has done all its epochs, or has not improved for `patience` epochs after the warm-up.
 
     It depends only on the content of a checkpoint, so that a run interrupted after its last epoch trains no more.

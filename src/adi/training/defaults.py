@@ -22,6 +22,9 @@ ENOUGH_ROWS, LONG_HISTORIES = 50_000, 50
 SETS, FEW_ROWS = 4, 200_000
 """Embedding sets up to so many rows: each takes a training as much time again."""
 
+EPOCHS, EPOCHS_OF_FEW_ROWS = 10, 30
+"""Epochs at most, also up to so many rows: with few steps in each, the tenth is often the best of ten."""
+
 MUCH_HELD_OUT = 0.02
 """A model is trained again on all rows where more of some domain's are validation rows."""
 
@@ -50,7 +53,8 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
             Default("unknown_items", UNKNOWN_ITEMS_WITH_TRENDS, "trends: many items are new"),
             Default("row_half_life", longest, "the longest half-life of the trends"),
         )
-    return (*by_trend, _embedding_sets(manifest), _neighbours(manifest), _blend(manifest), _refit(manifest))
+    rules = (_epochs, _embedding_sets, _neighbours, _blend, _refit)
+    return (*by_trend, *(rule(manifest) for rule in rules))
 
 
 def pairs_of_rows(manifest: Manifest) -> float:
@@ -61,6 +65,16 @@ def pairs_of_rows(manifest: Manifest) -> float:
 def _rows(manifest: Manifest) -> int:
     """The rows that are not of the test."""
     return sum(domain.train + domain.validation for domain in manifest.by_domain.values())
+
+
+def _epochs(manifest: Manifest) -> Default:
+    """More where an epoch has few steps; patience ends a training that has learnt all it can."""
+    rows = _rows(manifest)
+    if manifest.trend is not None:
+        return Default("epochs", EPOCHS, "trends: the first epochs are most often the best")
+    if rows > FEW_ROWS:
+        return Default("epochs", EPOCHS, f"{rows:,} rows: many steps in each")
+    return Default("epochs", EPOCHS_OF_FEW_ROWS, f"{rows:,} rows: few steps in each")
 
 
 def _embedding_sets(manifest: Manifest) -> Default:

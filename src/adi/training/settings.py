@@ -35,9 +35,10 @@ class TrainingSettings(Strict):
     default the longest half-life of the trends where the data has them, else "off".
 
     With `keep: mean`, the run keeps the epoch with the highest validation recall@`k`, averaged over the domains.
-    Training stops after `epochs`, or if that mean has not improved for `patience` epochs. With `keep: domain`, each
-    domain keeps its own best epoch, and training stops if no domain has improved for `patience` epochs. With `average`
-    above 0, validation and the kept weights use the exponential moving average of the weights, with this decay.
+    Training stops after `epochs`, by default 30 up to 200,000 rows and without trends, else 10, or if that mean has not
+    improved for `patience` epochs. With `keep: domain`, each domain keeps its own best epoch, and training stops if no
+    domain has improved for `patience` epochs. With `average` above 0, validation and the kept weights use the
+    exponential moving average of the weights, with this decay.
 
     `self_training` (`adi.training.self_training`) starts after the fraction `self_training_start` of the steps of all
     `epochs`. For each pair of domains, it accepts the share `self_training_share` of the eligible pairs of a user and
@@ -55,7 +56,7 @@ class TrainingSettings(Strict):
     than 2 % of the rows of some domain.
     """
 
-    epochs: int = Field(10, ge=1)
+    epochs: int | None = Field(None, ge=1)
     batch_size: int = Field(4096, ge=1)
     lr: float = Field(1e-3, gt=0.0)
     embedding_lr: float = Field(0.05, gt=0.0)
@@ -105,6 +106,7 @@ class TrainingSettings(Strict):
 class SettingsForData(TrainingSettings):
     """Settings none of which depends on the data any more."""
 
+    epochs: int
     uniform: int
     unknown_items: float
     row_half_life: int | float | str
