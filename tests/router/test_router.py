@@ -158,7 +158,7 @@ def test_a_shard_that_ends_gives_a_clear_error_and_comes_back(bundles, serving, 
 
 
 def test_versions_are_not_mixed(bundles, serving, routing, monkeypatch) -> None:
-    monkeypatch.setattr(dispatcher, "PAUSES", (0.01,) * 8)
+    monkeypatch.setattr(dispatcher, "PAUSES", (0.01,) * 24)  # of two replicas any may be asked each time
     servers = [serving(bundles[0], portion=Portion(("search",), Shard(number, 2))) for number in (1, 2)]
     router = routing({"search": [[servers[0]], [servers[1]]]})
     old, new = (json.loads((bundle / "bundle.json").read_text())["version"] for bundle in bundles)

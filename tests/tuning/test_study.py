@@ -90,6 +90,7 @@ def test_another_study_is_refused(done: Study, study: Study, tmp_path: Path, cha
 
 
 def test_other_base_settings_and_spaces_are_refused(study: Study, tmp_path: Path) -> None:
+    study = study.model_copy(update={"config": changed(study.config, {"epochs": 10})})
     write_study(tmp_path, study)
     other = study.model_copy(update={"config": changed(study.config, {"epochs": 3})})
     with pytest.raises(AdiError, match=r"another base setting training.epochs \(started with 10, now 3\)"):

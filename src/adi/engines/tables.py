@@ -266,7 +266,8 @@ def fault_in(connection: Connection, relation: str) -> Exception | None:
 def reason_of(error: Exception) -> str:
     """DuckDB's message without its kind and without advice on options that the user does not have."""
     message = re.split(r"\n\n|\nPossible |\s+Try |\nColumn .* is being converted", str(error))[0]
-    message = re.sub(r"(\S{80})\S+", r"\1...", message)  # else a word of the data that is too long ends the message
+    # Else a word of the data that is too long ends the message. Paths have slashes, and stay whole.
+    message = re.sub(r"([^\s/]{80})[^\s/]+", r"\1...", message)
     return shorten(re.sub(r"^[A-Z][A-Za-z ]* Error: ", "", message), 500, placeholder=" ...")
 
 
