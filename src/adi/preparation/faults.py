@@ -60,7 +60,7 @@ def refuse_faults(sources: Mapping[str, ibis.Table]) -> None:
         counted = faulty.group_by("reason").agg(rows=_.count()).order_by("reason").to_pyarrow().to_pylist()
         if counted:
             lines.append(f"{name}: " + ", ".join(f"{count['rows']:,} {count['reason']}" for count in counted))
-            lines += [f"  {place}" for place in places(faulty)]
+            lines += [f"  {example}" for example in places(faulty)]
     if lines:
         raise ArgumentError(
             "strict",

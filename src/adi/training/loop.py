@@ -201,7 +201,7 @@ class Training:
 
     def _stop(self, drawn: Drawn, before: RandomState, checkpoint: Path, loss: float) -> NoReturn:
         """Raise `DivergedError` for a step with a value that is not finite; a checkpoint keeps the state before it."""
-        found = first_not_finite(self.step, drawn.batch, before, self.processes)
+        fault = first_not_finite(self.step, drawn.batch, before, self.processes)
         set_random_state(before)
         kept = checkpoint.with_name(f"{FAILED}{checkpoint.name}")
         domains = np.concatenate([self.dataset.targets("train", drawn.rows)[2], drawn.pseudo.domains])
@@ -212,7 +212,7 @@ class Training:
         except AdiError as error:  # a full disk, which must not hide the fault
             saved = f"The batch is not kept: {error}"
         position = f"epoch {self._epoch_number}, step {self.progress.step + 1}"
-        sentences = found.sentences(self.dataset.domains)
+        sentences = fault.sentences(self.dataset.domains)
         raise DivergedError(f"{position}: the loss is {loss}; the training has diverged. {sentences} {saved}")
 
     @property

@@ -43,8 +43,8 @@ class NotFinite:
     def sentences(self, names: Sequence[str]) -> str:
         """All of it in words, with the names of the domains."""
         domains = ", ".join(names[domain] for domain in self.domains)
-        place = f"The first value that is not finite is in {self.where}. {self.remedy}"
-        return f"Domains: {domains}. {place}" if domains else place
+        sentence = f"The first value that is not finite is in {self.where}. {self.remedy}"
+        return f"Domains: {domains}. {sentence}" if domains else sentence
 
 
 LOWER = "Lower training.lr or training.embedding_lr."
@@ -69,9 +69,9 @@ def first_not_finite(step: Step, batch: Batch, state: RandomState, processes: Pr
         where = gradient or "the norm of the gradients, which are finite"
         if gradient and not processes.several:
             domains = _domains_of_gradients(step.model, batch, step.loss, state)
-    found = processes.objects((domains, where, weight is None and data is not None))
-    all_domains = tuple(sorted({domain for of_process, *_ in found for domain in of_process}))
-    _, where, of_data = next((part for part in found if part[0]), found[0])
+    reports = processes.objects((domains, where, weight is None and data is not None))
+    all_domains = tuple(sorted({domain for of_process, *_ in reports for domain in of_process}))
+    _, where, of_data = next((part for part in reports if part[0]), reports[0])
     return NotFinite(all_domains, where, REPAIR if of_data else LOWER)
 
 
@@ -135,11 +135,11 @@ def _outputs(model: nn.Module) -> Iterator[list[str]]:
 
 def _gradient(step: Step) -> str | None:
     """The gradient of the last backward pass that is not finite, in words: the last of the model, where it began."""
-    found = [name for name, gradient in step.named_gradients() if not gradient.isfinite().all()]
-    networks = [name for name in found if name != EMBEDDINGS]
+    spoilt = [name for name, gradient in step.named_gradients() if not gradient.isfinite().all()]
+    networks = [name for name in spoilt if name != EMBEDDINGS]
     if networks:
         return f"the gradient of {networks[-1]}"
-    return "the gradient of the embeddings" if found else None
+    return "the gradient of the embeddings" if spoilt else None
 
 
 def _domains_of_gradients(model: TwoTower, batch: Batch, loss: Loss, state: RandomState) -> tuple[int, ...]:
@@ -149,9 +149,9 @@ def _domains_of_gradients(model: TwoTower, batch: Batch, loss: Loss, state: Rand
     losses = domain_losses(model, batch, loss)
     weights: list[Tensor] = [parameter for parameter in model.parameters() if parameter.requires_grad]
     weights += [source for _, source in model.tables.touched]
-    found = []
+    domains = []
     for domain, of_domain in losses.items():
         gradients = torch.autograd.grad(of_domain, weights, retain_graph=True, allow_unused=True)
         if not all(gradient is None or bool(gradient.isfinite().all()) for gradient in gradients):
-            found.append(domain)
-    return tuple(found)
+            domains.append(domain)
+    return tuple(domains)
