@@ -129,7 +129,7 @@ programs:
 test: lint programs ## Lint, then run every test; installs Debian's chromium, redis-server, nginx and Java where they are missing
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-faults: $(INSTALLED) programs ## Try to break each promise of docs/guarantees.md thousands of times: an hour
+faults: $(INSTALLED) programs ## Try to break each promise of docs/guarantees.md thousands of times: some hours
 	OMP_NUM_THREADS=1 $(BIN)/pytest --exhaustive --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # pip-audit and CycloneDX in an environment of their own, so that what they need is no part of what they look at.
