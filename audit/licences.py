@@ -13,7 +13,8 @@ from packaging.requirements import Requirement
 ROOT = "adi-retrieval"
 EXTRAS = ("tune", "serve", "distributed", "spark", "milvus", "qdrant")
 
-COMPATIBLE = r"Apache|BSD|MIT|ISC|MPL-2\.0|Mozilla Public License 2\.0|PSF|Python Software Foundation|Zlib|CC0|BSL-1\.0"
+NAMES = r"Apache|0?BSD|MIT|ISC|MPL-2\.0|Mozilla Public License 2\.0|PSF|Python Software Foundation|Zlib|CC0|BSL-1\.0"
+COMPATIBLE = rf"\b({NAMES})\b"
 """Licences of software that a project under Apache-2.0 may depend on: permissive ones, and MPL, which covers changes to
 its own files alone."""
 
@@ -84,7 +85,7 @@ def table(packages: dict[str, Distribution]) -> tuple[str, list[str]]:
 
 
 def _is_compatible(licence: str) -> bool:
-    """Whether every part of an expression that must be kept is compatible, and one of those to choose from."""
+    """True if every part of an expression that must be kept is compatible, and one of those to choose from."""
     parts = re.split(r"\s+AND\s+", licence)
     return all(any(re.search(COMPATIBLE, each) for each in re.split(r"\s+OR\s+|, ", part)) for part in parts)
 

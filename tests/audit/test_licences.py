@@ -43,6 +43,7 @@ def test_the_licence_is_what_the_package_says_best(fields: dict[str, Any], licen
         ("GNU General Public License v3 (GPLv3)", False),
         ("LGPL-2.1", False),
         ("NVIDIA Proprietary Software", False),
+        ("LIMITED", False),
         ("not named", False),
     ],
 )

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from adi.marketplace.simulation import Marketplace, simulate
+from adi.marketplace.simulation import simulate
 from adi.preparation.prepare import prepare
+from faults.commands import MARKET
 from faults.trials import How, Outcome, Trial
 
 HERE = Path(__file__).parent
@@ -21,8 +22,7 @@ HERE = Path(__file__).parent
 def market(tmp_path_factory):
     """A folder with a prepared dataset of three domains."""
     folder = tmp_path_factory.mktemp("made")
-    settings = Marketplace(users=100, items=60, interactions=900, groups=4, clusters=4)
-    simulate(folder / "market", settings, progress=False)
+    simulate(folder / "market", MARKET, progress=False)
     prepare(folder / "market", folder / "prepared", progress=False)
     return folder
 

@@ -93,7 +93,7 @@ class DirtyTables:
 
     @property
     def is_faulty(self) -> bool:
-        """Whether something is at fault that `strict` refuses."""
+        """True if something is at fault that `strict` refuses."""
         return bool(self.bad_values) or any(set(self.reasons(table)) - FILTERS for table in self.rows)
 
     @property

@@ -246,35 +246,26 @@ static int creates(int folder, const char *name, int flags, char *path)
     return (flags & O_TRUNC) || stat(path, &status);
 }
 
-#define OPENS(name)                                                                                                    \
-    int name(const char *file, int flags, ...)                                                                         \
-    {                                                                                                                  \
-        va_list arguments;                                                                                             \
-        char path[PATH_MAX];                                                                                           \
-        va_start(arguments, flags);                                                                                    \
-        int permissions = va_arg(arguments, int);                                                                      \
-        va_end(arguments);                                                                                             \
-        if (creates(AT_FDCWD, file, flags, path))                                                                      \
-            ALL_OR_NOTHING("create", path, NULL, -1)                                                                   \
-        return REAL(name)(file, flags, permissions);                                                                   \
-    }
-OPENS(open)
-OPENS(open64)
+static int opened(int folder, const char *file, int flags, int permissions)
+{
+    char path[PATH_MAX];
+    if (creates(folder, file, flags, path))
+        ALL_OR_NOTHING("create", path, NULL, -1)
+    return REAL(openat)(folder, file, flags, permissions);
+}
 
-#define OPENS_AT(name)                                                                                                 \
-    int name(int folder, const char *file, int flags, ...)                                                             \
-    {                                                                                                                  \
-        va_list arguments;                                                                                             \
-        char path[PATH_MAX];                                                                                           \
-        va_start(arguments, flags);                                                                                    \
-        int permissions = va_arg(arguments, int);                                                                      \
-        va_end(arguments);                                                                                             \
-        if (creates(folder, file, flags, path))                                                                        \
-            ALL_OR_NOTHING("create", path, NULL, -1)                                                                   \
-        return REAL(name)(folder, file, flags, permissions);                                                           \
-    }
-OPENS_AT(openat)
-OPENS_AT(openat64)
+/* The permissions are the argument after `flags`, if there is one. */
+#define OPENS(folder)                                                                                                  \
+    va_list arguments;                                                                                                 \
+    va_start(arguments, flags);                                                                                        \
+    int permissions = va_arg(arguments, int);                                                                          \
+    va_end(arguments);                                                                                                 \
+    return opened(folder, file, flags, permissions);
+
+int open(const char *file, int flags, ...) { OPENS(AT_FDCWD) }
+int open64(const char *file, int flags, ...) { OPENS(AT_FDCWD) }
+int openat(int folder, const char *file, int flags, ...) { OPENS(folder) }
+int openat64(int folder, const char *file, int flags, ...) { OPENS(folder) }
 
 #define OPENS_STREAM(name)                                                                                             \
     FILE *name(const char *file, const char *how)                                                                      \

@@ -41,7 +41,7 @@ def content_of(out: Path, manifest: Manifest) -> dict[str, Any]:
 
 @cache
 def of_clean_rows(time: str, split: str) -> dict[str, Any]:
-    """What the clean rows alone give: from one Parquet file for each table, whatever the suffix of the dirty ones."""
+    """Prepare the clean rows alone, from one Parquet file for each table, whatever the suffix of the dirty ones."""
     with tempfile.TemporaryDirectory() as name:
         DirtyTables(".parquet", time, split, clean_rows(time)).write(Path(name) / "tables")
         manifest = prepared_from(Path(name), strict=True)

@@ -49,7 +49,7 @@ class Trial(TypedDict):
 
 
 class Outcome(TypedDict):
-    """Whether the process was `killed`; else the number of `calls`, the `error`, and the `digests` of what it wrote."""
+    """The end of a trial: `killed`; or the number of `calls`, the `error`, and the `digests` of the files written."""
 
     killed: bool
     calls: int
@@ -58,7 +58,7 @@ class Outcome(TypedDict):
 
 
 def finish(command: Command, made: Path, out: Path) -> None:
-    """What a user does after a fault: see whether what is there is whole, and run the command again if need be."""
+    """Do as a user after a fault: verify the result that is there, and run the command again unless it is complete."""
     if any((out / name).exists() for name in CHECKS):
         faults = verify(out).faults
         assert not faults, faults

@@ -84,7 +84,7 @@ def test_clean_tables_are_prepared_as_without_strict(workspace):
 
 
 class TestWhatIsSetAsideChangesNothing:
-    """What is prepared is what the other rows alone give."""
+    """A file with such rows and one without them give the same dataset."""
 
     def test_no_user_or_item_comes_of_a_row_of_a_table(self, workspace):
         rows = [("x", "a"), ("ghost", "market"), ("spirit", None), ("new", "b")]

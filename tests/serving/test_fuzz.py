@@ -94,7 +94,7 @@ def send_raw(port: int, number: int, first: int = 0) -> Counter[int]:
 
 
 def is_well(port: int) -> bool:
-    """Whether a server answers and has nothing left to do."""
+    """True for a server that answers and has nothing left to do."""
     response = httpx.post(f"http://127.0.0.1:{port}/v1/retrieve", content=json.dumps({"history": [], "k": 2}))
     return (
         response.status_code == 200

@@ -123,6 +123,6 @@ class LoadLimiter:
         self.metrics.requests_in_flight.dec()
 
     def cannot_end(self, cost: Cost, deadline: float) -> bool:
-        """Whether work that has waited would end after its deadline, on the clock of `perf_counter`."""
+        """True for work that has waited and would end after its deadline, on the clock of `perf_counter`."""
         needed = min(self.times.seconds(cost), MOST_WAIT * self.limits.timeout)  # what has not waited is tried
         return perf_counter() + needed > deadline

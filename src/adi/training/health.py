@@ -167,6 +167,6 @@ def _constant_outputs(model: TwoTower) -> Iterator[dict[str, Kind]]:
 
 
 def nearly_equal(vectors: Tensor) -> bool:
-    """Whether vectors (n, E) are the same but for `EQUAL` of their length, or all 0."""
+    """True for vectors (n, E) that are the same but for `EQUAL` of their length, or all 0."""
     vectors = vectors.double()
     return bool(vectors.var(dim=0, correction=0).sum() <= EQUAL**2 * vectors.square().mean(dim=0).sum())
