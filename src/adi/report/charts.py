@@ -21,6 +21,7 @@ SHAPES = {"circle": "●", "square": "■", "triangle-up": "▲", "diamond": "�
 """Vega's names and the characters that look like them. 7 colours and 5 shapes in turn distinguish 35 models."""
 
 LINE_HEIGHT = 200
+MOST_TICKS = 10
 BAR_STEP = 26
 CELL_HEIGHT = 26
 """Pixels: the height of a line chart, of a bar with its gap, of a row of a heat map. The page chooses the width."""
@@ -195,7 +196,9 @@ def _by_epoch(
         for epoch in run.epochs
         if not epoch.refit
     ]
-    x = alt.X("x:Q", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(zero=False, nice=False))
+    last = max((epoch.epoch for group in groups for run in group.runs for epoch in run.epochs), default=1)
+    ticks = list(range(1, last + 1, -(-last // MOST_TICKS)))  # Vega's own may lie between two epochs
+    x = alt.X("x:Q", axis=alt.Axis(values=ticks, format="d"), scale=alt.Scale(zero=False, nice=False))
     return _lines(groups, rows, x=x, x_title="Epoch", title=title, y_title=y_title, zero=False)
 
 

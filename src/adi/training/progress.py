@@ -43,7 +43,8 @@ class Epochs:
     def step(self, *, epoch: int, step: int, steps: int, loss: float, samples_per_second: float) -> None:
         if step == 1:
             self.progress.reset(self.task)
-        self.loss, self.speed = f"{loss:.4f}", f"{samples_per_second:,.0f}"
+        self.loss = f"{loss:.4f}" if abs(loss) < 100 else f"{loss:.3g}"  # within its column
+        self.speed = f"{samples_per_second:,.0f}"
         self.progress.update(
             self.task,
             description=f"validating epoch {epoch}" if step == steps and not self.refit else f"epoch {epoch}",
