@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from adi.errors import AdiError
+from adi.preparation import cleaning
 
 DAY = dt.datetime(2020, 1, 1)
 
@@ -141,6 +142,23 @@ class TestPositive:
             workspace.prepare()
         assert not (tmp_path / "stolen").exists()
         assert workspace.left_behind() == []
+
+    @pytest.mark.parametrize(
+        "positive",
+        [
+            "(SELECT count(*) FROM read_text('{folder}/secret')) > 0",
+            "(SELECT count(*) FROM glob('{folder}/*')) > 0",
+            "true) FROM range(1); COPY (SELECT 1) TO '{folder}/stolen'; SELECT (true",
+            "true) FROM range(1); SET enable_external_access = true; SELECT (true",
+        ],
+    )
+    def test_sql_that_is_not_refused_cannot_open_other_files(self, workspace, tmp_path, monkeypatch, positive):
+        monkeypatch.setattr(cleaning, "fault_of_expression", lambda connection, text: None)
+        (tmp_path / "secret").write_text("secret")
+        workspace.interactions(positive=positive.format(folder=tmp_path))
+        with pytest.raises(AdiError, match=r"disabled by configuration|has been locked"):
+            workspace.prepare()
+        assert not (tmp_path / "stolen").exists()
 
     @pytest.mark.parametrize("positive", ["item::INTEGER > 0", "ln(time - 10) > 0"])
     def test_an_expression_that_fails_on_a_row(self, workspace, positive):

@@ -154,9 +154,7 @@ class TableFiles:
     @contextmanager
     def reading(self, connection: Connection, text: Collection[str] = ()) -> Iterator[None]:
         """Name the file at fault. It is found by reading each in turn: slow, but only when all is lost anyway."""
-        for file in self.files:
-            if is_remote(file):
-                register_store(connection, file)
+        self.register_stores(connection)
         try:
             yield
         except duckdb.OutOfMemoryException:
@@ -184,10 +182,20 @@ class TableFiles:
         arguments += [options] if options else []
         return f"read_{kind.replace('tsv', 'csv')}({', '.join(arguments)})"
 
+    @property
+    def patterns(self) -> list[str]:
+        """The files by patterns for DuckDB, which takes every name for one; a character in brackets is itself."""
+        return ["".join(f"[{c}]" if c in "*?[" else c for c in str(file)) for file in self.files]
+
+    def register_stores(self, connection: Connection) -> None:
+        """Let a connection read the object stores that the files are in."""
+        for file in self.files:
+            if is_remote(file):
+                register_store(connection, file)
+
     def _names(self) -> str:
-        """The files as an SQL list. DuckDB takes every name for a glob; a character in brackets stands for itself."""
-        names = ["".join(f"[{c}]" if c in "*?[" else c for c in str(file)) for file in self.files]
-        return f"[{', '.join(literal(name) for name in names)}]"
+        """The files as an SQL list."""
+        return f"[{', '.join(literal(pattern) for pattern in self.patterns)}]"
 
     def _dialect(self) -> str:
         # Left to detection, ragged rows move the header to wherever the rows look regular, and '#' starts a comment.

@@ -10,8 +10,7 @@ import pyarrow as pa
 from ibis import _
 
 from adi.engines.engine import Engine
-from adi.engines.open import open_table
-from adi.engines.tables import quoted
+from adi.engines.tables import Connection, RawTable, quoted
 from adi.errors import AdiError
 from adi.features.categorical import require_single
 from adi.preparation.entities import Entities
@@ -24,37 +23,46 @@ CORPUS, CANDIDATES = "corpus.path", "split.candidates"
 
 @dataclass(frozen=True)
 class Pairs:
-    """A table of pairs that a schema names: the name of its section in messages, its path, its columns by role."""
+    """A table of pairs, checked, whose rows were not read: what messages call its section, its columns by role."""
 
     section: str
-    path: str
+    table: RawTable
     columns: dict[str, str]
 
 
-def pairs_of(schema: Schema) -> dict[str, Pairs]:
-    """The tables of pairs of a schema, by key: eligible (item, domain), candidates (user, item, domain)."""
-    pairs = {}
+def paths_of_pairs(schema: Schema) -> dict[str, str]:
+    """The paths of a schema's tables of pairs, by key: eligible (item, domain), candidates (user, item, domain)."""
+    paths = {}
     if isinstance(schema.corpus, Corpus):
-        columns = {"item": schema.corpus.item, "domain": schema.corpus.domain}
-        pairs[CORPUS] = Pairs("corpus", schema.corpus.path, columns)
+        paths[CORPUS] = schema.corpus.path
     if isinstance(schema.split, FilesSplit) and schema.split.candidates is not None:
+        paths[CANDIDATES] = schema.split.candidates
+    return paths
+
+
+def open_pairs(connection: Connection, schema: Schema, key: str, table: RawTable) -> Pairs:
+    """Check the columns of the table of pairs that a key of the schema names."""
+    if isinstance(schema.corpus, Corpus) and key == CORPUS:
+        section, columns = "corpus", {"item": schema.corpus.item, "domain": schema.corpus.domain}
+    else:
         log = schema.interactions
-        columns = {"user": log.user, "item": log.item, "domain": schema.domains.column}
-        pairs[CANDIDATES] = Pairs("split.candidates", schema.split.candidates, columns)
-    return pairs
-
-
-def read_pairs(engine: Engine, pairs: Pairs, folder: Path) -> ibis.Table:
-    """A table of pairs as text, with the place of each row; its path is relative to `folder`."""
-    raw = open_table(engine, pairs.path, folder)
-    uses = {column: f"{pairs.section}, the {role}" for role, column in pairs.columns.items()}
-    types = raw.columns(engine.reader, uses, uses)
+        section, columns = key, {"user": log.user, "item": log.item, "domain": schema.domains.column}
+    uses = {column: f"{section}, the {role}" for role, column in columns.items()}
+    types = table.columns(connection, uses, uses)
     for column, use in uses.items():
-        require_single(types[column], f"{raw}, column '{column}'", use)
+        require_single(types[column], f"{table}, column '{column}'", use)
+    return Pairs(section, table, columns)
+
+
+def read_pairs(engine: Engine, pairs: Pairs) -> ibis.Table:
+    """A table of pairs as text, with the place of each row. Raises `AdiError` for an empty one."""
     columns = {role: f"nullif({quoted(column)}, '')" for role, column in pairs.columns.items()}
-    table = engine.read(f"pairs_{pairs.section}".replace(".", "_"), raw, columns, pairs.columns.values())
+    name = f"pairs_{pairs.section}".replace(".", "_")
+    table = engine.read(name, pairs.table, columns, pairs.columns.values())
     if table.count().to_pyarrow().as_py() == 0:
-        raise AdiError(f"{raw}: the table has no rows. Give it some, or remove {pairs.section} from the schema.")
+        raise AdiError(
+            f"{pairs.table}: the table has no rows. Give it some, or remove {pairs.section} from the schema."
+        )
     return table
 
 

@@ -9,28 +9,31 @@ import yaml
 from pydantic import ValidationError
 
 from adi.engines.engine import Engine
+from adi.engines.file_access import allow_files
 from adi.engines.open import open_table
 from adi.engines.tables import RawTable
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.preparation.cleaning import Log
+from adi.preparation.corpus import Pairs, open_pairs, paths_of_pairs
 from adi.preparation.feature_table import FeatureTable, features_of
-from adi.preparation.logs import open_logs
-from adi.schema import Schema, Split, load_schema
+from adi.preparation.logs import LOG, TEST_ROWS, open_logs
+from adi.schema import FilesSplit, Schema, Split, load_schema
 from adi.strict import describe
 
 AnySchema = str | Path | Mapping[str, Any] | Schema
 """The path of a schema file or of its folder, what the file holds, or that as an object."""
 
-LOG = "interactions"
-"""The name of the log among the tables in memory."""
-
 
 @dataclass(frozen=True)
 class Inputs:
-    """The tables of a schema, checked before any row is read: the log and the test's file, and the feature tables."""
+    """The tables of a schema, checked before any row is read.
+
+    They are the log and the file of test rows; the feature tables by name; and the tables of pairs by key.
+    """
 
     logs: list[Log]
     tables: dict[str, FeatureTable]
+    pairs: dict[str, Pairs]
 
 
 @dataclass(frozen=True)
@@ -72,29 +75,48 @@ def _text_of(schema: Schema) -> bytes:
 def open_inputs(engine: Engine, source: SchemaSource, in_memory: Mapping[str, object]) -> Inputs:
     """Find and check all tables; read no row. `in_memory` has tables that take the place of the schema's paths.
 
-    Raises `AdiError` for a table that is not there, and for a column that is missing or of a type that does not fit.
+    From then on the engine's DuckDB can read their files alone. Raises `AdiError` for a table that is not there, and
+    for a column that is missing or of a type that does not fit.
     """
-    schema = source.schema
+    schema, connection = source.schema, engine.reader
     _check_names(schema, in_memory)
+    tables = _find_tables(engine, source, in_memory)
+    allow_files(connection, tables.values())
+    logs = open_logs(connection, schema, tables)
+    of_features = {name: tables[_key(name)] for name in schema.tables if _key(name) in tables}
+    features = {name: FeatureTable(connection, name, schema, table) for name, table in of_features.items()}
+    pairs = {key: open_pairs(connection, schema, key, tables[key]) for key in paths_of_pairs(schema)}
+    return Inputs(logs, features, pairs)
 
-    def table_of(name: str, key: str, path: str | None) -> RawTable:
-        if name in in_memory:
-            return engine.table_in_memory(name, in_memory[name])
-        if path is None:
+
+def _find_tables(engine: Engine, source: SchemaSource, in_memory: Mapping[str, object]) -> dict[str, RawTable]:
+    """The tables that are to be read, by their keys in the schema."""
+    schema = source.schema
+    paths: dict[str, str | None] = {LOG: schema.interactions.path}
+    if isinstance(schema.split, FilesSplit):
+        paths[TEST_ROWS] = schema.split.test
+    for name, table in schema.tables.items():
+        if features_of(name, (*schema.features.user, *schema.features.item)):
+            paths[_key(name)] = table.path
+    paths |= paths_of_pairs(schema)
+    given = {LOG if name == LOG else _key(name): table for name, table in in_memory.items()}
+    tables: dict[str, RawTable] = {}
+    for key, path in paths.items():
+        name = key.removeprefix(_key(""))
+        if key in given:
+            tables[key] = engine.table_in_memory(name, given[key])
+        elif path is not None:
+            tables[key] = open_table(engine, path, source.folder)
+        else:
             raise AdiError(
                 f"{source.name}: {key}.path: is missing. Name the table's files there, or give adi.prepare the table "
                 f'itself: tables["{name}"].'
             )
-        return open_table(engine, path, source.folder)
+    return tables
 
-    log = table_of(LOG, LOG, schema.interactions.path)
-    logs = open_logs(engine, schema, log, source.folder)
-    tables = {}
-    for name, settings in schema.tables.items():
-        if features_of(name, (*schema.features.user, *schema.features.item)):
-            table = table_of(name, f"tables.{name}", settings.path)
-            tables[name] = FeatureTable(engine.reader, name, schema, table)
-    return Inputs(logs, tables)
+
+def _key(table: str) -> str:
+    return f"tables.{table}"
 
 
 def _check_names(schema: Schema, in_memory: Mapping[str, object]) -> None:

@@ -1,5 +1,6 @@
 """The log and, where the split names one, the file of test rows, as one table of texts."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import ibis
@@ -7,14 +8,16 @@ from ibis import _
 
 from adi.data.manifest import RowCounts
 from adi.engines.engine import Engine
-from adi.engines.open import open_table
-from adi.engines.tables import RawTable
+from adi.engines.tables import Connection, RawTable
 from adi.errors import AdiError
 from adi.moments import check_moment, to_log_time
 from adi.preparation.cleaning import Log, context_column, open_log, read_log
 from adi.preparation.faults import faulty_rows, places
 from adi.preparation.set_aside import DUPLICATE, LATE, count_rows, kept
-from adi.schema import FilesSplit, RandomSplit, Schema, TimeSplit
+from adi.schema import RandomSplit, Schema, TimeSplit
+
+LOG, TEST_ROWS = "interactions", "split.test"
+"""The keys of the schema that name the log and the file of test rows."""
 
 LOGS = ("log", "test_log")
 """The tables of the working database that hold the log, and the file of test rows if there is one, as text."""
@@ -23,21 +26,18 @@ KEPT = "kept_rows"
 """The table of the rows to keep, where they are numbered anew."""
 
 
-def open_logs(engine: Engine, schema: Schema, table: RawTable, folder: Path) -> list[Log]:
-    """Check the columns of the log, which is `table`, and of the file of test rows; read no row.
+def open_logs(connection: Connection, schema: Schema, tables: Mapping[str, RawTable]) -> list[Log]:
+    """Check the columns of the log and of the file of test rows, if `tables` has one; read no row.
 
-    Paths are relative to `folder`. Raises `AdiError` also where the two have different kinds of time, or where the
-    split's moment is of another kind.
+    Raises `AdiError` also where the two have different kinds of time, or where the split's moment is of another kind.
     """
-    logs, split = [open_log(engine.reader, schema, table, "interactions")], schema.split
-    column = schema.interactions.time
-    if isinstance(split, FilesSplit):
-        logs.append(open_log(engine.reader, schema, open_table(engine, split.test, folder), "split.test"))
-        if logs[1].time != logs[0].time:
-            raise AdiError(
-                f"{logs[1].table}, column '{column}': not the same kind of time as in the log "
-                f"({logs[0].table}: {logs[0].time}, here {logs[1].time}). Write both alike."
-            )
+    logs = [open_log(connection, schema, tables[key], key) for key in (LOG, TEST_ROWS) if key in tables]
+    split, column = schema.split, schema.interactions.time
+    if len(logs) > 1 and logs[1].time != logs[0].time:
+        raise AdiError(
+            f"{logs[1].table}, column '{column}': not the same kind of time as in the log "
+            f"({logs[0].table}: {logs[0].time}, here {logs[1].time}). Write both alike."
+        )
     if isinstance(split, TimeSplit):
         described = f"{logs[0].table}, column '{column}': {logs[0].columns[str(column)]}"
         for name, moment in (("at", split.at), ("until", split.until)):

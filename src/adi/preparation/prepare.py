@@ -43,7 +43,6 @@ from adi.preparation.corpus import (
     CANDIDATES,
     CORPUS,
     every_item,
-    pairs_of,
     read_pairs,
     require_items,
     write_candidates,
@@ -107,7 +106,7 @@ def prepare(
     with reporting(progress) as say, new_folder(Path(out)) as building:
         with opened_engine(engine, building, memory) as opened:
             inputs = open_inputs(opened, source, tables or {})
-            manifest = _Preparation(opened, source.schema, inputs, source.folder, building, strict, say).run()
+            manifest = _Preparation(opened, source.schema, inputs, building, strict, say).run()
         say("checksum", 0, 1)
         (building / "schema.yaml").write_bytes(source.text)
         files = files_in(building)
@@ -153,7 +152,6 @@ class _Preparation:
     engine: Engine
     schema: Schema
     inputs: Inputs
-    folder: Path
     out: Path
     strict: bool
     say: Report
@@ -191,10 +189,10 @@ class _Preparation:
     def _read(self) -> _Texts:
         """Read all tables, the log last: it is the longest, and a fault in another shows the sooner."""
         self.say("reading the tables", 0, 1)
-        pairs = pairs_of(self.schema)
+        pairs = self.inputs.pairs
         columns = {key: pair.columns for key, pair in pairs.items()}
         columns |= {name: table.key_roles for name, table in self.inputs.tables.items()}
-        beside = {key: read_pairs(self.engine, pair, self.folder) for key, pair in pairs.items()}
+        beside = {key: read_pairs(self.engine, pair) for key, pair in pairs.items()}
         beside |= {name: table.read(self.engine) for name, table in self.inputs.tables.items()}
         self.say("reading the tables", 1, 1)
         self.say("reading the log", 0, 1)

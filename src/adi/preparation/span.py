@@ -8,11 +8,9 @@ from ibis import _
 
 from adi.engines.database import working_database
 from adi.engines.duckdb_engine import DuckDBEngine
-from adi.engines.tables import RawTable, TableFiles
 from adi.errors import AdiError
 from adi.preparation.cleaning import read_log
 from adi.preparation.inputs import SchemaSource, open_inputs
-from adi.schema import Corpus
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,7 @@ def span_of(source: SchemaSource, working: Path, *, memory: str = "2GB") -> Span
         if first is None:
             raise AdiError(f"{log.table}: no row can be used. 'adi prepare' lists the reasons.")
         assert log.time is not None
-        tables: list[RawTable] = [log.table, *(table.table for table in inputs.tables.values())]
-        if isinstance(schema.corpus, Corpus):
-            tables.append(TableFiles.at(schema.corpus.path, source.folder))
+        tables = [log.table, *(table.table for table in inputs.tables.values())]
+        tables += [pairs.table for pairs in inputs.pairs.values()]
         files = [Path(file) if isinstance(file, str) else file for table in tables for file in table.files]
         return Span(first, last, log.time, tuple(files))

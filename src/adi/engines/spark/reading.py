@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adi.data.arrays import ROWS_PER_BATCH
+from adi.engines.file_access import allow_files
 from adi.engines.spark.types import in_spark
 from adi.engines.tables import FILE, ROW, TableFiles, literal, quoted
 
@@ -66,7 +67,7 @@ class ReadFiles:
 
     def _read(self, part: FilePart) -> Iterator[pa.RecordBatch]:
         file = TableFiles([self.files[part.number]])
-        with database() as connection, file.reading(connection, self.text):
+        with database(file) as connection, file.reading(connection, self.text):
             yield from selected(connection, self.source_sql(connection, file, part), self.columns, part.number)
 
     def source_sql(self, connection: duckdb.DuckDBPyConnection, file: TableFiles, part: FilePart) -> str:
@@ -100,10 +101,11 @@ class ReadBatches:
 
 
 @contextmanager
-def database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB for one task, with the settings of one that prepares alone."""
+def database(*tables: TableFiles) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB for one task, with the settings of one that prepares alone, which opens the files of `tables` alone."""
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        allow_files(connection, tables)
         yield connection
 
 
