@@ -68,6 +68,7 @@ def recall_at_1(prepared, out, model, settings, *, measure="recall@1"):
 
 QUICK = {
     "blend": False,  # which has weights of each domain
+    "embedding_sets": 1,
     "embedding_dim": 16,
     "dim": 16,
     "networks": (32,),
