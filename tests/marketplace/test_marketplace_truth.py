@@ -1,6 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
+from adi.marketplace.facets import VALUES, Facets
 from adi.marketplace.settings import Marketplace
 from adi.marketplace.truth import Truth, draw_truth
 from adi.marketplace.users import draw_users
@@ -33,6 +36,21 @@ def test_a_score_by_hand() -> None:
     # a = (2 shared + 0.5 specific) / sqrt(4): d1 (8 + 4) / 2 = 6 and (0 + 1) / 2 = 0.5; d2 (8 - 4) / 2 = 2 and 1.5
     assert scores[0] == pytest.approx(np.log(0.8 * np.exp(6.0) + 0.2 * np.exp(0.5)) - 0.7 + 0.25 + 0.3)
     assert scores[1] == pytest.approx(np.log(0.8 * np.exp(2.0) + 0.2 * np.exp(1.5)) - 0.7 - 0.5 + 0.6)
+
+
+def test_a_facet_has_its_effect_in_one_domain_alone() -> None:
+    settings = Marketplace(
+        items=20, domains=2, facets=3, facet_strength=2.0, shared_strength=0.0, specific_strength=0.0
+    )
+    effects = np.zeros((3, VALUES, VALUES))
+    effects[0, 5, 1], effects[1, 5, 1], effects[2, 6, 1] = 3.0, 7.0, 1.0
+    # One group and two clusters; the first and the third facet are of d1, the second of d2
+    facets = Facets(np.array([[5], [5], [6]]), np.array([[1, 0], [1, 0], [1, 0]]), effects)
+    truth = dataclasses.replace(
+        draw_truth(settings), facets=facets, group_vectors=np.zeros((3, 1, 4)), cluster_vectors=np.zeros((3, 2, 4))
+    )
+    expected = [[[2 * (3 + 1) / np.sqrt(2), 0]], [[2 * 7, 0]]]
+    np.testing.assert_allclose(truth.affinity(), expected)
 
 
 @pytest.mark.parametrize("strength", ["specific_strength", "bid_strength", "quality_strength"])

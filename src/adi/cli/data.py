@@ -47,6 +47,10 @@ def simulate(
     specific_strength: Annotated[
         float, typer.Option(help="Strength of the interest that holds in one domain only.")
     ] = 1.5,
+    facets: Annotated[
+        int, typer.Option(help="Features of users, and of items, that tell of what is taken in one domain alone.")
+    ] = 0,
+    facet_strength: Annotated[float, typer.Option(help="Strength of the interest that they make up.")] = 1.5,
     bid_strength: Annotated[float, typer.Option(help="Effect of an item's bid in its domain.")] = 0.5,
     quality_strength: Annotated[float, typer.Option(help="Effect of an item's quality in its domain.")] = 0.5,
     popularity_skew: Annotated[float, typer.Option(help="Exponent of the items' popularity.")] = 0.6,
@@ -78,6 +82,8 @@ def simulate(
         seed=seed,
         shared_strength=shared_strength,
         specific_strength=specific_strength,
+        facets=facets,
+        facet_strength=facet_strength,
         bid_strength=bid_strength,
         quality_strength=quality_strength,
         popularity_skew=popularity_skew,

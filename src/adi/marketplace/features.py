@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from adi.marketplace.attention import Attention
 from adi.marketplace.clock import FIRST_PEAK, LAST_PEAK
+from adi.marketplace.facets import VALUES, facet_names
 from adi.marketplace.settings import Marketplace
 from adi.marketplace.truth import SIBLINGS, Truth
 from adi.marketplace.users import UserBlock
@@ -45,8 +46,9 @@ def draw_traits(settings: Marketplace) -> Traits:
     )
 
 
-def user_tables(settings: Marketplace, traits: Traits, block: UserBlock, counts: np.ndarray) -> dict[str, pa.Table]:
+def user_tables(truth: Truth, traits: Traits, block: UserBlock, counts: np.ndarray) -> dict[str, pa.Table]:
     """A block's rows of ``users``, ``user_domain`` and ``truth/users``; `counts` (B, D) are its clicks in the log."""
+    settings = truth.settings
     rng = settings.rng(PROFILES_STREAM, block.number)
     size = len(block.groups)
     user_id = pa.array(np.arange(block.first + 1, block.first + size + 1))
@@ -62,6 +64,12 @@ def user_tables(settings: Marketplace, traits: Traits, block: UserBlock, counts:
     user, domain = np.nonzero(counts)
     # The interests were the same in the earlier period: its clicks follow the activity, not the clicks of the log.
     past = rng.poisson(block.activity[user, domain] * 5.0)
+    facets = {}
+    if truth.facets is not None:
+        shape = (settings.facets, size)
+        is_true = rng.random(shape) < settings.profile_strength
+        values = np.where(is_true, truth.facets.of_groups[:, main], rng.integers(VALUES, size=shape))
+        facets = dict(zip(facet_names(settings), values, strict=True))
     return {
         "users": pa.table(
             {
@@ -69,6 +77,7 @@ def user_tables(settings: Marketplace, traits: Traits, block: UserBlock, counts:
                 "age_band": named(AGE_BANDS, age_band),
                 "city": named(CITIES, city),
                 "segments": lists(tuple(f"segment_{number}" for number in range(segments)), segment, listed),
+                **facets,
             }
         ),
         "user_domain": pa.table(
@@ -116,6 +125,8 @@ def item_tables(truth: Truth, attention: Attention) -> dict[str, pa.Table]:
         "price": np.round(price, 2),
         "tags": lists(tuple(f"tag_{number}" for number in range(clusters)), tag, tagged),
     }
+    if truth.facets is not None:
+        items |= dict(zip(facet_names(settings), truth.facets.of_clusters[:, truth.item_cluster], strict=True))
     item, domain = np.nonzero(truth.eligible)
     level = np.exp(rng.normal(0.0, 0.5, settings.domains))  # what a click costs in the domain
     popularity = np.exp(truth.item_popularity)

@@ -4,6 +4,7 @@ import numpy as np
 import yaml
 
 from adi.marketplace.clock import DAY, FIRST_DAY, HOUR
+from adi.marketplace.facets import facet_names
 from adi.marketplace.settings import Marketplace
 
 TEST_HOURS = 8
@@ -25,6 +26,7 @@ def schema_text(settings: Marketplace) -> str:
     def feature(name: str, kind: str, table: str | None = None, **more: object) -> dict[str, object]:
         return {"name": name, "kind": kind, **({"table": table} if table else {}), **more}
 
+    names = facet_names(settings)
     content = {
         "domains": {"column": "domain", "values": list(settings.domain_names)},
         "interactions": {"path": "interactions/*.parquet", "user": "user_id", "item": "item_id", "time": "ts"},
@@ -42,6 +44,7 @@ def schema_text(settings: Marketplace) -> str:
                 feature("city", "categorical", "users"),
                 feature("segments", "multi", "users"),
                 feature("user_past_clicks", "numeric", "user_domain", column="past_clicks"),
+                *(feature(f"user_{name}", "categorical", "users", column=name) for name in names),
             ],
             "item": [
                 feature("item_id", "id"),
@@ -53,6 +56,7 @@ def schema_text(settings: Marketplace) -> str:
                 feature("past_impressions", "numeric", "item_domain"),
                 feature("past_clicks", "numeric", "item_domain"),
                 feature("past_ctr", "numeric", "item_domain"),
+                *(feature(name, "categorical", "items") for name in names),
             ],
             "context": [feature("hour", "categorical")],
         },

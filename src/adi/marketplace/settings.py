@@ -41,6 +41,9 @@ class Marketplace:
         seed: the same settings and seed give the same bytes.
         shared_strength: strength of the interest that a user has in every domain.
         specific_strength: strength of the interest that holds in one domain only.
+        facets: number of features of users, and of as many of items, whose effect on each other holds in one domain
+            only; the domains have about the same number of them.
+        facet_strength: strength of the interest that the facets of a domain make up.
         bid_strength, quality_strength: effect of an item's bid and quality in a domain, on that domain alone.
         popularity_skew: exponent of the Zipf law of the items' popularity, the same in every domain.
         trends: share of the attention that items which arrive and fade, and bursts of others, have at an average
@@ -64,6 +67,8 @@ class Marketplace:
     seed: int = 0
     shared_strength: float = 2.5
     specific_strength: float = 1.5
+    facets: int = 0
+    facet_strength: float = 1.5
     bid_strength: float = 0.5
     quality_strength: float = 0.5
     popularity_skew: float = 0.6
@@ -76,8 +81,8 @@ class Marketplace:
     latent_dim: int = 16
 
     def __post_init__(self) -> None:
-        lowest = {"users": 2, "items": 20, "interactions": 20, "seed": 0}
-        highest: dict[str, float] = {"items": MAX_ITEMS, "domains": 1000, "days": 36_500}
+        lowest = {"users": 2, "items": 20, "interactions": 20, "seed": 0, "facets": 0}
+        highest: dict[str, float] = {"items": MAX_ITEMS, "domains": 1000, "days": 36_500, "facets": 1000}
         highest |= {"groups": 4096, "clusters": 4096, "trends": 0.9} | dict.fromkeys(SHARES, 1)
         for field in fields(self):
             value = getattr(self, field.name)

@@ -10,6 +10,12 @@ pair for all domains and one for each domain d, the interest of a group in a clu
 
     a_d(g, c) = shared_strength <p_g, q_c> / sqrt(L)  +  specific_strength <p_g^d, q_c^d> / sqrt(L)
 
+**Facets.** With `facets`, features tell of what is taken in one domain and are noise in the others: each is a feature
+of users and one of items, of which groups and clusters have values, x_f(g) and y_f(c). To a_d comes, with a table M_f
+of standard normal effects for each of the n_d facets f of the domain (`adi.marketplace.facets`)
+
+    facet_strength / sqrt(n_d) sum over f of M_f[x_f(g), y_f(c)]
+
 **Items.** An item has an effect that is the same for all users: its popularity (Zipf; `rank_v` is a random order, one
 for all domains), and its bid and quality in the domain (standard normal), which have no effect in other domains:
 
@@ -21,8 +27,8 @@ for all domains), and its bid and quality in the domain (standard normal), which
     P(v | u, d) = exp f(v | u, d) / sum over v' in V_d of exp f(v' | u, d)
 
 exactly, since it factors into interest, cluster and item (`adi.marketplace.sampler`). Items that the user has clicked
-before, in any domain, are left out of `V_d`. Without the specific part, bids and qualities, f is the same in all
-domains.
+before, in any domain, are left out of `V_d`. Without the specific part, facets, bids and qualities, f is the same
+in all domains.
 
 **Time.** A user's clicks fall into visits of about four. One uniform number of the visit selects the interest of its
 clicks: each click follows the law above, but the clicks of a visit are correlated, so that recent ones say more. A
@@ -65,7 +71,7 @@ from adi.marketplace.features import draw_traits, item_tables, named, user_table
 from adi.marketplace.sampler import ClickSampler
 from adi.marketplace.schema import schema_text
 from adi.marketplace.settings import Marketplace
-from adi.marketplace.truth import draw_truth, save_truth
+from adi.marketplace.truth import Truth, draw_truth, save_truth
 from adi.marketplace.users import ClickCounts, draw_users
 from adi.progress import Report, reporting
 
@@ -108,7 +114,7 @@ def simulate(out: str | Path, settings: Marketplace | None = None, progress: boo
             pq.write_table(table, folder / f"{name}.parquet")
         (folder / "schema.yaml").write_text(schema_text(settings), encoding="utf-8")
         counts = ClickCounts(settings.domain_sizes, active, activity)
-        written = _write_clicks(settings, ClickSampler(truth, attention), counts, folder, report)
+        written = _write_clicks(truth, ClickSampler(truth, attention), counts, folder, report)
         domains = {
             "domain": settings.domain_names,
             "users": active,
@@ -120,19 +126,20 @@ def simulate(out: str | Path, settings: Marketplace | None = None, progress: boo
 
 
 def _write_clicks(
-    settings: Marketplace,
+    truth: Truth,
     sampler: ClickSampler,
     counts: ClickCounts,
     folder: Path,
     report: Report,
 ) -> np.ndarray:
     """Draw and write the users' tables and the log, block by block; returns the rows of each domain, (D,)."""
-    traits, done = draw_traits(settings), 0
+    settings, done = truth.settings, 0
+    traits = draw_traits(settings)
     written = np.zeros(settings.domains, dtype=np.int64)
     with _Parts(folder) as parts:
         for block in draw_users(settings):
             block_counts = counts.of(block)
-            for name, table in user_tables(settings, traits, block, block_counts).items():
+            for name, table in user_tables(truth, traits, block, block_counts).items():
                 parts.append(f"{name}.parquet", table)
             clicks = draw_clicks(settings, sampler, block, block_counts, traits.peak_hour)
             part = block.number // ROW_GROUPS_PER_PART

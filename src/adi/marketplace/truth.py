@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from adi.marketplace.facets import Facets, draw_facets, load_facets, save_facets
 from adi.marketplace.settings import Marketplace, draw_memberships
 
 SIBLINGS = 8
@@ -40,13 +41,18 @@ class Truth:
     eligible: np.ndarray
     bid: np.ndarray
     quality: np.ndarray
+    facets: Facets | None = None
 
     def affinity(self) -> np.ndarray:
         """The interest of each group in each cluster of each domain, `a_d(g, c)`, (D, G, C)."""
         scale = 1.0 / np.sqrt(self.settings.latent_dim)
         # einsum's own loops instead of BLAS, whose sums can depend on the number of threads
         inner = np.einsum("pgl,pcl->pgc", self.group_vectors, self.cluster_vectors) * scale  # (1 + D, G, C)
-        return np.asarray(self.settings.shared_strength * inner[:1] + self.settings.specific_strength * inner[1:])
+        affinity = self.settings.shared_strength * inner[:1] + self.settings.specific_strength * inner[1:]
+        if self.facets is not None:
+            for domain in range(self.settings.domains):
+                affinity[domain] += self.settings.facet_strength * self.facets.affinity(domain, self.settings.domains)
+        return np.asarray(affinity)
 
     def item_effects(self) -> np.ndarray:
         """The part of an item's score in each domain that is the same for all users, `w_d(v)`, (I, D)."""
@@ -87,6 +93,7 @@ def draw_truth(settings: Marketplace) -> Truth:
         eligible=eligible,
         bid=rng.standard_normal(shape),
         quality=rng.standard_normal(shape),
+        facets=draw_facets(settings, clusters) if settings.facets else None,
     )
 
 
@@ -120,6 +127,8 @@ def save_truth(truth: Truth, folder: Path) -> None:
         "quality": truth.quality[item, domain],
     }
     pq.write_table(pa.table(columns), folder / "item_domain.parquet")
+    if truth.facets is not None:
+        save_facets(truth.facets, settings, folder)
 
 
 def load_truth(folder: Path) -> Truth:
@@ -145,4 +154,5 @@ def load_truth(folder: Path) -> Truth:
         eligible=eligible,
         bid=bid,
         quality=quality,
+        facets=load_facets(settings, folder) if settings.facets else None,
     )
