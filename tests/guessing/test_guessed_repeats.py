@@ -26,7 +26,7 @@ def log_of(*, again: int = 0, elsewhere: int = 0, same: int = 0, rows: int = 100
 def guessed(folder: Path, rows: list[dict[str, object]]) -> tuple[Schema, list[str]]:
     """The schema, and the lines of it that are about duplicates and repeats."""
     pq.write_table(pa.Table.from_pylist(rows), folder / "log.parquet")
-    text = guess_schema([folder / "log.parquet"], folder)
+    text = guess_schema([folder / "log.parquet"], folder).text
     lines = [line for line in text.splitlines() if line.strip().startswith(("duplicates", "repeats"))]
     return Schema.model_validate(yaml.safe_load(text)), lines
 
@@ -91,6 +91,6 @@ def test_odd_names_of_columns(tmp_path: Path) -> None:
     rows = [{names[name]: value for name, value in row.items()} for row in log_of(again=10, same=1)]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "log.parquet")
     named = dict(zip(("user", "item", "domain", "time"), names.values(), strict=True))
-    text = guess_schema([tmp_path / "log.parquet"], tmp_path, **named)
+    text = guess_schema([tmp_path / "log.parquet"], tmp_path, **named).text
     assert "  duplicates: drop  # 1 row (1 %)" in text
     assert "\nrepeats: true  # of 10 %" in text

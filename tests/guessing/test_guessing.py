@@ -51,7 +51,7 @@ def ids(number: int) -> list[str]:
 
 def guess(tmp_path: Path, *tables: Path, **named: str) -> tuple[str, Schema]:
     """The text guessed, and the schema that is loaded from it."""
-    text = guess_schema(list(tables), tmp_path, **named)
+    text = guess_schema(list(tables), tmp_path, **named).text
     (tmp_path / "schema.yaml").write_text(text, encoding="utf-8")
     return text, load_schema(tmp_path / "schema.yaml")
 
@@ -121,7 +121,8 @@ class TestLog:
         )
         assert schema.interactions.path == "l.csv"
         assert set(schema.tables) == {"users"}
-        assert "# test.csv, 100 rows: not used. If it is a part of the log" in text
+        assert "# test.csv, 100 rows: not used. user_id and domain 0" in text
+        assert "rows. If it is a part of the log" in text
         assert "split: {kind: files, test: test.csv}" in text
 
     def test_a_column_of_one_value_is_no_user(self, tmp_path):
@@ -162,7 +163,7 @@ class TestLog:
         assert "outlet <1 %" in line_of(text, "column: domain")
         assert "# 1,000 rows, " in text
         assert " of them looked at" in text
-        assert text == guess_schema([tmp_path / "log.parquet"], tmp_path), "the sample is the same every time"
+        assert text == guess_schema([tmp_path / "log.parquet"], tmp_path).text, "the sample is the same every time"
 
 
 class TestDomain:
@@ -318,9 +319,21 @@ class TestTables:
             ("bid", "numeric", "by_domain"),
         ]
         assert "22 rows; it has 80 % of the log's items" in line_of(text, "item_table: ")
-        for name in ("repeated.csv, 3 rows", "foreign.csv, 2 rows"):
-            assert f"# {name}: not used. A feature table has one row for each user_id or item_id of the log" in text
+        for name, reason in (
+            ("repeated.csv, 3 rows", "item_id 001 comes in 2 rows."),
+            ("foreign.csv, 2 rows", "None of its user_id (such as a) is a user_id of the log (such as 000)."),
+        ):
+            assert f"# {name}: not used. {reason} A feature table has one row for each user_id or item_id of" in text
         assert "# corpus: {path: by_domain.csv, item: item_id, domain: domain}" in text
+
+    def test_ids_that_pandas_has_made_fractions(self, tmp_path):
+        columns = clicks()
+        columns["user_id"] = [int(user) for user in columns["user_id"]]
+        log = write(tmp_path / "log.parquet", **columns)
+        users = write(tmp_path / "users.csv", user_id=[1.0, 2.0, None], age=[20, 30, 40])
+        draft = guess_schema([log, users], tmp_path)
+        assert draft.unused.keys() == {"users.csv"}
+        assert "7.0 is not 7" in draft.unused["users.csv"]
 
     def test_a_key_of_another_name(self, tmp_path):
         columns = clicks()

@@ -27,9 +27,11 @@ def init(
 
     if out.exists():
         raise ArgumentError("out", f"{out}: exists already. Remove it, or choose another file.")
-    text = guess_schema(tables, out.parent, user=user, item=item, domain=domain, time=time)
+    draft = guess_schema(tables, out.parent, user=user, item=item, domain=domain, time=time)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
+    out.write_text(draft.text, encoding="utf-8")
+    for table, reason in draft.unused.items():
+        say(f"{table} is not used. {reason}")
     say(f"Wrote {out}. Read it, correct it, then: adi prepare {out} --out prepared")
 
 

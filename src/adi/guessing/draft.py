@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import yaml
@@ -20,6 +21,13 @@ from adi.guessing.roles import MOST_DOMAINS, Key, Roles, find_key, find_roles, n
 from adi.schema import Schema
 
 
+class Draft(NamedTuple):
+    """The `text` of a schema, and the tables that it does not use, by path, with the reason."""
+
+    text: str
+    unused: Mapping[str, str]
+
+
 def guess_schema(
     tables: Sequence[str | Path],
     folder: str | Path,
@@ -28,10 +36,10 @@ def guess_schema(
     item: str | None = None,
     domain: str | None = None,
     time: str | None = None,
-) -> str:
-    """The text of a schema for tables, to be written into `folder`, to which its paths are relative.
+) -> Draft:
+    """A schema for tables, to be written into `folder`, to which its paths are relative.
 
-        Path("schema.yaml").write_text(guess_schema(["clicks.parquet", "users.csv"], "."))
+        Path("schema.yaml").write_text(guess_schema(["clicks.parquet", "users.csv"], ".").text)
 
     Args:
         tables: the log, and tables of users and items: files, globs or folders of parts.
@@ -55,17 +63,21 @@ def guess_schema(
             profiles.append(read_profile(connection, files, path=path, sample=f"sample {number}"))
         roles = find_roles(connection, profiles, named)
         keys = {table.path: find_key(connection, table, roles) for table in profiles if table is not roles.log}
-        text = _Writer(roles, profiles, keys).text(guess_context(connection, roles), *guess_repeats(connection, roles))
+        writer = _Writer(roles, profiles, keys)
+        text = writer.text(guess_context(connection, roles), *guess_repeats(connection, roles))
     Schema.model_validate(parse_document(text, "schema"))  # a guess that is not a valid schema is a bug
-    return text
+    return Draft(text, writer.unused)
 
 
 class _Writer:
     """Writes the sections of a schema; `names` has the names of features so far, which are unique."""
 
-    def __init__(self, roles: Roles, tables: Iterable[TableProfile], keys: Mapping[str, Key | None]) -> None:
+    def __init__(self, roles: Roles, tables: Iterable[TableProfile], keys: Mapping[str, Key | str]) -> None:
         self.roles = roles
-        self.others = [(table, keys[table.path]) for table in tables if table is not roles.log]
+        found = [(table, keys[table.path]) for table in tables if table is not roles.log]
+        self.others = [(table, key) for table, key in found if isinstance(key, Key)]
+        self.unused = {table.path: f"{key} {self._remedy(table)}" for table, key in found if isinstance(key, str)}
+        self.summaries = {table.path: table_comment(table) for table, _ in found}
         self.names = {"domain", "history", "history_here"}
         self.item_id = self._name(roles.item.name, "item")
 
@@ -82,15 +94,13 @@ class _Writer:
         }
         table_names: set[str] = set()
         for table, key in self.others:
-            if key is None:
-                tables.append(f"# {table_comment(table)}: not used. {self._unused(table)}")
-                continue
             name = _unique(identifier(_stem(table), "table"), table_names)
             columns = scalar(key.columns[0] if len(key.columns) == 1 else list(key.columns))
             note = f"{table.summary()}; it has {key.covered:.0%} of the log's {key.side}s".replace("%", " %")
             tables.append(f"{scalar(name)}: {{path: {scalar(table.path)}, key: {columns}}}  # {note}")
             guesses = [guess_feature(column) for column in table.columns.values() if column.name not in key.columns]
             features[key.side] += [self._feature(guess, name, name) for guess in guesses]
+        tables += [f"# {self.summaries[path]}: not used. {reason}" for path, reason in self.unused.items()]
         lines = [
             "# A first schema, guessed by 'adi init' from names, types and values: read it before 'adi prepare'.",
             "# Lines in doubt are comments, with the reason.",
@@ -104,7 +114,7 @@ class _Writer:
             *duplicates,
             "",
         ]
-        if any(key for _, key in self.others):
+        if self.others:
             lines.append("tables:")
         lines += [f"  {line}" for line in tables] + ([""] if tables else [])
         lines.append("features:")
@@ -169,8 +179,8 @@ class _Writer:
         line = f"- {{{', '.join(settings)}}}  # {guess.column.summary()}"
         return f"# {line}: {guess.doubt}" if guess.doubt else line
 
-    def _unused(self, table: TableProfile) -> str:
-        """The remedy for a table that has no key."""
+    def _remedy(self, table: TableProfile) -> str:
+        """The use that a table without a key could have."""
         roles = self.roles
         if roles.user.name in table.columns and roles.item.name in table.columns:
             return (
@@ -186,7 +196,7 @@ class _Writer:
         """A comment for each table by item and domain, which could be the corpus."""
         lines = []
         for table, key in self.others:
-            if key is not None and key.side == "item" and len(key.columns) == 2:
+            if key.side == "item" and len(key.columns) == 2:
                 item, domain = key.columns
                 settings = f"{{path: {scalar(table.path)}, item: {scalar(item)}, domain: {scalar(domain)}}}"
                 lines.append(f"# corpus: {settings}  # if it lists all items of a domain; else those seen in training")

@@ -101,13 +101,19 @@ class TableProfile:
         with self.table.reading(connection, {column}):
             return dict(connection.execute(query).fetchall())
 
-    def is_key(self, connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> bool:
-        """Whether the columns identify a row, rows with a null left out."""
+    def repeated_key(self, connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> str | None:
+        """What comes in several rows, in words, if the columns do not identify a row; rows with a null are left out."""
         names = ", ".join(quoted(column) for column in columns)
         filled = " AND ".join(f"{quoted(column)} <> ''" for column in columns)
-        query = f"SELECT 1 FROM {self.table.sql(columns)} WHERE {filled}"
+        query = f"SELECT {names}, count(*) AS rows FROM {self.table.sql(columns)} WHERE {filled}"
         with self.table.reading(connection, columns):
-            return not connection.execute(f"{query} GROUP BY {names} HAVING count(*) > 1 LIMIT 1").fetchall()
+            found = connection.execute(
+                f"{query} GROUP BY {names} HAVING rows > 1 ORDER BY rows DESC, 1 LIMIT 1"
+            ).fetchall()
+        if not found:
+            return None
+        *values, rows = found[0]
+        return f"{', '.join(map(plain, values))} comes in {rows:,} rows"
 
 
 def read_profile(connection: duckdb.DuckDBPyConnection, table: TableFiles, *, path: str, sample: str) -> TableProfile:

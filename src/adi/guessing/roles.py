@@ -85,8 +85,12 @@ def find_roles(
     return Roles(log, user, item, domains[0], time, counts, domains[1:])
 
 
-def find_key(connection: duckdb.DuckDBPyConnection, table: TableProfile, roles: Roles) -> Key | None:
-    """The key of a feature table: a user or item column that identifies a row, alone or with the domain column."""
+def find_key(connection: duckdb.DuckDBPyConnection, table: TableProfile, roles: Roles) -> Key | str:
+    """The key of a feature table: a user or item column that identifies a row, alone or with the domain column.
+
+    Returns the reason in words where it has none.
+    """
+    faults = []
     for side, log_column, nouns in (("user", roles.user, USERS), ("item", roles.item, ITEMS)):
         column = table.columns.get(log_column.name) or _by_name(table.columns.values(), nouns, ID_WORDS)
         if column is None or not column.filled:
@@ -95,10 +99,15 @@ def find_key(connection: duckdb.DuckDBPyConnection, table: TableProfile, roles: 
         candidates: list[tuple[str, ...]] = [(column.name,)]
         candidates += [(column.name, domain.name)] if domain and domain.name != column.name else []
         covered = _covered(connection, table, column, roles.log, log_column)
+        if not covered:
+            faults.append(_foreign(table, column, log_column))
+            continue
         for key in candidates:
-            if covered and table.is_key(connection, key):
+            if (repeated := table.repeated_key(connection, key)) is None:
                 return Key(key, side, covered)
-    return None
+        faults.append(f"{' and '.join(map(plain, candidates[-1]))} {repeated}.")
+    nouns = f"{plain(roles.user.name)} or {plain(roles.item.name)}"
+    return " ".join(faults) or f"No column looks like {nouns} of the log."
 
 
 def words_of(name: str) -> list[str]:
@@ -212,6 +221,20 @@ def _covered(
     known = f"SELECT {quoted(column.name)} AS known FROM {table.table.sql({column.name})}"
     query = f"SELECT avg((id IN ({known} WHERE known IS NOT NULL))::INT) FROM {ids}"
     return float(connection.execute(query).fetchall()[0][0] or 0)
+
+
+def _foreign(table: TableProfile, column: Column, log_column: Column) -> str:
+    """The message that a table has none of the log's ids."""
+    here, there = plain(column.low), plain(log_column.low)
+    fault = (
+        f"None of its {plain(column.name)} (such as {here}) is a {plain(log_column.name)} of the log (such as {there})."
+    )
+    if "decimal" in (column.form, log_column.form) and column.form != log_column.form:
+        fault += (
+            " Ids are compared as they are written, and 7.0 is not 7: write them as whole numbers. A column of whole "
+            "numbers becomes one of fractions in pandas if a value is missing; its type Int64 keeps them."
+        )
+    return fault
 
 
 def _no_domain(log: TableProfile, with_role: Sequence[str]) -> str:
