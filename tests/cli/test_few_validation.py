@@ -26,14 +26,11 @@ def test_enough_rows_are_not_mentioned() -> None:
 @pytest.mark.parametrize(
     ("counts", "sentence"),
     [
-        ({"search": 70_000, "cart": 499}, "499 in cart. On 499 the standard error of a recall of a half is 0.022."),
-        ({"b": 400, "a": 100, "c": 0}, "0 in c, 100 in a, 400 in b."),
+        ({"search": 70_000, "cart": 499}, "cart 499. On 499 the standard error of a recall of a half is 0.022."),
+        ({"b": 400, "a": 100, "c": 0}, "c 0, a 100, b 400."),
         (
             {"a": 400, "b": 100, "c": 25, "d": 50, "e": 499},
-            (
-                "25 in c, 50 in d, 100 in b and under 500 in 2 more. "
-                "On 25 the standard error of a recall of a half is 0.100."
-            ),
+            ("c 25, d 50, b 100 and under 500 in 2 more. On 25 the standard error of a recall of a half is 0.100."),
         ),
     ],
 )

@@ -57,6 +57,11 @@ def test_a_command_shows_an_example_and_every_default(adi, name: str) -> None:
     assert defaults == shown.count("[default: ") - shown.count("[default: (")
 
 
+@pytest.mark.parametrize("words", [[], ["train"]])
+def test_a_short_form(adi, words: list[str]) -> None:
+    assert adi(*words, "-h").stdout == adi(*words, "--help").stdout
+
+
 def test_the_first_page_lists_commands_and_a_first_run(adi) -> None:
     done = adi("--help")
     shown = text_of(done.stdout)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from adi.errors import AdiError
+from adi.errors import AdiError, ArgumentError
 from adi.guessing import profiles
 from adi.guessing.draft import guess_schema, identifier, positive_expression, scalar
 from adi.guessing.profiles import Column
@@ -84,6 +84,7 @@ class TestLog:
         ("user", "item", "time", "domain"),
         [
             ("userId", "itemId", "timestamp", "marketplace"),
+            ("user", "item", "time", "Market Place"),
             ("CUSTOMER_ID", "SKU", "EventTime", "COUNTRY_CODE"),
             ("household_key", "PRODUCT_ID", "day", "channel"),
             ("visitorid", "click_article_id", "created_at", "click_referrer_type"),
@@ -131,6 +132,12 @@ class TestLog:
         columns["user_id"] = [0] * 600
         _, schema = guess(tmp_path, write(tmp_path / "log.parquet", **columns))
         assert schema.interactions.user == "customer_id"
+
+    def test_a_column_of_one_value_may_be_the_user_where_there_is_one_row(self, tmp_path):
+        columns = {name: values[:1] for name, values in clicks().items()}
+        with pytest.raises(ArgumentError, match=r"column 'domain': one value") as error:
+            guess(tmp_path, write(tmp_path / "log.parquet", **columns), domain="domain")
+        assert error.value.parameter == "domain"
 
     def test_named_columns_win(self, tmp_path):
         columns = clicks(host=["a", "b"] * 300, session_id=clicks()["user_id"])

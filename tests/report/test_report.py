@@ -266,7 +266,7 @@ def test_warnings_of_a_training_are_below_its_curves(tmp_path: Path, make_run: M
 
 
 def test_runs_that_do_not_compare_are_refused(tmp_path: Path, make_run: Make) -> None:
-    with pytest.raises(AdiError, match=r"b: queries: 121 in search, 35 in feed, but in .*a: 120 in search, 35 in feed"):
+    with pytest.raises(AdiError, match=r"b: queries: search 121, feed 35, but in .*a: search 120, feed 35"):
         read_runs([make_run("a"), make_run("b", queries=121)])
     with pytest.raises(AdiError, match=r"the runs have no K of Recall@K in common \(.*c: 10; .*d: 50\)"):
         write_report([make_run("c", ks=(10,)), make_run("d", ks=(50,))], tmp_path / "report.html")

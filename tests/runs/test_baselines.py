@@ -31,9 +31,9 @@ def test_significance_by_hand(better, worse, expected):
 def test_sentences_say_where_the_model_stands():
     assert BASELINES.sentences() == [
         "Validation recall@10 beside popularity and ease:",
-        "  significantly ahead of all in search (0.500, ease 0.400)",
-        "  no significant difference to the best in feed (0.300, ease 0.310)",
-        "  significantly BEHIND in cart (0.200, ease 0.300)",
+        "  significantly ahead of all: search (0.500, ease 0.400)",
+        "  no significant difference to the best: feed (0.300, ease 0.310)",
+        "  significantly BEHIND: cart (0.200, ease 0.300)",
         "There adi-se is no gain: serve the baseline, or look for better settings with 'adi tune'.",
     ]
 

@@ -212,7 +212,7 @@ def test_baselines_that_are_ahead_are_named(series, tmp_path):
         assert domain.baselines["item-knn"] > 0.4
         assert domain.model < 0.3
     text = "\n".join(baselines.sentences())
-    assert "significantly BEHIND in x (" in text
+    assert "significantly BEHIND: x (" in text
     assert "serve the baseline" in text
 
 

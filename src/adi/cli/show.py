@@ -130,7 +130,7 @@ def few_validation(manifest: "Manifest") -> str | None:
     )
     if not few:
         return None
-    named = ", ".join(f"{rows:,} in {name}" for rows, name in few[:MOST_NAMED])
+    named = ", ".join(f"{name} {rows:,}" for rows, name in few[:MOST_NAMED])
     more = f" and under {FEW_VALIDATION} in {len(few) - MOST_NAMED:,} more" if len(few) > MOST_NAMED else ""
     fewest = few[0][0]
     error = f" On {fewest} the standard error of a recall of a half is {0.5 / fewest**0.5:.3f}." if fewest else ""

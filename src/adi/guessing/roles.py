@@ -126,7 +126,9 @@ def noun_of(name: str, following: Collection[str]) -> str:
 def _rank(name: str, nouns: str, following: Collection[str]) -> int | None:
     """The position in `nouns` of the name's noun; None if it is not one of them."""
     last, known = noun_of(name, following), nouns.split()
-    return next((known.index(n) for n in (last, last.removesuffix("id"), last.removesuffix("s")) if n in known), None)
+    joined = "".join(words_of(name))  # Market Place
+    forms = (last, last.removesuffix("id"), last.removesuffix("s"), joined)
+    return next((known.index(form) for form in forms if form in known), None)
 
 
 def _ranked(columns: Iterable[Column], nouns: str, following: Collection[str]) -> list[Column]:
@@ -178,7 +180,10 @@ def _identity(table: TableProfile, named: Mapping[str, str | None]) -> dict[str,
         with_role = [name for other, name in named.items() if other != role]
         with_role += [column.name for column in identity.values()]
         name = named.get(role)
-        others = [column for column in table.columns.values() if column.name not in with_role and column.distinct > 1]
+        least = min(2, table.rows)  # a column of one value tells no users apart
+        others = [
+            column for column in table.columns.values() if column.name not in with_role and column.distinct >= least
+        ]
         column = table.columns[name] if name else _by_name(others, nouns, ID_WORDS)
         if column is not None:
             identity[role] = column

@@ -56,9 +56,9 @@ class Baselines(Record):
             else:
                 (ahead if domain.best in domain.behind else level).append(numbers)
         title = f"Validation recall@{self.k} beside {_listed(self._names())}:"
-        lines = [f"  significantly ahead of all in {', '.join(ahead)}"] if ahead else []
-        lines += [f"  no significant difference to the best in {', '.join(level)}"] if level else []
-        lines += [f"  significantly BEHIND in {', '.join(behind)}"] if behind else []
+        lines = [f"  significantly ahead of all: {', '.join(ahead)}"] if ahead else []
+        lines += [f"  no significant difference to the best: {', '.join(level)}"] if level else []
+        lines += [f"  significantly BEHIND: {', '.join(behind)}"] if behind else []
         if behind:
             lines.append(
                 f"There {self.model} is no gain: serve the baseline, or look for better settings with 'adi tune'."

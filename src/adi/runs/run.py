@@ -144,7 +144,7 @@ def _test_of(run: Run) -> dict[str, str]:
     """The test of a run as text by name; it must be the same for all compared runs."""
     metrics, domains = run.metrics, run.domains
     counts = {
-        name: ", ".join(f"{metrics.domains[domain].get(name)} in {domain}" for domain in domains)
+        name: ", ".join(f"{domain} {metrics.domains[domain].get(name)}" for domain in domains)
         for name in ("queries", "corpus")
     }
     return {
