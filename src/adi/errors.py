@@ -1,6 +1,6 @@
 """Exceptions with messages for the user."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 
@@ -51,3 +51,18 @@ def suggestion(word: str, known: Iterable[str]) -> str:
         return ""
     close = get_close_matches(word, list(known), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+MOST_DIFFERENCES = 3
+"""Differences that a message names."""
+
+
+def differences(before: Mapping[str, object], now: Mapping[str, object]) -> str:
+    """``lr (started with 0.1, now 0.2) and 3 more``: the names whose values differ; an empty text where none does."""
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    phrases = [
+        f"{name} (started with {before.get(name, 'none')}, now {now.get(name, 'none')})"
+        for name in names[:MOST_DIFFERENCES]
+    ]
+    more = len(names) - len(phrases)
+    return ", ".join(phrases) + (f" and {more} more" if more else "")

@@ -71,7 +71,7 @@ def test_ctrl_c_stops_a_training_and_resume_ends_it(pipeline, tiny: list[str], t
     assert "the training did not finish" in adi("evaluate", run).stderr
     other = adi(*words, "--set=epochs=1000", "--resume")
     assert other.returncode == 2
-    assert "cannot resume with another config" in other.stderr
+    assert "cannot resume with another training.patience (started with 1000, now " in other.stderr
 
 
 def test_resume_goes_on_from_the_epochs_that_are_done(

@@ -101,7 +101,7 @@ def test_a_fitted_model_has_no_training(adi) -> None:
 
 def test_given_settings_are_flat_and_in_order(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("training: {epochs: 1, lr: 2}\ndim: 3")
-    given = given_settings(tmp_path / "run.yaml", ["training.epochs=4"])
+    given = given_settings(tmp_path / "run.yaml", ["training.epochs=4"], ["dnn"])
     assert list(given.items()) == [("training.lr", 2), ("dim", 3), ("training.epochs", 4)]
 
 
@@ -109,3 +109,27 @@ def test_list_lengths() -> None:
     assert list_lengths("10, 5") == [10, 5]
     with pytest.raises(AdiError, match="--k: '10,x' is no list of whole numbers"):
         list_lengths("10,x")
+
+
+BY_MODEL = "two_tower: {dim: 8, lr: 0.5}\nmodels: {dnn: {lr: 0.25}, item-knn: {scope: all}}\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [("dnn", {"dim": 8, "lr": 0.25, "epochs": 3}), ("adi-se", {"dim": 8, "lr": 0.5, "epochs": 3})],
+)
+def test_of_settings_by_model_those_of_the_model_are_given(tmp_path: Path, model: str, expected: dict) -> None:
+    (tmp_path / "tuned.yaml").write_text(BY_MODEL)
+    assert given_settings(tmp_path / "tuned.yaml", ["epochs=3"], [model]) == expected
+
+
+def test_of_settings_by_model_those_of_several_models_have_their_names(tmp_path: Path) -> None:
+    (tmp_path / "tuned.yaml").write_text(BY_MODEL)
+    given = given_settings(tmp_path / "tuned.yaml", [], ["dnn", "item-knn"])
+    assert given == {"dnn.dim": 8, "dnn.lr": 0.25, "item-knn.scope": "all"}
+
+
+def test_settings_by_model_of_another_form_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "tuned.yaml").write_text("two_tower: {dim: 8}\ntraining: {lr: 0.1}\n")
+    with pytest.raises(AdiError, match=r"tuned\.yaml: "):
+        given_settings(tmp_path / "tuned.yaml", [], ["dnn"])

@@ -309,7 +309,10 @@ def test_resume_is_refused_with_anything_else_than_before(whole, prepared, tmp_p
     with pytest.raises(KeyboardInterrupt):
         train(prepared, "adi-se", run, settings=SETTINGS, observer=Recorder((1, 1)))
     for change, message in (
-        ({"settings": SETTINGS | {"lr": 0.5}}, "cannot resume with another config .*'lr': 0.5"),
+        (
+            {"settings": SETTINGS | {"lr": 0.5}},
+            r"with another training\.lr \(started with 0\.001, now 0\.5\)\. Give",
+        ),
         ({"model": "adi-va"}, r"cannot resume with another model \(started with adi-se, now adi-va\)"),
         ({"seed": 1}, r"cannot resume with another seed \(started with 0, now 1\)"),
     ):

@@ -59,13 +59,14 @@ def backtest(
     from adi.cli.settings import given_settings
     from adi.grid.progress import cell_lines
 
-    given = given_settings(config, settings or [])
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    given = given_settings(config, settings or [], names)
     try:
         with cell_lines(ERR) as observer:
             result = run(
                 schema,
                 out,
-                models=[name.strip() for name in models.split(",") if name.strip()],
+                models=names,
                 every=every,
                 windows=windows,
                 until=until,

@@ -79,7 +79,10 @@ def train(
     out: Annotated[
         Path | None, typer.Option("--out", help="The run's folder, new or empty. Needed, but for --show-config.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file of settings, as --show-config prints them.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="YAML file of settings, as --show-config prints them, or by model (docs/reproduce.md)."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="One setting, as in epochs=3 or training.lr=0.002; wins over --config; repeatable."),
@@ -124,7 +127,7 @@ def train(
     from adi.errors import AdiError
     from adi.progress import bars
 
-    given = given_settings(config, settings or [])
+    given = given_settings(config, settings or [], [model])
     if self_training:
         given["training.self_training"] = True
     if show_config:

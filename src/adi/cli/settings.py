@@ -14,11 +14,25 @@ from adi.documents import parse_document, read_document
 from adi.errors import AdiError
 
 SETTINGS = "settings are a mapping, as --show-config prints them."
+BY_MODEL = "two_tower"
+"""The key of a file that has settings by model (`adi.training.tuned`)."""
 
 
-def given_settings(config: Path | None, pairs_given: Sequence[str]) -> dict[str, Any]:
-    """The settings of a file, then those of ``--set``, which win; values are read as YAML, so 3 is a number."""
-    given = [] if config is None else list(read_mapping(config, option="--config", meaning=SETTINGS).items())
+def given_settings(config: Path | None, pairs_given: Sequence[str], models: Sequence[str]) -> dict[str, Any]:
+    """The settings of a file, then those of ``--set``, which win; values are read as YAML, so 3 is a number.
+
+    Of a file with settings by model, as those of `adi reproduce`, they are those of the model; of several `models`,
+    names begin with that of the model: ``dnn.epochs``.
+    """
+    content = {} if config is None else read_mapping(config, option="--config", meaning=SETTINGS)
+    if config is not None and BY_MODEL in content:
+        from adi.strict import read_yaml
+        from adi.training.tuned import Tuned
+
+        tuned = read_yaml(config, Tuned)
+        of_models = [(f"{name}." if len(models) > 1 else "", tuned.of(name)) for name in models]
+        content = {f"{before}{key}": value for before, settings in of_models for key, value in settings.items()}
+    given = list(content.items())
     for key, value in pairs(pairs_given, "--set").items():
         given.append((key, parse_document(value, f"--set: '{key}={value}'")))
     settings: dict[str, Any] = {}

@@ -50,7 +50,7 @@ def tune(
     from adi.cli.settings import given_settings, read_mapping
     from adi.errors import AdiError
 
-    given, wanted = given_settings(config, settings or []), None
+    given, wanted = given_settings(config, settings or [], [model]), None
     if space is not None:
         meaning = "a space is a mapping of settings, as --show-space prints it."
         wanted = read_mapping(space, option="--space", meaning=meaning)

@@ -1,10 +1,4 @@
-"""Tuned settings of each data set's models, in ``settings/NAME.yaml`` beside this module, by default for its source.
-
-two_tower     of every two-tower model, so that all have the same size
-models        of single models in addition or instead, by name
-
-Settings have bare names, as in ``adi train --set``.
-"""
+"""Tuned settings of each data set's models, in ``settings/NAME.yaml`` beside this module, by default for its source."""
 
 from collections.abc import Mapping
 from importlib.resources import as_file, files
@@ -12,15 +6,9 @@ from typing import Any
 
 from adi.models.catalog import model_of
 from adi.reproduce.datasets import DATASETS
-from adi.strict import Strict, read_yaml
+from adi.strict import read_yaml
 from adi.training.settings import RunSettings, settings_for
-
-
-class Tuned(Strict):
-    """The content of a settings file."""
-
-    two_tower: dict[str, Any]
-    models: dict[str, dict[str, Any]]
+from adi.training.tuned import Tuned
 
 
 def read_tuned(dataset: str) -> Tuned:
@@ -38,5 +26,4 @@ def tuned_settings(tuned: Tuned, model: str, overrides: Mapping[str, Any]) -> Ru
 
     Raises `AdiError` for an unknown model, and for a setting that it does not have or a value that does not fit.
     """
-    shared = tuned.two_tower if model_of(model).trained else {}
-    return settings_for(model_of(model), {**shared, **tuned.models.get(model, {}), **overrides})
+    return settings_for(model_of(model), {**tuned.of(model), **overrides})

@@ -15,7 +15,7 @@ import torch
 from adi.data.dataset import Dataset
 from adi.data.folder import LOCK, is_free, locked
 from adi.data.sealed import files_in
-from adi.errors import AdiError, ArgumentError
+from adi.errors import AdiError, ArgumentError, differences
 from adi.features.recoding import check_trend
 from adi.machine import torchrun
 from adi.models.catalog import model_of
@@ -294,12 +294,22 @@ def _check_same(before: RunInfo, now: RunInfo, folder: Path) -> None:
     """Refuse to resume a run with another model, other settings or other data than it was started with."""
     if before.status == "complete":
         raise AdiError(f"{folder}: this run is complete; there is nothing to resume.")
-    for name in ("model", "source", "seed", "fingerprint", "config"):
-        if getattr(before, name) != getattr(now, name):
-            raise AdiError(
-                f"{folder}: cannot resume with another {name} (started with {getattr(before, name)}, "
-                f"now {getattr(now, name)}). Give the same, or train into another folder."
-            )
+    if different := differences(_definition(before), _definition(now)):
+        raise AdiError(
+            f"{folder}: cannot resume with another {different}. Give the same, or train into another folder."
+        )
+
+
+def _definition(info: RunInfo) -> dict[str, object]:
+    """Everything that must be equal to go on, by its name in messages."""
+    return {
+        "model": info.model,
+        "import path of the model": info.source and info.source.path,
+        "source code of the model": info.source and info.source.digest,
+        "dataset": info.fingerprint,
+        "seed": info.seed,
+        **{f"{section}.{name}": value for section, values in info.config.items() for name, value in values.items()},
+    }
 
 
 def _new_info(model: Model, seed: int, settings: RunSettings, dataset: Dataset, folder: Path) -> RunInfo:

@@ -17,7 +17,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from adi.data.folder import is_free, replace_text
-from adi.errors import AdiError
+from adi.errors import AdiError, differences
 from adi.frames import html_of
 from adi.runs.info import ModelSource
 from adi.strict import Strict, describe
@@ -25,9 +25,6 @@ from adi.tuning.objective import Objective, Recalls, value_of
 from adi.tuning.space import Config, Space, as_mapping, changed, sections
 
 FORMAT = 1
-
-MAX_DIFFERENCES = 3
-"""The number of differences from an existing study that a message lists."""
 
 
 class Trial(Strict):
@@ -127,19 +124,8 @@ def open_study(out: Path, requested: Study) -> Study:
         study = Study.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise AdiError(f"{path}: not a study that this adi wrote: {describe(error, Study)}") from None
-    before, now = _definition(study), _definition(requested)
-    differences = [
-        f"{name} (started with {before.get(name, 'none')}, now {now.get(name, 'none')})"
-        for name in {**before, **now}
-        if before.get(name) != now.get(name)
-    ]
-    if differences:
-        hidden = len(differences) - MAX_DIFFERENCES
-        more = f" and {hidden} more" if hidden > 0 else ""
-        raise AdiError(
-            f"{out}: cannot continue with another {', '.join(differences[:MAX_DIFFERENCES])}{more}. "
-            "Give the same, or tune into another folder."
-        )
+    if different := differences(_definition(study), _definition(requested)):
+        raise AdiError(f"{out}: cannot continue with another {different}. Give the same, or tune into another folder.")
     return study
 
 
