@@ -79,11 +79,15 @@ def test_several_pooled_models_are_named(runs, ranked_run):
     }
 
 
-def test_the_baseline_is_the_named_model_else_dnn_single_else_the_first(runs):
+def test_the_baseline_is_the_named_model_else_dnn_single_else_the_best_simple_one_else_the_first(runs, ranked_run):
     *single, adi, _, popularity = runs
+    counting = ranked_run("counting", queries(120, 30), model="item-knn", parameters=None)
+    dnn = ranked_run("dnn", queries(100, 30), model="dnn")
     assert compare([adi, popularity, *single]).baseline == "dnn-single"
-    assert compare([adi, popularity]).baseline == "adi-se"
-    assert compare([adi, popularity], baseline="popularity").baseline == "popularity"
+    assert compare([adi, counting, popularity]).baseline == "item-knn"
+    assert compare([adi, popularity]).baseline == "popularity"
+    assert compare([adi, dnn]).baseline == "adi-se"
+    assert compare([adi, popularity], baseline="adi-se").baseline == "adi-se"
     with pytest.raises(
         AdiError, match=r"baseline: 'adi-sf' is not one of the models: adi-se; popularity\. Did you mean 'adi-se'\?"
     ):

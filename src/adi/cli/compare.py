@@ -26,7 +26,10 @@ def compare(
     ],
     baseline: Annotated[
         str | None,
-        typer.Option(help="The model that the others are compared with.", show_default="dnn-single, else the first"),
+        typer.Option(
+            help="The model that the others are compared with.",
+            show_default="dnn-single, else the best that is not trained, else the first",
+        ),
     ] = None,
     k: Annotated[
         int | None,

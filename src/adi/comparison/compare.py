@@ -89,7 +89,7 @@ def compare_groups(
     for name in by:
         check_breakdown(name)
     check_comparable(groups)
-    base = baseline_index(groups, baseline)
+    base = baseline_index(groups, baseline, measure)
     subjects = _subjects(groups, base)
     left_out = [groups[0].domains.index(name) for name in evaluation.left_out]
     totals, num_users = totals_by_user([run for group in groups for run in group.runs], metric, k, by)
@@ -152,11 +152,16 @@ def parse_measure(measure: str, metrics: Sequence[Metric] = ()) -> tuple[Metric,
     return known[name], int(k)
 
 
-def baseline_index(groups: Sequence[RunGroup], label: str | None) -> int:
-    """The index of the baseline among the groups; raises `ArgumentError` for a label that none of them has."""
+def baseline_index(groups: Sequence[RunGroup], label: str | None, measure: str) -> int:
+    """The index of the baseline among the groups; raises `ArgumentError` for a label that none of them has.
+
+    Without a label it is `dnn-single`, else of the models that are not trained the best in the mean, else the first.
+    """
     labels = [group.label for group in groups]
     if label is None:
-        return next((index for index, group in enumerate(groups) if group.model == SEPARATE), 0)
+        simple = {index: group.measure(measure).mean for index, group in enumerate(groups) if not group.trained}
+        best = max(simple, key=lambda index: simple[index] or 0.0, default=0)
+        return next((index for index, group in enumerate(groups) if group.model == SEPARATE), best)
     if label not in labels:
         raise ArgumentError(
             "baseline", f"'{label}' is not one of the models: {'; '.join(labels)}.{suggestion(label, labels)}"

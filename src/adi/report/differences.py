@@ -32,11 +32,12 @@ def compared(groups: Sequence[RunGroup], *, k: int, baseline: str | None) -> Com
     For runs that do not compare, such as those evaluated by an adi that kept no ranks, the error, for the page to show.
     Raises `AdiError` for a baseline that is not among the models.
     """
-    baseline_index(groups, baseline)
+    measure = f"recall@{k}"
+    baseline_index(groups, baseline, measure)
     if len(groups) < 2:
         return None
     try:
-        return compare_groups(groups, measure=f"recall@{k}", baseline=baseline, by=tuple(BREAKDOWNS))
+        return compare_groups(groups, measure=measure, baseline=baseline, by=tuple(BREAKDOWNS))
     except AdiError as error:
         return error
 
