@@ -1,10 +1,11 @@
 """`adi prepare` says where validation rows are too few to choose an epoch by."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from adi.cli.show import few_validation
+from adi.cli.show import few_validation, next_step
 from adi.data.manifest import read_manifest
 
 MORE = {
@@ -42,3 +43,19 @@ def test_prepare_says_it(pipeline) -> None:
     expected = few_validation(read_manifest(pipeline.folder / "prepared"))
     assert expected is not None
     assert expected in pipeline.said["prepare"].stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("validation", "features", "expected"),
+    [
+        (9, 2, "baseline, and: adi train p --model adi-se --out run"),
+        (9, 1, "and: adi train p --model adi-se --out run --set adaptation=none"),
+        (0, 2, "--out baseline. Other models need validation rows, and there are none"),
+    ],
+)
+def test_a_baseline_comes_first_and_then_what_can_be_trained(validation: int, features: int, expected: str) -> None:
+    by_domain = {"a": SimpleNamespace(validation=validation), "b": SimpleNamespace(validation=0)}
+    manifest = SimpleNamespace(by_domain=by_domain, side=lambda *sides: ["feature"] * features)
+    said = next_step(manifest, Path("p"))
+    assert said.startswith("Next: adi train p --model item-knn")
+    assert expected in said

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from adi.cli.show import ERR, counts_table, few_validation, left_out, long_half_lives, progress_bar, repeats, say
+from adi.cli.show import (
+    ERR,
+    counts_table,
+    few_validation,
+    left_out,
+    long_half_lives,
+    next_step,
+    progress_bar,
+    repeats,
+    say,
+)
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; it must be empty or not exist.")]
 
@@ -148,6 +158,4 @@ def prepare(
     for warning in (few_validation(manifest), long_half_lives(manifest)):
         if warning:
             say(warning)
-    single = max(len(manifest.side("user", "context")), len(manifest.side("item"))) < 2
-    without = " --set adaptation=none" if single else ""  # there is nothing to weigh a single feature against
-    say(f"Wrote {out}. Next: adi train {out} --model adi-se --out run{without}")
+    say(f"Wrote {out}. {next_step(manifest, out)}")

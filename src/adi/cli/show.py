@@ -141,6 +141,19 @@ def few_validation(manifest: "Manifest") -> str | None:
     return f"Few validation rows to choose the best epoch by: {named}{more}.{error} More: {remedy}."
 
 
+def next_step(manifest: "Manifest", out: Path) -> str:
+    """The commands that come after `adi prepare`: a baseline first, which takes seconds, then a model."""
+    baseline = f"adi train {out} --model item-knn --out baseline"
+    if not any(counts.validation for counts in manifest.by_domain.values()):
+        return (
+            f"Next: {baseline}. Other models need validation rows, and there are none: users need three rows or more "
+            "in a domain, or give validation under split in the schema a larger share."
+        )
+    single = max(len(manifest.side("user", "context")), len(manifest.side("item"))) < 2
+    without = " --set adaptation=none" if single else ""  # there is nothing to weigh a single feature against
+    return f"Next: {baseline}, and: adi train {out} --model adi-se --out run{without}"
+
+
 def long_half_lives(manifest: "Manifest") -> str | None:
     """A sentence on half-lives of trends that are longer than the log; None where there are none."""
     trend = manifest.trend
