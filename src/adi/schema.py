@@ -19,12 +19,16 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class Domains(Strict):
-    """The column of the log that holds the domain, and the domains in their fixed order."""
+    """The column of the log that holds the domain, and the domains in their fixed order; by default all of the log.
+
+    Rows of the domains in `leave_out` are set aside.
+    """
 
     column: str
     values: tuple[str, ...] | None = None
+    leave_out: tuple[str, ...] = ()
 
-    @field_validator("values", mode="before")
+    @field_validator("values", "leave_out", mode="before")
     @classmethod
     def _as_text(cls, values: object) -> object:
         return tuple(str(value) for value in values) if isinstance(values, list | tuple) else values
@@ -35,6 +39,12 @@ class Domains(Strict):
         if values is not None and (not values or len(set(values)) < len(values)):
             raise ValueError("domains must be one or more distinct values")
         return values
+
+    @model_validator(mode="after")
+    def _apart(self) -> "Domains":
+        if both := [name for name in self.leave_out if name in (self.values or ())]:
+            raise ValueError(f"'{both[0]}' is in values and in leave_out; remove it from one of them")
+        return self
 
 
 class Interactions(Strict):

@@ -201,6 +201,26 @@ class TestDomains:
         assert workspace.prepare().domains == ("b", "a")
         assert workspace["test/item"] == [3, 3, 1, 1]
 
+    @pytest.mark.parametrize("values", [None, ["a"]])
+    @pytest.mark.parametrize("strict", [False, True])
+    def test_one_that_is_left_out(self, workspace, log, values, strict):
+        workspace.schema["domains"] |= {"leave_out": ["b"]} | ({} if values is None else {"values": values})
+        manifest = workspace.prepare(strict=strict)
+        of_b = sum(row["domain"] == "b" for row in log)
+        assert manifest.domains == ("a",)
+        assert manifest.rows.set_aside == {"domain left out": of_b}
+        assert manifest.rows.kept == len(log) - of_b
+
+    def test_one_to_leave_out_that_is_not_there(self, workspace):
+        workspace.schema["domains"]["leave_out"] = ["bb"]
+        with pytest.raises(AdiError, match=r"domains\.leave_out: 'bb' is no domain of .*log\.jsonl.*\. Did"):
+            workspace.prepare()
+
+    def test_one_that_is_both_wanted_and_left_out(self, workspace):
+        workspace.schema["domains"] |= {"values": ["a", "b"], "leave_out": ["b"]}
+        with pytest.raises(AdiError, match=r"'b' is in values and in leave_out"):
+            workspace.prepare()
+
     def test_a_column_of_too_many_values_is_no_domain(self, workspace, monkeypatch):
         monkeypatch.setattr("adi.preparation.cleaning.MAX_DOMAINS", 3)
         workspace.schema["domains"]["column"] = "item"

@@ -15,7 +15,7 @@ from adi.errors import AdiError, shown, suggestion
 from adi.features.categorical import require_single
 from adi.features.kinds import KINDS
 from adi.features.numeric import is_number
-from adi.preparation.set_aside import NO_TIME, NOT_POSITIVE
+from adi.preparation.set_aside import LEFT_OUT, NO_TIME, NOT_POSITIVE
 from adi.schema import Interactions, Schema
 
 MAX_DOMAINS = 10_000
@@ -119,6 +119,7 @@ def read_log(engine: Engine, schema: Schema, log: Log, name: str) -> ibis.Table:
         (_.user.isnull(), "no user"),
         (_.item.isnull(), "no item"),
         (_.domain.isnull(), "no domain"),
+        (_.domain.isin(schema.domains.leave_out), LEFT_OUT),
         (ibis.literal(log.time is not None) & _.time.isnull(), NO_TIME),
         (~_.positive.fill_null(False), NOT_POSITIVE),
     )
@@ -154,11 +155,11 @@ def _check_domains(table: ibis.Table, schema: Schema, log: Log) -> None:
         )
     for row in rows if schema.domains.values is not None else ():
         declared = schema.domains.values or ()
-        if row["domain"] not in declared:
+        if row["domain"] not in (*declared, *schema.domains.leave_out):
             raise AdiError(
                 f"{row['file']}, column '{column}', row {row['file_row']}: {shown(row['domain'])} is not a declared "
                 f"domain ({', '.join(declared)}).{suggestion(row['domain'], declared)} "
-                "Add it to domains.values in the schema, or drop the rows."
+                "Add it to domains.values in the schema, or to domains.leave_out."
             )
 
 

@@ -17,7 +17,7 @@ from adi.errors import AdiError, shown
 from adi.features.categorical import require_single
 from adi.features.kinds import KINDS
 from adi.features.numeric import finite_sql, is_number
-from adi.preparation.set_aside import NO_KEY, UNKNOWN_DOMAIN
+from adi.preparation.set_aside import LEFT_OUT, NO_KEY, UNKNOWN_DOMAIN
 from adi.schema import ColumnFeature, Feature, Schema, Sourced
 
 
@@ -118,13 +118,17 @@ def features_of(table: str, features: Sequence[Feature]) -> list[ColumnFeature]:
     return [feature for feature in features if isinstance(feature, Sourced) and feature.table == table]
 
 
-def with_reasons(table: ibis.Table, keys: Collection[str], domains: tuple[str, ...]) -> ibis.Table:
+def with_reasons(
+    table: ibis.Table, keys: Collection[str], domains: tuple[str, ...], left_out: tuple[str, ...]
+) -> ibis.Table:
     """A table beside the log with a `reason` on the rows to set aside.
 
-    A row with a part of its key missing, or of a domain that the log does not have, describes nothing.
+    A row with a part of its key missing, or of a domain that the log does not have, or that is left out, describes
+    nothing.
     """
     reasons = [(table[key].isnull(), NO_KEY) for key in keys]
     if "domain" in keys:
+        reasons.append((table.domain.isin(left_out), LEFT_OUT))
         reasons.append((~table.domain.isin(domains), UNKNOWN_DOMAIN))
     return table.mutate(reason=ibis.cases(*reasons))
 

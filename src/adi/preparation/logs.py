@@ -9,7 +9,7 @@ from ibis import _
 from adi.data.manifest import RowCounts
 from adi.engines.engine import Engine
 from adi.engines.tables import Connection, RawTable
-from adi.errors import AdiError
+from adi.errors import AdiError, suggestion
 from adi.moments import check_moment, to_log_time
 from adi.preparation.cleaning import Log, context_column, open_log, read_log
 from adi.preparation.faults import faulty_rows, places
@@ -78,6 +78,7 @@ def keep_rows(
     Returns the rows to keep, counts, and the domains in their order. Raises `AdiError` if no row can be used, of a
     domain or at all.
     """
+    _check_left_out(schema, logs[0], rows)
     shown = ["file", "file_row", "user", "item", "domain", "time", "time_as_written", "reason"]
     aside = rows.filter(_.reason.notnull()).select("row", *shown)
     engine.write_parquet(aside, out / "set_aside.parquet", shown, order_by=["row"])
@@ -103,6 +104,20 @@ def keep_rows(
         numbered = engine.number(KEPT, usable_rows, ["row"], "position")
         usable_rows = numbered.mutate(row=_.position + 1).drop("position")
     return usable_rows, counts, schema.domains.values or usable
+
+
+def _check_left_out(schema: Schema, log: Log, rows: ibis.Table) -> None:
+    """Raise `AdiError` for a domain to leave out that the rows do not have: it is a slip of the pen."""
+    if not schema.domains.leave_out:
+        return
+    domains = rows.filter(_.domain.notnull()).select("domain").distinct().order_by("domain")
+    known = domains.to_pyarrow()["domain"].to_pylist()
+    for domain in schema.domains.leave_out:
+        if domain not in known:
+            raise AdiError(
+                f"domains.leave_out: '{domain}' is no domain of {log.table}, column '{schema.domains.column}'."
+                f"{suggestion(domain, known)}"
+            )
 
 
 def _without_duplicates(rows: ibis.Table) -> ibis.Table:

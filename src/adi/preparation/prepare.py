@@ -198,7 +198,8 @@ class _Preparation:
         self.say("reading the log", 0, 1)
         log = read_logs(self.engine, self.schema, self.inputs.logs)
         rows, row_counts, domains = keep_rows(self.engine, self.schema, self.inputs.logs, log, self.out)
-        beside = {name: with_reasons(table, columns[name], domains) for name, table in beside.items()}
+        left_out = self.schema.domains.leave_out
+        beside = {name: with_reasons(table, columns[name], domains, left_out) for name, table in beside.items()}
         counts = {name: count_rows(table) for name, table in beside.items()}
         if self.strict:
             faults = {"log": faults_of_logs(self.schema, log)}

@@ -11,8 +11,9 @@ LATE = "at or after split.until"
 DUPLICATE = "duplicate"
 NO_KEY = "no key"
 UNKNOWN_DOMAIN = "domain not in the log"
+LEFT_OUT = "domain left out"
 
-ASKED_FOR = frozenset({NOT_POSITIVE, LATE, DUPLICATE})
+ASKED_FOR = frozenset({NOT_POSITIVE, LATE, DUPLICATE, LEFT_OUT})
 """Reasons that the schema asks for by a key of its own. Every other reason is a fault of the row."""
 
 

@@ -26,7 +26,7 @@ NO_DIGEST = "0" * 32
 REMEDY = "Copy the run again, or train it again."
 
 PIECE = 1 << 22
-"""Bytes that are read at once."""
+"""Bytes that are read, or written, at once."""
 
 TYPES = {
     torch.float32: "F32",
@@ -127,12 +127,13 @@ def _write(path: Path, tensors: State, metadata: Mapping[str, str] | None, proce
     starts, header, size = _layout(tensors, metadata)
     with processes.agreeing():
         if processes.first:
-            with path.open("wb") as file:
+            with path.open("wb", buffering=PIECE) as file:
                 os.posix_fallocate(file.fileno(), 0, size)
                 file.write(header)
-                for name, tensor in tensors.items():
-                    if isinstance(tensor, Tensor):
-                        file.seek(starts[name])
+                for name, start in starts.items():
+                    if isinstance(tensor := tensors[name], Tensor):
+                        if file.tell() != start:  # a seek writes what is in the buffer
+                            file.seek(start)
                         file.write(_bytes(tensor))
     with processes.agreeing(), path.open("r+b") as file:
         for name, tensor in tensors.items():
@@ -146,7 +147,7 @@ def _write(path: Path, tensors: State, metadata: Mapping[str, str] | None, proce
 
 
 def _layout(tensors: State, metadata: Mapping[str, str] | None) -> tuple[dict[str, int], bytes, int]:
-    """The start of each tensor in a file, the bytes before the first, and the size of the file."""
+    """The start of each tensor in a file, in their order; the bytes before the first; and the size of the file."""
     described: dict[str, object] = {"__metadata__": dict(metadata or {})}
     offset, offsets = 0, {}
     # Wider types first, as the library does, so that each tensor is aligned.
