@@ -51,7 +51,7 @@ def new_folder(out: Path) -> Iterator[Path]:
         _lock(held)
         _remove_left_behind(out)
         yield building
-        _flush_all(building)
+        flush_all(building)
         _check_free(out)  # again: another process may have come first
         building.rename(out)
         flush(out.parent)
@@ -199,7 +199,7 @@ def _check_free(out: Path) -> None:
         raise ArgumentError("out", f"{out}: is a file, and a folder is to be written there. Choose another path.")
 
 
-def _flush_all(folder: Path) -> None:
+def flush_all(folder: Path) -> None:
     """Force everything under `folder`, and the folder itself, to disk."""
     for path in folder.rglob("*"):
         flush(path)

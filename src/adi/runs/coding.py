@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from adi.data.coding import VOCABULARY, Coding
 from adi.data.dataset import Dataset
+from adi.data.folder import flush, flush_all
 from adi.data.manifest import FILE as MANIFEST
 from adi.data.manifest import write_manifest
 from adi.errors import AdiError
@@ -37,6 +38,8 @@ def write_coding(folder: Path, dataset: Dataset, *, refit: bool = False) -> None
             position = vocabulary.schema.get_field_index("value")
             path = folder / FOLDER / VOCABULARY / f"{feature.name}.parquet"
             pq.write_table(vocabulary.set_column(position, "value", values), path)
+    flush_all(folder / FOLDER)
+    flush(folder)
     write_manifest(folder / FOLDER, dataset.manifest.model_copy(update={"files": {}}))  # run.json has the run's files
 
 
