@@ -37,7 +37,7 @@ class RunInfo(Record):
     as many epochs on the training and validation rows. `notes` explain where the training departed from the settings,
     and why. `blend` has the weights of a blend by domain (`adi.data.blend.BlendWeights`); None without a blend.
     `by_data` has the reason of each setting that the data decided (`adi.training.defaults`). `files` are those that the
-    complete training left, None in the record of an older adi; an evaluation adds others.
+    training left when it had ended, None before and in the record of an older adi; an evaluation adds others.
     """
 
     format: int = FORMAT

@@ -8,6 +8,8 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from adi.errors import AdiError
+
 FOLDER = "tensorboard"
 
 
@@ -21,13 +23,18 @@ class Board:
         self._path = run / FOLDER / f"events.out.tfevents.{time.time_ns()}"
 
     def add(self, scalars: Mapping[str, float], epoch: int) -> None:
-        """Append the scalars of an epoch. Raises `OSError` if they cannot be written."""
+        """Append the scalars of an epoch. Raises `AdiError` if they cannot be written (a full disk)."""
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         events = [Event(wall_time=time.time(), step=epoch, summary=Summary(value=[value])) for value in values]
-        if not self._path.exists():
-            self._path.parent.mkdir(exist_ok=True)
-            events.insert(0, Event(wall_time=time.time(), file_version="brain.Event:2"))
-        with self._path.open("ab") as file:
-            writer = RecordWriter(file)
-            for event in events:
-                writer.write(event.SerializeToString())
+        try:
+            if not self._path.exists():
+                self._path.parent.mkdir(exist_ok=True)
+                events.insert(0, Event(wall_time=time.time(), file_version="brain.Event:2"))
+            with self._path.open("ab") as file:
+                writer = RecordWriter(file)
+                for event in events:
+                    writer.write(event.SerializeToString())
+        except OSError as error:
+            raise AdiError(
+                f"{self._path}: cannot be written ({error}). Free some space, then continue with --resume."
+            ) from error

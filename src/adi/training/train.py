@@ -107,7 +107,7 @@ def train(
             if resume:
                 before = read_info(folder)
                 _check_same(before, info, folder)
-                info = info.model_copy(update={"kept": before.kept, "blend": before.blend})
+                info = _going_on(before, info)
                 check_trend(dataset, read_coding(folder, info))
             else:
                 _check_free(folder)
@@ -118,17 +118,35 @@ def train(
                 raise AdiError(f"{kind.name} is fitted, not trained: one process does it. Start it without torchrun.")
             kind.check(Dataset(job.prepared, all_rows=info.refit), chosen.model)
         with _alone_in(folder, processes, resume=resume):
-            if not isinstance(kind, FittedModel):
+            if info.files is None and not isinstance(kind, FittedModel):
                 info = _trained(job, kind, chosen, dataset, info, resume, progress, observer)
-            info = info.model_copy(update={"status": "complete"})
             if processes.first:
-                info = info.model_copy(update={"files": files_in(folder, NOT_KEPT)})
-                write_info(folder, info)
-                for checkpoint in CHECKPOINTS:
-                    (folder / checkpoint).unlink(missing_ok=True)
-                if (folder / AUDIENCES).exists():
-                    rmtree(folder / AUDIENCES)
+                info = _completed(info, folder)
             processes.wait()
+    return info
+
+
+def _going_on(before: RunInfo, now: RunInfo) -> RunInfo:
+    """The record with which an interrupted training goes on; with its files, nothing but `_completed` is left to do."""
+    if before.files is not None:
+        return before.model_copy(update={"prepared": now.prepared})
+    return now.model_copy(update={"kept": before.kept, "blend": before.blend})
+
+
+def _completed(info: RunInfo, folder: Path) -> RunInfo:
+    """Write the record of a complete run, after what only an unfinished one needs is removed.
+
+    Before that, the record has the files: from then on the checkpoints are not missed.
+    """
+    if info.files is None:
+        info = info.model_copy(update={"files": files_in(folder, NOT_KEPT)})
+        write_info(folder, info)
+    for checkpoint in CHECKPOINTS:
+        (folder / checkpoint).unlink(missing_ok=True)
+    if (folder / AUDIENCES).exists():
+        rmtree(folder / AUDIENCES)
+    info = info.model_copy(update={"status": "complete"})
+    write_info(folder, info)
     return info
 
 
