@@ -2,6 +2,7 @@
 
 The steps of the command line as functions:
 
+    adi.quickstart     all of it in one call, from tables to a report and a bundle
     adi.simulate       a simulated marketplace with known truth (adi.Marketplace)
     adi.convert        a public data set as tables and a schema
     adi.prepare        tables and a schema as a prepared dataset
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from adi.router.server import route
     from adi.serving.server import serve
     from adi.sources.catalog import convert
+    from adi.steps.quickstart import quickstart
     from adi.stores.copy import copy_items
     from adi.training.evaluation import evaluate_run as evaluate
     from adi.training.train import train
@@ -82,6 +84,7 @@ _HOMES = {
     "metrics": "adi.metrics",
     "nn": "adi.nn",
     "prepare": "adi.preparation.prepare:prepare",
+    "quickstart": "adi.steps.quickstart:quickstart",
     "retrieve_all": "adi.retrieval.retrieve_all:retrieve_all",
     "route": "adi.router.server:route",
     "serve": "adi.serving.server:serve",
@@ -114,6 +117,7 @@ __all__ = [
     "metrics",
     "nn",
     "prepare",
+    "quickstart",
     "retrieve_all",
     "route",
     "serve",

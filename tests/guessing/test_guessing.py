@@ -339,8 +339,22 @@ class TestTables:
         log = write(tmp_path / "log.parquet", **columns)
         users = write(tmp_path / "users.csv", user_id=[1.0, 2.0, None], age=[20, 30, 40])
         draft = guess_schema([log, users], tmp_path)
-        assert draft.unused.keys() == {"users.csv"}
-        assert "7.0 is not 7" in draft.unused["users.csv"]
+        (note,) = draft.notes
+        assert note.startswith(f"{users} is not used. None of its user_id (such as 1.0) is a user_id of the log")
+        assert "7.0 is not 7" in note
+
+    def test_a_table_without_a_header(self, tmp_path):
+        (tmp_path / "log.csv").write_text("1,2,search,2024-01-01\n2,3,feed,2024-01-02\n")
+        with pytest.raises(AdiError, match=r"log\.csv: has no header: '1' is a value and no name\. Write the names"):
+            guess_schema([tmp_path / "log.csv"], tmp_path)
+
+    def test_times_and_numbers_in_another_form_are_told(self, tmp_path):
+        columns = clicks(price=[f"{1 + row % 9}.000,{row % 10}0" for row in range(600)])
+        columns["ts"] = [f"{1 + row % 9}.1.2024 10:00" for row in range(600)]
+        draft = guess_schema([write(tmp_path / "log.parquet", **columns)], tmp_path)
+        time, price = draft.notes
+        assert "column 'ts': '1.1.2024 10:00' is not read as a time. Write times as 2024-01-31" in time
+        assert "column 'price': '1.000,00' has a decimal comma and is read as text." in price
 
     def test_a_key_of_another_name(self, tmp_path):
         columns = clicks()

@@ -40,8 +40,8 @@ def init(
     draft = guess_schema(tables, out.parent, user=user, item=item, domain=domain, time=time)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(draft.text, encoding="utf-8")
-    for table, reason in draft.unused.items():
-        say(f"{table} is not used. {reason}")
+    for note in draft.notes:
+        say(note)
     say(f"Wrote {out}. Read it, correct it, then: adi prepare {out} --out prepared")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from adi.cli import backtest, bundle, compare, data, reproduce, route, runs, serve, tune, verify
+from adi.cli import backtest, bundle, compare, data, quickstart, reproduce, route, runs, serve, tune, verify
 from adi.cli.command import Command
 from adi.cli.interrupts import SIGNALS, Interrupt
 from adi.errors import AdiError
@@ -44,6 +44,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command(cls=Command)(quickstart.quickstart)
 app.command(cls=Command)(data.init)
 app.command(cls=Command)(data.simulate)
 app.command(cls=Command)(data.dataset)

@@ -101,7 +101,10 @@ class TableFiles:
             kind = KINDS.get(suffix)
             if kind is None or (kind == "parquet" and file.suffix == ".gz"):
                 known = ", ".join(KINDS)
-                raise AdiError(f"{file}: not a kind of file that can be read: {known}, and all but Parquet with .gz.")
+                remedy = " Save each sheet as CSV." if suffix in (".xlsx", ".xls", ".ods") else ""
+                raise AdiError(
+                    f"{file}: not a kind of file that can be read: {known}, and all but Parquet with .gz.{remedy}"
+                )
             kinds.setdefault(kind, file)
         if len(kinds) != 1:
             raise AdiError(

@@ -15,6 +15,7 @@ from adi.engines.tables import TableFiles, quoted
 from adi.errors import ArgumentError
 from adi.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
 from adi.guessing.half_lives import half_lives
+from adi.guessing.notes import notes_on_values, refuse_values_as_names
 from adi.guessing.profiles import Column, TableProfile, counted, plain, read_profile, shares
 from adi.guessing.repeats import guess_repeats
 from adi.guessing.roles import MOST_DOMAINS, Key, Roles, find_key, find_roles, noun_of
@@ -22,10 +23,10 @@ from adi.schema import Schema
 
 
 class Draft(NamedTuple):
-    """The `text` of a schema, and the tables that it does not use, by path, with the reason."""
+    """The `text` of a schema, and `notes`: what its author should know before it is used, a sentence or two each."""
 
     text: str
-    unused: Mapping[str, str]
+    notes: Sequence[str]
 
 
 def guess_schema(
@@ -36,6 +37,7 @@ def guess_schema(
     item: str | None = None,
     domain: str | None = None,
     time: str | None = None,
+    positive: str | None = None,
 ) -> Draft:
     """A schema for tables, to be written into `folder`, to which its paths are relative.
 
@@ -45,6 +47,7 @@ def guess_schema(
         tables: the log, and tables of users and items: files, globs or folders of parts.
         folder: the folder of the schema.
         user, item, domain, time: the log's columns, where the guess fails or is wrong.
+        positive: an SQL expression over the log's columns for the rows that count, in place of a guess.
 
     Raises:
         ArgumentError: if the log or one of its columns is not found; the parameter is the column's role.
@@ -59,25 +62,34 @@ def guess_schema(
         profiles = []
         for number, table in enumerate(tables):
             files = TableFiles.at(str(table), Path())
+            refuse_values_as_names(files, files.columns(connection))
             path = Path(os.path.relpath(table, folder)).as_posix()
             profiles.append(read_profile(connection, files, path=path, sample=f"sample {number}"))
         roles = find_roles(connection, profiles, named)
         keys = {table.path: find_key(connection, table, roles) for table in profiles if table is not roles.log}
-        writer = _Writer(roles, profiles, keys)
+        writer = _Writer(roles, profiles, keys, positive)
         text = writer.text(guess_context(connection, roles), *guess_repeats(connection, roles))
     Schema.model_validate(parse_document(text, "schema"))  # a guess that is not a valid schema is a bug
-    return Draft(text, writer.unused)
+    return Draft(text, [*writer.notes, *notes_on_values(profiles, roles)])
 
 
 class _Writer:
     """Writes the sections of a schema; `names` has the names of features so far, which are unique."""
 
-    def __init__(self, roles: Roles, tables: Iterable[TableProfile], keys: Mapping[str, Key | str]) -> None:
-        self.roles = roles
+    def __init__(
+        self, roles: Roles, tables: Iterable[TableProfile], keys: Mapping[str, Key | str], positive: str | None
+    ) -> None:
+        self.roles, self.positive = roles, positive
         found = [(table, keys[table.path]) for table in tables if table is not roles.log]
         self.others = [(table, key) for table, key in found if isinstance(key, Key)]
-        self.unused = {table.path: f"{key} {self._remedy(table)}" for table, key in found if isinstance(key, str)}
-        self.summaries = {table.path: table_comment(table) for table, _ in found}
+        unused = [(table, f"{key} {self._remedy(table)}") for table, key in found if isinstance(key, str)]
+        self._unused = [f"# {table_comment(table)}: not used. {reason}" for table, reason in unused]
+        self.notes = [f"{table.table} is not used. {reason}" for table, reason in unused]
+        guesses = [guess for column in roles.log.columns.values() if (guess := positive_expression(column))]
+        if guesses and positive is None and not any(certain for _, certain in guesses):
+            self.notes.append(
+                f"Every row of the log counts. If only some should, say so in the schema: positive: {guesses[0][0]}"
+            )
         self.names = {"domain", "history", "history_here"}
         self.item_id = self._name(roles.item.name, "item")
 
@@ -100,7 +112,7 @@ class _Writer:
             tables.append(f"{scalar(name)}: {{path: {scalar(table.path)}, key: {columns}}}  # {note}")
             guesses = [guess_feature(column) for column in table.columns.values() if column.name not in key.columns]
             features[key.side] += [self._feature(guess, name, name) for guess in guesses]
-        tables += [f"# {self.summaries[path]}: not used. {reason}" for path, reason in self.unused.items()]
+        tables += self._unused
         lines = [
             "# A first schema, guessed by 'adi init' from names, types and values: read it before 'adi prepare'.",
             "# Lines in doubt are comments, with the reason.",
@@ -154,6 +166,8 @@ class _Writer:
 
     def _positive(self) -> list[str]:
         """Expressions for the positive rows that the columns suggest, all but one as comments."""
+        if self.positive is not None:
+            return [f"  positive: {scalar(self.positive)}"]
         lines: list[str] = []
         active = False
         for column in self.roles.log.columns.values():
