@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from adi.sources.catalog import convert
 
 MARKETPLACE = "marketplace"
 """The simulated source, which needs no files. All others are in `adi.sources.catalog.SOURCES`."""
+
+FACETS = "marketplace-facets"
+"""The data set of the simulated source in which the worth of features differs by domain."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,13 @@ DATASETS = {
         3,
         "Simulated. The test is the last clicks of users in each domain, ranked over the domain's whole corpus.",
     ),
+    FACETS: GridDataset(
+        MARKETPLACE,
+        3,
+        "Simulated, with 24 features of users and as many of items, each of which tells of what is taken in one domain "
+        "and is noise in the others; most items are in one domain alone. The test is the last clicks.",
+        settings=FACETS,
+    ),
     "xmrec-wsdm22": GridDataset(
         "xmrec-wsdm22", 3, "Purchases in three markets. The test is the WSDM Cup's: 100 candidates for each user."
     ),
@@ -108,6 +118,22 @@ DATASETS = {
 FULL = Marketplace()
 SMALL = Marketplace(users=800, items=300, interactions=12_000)
 """The marketplace of a full reproduction, and of a quick look."""
+
+WITH_FACETS = Marketplace(
+    users=9_230,
+    items=4_444,
+    interactions=120_000,
+    groups=2048,
+    clusters=375,
+    shared_strength=2.0,
+    specific_strength=0.0,
+    facets=24,
+    facet_strength=2.5,
+    profile_strength=0.9,
+    user_overlap=0.6,
+    item_overlap=0.1,
+)
+"""What is special in a domain is told by features alone, which say nothing in the other domains."""
 
 
 def check_sources(parts: Iterable[tuple[str, str]], data: Path | None) -> None:
@@ -128,7 +154,7 @@ def provenance_of(name: str, data: Path | None, *, quick: bool, code: str) -> Pr
     """The provenance of a data set that is prepared now."""
     dataset = DATASETS[name]
     if dataset.source == MARKETPLACE:
-        source = blake2b(repr(_marketplace(quick)).encode(), digest_size=16).hexdigest()
+        source = blake2b(repr(_marketplace(name, quick)).encode(), digest_size=16).hexdigest()
     else:
         source = digest_of(files_in(_published(dataset, data)), size=16)
     return Provenance(source=source, code=code, changes=None if dataset.changes is None else dict(dataset.changes))
@@ -143,7 +169,7 @@ def make_dataset(
         tables = building / "tables"
         if dataset.source == MARKETPLACE:
             say(f"simulating {name}")
-            simulate(tables, _marketplace(quick), progress=False)
+            simulate(tables, _marketplace(name, quick), progress=False)
         else:
             say(f"converting {name}")
             convert(dataset.source, _published(dataset, data), tables)
@@ -160,8 +186,9 @@ def _change(schema: Path, changes: Mapping[str, Any]) -> None:
     schema.write_text(yaml.safe_dump({**content, **changes}, sort_keys=False), encoding="utf-8")
 
 
-def _marketplace(quick: bool) -> Marketplace:
-    return SMALL if quick else FULL
+def _marketplace(name: str, quick: bool) -> Marketplace:
+    market = WITH_FACETS if name == FACETS else FULL
+    return replace(SMALL, facets=market.facets, facet_strength=market.facet_strength) if quick else market
 
 
 def _published(dataset: GridDataset, data: Path | None) -> Path:
