@@ -207,9 +207,11 @@ def flush_all(folder: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Force the content of a file, or the names in a folder, to disk."""
+    """Force the content of a file, or the names in a folder, to disk. The `OSError` of a full disk names it."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         os.close(descriptor)
