@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve bench peers lint programs test faults audit licences sbom clean
+.PHONY: help setup demo serve bench peers lint programs test docs faults audit licences sbom clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r target text; do \
@@ -102,10 +102,10 @@ $(RECTOOLS)/.installed:
 	@touch $@
 
 lint: $(INSTALLED) ## Check format, style and types
-	$(BIN)/ruff format --check src audit benchmarks tests examples
-	$(BIN)/ruff check src audit benchmarks tests examples
+	$(BIN)/ruff format --check src audit benchmarks tests examples docs
+	$(BIN)/ruff check src audit benchmarks tests examples docs
 	$(BIN)/mypy
-	$(BIN)/mypy examples/*.py
+	$(BIN)/mypy examples/*.py docs/_ext/*.py
 
 # Programs that some tests drive: a browser, a store of events, a proxy, and the machine that Spark runs on. Debian's packages have
 # their names, but for java. Without one of them its tests fail, and say what is missing; the others run.
@@ -128,6 +128,10 @@ programs:
 # there are as many as cores; networks of the tests' size are slower with more.
 test: lint programs ## Lint, then run every test; installs Debian's chromium, redis-server, nginx and Java where they are missing
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+docs: $(INSTALLED) ## Build the documentation site: docs/_build/html/index.html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html."
 
 faults: $(INSTALLED) programs ## Try to break each promise of docs/guarantees.md thousands of times: some hours
 	OMP_NUM_THREADS=1 $(BIN)/pytest --exhaustive --numprocesses auto --maxprocesses 4 --dist worksteal
@@ -154,5 +158,5 @@ sbom: $(INSTALLED) $(AUDIT)/.installed ## Write a software bill of materials, Cy
 	@$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o build/sbom.json $(BIN)/python
 
 clean: ## Remove .venv, demo/ and what the tools left
-	rm -rf $(VENV) $(AUDIT) $(RECHUB) $(LIBRECO) $(RECTOOLS) demo bench build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(AUDIT) $(RECHUB) $(LIBRECO) $(RECTOOLS) demo bench build docs/_build docs/reference .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
 	find src audit benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,61 @@
+"""The documentation site is built without a warning, and a broken link is one."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adi.cli.main import app
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def build(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--builder", "html", source, out]
+    return subprocess.run([*map(str, words)], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> Path:
+    """A copy of the pages beside the files that they link to, with the changelog."""
+    folder = tmp_path_factory.mktemp("site")
+    for name in ("docs", "src", "deploy", "examples", "tests"):
+        if name == "docs":
+            shutil.copytree(DOCS, folder / name, ignore=shutil.ignore_patterns("_build", "reference"))
+        else:
+            (folder / name).symlink_to(DOCS.parent / name)
+    shutil.copy(DOCS.parent / "CHANGELOG.md", folder)
+    return folder / "docs"
+
+
+@pytest.mark.slow
+def test_the_site_is_built_and_has_every_command_setting_and_page(pages, tmp_path):
+    done = build(pages, tmp_path / "html")
+    assert (done.returncode, done.stderr) == (0, "")
+    commands = (tmp_path / "html" / "reference" / "command-line.html").read_text()
+    for command in app.registered_commands:
+        assert command.callback is not None
+        assert f"adi {(command.name or command.callback.__name__).replace('_', '-')}" in commands
+    settings = (tmp_path / "html" / "reference" / "settings.html").read_text()
+    assert all(name in settings for name in ("embedding_lr", "shared_networks", "half_life", "shrink"))
+    http = (tmp_path / "html" / "reference" / "http.html").read_text()
+    assert "/v1/retrieve" in http
+    assert "/readyz" in http
+    assert "adi.prepare" in (tmp_path / "html" / "python.html").read_text()
+    index = (tmp_path / "html" / "index.html").read_text()
+    for page in DOCS.glob("*.md"):
+        assert page.stem == "index" or f'href="{page.stem}.html"' in index, f"{page.name} is not in index.md"
+    assert not re.findall(r'<(?:script|link)[^>]*(?:src|href)="https?:', index), "a page loads nothing from elsewhere"
+
+
+@pytest.mark.slow
+def test_a_broken_link_is_an_error(pages, tmp_path):
+    broken = tmp_path / "site" / "docs"
+    shutil.copytree(pages.parent, tmp_path / "site", symlinks=True)
+    (broken / "faq.md").write_text("# Questions\n\n[nowhere](nowhere.md)\n")
+    done = build(broken, tmp_path / "html")
+    assert done.returncode == 1
+    assert "nowhere.md" in done.stderr
