@@ -12,6 +12,7 @@ import typer
 from adi.cli import backtest, bundle, compare, data, quickstart, reproduce, route, runs, serve, tune, verify
 from adi.cli.command import Command
 from adi.cli.interrupts import SIGNALS, Interrupt
+from adi.cli.missing import remedy
 from adi.errors import AdiError
 from adi.machine import torchrun, yield_cores
 
@@ -112,6 +113,8 @@ def _explain(error: BaseException) -> None:
     match error:
         case AdiError():
             _stop(str(error))
+        case ModuleNotFoundError() if advice := remedy(error.name or ""):
+            _stop(advice)
         case OSError() if error.errno in FAULTS_OF_PATHS:
             _stop(f"{error.filename or 'writing'}: {error.strerror}.")
         case SystemExit() if error.code == INTERRUPTED:  # Typer prints nothing

@@ -1,0 +1,27 @@
+"""The extra that has a package which is not installed."""
+
+import re
+from importlib.metadata import PackageNotFoundError, requires
+
+MODULES = {
+    "faiss": "faiss-cpu",
+    "prometheus_client": "prometheus-client",
+    "vl_convert": "vl-convert-python",
+    "milvus_lite": "milvus-lite",
+    "qdrant_client": "qdrant-client",
+}
+"""Distributions whose name is not that of their module."""
+
+
+def remedy(module: str) -> str | None:
+    """What to install for a module that cannot be imported; None if no extra has it."""
+    wanted = MODULES.get(module.partition(".")[0], module.partition(".")[0])
+    try:
+        requirements = requires("adi-retrieval") or []
+    except PackageNotFoundError:
+        return None
+    for requirement in requirements:
+        found = re.match(r"([\w.-]+).*extra == ['\"](\w+)['\"]", requirement)
+        if found and found[1].lower() == wanted:
+            return f"{wanted} is not installed. Install what this needs: pip install 'adi-retrieval[{found[2]}]'"
+    return None
