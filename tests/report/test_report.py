@@ -133,6 +133,25 @@ def test_table_shows_mean_and_spread_of_seeds_and_the_best_in_bold(tmp_path: Pat
     ]
 
 
+def test_the_first_sentences_say_what_was_found(tmp_path: Path, ranked_run: Callable[..., Path]) -> None:
+    def queries(search: int, feed: int) -> dict[str, list[tuple[int, int]]]:
+        """Of 200 users in search and 100 in feed, so many whose item is the first of the list."""
+        return {"search": hits(200, search), "feed": hits(100, feed)}
+
+    def hits(users: int, number: int) -> list[tuple[int, int]]:
+        return [(user, 1 if user < number else 1000) for user in range(users)]
+
+    popularity = ranked_run("popularity", queries(60, 50), model="popularity", parameters=None)
+    adi = ranked_run("adi", queries(160, 40), model="adi-se")
+    page = _page(tmp_path, popularity, adi)
+    found = [re.sub("<[^>]*>", "", one) for one in re.findall(r"<li>(.*?)</li>", page[: page.index("<main>")])]
+    assert found[0] == "Highest mean Recall@10: adi-se with 0.6000, then popularity with 0.4000."
+    assert found[1] == "Another model has a higher one in 1 of 2 domains: feed (popularity 0.5000, adi-se 0.4000)."
+    assert found[2].startswith("Against popularity: adi-se helps on average (+0.200, 95 % +")
+    page = _page(tmp_path, popularity, ranked_run("better", queries(160, 60), model="dnn"))
+    assert "dnn has the highest in each of the 2 domains." in page
+
+
 def test_the_mean_over_queries_is_a_column_where_a_run_has_it(tmp_path: Path, make_run: Make) -> None:
     older = make_run("older", model="popularity")
     newer = make_run("newer", losses=(3.0,), over_queries=0.31)

@@ -72,7 +72,7 @@ def render(runs: Sequence[Run], *, baseline: str | None = None) -> str:
         sections.provenance(groups),
     )
     title = text(f"Recall in {len(runs[0].domains)} domains")
-    return document(title, sections.lead(groups, k=k), Html("".join(body)), figures.specifications)
+    return document(title, sections.lead(groups, comparison, k=k), Html("".join(body)), figures.specifications)
 
 
 def _common_ks(runs: Sequence[Run]) -> list[int]:

@@ -33,8 +33,12 @@ AGAINST = {
 """``against`` of metrics.json, in words."""
 
 
-def lead(groups: Sequence[RunGroup], *, k: int) -> Html:
-    """The data and protocol of the comparison, and the two models with the highest recall."""
+def lead(groups: Sequence[RunGroup], comparison: Comparison | AdiError | None, *, k: int) -> Html:
+    """The data and protocol of the comparison, and in three sentences what was found.
+
+    They are the two models with the highest recall, the domains in which another model is the highest, and how sure
+    the lead over the baseline is.
+    """
     first = groups[0].runs[0]
     against = AGAINST.get(first.metrics.against, first.metrics.against)
     compared = (
@@ -45,8 +49,28 @@ def lead(groups: Sequence[RunGroup], *, k: int) -> Html:
     estimates = [(group.measure(f"recall@{k}"), text(group.label)) for group in groups]
     ranked = sorted((pair for pair in estimates if pair[0].mean is not None), key=lambda pair: -(pair[0].mean or 0))
     leaders = ", then ".join(f"{label} with {mean_spread(estimate)}" for estimate, label in ranked[:2])
-    highest = f"<p>Highest mean Recall@{k}: {leaders}.</p>" if ranked else ""
-    return Html(f"<p>{compared}</p>{highest}")
+    sentences = [f"Highest mean Recall@{k}: {leaders}."] if ranked else []
+    if len(ranked) > 1:
+        best = next(group for group in groups if text(group.label) == ranked[0][1])
+        sentences += [_best_by_domain(groups, best, k=k)]
+        if isinstance(comparison, Comparison) and best.label != comparison.baseline:
+            mean = next(one for one in comparison.of(best.label) if one.mean == "domains")
+            sentences += [text(f"Against {comparison.baseline}: {mean.sentence}.")]
+    found = "".join(f"<li>{sentence}</li>" for sentence in sentences)
+    return Html(f"<p>{compared}</p><ul>{found}</ul>" if found else f"<p>{compared}</p>")
+
+
+def _best_by_domain(groups: Sequence[RunGroup], best: RunGroup, *, k: int) -> Html:
+    """The domains in which another model has a higher recall than the one that is best in the mean."""
+    others = []
+    for domain in best.domains:
+        recalls = {group.label: group.measure(f"recall@{k}", domain=domain).mean or 0.0 for group in groups}
+        highest = max(recalls, key=lambda label: recalls[label])
+        if recalls[highest] > recalls[best.label]:
+            others.append(f"{domain} ({highest} {recalls[highest]:.4f}, {best.label} {recalls[best.label]:.4f})")
+    if not others:
+        return text(f"{best.label} has the highest in each of the {len(best.domains)} domains.")
+    return text(f"Another model has a higher one in {len(others)} of {len(best.domains)} domains: {', '.join(others)}.")
 
 
 def recall(groups: Sequence[RunGroup], figures: Figures, *, ks: Sequence[int], k: int) -> Html:
