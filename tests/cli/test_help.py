@@ -1,8 +1,10 @@
 """Help is documentation: there at once, with every default and an example."""
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -87,3 +89,10 @@ def test_models_are_listed_with_what_they_are(adi) -> None:
     shown = text_of(adi("models").stdout)
     for name, model in MODELS.items():
         assert f" {name} {model.summary}" in shown
+
+
+def test_completion_of_a_shell_knows_the_commands() -> None:
+    asked = {"COMP_WORDS": "adi tra", "COMP_CWORD": "1", "_ADI_COMPLETE": "complete_bash"}
+    words = [str(Path(sys.executable).with_name("adi"))]
+    done = subprocess.run(words, env=os.environ | asked, capture_output=True, text=True)
+    assert done.stdout.split() == ["train"]

@@ -41,7 +41,7 @@ app = typer.Typer(
     name="adi",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -83,7 +83,9 @@ def options(
 ) -> None:
     """Multi-domain retrieval: from the logs of several domains to each domain's top-K.
 
-    A first run: [bold]adi simulate tables[/], [bold]adi prepare tables --out prepared[/],
+    With your tables: [bold]adi quickstart clicks.csv users.csv[/].
+
+    A first run, step by step: [bold]adi simulate tables[/], [bold]adi prepare tables --out prepared[/],
     [bold]adi train prepared --model adi-se --out run[/], [bold]adi evaluate run[/],
     [bold]adi retrieve run --domain search --user 1[/].
     """
