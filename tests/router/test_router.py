@@ -204,3 +204,14 @@ def test_limits(routing, served, held) -> None:
     assert first.result().status == 200
     assert (busy.status, busy.body["title"]) == (503, "Busy")
     assert (late.status, late.body["title"]) == (503, "Too slow")
+
+
+def test_a_client_with_too_many_requests(routing, served) -> None:
+    router = routing({"search": [[served]]}, client_rate=0.2)  # two in ten seconds
+    body = {"user": "ana"}
+    assert router.ask("/v1/retrieve", {"requests": [body] * 2}).status == 200
+    refused = router.ask("/v1/retrieve", body)
+    assert (refused.status, refused.body["title"]) == (429, "Too many requests")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert router.ask("/readyz").status == 200
+    assert 'adi_requests_refused_total{reason="client"} 1.0' in router.ask("/metrics").body

@@ -20,7 +20,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_bucket_fills_up_with_time_and_may_be_in_debt(now: list[float]) -> None:
-    rates, ana, bo = ClientRates(2.0, Metrics()), request_of("10.0.0.1"), request_of("10.0.0.2")
+    rates, ana, bo = ClientRates(2.0, Metrics().refused), request_of("10.0.0.1"), request_of("10.0.0.2")
     assert rates.charge(ana, 1) == 19  # of ten seconds
     assert rates.charge(ana, 64) == -45
     assert rates.charge(bo, 1) == 19
@@ -32,7 +32,7 @@ def test_a_bucket_fills_up_with_time_and_may_be_in_debt(now: list[float]) -> Non
 
 def test_the_clients_that_asked_last_are_remembered(now: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_rates, "MOST_CLIENTS", 2)
-    rates = ClientRates(1.0, Metrics())
+    rates = ClientRates(1.0, Metrics().refused)
     for host in ("a", "b", "a", "c"):
         rates.charge(request_of(host), 1)
     assert [rates.charge(request_of(host), 0) for host in ("a", "b")] == [8, 10]

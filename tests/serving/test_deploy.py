@@ -48,6 +48,10 @@ def test_files_that_are_mounted_exist_and_no_service_is_open_to_the_network():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
         assert ":latest" not in service["image"]
         assert ":" in service["image"]
+    scrape = yaml.safe_load((DEPLOY / "prometheus.yaml").read_text())["scrape_configs"][0]  # /metrics needs the token
+    (secret,) = COMPOSE["services"]["prometheus"]["secrets"]
+    assert scrape["authorization"]["credentials_file"] == f"/run/secrets/{secret}"
+    assert COMPOSE["secrets"][secret]["environment"] in COMPOSE["services"]["adi"]["environment"]
     rules = yaml.safe_load((DEPLOY / "prometheus.yaml").read_text())["rule_files"]
     mounted = {volume.split(":")[1] for volume in COMPOSE["services"]["prometheus"]["volumes"]}
     assert set(rules) <= mounted

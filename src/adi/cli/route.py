@@ -17,6 +17,10 @@ def route(
     timeout: Annotated[float, typer.Option(help="Seconds after which the router gives up on a request.")] = 5.0,
     try_timeout: Annotated[float, typer.Option(help="Seconds after which another server is asked.")] = 2.0,
     in_flight: Annotated[int, typer.Option(help="Requests answered at once; more are rejected.")] = 256,
+    client_rate: Annotated[
+        float | None,
+        typer.Option(help="Requests per second of one client, by its address; more are rejected.", show_default="any"),
+    ] = None,
 ) -> None:
     """Route requests to the servers of each domain, several of which adi serve runs, and merge their answers.
 
@@ -26,4 +30,13 @@ def route(
     """
     from adi.router import server
 
-    server.route(table, host=host, port=port, timeout=timeout, try_timeout=try_timeout, in_flight=in_flight, report=say)
+    server.route(
+        table,
+        host=host,
+        port=port,
+        timeout=timeout,
+        try_timeout=try_timeout,
+        in_flight=in_flight,
+        client_rate=client_rate,
+        report=say,
+    )

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from pydantic import Field
 
 from adi.router.dispatcher import NO_SERVER, Dispatcher, error_headers
@@ -17,6 +17,7 @@ from adi.router.metrics import RouterMetrics
 from adi.router.readiness import faults_of, server_states, versions_of
 from adi.router.replicas import Client, NoAnswerError
 from adi.router.table import RoutingTable
+from adi.serving.client_rates import ClientRates
 from adi.serving.limits import read_body, refuse_other_sites
 from adi.serving.problem_handlers import answer_problems
 from adi.serving.problems import BUSY, TOO_SLOW, ProblemError
@@ -33,13 +34,15 @@ class RouterLimits(Strict):
     """Limits of a router.
 
     It gives up on a request after `timeout` seconds, and on one server after `try_timeout`, to ask another. It answers
-    `in_flight` requests at once and rejects more, and bodies of more than `body_bytes`.
+    `in_flight` requests at once and rejects more, and bodies of more than `body_bytes`. With a `client_rate`, a client
+    may send so many requests a second (`adi.serving.client_rates`); servers behind a router see the router alone.
     """
 
     timeout: float = Field(5.0, gt=0.0)
     try_timeout: float = Field(2.0, gt=0.0)
     in_flight: int = Field(256, ge=1)
     body_bytes: int = Field(1 << 20, ge=1)
+    client_rate: float | None = Field(None, gt=0.0, allow_inf_nan=False)
 
 
 class Endpoints:
@@ -53,12 +56,16 @@ class Endpoints:
         self.client = Client(list(addresses), metrics, try_timeout=limits.try_timeout)
         self.dispatcher = Dispatcher(table, self.client, metrics)
         self.in_flight = 0
+        rate = limits.client_rate
+        self.rates = None if rate is None else ClientRates(rate, metrics.refused)
 
     async def retrieve(self, request: Request) -> Response:
         """Retrieve the top-K of one user or several, from the servers of each domain."""
         started = perf_counter()
         content = await read_body(request, self.limits.body_bytes, self.limits.timeout)
         call = parse_call(content, request.headers.get(ARM_HEADER))
+        if self.rates is not None:
+            self.rates.charge(request, len(call.requests) - 1)  # one was counted before
         read = perf_counter()
         answer = await self._within_limits(lambda: self.dispatcher.answer(call, _passed_on(request)))
         merged = perf_counter()
@@ -107,6 +114,7 @@ class Endpoints:
     async def _within_limits(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Do work; raises `ProblemError` if too many requests are being answered, or time is up."""
         if self.in_flight >= self.limits.in_flight:
+            self.metrics.refused.labels("full").inc()
             raise ProblemError(BUSY, f"{self.in_flight} requests are being answered. Retry in a second.")
         self.in_flight += 1
         self.metrics.requests_in_flight.inc()
@@ -130,8 +138,9 @@ def create_app(table: RoutingTable, limits: RouterLimits | None = None) -> FastA
         await api.client.close()
 
     app = FastAPI(title="adi route", version=version("adi-retrieval"), lifespan=lifespan, openapi_url=None)
-    app.add_api_route("/v1/retrieve", api.retrieve, methods=["POST"])
-    app.add_api_route("/v1/events", api.events, methods=["POST"])
+    limited = [] if api.rates is None else [Depends(api.rates)]
+    app.add_api_route("/v1/retrieve", api.retrieve, methods=["POST"], dependencies=limited)
+    app.add_api_route("/v1/events", api.events, methods=["POST"], dependencies=limited)
     app.add_api_route("/healthz", api.health)
     app.add_api_route("/readyz", api.ready)
     app.add_api_route("/metrics", api.show_metrics)

@@ -19,6 +19,13 @@ class RouterMetrics:
         counter, gauge = partial(Counter, registry=self.registry), partial(Gauge, registry=self.registry)
         self.requests = counter("adi_requests", "Requests by status.", ["status"])
         self.requests_in_flight = gauge("adi_requests_in_flight", "Requests being answered.")
+        self.refused = counter(
+            "adi_requests_refused",
+            "Requests given up: too many were being answered (full), or their client had sent too many (client).",
+            ["reason"],
+        )
+        for reason in ("full", "client"):
+            self.refused.labels(reason)  # 0 from the start, so that the first is an increase
         self.tries = counter(
             "adi_router_tries",
             "Requests to a server by outcome: answered (also with a client's error), unavailable (its status was 5xx) "

@@ -19,6 +19,7 @@ def route(
     timeout: float = 5.0,
     try_timeout: float = 2.0,
     in_flight: int = 256,
+    client_rate: float | None = None,
     report: Callable[[str], None] = print,
 ) -> None:
     """Route requests to the servers of a routing file until SIGINT or SIGTERM; requests at work are answered first.
@@ -26,13 +27,13 @@ def route(
     Args:
         table: the YAML file (`adi.router.table`).
         port: 0 for any free port.
-        timeout, try_timeout, in_flight: see `adi.router.app.RouterLimits`.
+        timeout, try_timeout, in_flight, client_rate: see `adi.router.app.RouterLimits`.
         report: called with a message when the router listens.
 
     Raises `AdiError` for invalid arguments and for a file that is not a routing table, before the router listens.
     """
     try:
-        limits = RouterLimits(timeout=timeout, try_timeout=try_timeout, in_flight=in_flight)
+        limits = RouterLimits(timeout=timeout, try_timeout=try_timeout, in_flight=in_flight, client_rate=client_rate)
     except ValidationError as error:
         fault = error.errors()[0]
         raise ArgumentError(str(fault["loc"][0]), f"{fault['msg']} (got {fault['input']!r}).") from None

@@ -5,9 +5,9 @@ from ipaddress import IPv6Address, ip_address
 from math import ceil
 from time import monotonic
 
+from prometheus_client import Counter
 from starlette.requests import HTTPConnection
 
-from adi.serving.metrics import Metrics
 from adi.serving.problems import TOO_MANY_REQUESTS, ProblemError
 
 BURST_SECONDS = 10.0
@@ -28,15 +28,16 @@ class ClientRates:
     default this machine), the address that the proxy names in ``X-Forwarded-For``.
     """
 
-    def __init__(self, rate: float, metrics: Metrics) -> None:
-        self.rate, self.metrics = rate, metrics
+    def __init__(self, rate: float, refused: Counter) -> None:
+        """`refused` counts by reason, of which one is ``client``."""
+        self.rate, self._refused = rate, refused
         self._burst = max(1.0, rate * BURST_SECONDS)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, and at which moment
 
     async def __call__(self, request: HTTPConnection) -> None:
         left = self.charge(request, 0)
         if left < 1:
-            self.metrics.refused.labels("client").inc()
+            self._refused.labels("client").inc()
             wait = (1 - left) / self.rate
             later = TOO_MANY_REQUESTS._replace(headers={"Retry-After": str(ceil(wait))})
             raise ProblemError(later, f"More than {self.rate:g} requests per second. Retry in {wait:.1f} seconds.")

@@ -40,7 +40,7 @@ class Endpoints:
         self.service, self.limiter = service, limiter
         self.batcher = Batcher(service, limiter)
         rate = limiter.limits.client_rate
-        self.rates = None if rate is None else ClientRates(rate, service.metrics)
+        self.rates = None if rate is None else ClientRates(rate, service.metrics.refused)
 
     async def retrieve(self, request: Request) -> Response:
         """Retrieve the top-K of one user or several."""
