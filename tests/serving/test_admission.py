@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import REGISTRY
 from starlette.requests import ClientDisconnect
 
+from adi.serving import guarded_protocol
 from adi.serving.admission import LoadLimiter
 from adi.serving.cost import LOOKUP, Cost
 from adi.serving.limits import Limits
@@ -159,3 +160,29 @@ def test_a_server_that_takes_no_more_refuses_a_body_before_it_came(serving, bund
             assert more.recv(1 << 16).startswith(b"HTTP/1.1 503 ")
         released.set()
         assert busy.recv(1 << 16).startswith(b"HTTP/1.1 200")
+
+
+def test_a_connection_pauses_after_a_refusal(serving, bundles, held, monkeypatch) -> None:
+    """So that a crowd which asks again at once does not take the time that the answers need."""
+    monkeypatch.setattr(guarded_protocol, "PAUSE_SECONDS", 0.4)
+    server = serving(bundles[0], workers=1, waiting=0)
+    released = held(server)
+    body = b'{"user": "ana"}'
+    request = b"POST /v1/retrieve HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    with (
+        closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as busy,
+        closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as more,
+    ):
+        busy.sendall(request)
+        in_flight(server, 1)
+        more.sendall(request)
+        assert more.recv(1 << 16).startswith(b"HTTP/1.1 503 ")
+        released.set()
+        assert busy.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        started = time.monotonic()
+        more.sendall(request)
+        assert more.recv(1 << 16).startswith(b"HTTP/1.1 200"), "the connection goes on"
+        assert time.monotonic() - started > 0.2
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as closing_one:
+        closing_one.sendall(request.replace(b"host: a", b"host: a\r\nconnection: close"))
+        assert closing_one.recv(1 << 16).startswith(b"HTTP/1.1 200")

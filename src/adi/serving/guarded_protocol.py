@@ -19,6 +19,10 @@ MOST_HEAD = 32 << 10
 HEAD_SECONDS = 10.0
 """Seconds until a connection has sent a whole head, and the rest of a body that nobody reads."""
 
+PAUSE_SECONDS = 0.25
+"""Seconds for which a connection is not read after a request that was refused for lack of time. To refuse takes time,
+too: without a pause, ten times the load that a server can answer leaves it none for anything else."""
+
 RESERVED_FILES = 128
 """File descriptors that are kept for bundles, stores and logs."""
 
@@ -40,8 +44,9 @@ def most_connections() -> int:
 class GuardedProtocol(HttpToolsProtocol):
     """Refuses heads that are too large or come too slowly, and connections beyond `most`.
 
-    While `refusal` returns a problem, that is the answer to every POST as soon as its head is there. An application
-    takes five times as long to say no, and a server that is asked for ten times what it can do would do little else.
+    While `refusal` returns a problem, that is the answer to every POST as soon as its head is there, and the connection
+    then pauses. An application takes five times as long to say no, and a server that is asked for ten times what it can
+    do would do little else.
     """
 
     most: ClassVar[int] = 1 << 20
@@ -112,6 +117,9 @@ class GuardedProtocol(HttpToolsProtocol):
             if not self.parser.should_keep_alive():
                 self.transport.close()
             super().on_response_complete()
+            if not self.transport.is_closing():
+                self.flow.pause_reading()
+                self.loop.call_later(PAUSE_SECONDS, self._resume)
         elif not self.transport.is_closing():
             super().on_message_complete()
 
@@ -126,6 +134,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.refusal is None or is_answering or self.parser.get_method() != b"POST":
             return None
         return self.refusal()
+
+    def _resume(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _expect_head(self) -> None:
         self._head_size = 0
