@@ -20,7 +20,15 @@ if TYPE_CHECKING:  # and imported in the fixtures, since most tests need neither
 
     from adi.serving.service import Service
 
-SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 8, "embedding_std": 1.0}
+SMALL = {
+    "embedding_sets": 1,
+    "embedding_dim": 6,
+    "dim": 4,
+    "networks": (5,),
+    "epochs": 1,
+    "batch_size": 8,
+    "embedding_std": 1.0,
+}
 
 
 @dataclass

@@ -127,7 +127,15 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stage")
     adi.simulate(folder / "tables", adi.Marketplace(users=270, items=200, interactions=4000))
     adi.prepare(folder / "tables", folder / "prepared")
-    small = {"epochs": 1, "batch_size": 512, "embedding_dim": 8, "networks": [8], "dim": 8, "uniform": 50}
+    small = {
+        "epochs": 1,
+        "batch_size": 512,
+        "embedding_sets": 1,
+        "embedding_dim": 8,
+        "networks": [8],
+        "dim": 8,
+        "uniform": 50,
+    }
     adi.train(folder / "prepared", "adi-se", folder / "run", settings=small)
     adi.evaluate(folder / "run")
     return folder

@@ -25,7 +25,15 @@ from adi.training.fitted import open_run
 from adi.training.train import train
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
-SMALL = {"epochs": 1, "batch_size": 16, "embedding_dim": 4, "dim": 4, "networks": [4], "uniform": 3}
+SMALL = {
+    "epochs": 1,
+    "batch_size": 16,
+    "embedding_sets": 1,
+    "embedding_dim": 4,
+    "dim": 4,
+    "networks": [4],
+    "uniform": 3,
+}
 NAMES = ("GATED", "DNN_BPR", "DNN_MAX")
 MADE = """
 import sys, adi, my_models

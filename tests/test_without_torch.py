@@ -35,7 +35,7 @@ print(*top.ids, *map(repr, top.scores))
 
 
 def test_what_serves_needs_no_torch(prepared: Path, tmp_path: Path) -> None:
-    settings = {"embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 1, "batch_size": 8}
+    settings = {"embedding_sets": 1, "embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 1, "batch_size": 8}
     train(prepared, "dnn", tmp_path / "run", settings=settings)
     export(tmp_path / "run", tmp_path / "bundle")
     command = [sys.executable, "-W", "error", "-c", SERVE, str(tmp_path / "bundle"), *sorted(WITHOUT_TORCH)]
@@ -49,7 +49,7 @@ def test_what_serves_needs_no_torch(prepared: Path, tmp_path: Path) -> None:
 
 def test_what_serves_needs_only_what_its_list_has(prepared: Path, tmp_path: Path) -> None:
     """deploy/requirements-serve.txt: nothing else that is installed here can be imported."""
-    settings = {"embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 1, "batch_size": 8}
+    settings = {"embedding_sets": 1, "embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 1, "batch_size": 8}
     train(prepared, "dnn", tmp_path / "run", settings=settings)
     export(tmp_path / "run", tmp_path / "bundle")
     wanted = [line for line in (DEPLOY / "requirements-serve.txt").read_text().splitlines() if line[0] != "#"]

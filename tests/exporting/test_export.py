@@ -20,9 +20,17 @@ from adi.index.build import IndexSettings
 from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 
-SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 8, "embedding_std": 1.0}
+SMALL = {
+    "embedding_sets": 1,
+    "embedding_dim": 6,
+    "dim": 4,
+    "networks": (5,),
+    "epochs": 2,
+    "batch_size": 8,
+    "embedding_std": 1.0,
+}
 RUNS = {
-    "adi-se": {"behaviours": "recency", "keep": "domain", "embedding_lr": 1.0},
+    "adi-se": {"embedding_sets": 2, "behaviours": "recency", "keep": "domain", "embedding_lr": 1.0},
     "mind": {"similarity": "cosine", "temperature": 0.2},
     "dnn-single": {"behaviours": "transformer"},
 }

@@ -17,6 +17,7 @@ from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 
 SMALL = {
+    "embedding_sets": 1,
     "embedding_dim": 6,
     "dim": 4,
     "networks": (5,),

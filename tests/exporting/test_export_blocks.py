@@ -20,7 +20,15 @@ from adi.training.fitted import open_run
 from adi.training.train import train
 from benchmarks.anonymous import AnonymousPeak
 
-SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 8, "embedding_std": 1.0}
+SMALL = {
+    "embedding_sets": 1,
+    "embedding_dim": 6,
+    "dim": 4,
+    "networks": (5,),
+    "epochs": 2,
+    "batch_size": 8,
+    "embedding_std": 1.0,
+}
 BLOCK = 3
 DIM = 128
 

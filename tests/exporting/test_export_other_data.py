@@ -15,7 +15,15 @@ from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 from later_data import renumber, without_kiosk
 
-SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 8, "embedding_std": 1.0}
+SMALL = {
+    "embedding_sets": 1,
+    "embedding_dim": 6,
+    "dim": 4,
+    "networks": (5,),
+    "epochs": 2,
+    "batch_size": 8,
+    "embedding_std": 1.0,
+}
 
 
 @pytest.mark.parametrize(("model", "change"), [("adi-se", renumber), ("dnn-single", renumber), ("mind", without_kiosk)])

@@ -15,7 +15,7 @@ from adi.exporting.export import export
 from adi.training.train import train
 
 WORKER = Path(__file__).with_name("export_worker.py")
-SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 8}
+SMALL = {"embedding_sets": 1, "embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 8}
 
 
 @pytest.mark.slow

@@ -15,7 +15,15 @@ from adi.models.vectors import VectorScorer
 from adi.training.fitted import open_run
 from adi.training.train import train
 
-SMALL = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 2, "batch_size": 64, "embedding_std": 1.0}
+SMALL = {
+    "embedding_sets": 1,
+    "embedding_dim": 6,
+    "dim": 4,
+    "networks": (5,),
+    "epochs": 2,
+    "batch_size": 64,
+    "embedding_std": 1.0,
+}
 RUNS = {
     "trends-dnn": ("trending", "dnn", {}),
     "audiences-dnn": ("trending_context", "dnn", {}),

@@ -23,7 +23,7 @@ REQUESTS = [
 @pytest.fixture(scope="module")
 def towers(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Retriever:
     run = tmp_path_factory.mktemp("batched") / "run"
-    small = {"embedding_dim": 4, "networks": (8,), "dim": 4, "epochs": 1, "batch_size": 8}
+    small = {"embedding_sets": 1, "embedding_dim": 4, "networks": (8,), "dim": 4, "epochs": 1, "batch_size": 8}
     train(prepared, "dnn", run, settings=small)
     return Retriever(run)
 

@@ -14,7 +14,7 @@ from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 
 DOMAINS = ("search", "feed", "kiosk")
-SMALL = {"embedding_dim": 4, "networks": (8,), "dim": 4, "epochs": 1, "batch_size": 8}
+SMALL = {"embedding_sets": 1, "embedding_dim": 4, "networks": (8,), "dim": 4, "epochs": 1, "batch_size": 8}
 
 
 @pytest.fixture(scope="module")

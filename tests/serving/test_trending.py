@@ -126,7 +126,7 @@ def test_a_log_of_timestamps_has_seconds_and_dates(tmp_path) -> None:
     schema = trending_schema() | {"split": {"kind": "time", "at": "1970-01-01T09:00:00"}}
     schema["trend"] = {"half_lives": ["24h", "1.5h", "45s"], "delay": "10s"}
     prepare(schema, tmp_path / "prepared", tables={"interactions": log.set_column(3, "time", times)}, progress=False)
-    small = {"embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 64}
+    small = {"embedding_sets": 1, "embedding_dim": 6, "dim": 4, "networks": (5,), "epochs": 1, "batch_size": 64}
     train(tmp_path / "prepared", "dnn", tmp_path / "run", settings=small)
     export(tmp_path / "run", tmp_path / "bundle")
     engine = BundleEngine(tmp_path / "bundle")

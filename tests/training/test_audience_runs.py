@@ -20,6 +20,7 @@ from trending import HOUR, clicks, trending_schema
 
 AUDIENCE = {"half_lives": [1800]}
 SMALL = {
+    "embedding_sets": 1,
     "embedding_dim": 4,
     "dim": 4,
     "networks": (4,),

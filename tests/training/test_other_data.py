@@ -18,7 +18,15 @@ from adi.training.train import train
 from later_data import Rows, renumber, without_kiosk
 from workspace import Workspace
 
-SMALL = {"embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 2, "batch_size": 16, "uniform": 3}
+SMALL = {
+    "embedding_sets": 1,
+    "embedding_dim": 4,
+    "dim": 4,
+    "networks": (4,),
+    "epochs": 2,
+    "batch_size": 16,
+    "uniform": 3,
+}
 RUNS: dict[str, dict[str, Any]] = {
     "adi-se": {"keep": "domain", "k": 1, "popularity_prior": False},  # search and feed keep different epochs
     "dnn-single": {"neighbours": 2, "popularity_prior": False},

@@ -20,7 +20,15 @@ from adi.training.settings import as_config, settings_for
 from adi.training.train import train
 from older import change_manifest
 
-SMALL = {"embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 2, "batch_size": 16, "uniform": 3}
+SMALL = {
+    "embedding_sets": 1,
+    "embedding_dim": 4,
+    "dim": 4,
+    "networks": (4,),
+    "epochs": 2,
+    "batch_size": 16,
+    "uniform": 3,
+}
 
 
 @pytest.fixture(scope="module")

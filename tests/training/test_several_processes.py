@@ -29,7 +29,15 @@ from adi.training.tensor_file import NO_DIGEST, _layout, _write_digest, check_te
 from adi.training.train import train
 
 WORKER = Path(__file__).with_name("several_worker.py")
-SMALL = {"embedding_dim": 4, "dim": 4, "networks": (5,), "dropout": 0.0, "embedding_dropout": 0.0, "batch_size": 16}
+SMALL = {
+    "embedding_sets": 1,
+    "embedding_dim": 4,
+    "dim": 4,
+    "networks": (5,),
+    "dropout": 0.0,
+    "embedding_dropout": 0.0,
+    "batch_size": 16,
+}
 SETTINGS = {**SMALL, "epochs": 2, "uniform": 3, "unknown_items": 0.0}
 
 
@@ -70,7 +78,7 @@ def scores_of(run):
 
 
 CASES = [  # model, options, settings
-    ("adi-se", {"sharding": "row_wise"}, {}),
+    ("adi-se", {"sharding": "row_wise"}, {"embedding_sets": 2}),
     ("adi-paper", {"sharding": "table_wise"}, {"average": 0.9}),
     ("mind", {}, {"keep": "domain"}),
     ("lightgcn", {}, {"networks": ()}),

@@ -15,6 +15,7 @@ from adi.preparation.prepare import prepare
 from adi.training.train import train
 
 SMALL = {
+    "embedding_sets": 1,
     "embedding_dim": 6,
     "dim": 4,
     "networks": (5,),
