@@ -123,6 +123,16 @@ def test_nothing_is_wider_than_a_phone(open_window, served, hostile, fragment) -
         assert wide <= seen == 390
 
 
+def test_domains_that_do_not_fit_side_by_side_go_on_below(open_window, served) -> None:
+    window = open_window(width=700)
+    window.goto(served, "#retrieve?user=ana")
+    window.answered()
+    boxes = [card.bounding_box() for card in window.page.locator("#results .card").all()]
+    assert len(boxes) == 3
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= 700 for box in boxes)
+    assert len({box["y"] for box in boxes}) == 2
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_texts_have_enough_contrast(open_window, hostile, scheme) -> None:
     window = open_window(scheme=scheme)
