@@ -14,21 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from small import SMALL
+
 if TYPE_CHECKING:  # and imported in the fixtures, since most tests need neither torch nor a server
     import uvicorn
     from fastapi import FastAPI
 
     from adi.serving.service import Service
-
-SMALL = {
-    "embedding_sets": 1,
-    "embedding_dim": 6,
-    "dim": 4,
-    "networks": (5,),
-    "epochs": 1,
-    "batch_size": 8,
-    "embedding_std": 1.0,
-}
 
 
 @dataclass

@@ -116,7 +116,7 @@ def section(title: str, kind: Any, without: set[str] | None = None) -> Iterator[
 def values_of(described: dict[str, Any]) -> str:
     """The values that a field takes, in words, from its JSON schema."""
     if "anyOf" in described:
-        return " or ".join(values_of(one) for one in described["anyOf"] if one.get("type") != "null")
+        return " or ".join(values_of(option) for option in described["anyOf"] if option.get("type") != "null")
     if "enum" in described:
         return ", ".join(f"`{value}`" for value in described["enum"])
     if described.get("type") == "array":

@@ -12,16 +12,8 @@ from adi.exporting.export import export
 from adi.retrieval.request import Request
 from adi.retrieval.retriever import Retriever
 from adi.training.train import train
+from small import SMALL
 
-SMALL = {
-    "embedding_sets": 1,
-    "embedding_dim": 6,
-    "dim": 4,
-    "networks": (5,),
-    "epochs": 1,
-    "batch_size": 8,
-    "embedding_std": 1.0,
-}
 SHARDS = 3
 
 

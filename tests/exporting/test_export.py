@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import small
 from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import read_bundle_info, version_of
 from adi.data.dataset import Dataset
@@ -20,15 +21,7 @@ from adi.index.build import IndexSettings
 from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 
-SMALL = {
-    "embedding_sets": 1,
-    "embedding_dim": 6,
-    "dim": 4,
-    "networks": (5,),
-    "epochs": 2,
-    "batch_size": 8,
-    "embedding_std": 1.0,
-}
+SMALL = {**small.SMALL, "epochs": 2}
 RUNS = {
     "adi-se": {"embedding_sets": 2, "behaviours": "recency", "keep": "domain", "embedding_lr": 1.0},
     "mind": {"similarity": "cosine", "temperature": 0.2},

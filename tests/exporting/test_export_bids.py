@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import small
 from adi.bundle.engine import BundleEngine
 from adi.bundle.manifest import read_bundle_info
 from adi.data.dataset import Dataset
@@ -16,16 +17,7 @@ from adi.exporting.queries import sample_queries
 from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 
-SMALL = {
-    "embedding_sets": 1,
-    "embedding_dim": 6,
-    "dim": 4,
-    "networks": (5,),
-    "epochs": 2,
-    "batch_size": 8,
-    "embedding_std": 1.0,
-    "blend": False,
-}
+SMALL = {**small.SMALL, "epochs": 2, "blend": False}
 RUNS = {"adi-se": {"embedding_lr": 1.0}, "mind": {"similarity": "cosine", "temperature": 0.2}}
 
 

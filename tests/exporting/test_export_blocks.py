@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import small
 from adi.bundle.manifest import BundleInfo
 from adi.exporting import item_vectors, packing, recall
 from adi.exporting.export import export
@@ -20,15 +21,7 @@ from adi.training.fitted import open_run
 from adi.training.train import train
 from benchmarks.anonymous import AnonymousPeak
 
-SMALL = {
-    "embedding_sets": 1,
-    "embedding_dim": 6,
-    "dim": 4,
-    "networks": (5,),
-    "epochs": 2,
-    "batch_size": 8,
-    "embedding_std": 1.0,
-}
+SMALL = {**small.SMALL, "epochs": 2}
 BLOCK = 3
 DIM = 128
 

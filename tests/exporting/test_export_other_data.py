@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import small
 from adi.bundle.engine import BundleEngine
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, ArgumentError
@@ -15,15 +16,7 @@ from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 from later_data import renumber, without_kiosk
 
-SMALL = {
-    "embedding_sets": 1,
-    "embedding_dim": 6,
-    "dim": 4,
-    "networks": (5,),
-    "epochs": 2,
-    "batch_size": 8,
-    "embedding_std": 1.0,
-}
+SMALL = {**small.SMALL, "epochs": 2}
 
 
 @pytest.mark.parametrize(("model", "change"), [("adi-se", renumber), ("dnn-single", renumber), ("mind", without_kiosk)])

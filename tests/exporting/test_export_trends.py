@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import small
 from adi.bundle.engine import BundleEngine
 from adi.data.last_clicks import Click
 from adi.errors import AdiError
@@ -15,15 +16,7 @@ from adi.models.vectors import VectorScorer
 from adi.training.fitted import open_run
 from adi.training.train import train
 
-SMALL = {
-    "embedding_sets": 1,
-    "embedding_dim": 6,
-    "dim": 4,
-    "networks": (5,),
-    "epochs": 2,
-    "batch_size": 64,
-    "embedding_std": 1.0,
-}
+SMALL = {**small.SMALL, "epochs": 2, "batch_size": 64}
 RUNS = {
     "trends-dnn": ("trending", "dnn", {}),
     "audiences-dnn": ("trending_context", "dnn", {}),

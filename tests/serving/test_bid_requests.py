@@ -7,16 +7,7 @@ import pytest
 from adi.exporting.export import export
 from adi.retrieval.retriever import Retriever
 from adi.training.train import train
-
-SMALL = {
-    "embedding_sets": 1,
-    "embedding_dim": 6,
-    "dim": 4,
-    "networks": (5,),
-    "epochs": 1,
-    "batch_size": 8,
-    "embedding_std": 1.0,
-}
+from small import SMALL
 
 
 @pytest.fixture(scope="module")

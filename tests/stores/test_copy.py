@@ -13,6 +13,7 @@ from qdrant_client import QdrantClient
 
 import adi.stores.milvus
 import adi.stores.qdrant
+import small
 from adi.errors import AdiError, ArgumentError
 from adi.exporting.export import export
 from adi.retrieval.retriever import Retriever
@@ -24,16 +25,7 @@ from adi.stores.qdrant import QdrantItems
 from adi.stores.store import check_names
 from adi.training.train import train
 
-SMALL = {
-    "embedding_sets": 1,
-    "embedding_dim": 6,
-    "dim": 4,
-    "networks": (5,),
-    "epochs": 1,
-    "batch_size": 8,
-    "embedding_std": 1.0,
-    "blend": False,
-}
+SMALL = {**small.SMALL, "blend": False}
 
 
 @pytest.fixture(scope="module")

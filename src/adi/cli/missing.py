@@ -14,14 +14,14 @@ MODULES = {
 
 
 def remedy(module: str) -> str | None:
-    """What to install for a module that cannot be imported; None if no extra has it."""
+    """Advice on what to install for a module that cannot be imported; None if no extra has it."""
     wanted = MODULES.get(module.partition(".")[0], module.partition(".")[0])
     try:
         requirements = requires("adi-retrieval") or []
     except PackageNotFoundError:
         return None
     for requirement in requirements:
-        found = re.match(r"([\w.-]+).*extra == ['\"](\w+)['\"]", requirement)
-        if found and found[1].lower() == wanted:
-            return f"{wanted} is not installed. Install what this needs: pip install 'adi-retrieval[{found[2]}]'"
+        required = re.match(r"([\w.-]+).*extra == ['\"](\w+)['\"]", requirement)
+        if required and required[1].lower() == wanted:
+            return f"{wanted} is not installed. Install what this needs: pip install 'adi-retrieval[{required[2]}]'"
     return None

@@ -80,9 +80,9 @@ class _Writer:
         self, roles: Roles, tables: Iterable[TableProfile], keys: Mapping[str, Key | str], positive: str | None
     ) -> None:
         self.roles, self.positive = roles, positive
-        found = [(table, keys[table.path]) for table in tables if table is not roles.log]
-        self.others = [(table, key) for table, key in found if isinstance(key, Key)]
-        unused = [(table, f"{key} {self._remedy(table)}") for table, key in found if isinstance(key, str)]
+        keyed = [(table, keys[table.path]) for table in tables if table is not roles.log]
+        self.others = [(table, key) for table, key in keyed if isinstance(key, Key)]
+        unused = [(table, f"{key} {self._remedy(table)}") for table, key in keyed if isinstance(key, str)]
         self._unused = [f"# {table_comment(table)}: not used. {reason}" for table, reason in unused]
         self.notes = [f"{table.table} is not used. {reason}" for table, reason in unused]
         guesses = [guess for column in roles.log.columns.values() if (guess := positive_expression(column))]

@@ -28,17 +28,17 @@ def notes_on_values(tables: Iterable[TableProfile], roles: Roles) -> list[str]:
     notes = []
     columns = [(table, column) for table in tables for column in table.columns.values() if column.form == "text"]
     for table, column in columns:
-        place = f"{table.table}, column '{column.name}': '{plain(column.low)}'"
+        value = f"{table.table}, column '{column.name}': '{plain(column.low)}'"
         if table is roles.log and roles.time is None and noun_of(column.name, TIME_WORDS) in TIMES.split():
             notes.append(
-                f"{place} is not read as a time. Write times as 2024-01-31 12:30:00, or as seconds since 1970."
+                f"{value} is not read as a time. Write times as 2024-01-31 12:30:00, or as seconds since 1970."
             )
         elif _is_number(column):
-            notes.append(f"{place} has a decimal comma and is read as text. Write numbers as 1234.5.")
+            notes.append(f"{value} has a decimal comma and is read as text. Write numbers as 1234.5.")
     return notes
 
 
 def _is_number(column: Column) -> bool:
-    """Whether all values that are known are numbers with a decimal comma."""
+    """True if all values that are known are numbers with a decimal comma."""
     known = [column.low, column.high, *column.values]
-    return all(DECIMAL_COMMA.fullmatch(value) for value in known)
+    return all(DECIMAL_COMMA.fullmatch(text) for text in known)

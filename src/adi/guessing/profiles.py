@@ -102,17 +102,17 @@ class TableProfile:
             return dict(connection.execute(query).fetchall())
 
     def repeated_key(self, connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> str | None:
-        """What comes in several rows, in words, if the columns do not identify a row; rows with a null are left out."""
+        """A key that comes in several rows, in words; None if there is none. Rows with a null are left out."""
         names = ", ".join(quoted(column) for column in columns)
         filled = " AND ".join(f"{quoted(column)} <> ''" for column in columns)
         query = f"SELECT {names}, count(*) AS rows FROM {self.table.sql(columns)} WHERE {filled}"
         with self.table.reading(connection, columns):
-            found = connection.execute(
+            repeated = connection.execute(
                 f"{query} GROUP BY {names} HAVING rows > 1 ORDER BY rows DESC, 1 LIMIT 1"
             ).fetchall()
-        if not found:
+        if not repeated:
             return None
-        *values, rows = found[0]
+        *values, rows = repeated[0]
         return f"{', '.join(map(plain, values))} comes in {rows:,} rows"
 
 

@@ -247,12 +247,12 @@ def _no_domain(log: TableProfile, with_role: Sequence[str]) -> str:
     others = [column for column in log.columns.values() if column.name not in with_role and _has_domains(column)]
     named = [column for column in log.columns.values() if column.name not in with_role]
     single = [column.name for column in _ranked(named, DOMAINS, DOMAIN_WORDS) if column.distinct == 1]
-    one = f"; {plain(single[0])} has one value" if single else ""
+    single_value = f"; {plain(single[0])} has one value" if single else ""
     possible = ", ".join(f"{plain(column.name)} ({counted(column.distinct, 'value')})" for column in others)
     return (
         f"{log.table}: no column looks like the domain (names such as {_examples(DOMAINS)}; 2 to "
-        f"{MOST_DOMAINS} values, each with a fair number of rows{one}). adi learns from two or more domains at once, "
-        "such as search and feed, or several markets, and one column of the log says which. Name the column"
+        f"{MOST_DOMAINS} values, each with a fair number of rows{single_value}). adi learns from two or more domains "
+        "at once, such as search and feed, or several markets, and one column of the log says which. Name the column"
         f"{f'; by their values these could be it: {possible}' if possible else ''}. If each domain has its own files, "
         f"put them into folders named domain=NAME/ and give the folder above. Columns: {listed(log.columns)}."
     )

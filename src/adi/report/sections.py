@@ -54,10 +54,10 @@ def lead(groups: Sequence[RunGroup], comparison: Comparison | AdiError | None, *
         best = next(group for group in groups if text(group.label) == ranked[0][1])
         sentences += [_best_by_domain(groups, best, k=k)]
         if isinstance(comparison, Comparison) and best.label != comparison.baseline:
-            mean = next(one for one in comparison.of(best.label) if one.mean == "domains")
+            mean = next(difference for difference in comparison.of(best.label) if difference.mean == "domains")
             sentences += [text(f"Against {comparison.baseline}: {mean.sentence}.")]
-    found = "".join(f"<li>{sentence}</li>" for sentence in sentences)
-    return Html(f"<p>{compared}</p><ul>{found}</ul>" if found else f"<p>{compared}</p>")
+    listed = "".join(f"<li>{sentence}</li>" for sentence in sentences)
+    return Html(f"<p>{compared}</p><ul>{listed}</ul>" if listed else f"<p>{compared}</p>")
 
 
 def _best_by_domain(groups: Sequence[RunGroup], best: RunGroup, *, k: int) -> Html:

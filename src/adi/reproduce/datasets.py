@@ -133,7 +133,7 @@ WITH_FACETS = Marketplace(
     user_overlap=0.6,
     item_overlap=0.1,
 )
-"""What is special in a domain is told by features alone, which say nothing in the other domains."""
+"""A marketplace in which features alone tell what is special in a domain; they say nothing in the other domains."""
 
 
 def check_sources(parts: Iterable[tuple[str, str]], data: Path | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from adi.comparison.compare import compare
 from adi.comparison.result import Comparison
 from adi.data.dataset import Dataset
+from adi.data.manifest import Manifest
 from adi.exporting.export import export
 from adi.guessing.draft import guess_schema
 from adi.models.catalog import model_of
@@ -17,20 +18,19 @@ from adi.report.page import write_report
 from adi.runs.info import FILE as RUN
 from adi.runs.info import read_info
 from adi.runs.metrics import FILE as METRICS
+from adi.training.baselines import EASE_ITEMS
+from adi.training.defaults import MOST_PAIRS, pairs_of_rows
 from adi.training.evaluation import evaluate_run
 from adi.training.settings import as_config, settings_for
 from adi.training.train import train
 
 SCHEMA, PREPARED, RUNS, REPORT, BUNDLE = "schema.yaml", "prepared", "runs", "report.html", "bundle"
-"""What is in the folder of a quick start."""
-
-EASE_ITEMS = 5000
-"""EASE is left out where there are more items: solving takes minutes."""
+"""The content of a quick start's folder."""
 
 
 @dataclass(frozen=True)
 class Quickstart:
-    """What a quick start made.
+    """The results of a quick start.
 
     `report` compares the runs on their tests; so does `comparison`, against the best baseline. `bundle` is that of the
     model; None, and no comparison, where there are no validation rows to train it on.
@@ -85,96 +85,111 @@ def quickstart(
         ArgumentError: if the log or one of its columns is not found; the parameter is the column's role.
         AdiError: for tables that cannot be read or used.
     """
-    folder = Path(out)
-    schema = folder / SCHEMA
-    if schema.exists():
-        say(f"Schema: {schema}, which is there already.")
-    else:
-        draft = guess_schema(tables, folder, user=user, item=item, domain=domain, time=time, positive=positive)
-        folder.mkdir(parents=True, exist_ok=True)
-        schema.write_text(draft.text, encoding="utf-8")
-        for note in draft.notes:
-            say(note)
-        say(f"Schema: {schema}, guessed; correct it and run the same command again if it is wrong.")
-    dataset = _prepared(folder, memory, progress, say)
-    runs = [_trained(folder, name, {}, 0, "cpu", progress, say) for name in baselines_for(dataset)]
-    has_validation = any(counts.validation for counts in dataset.manifest.by_domain.values())
-    if has_validation:
-        runs.append(_trained(folder, model, settings or {}, seed, device, progress, say))
+    steps = _Steps(Path(out), progress, say)
+    steps.describe(tables, {"user": user, "item": item, "domain": domain, "time": time, "positive": positive})
+    dataset = steps.prepare(memory)
+    runs = [steps.train(name) for name in baselines_for(dataset.manifest)]
+    bundle = comparison = None
+    if any(counts.validation for counts in dataset.manifest.by_domain.values()):
+        runs.append(steps.train(model, settings or {}, seed, device))
+        comparison = compare(runs)
+        bundle = steps.export(runs[-1])
     else:
         say(f"Model: none, since no user has rows enough for validation; {model} needs them.")
-    write_report(runs, folder / REPORT)
-    comparison = compare(runs) if has_validation else None
-    return Quickstart(
-        schema=schema,
-        prepared=folder / PREPARED,
-        runs=tuple(runs),
-        report=folder / REPORT,
-        bundle=_exported(folder, runs[-1], progress) if has_validation else None,
-        comparison=comparison,
-    )
+    write_report(runs, steps.folder / REPORT)
+    return Quickstart(steps.schema, steps.prepared, tuple(runs), steps.folder / REPORT, bundle, comparison)
 
 
-def baselines_for(dataset: Dataset) -> list[str]:
-    """The models that are worth a look before any other, by the size of the data and by whether it has trends."""
-    if dataset.manifest.trend is not None:
-        return ["popularity", "co-clicks"]
-    return ["popularity", "item-knn", *(["ease"] if dataset.manifest.items <= EASE_ITEMS else [])]
+def baselines_for(manifest: Manifest) -> list[str]:
+    """The models that are worth a look before any other, and quick: by the size of the data, and whether it has trends.
+
+    They are those that a training is compared with (`adi.training.baselines`).
+    """
+    if manifest.trend is not None:
+        return ["popularity", *(["co-clicks"] if manifest.trend.co_clicks is not None else [])]
+    quick = {"item-knn": pairs_of_rows(manifest) <= MOST_PAIRS, "ease": manifest.items <= EASE_ITEMS}
+    return ["popularity", *(name for name, is_quick in quick.items() if is_quick)]
 
 
-def _prepared(folder: Path, memory: str, progress: bool, say: Callable[[str], None]) -> Dataset:
-    """The prepared dataset of the schema; what was made by another schema is removed."""
-    prepared, schema = folder / PREPARED, folder / SCHEMA
-    if prepared.exists() and (prepared / SCHEMA).read_bytes() == schema.read_bytes():
-        say(f"Data: {prepared}, which is there already; its tables are not read again.")
-        return Dataset(prepared)
-    if prepared.exists():
-        say(f"Data: {schema} is another than before, so all is made anew.")
-        for made in (prepared, folder / RUNS, folder / BUNDLE):
-            shutil.rmtree(made, ignore_errors=True)
-    manifest = prepare(schema, prepared, memory=memory, progress=progress)
-    rows, domains = manifest.rows, len(manifest.domains)
-    aside = ", ".join(f"{count:,} {reason}" for reason, count in rows.set_aside.items())
-    say(
-        f"Data: {rows.kept:,} rows of {manifest.users:,} users and {manifest.items:,} items in {domains} domains"
-        f"{f'; set aside: {aside}' if aside else ''}."
-    )
-    return Dataset(prepared)
+@dataclass(frozen=True)
+class _Steps:
+    """The steps in a folder; each leaves what an earlier call has done."""
 
+    folder: Path
+    progress: bool
+    say: Callable[[str], None]
 
-def _trained(
-    folder: Path,
-    model: str,
-    settings: Mapping[str, Any],
-    seed: int,
-    device: str,
-    progress: bool,
-    say: Callable[[str], None],
-) -> Path:
-    """The evaluated run of a model, which goes on where an earlier call stopped."""
-    prepared, run = folder / PREPARED, folder / RUNS / model.rpartition(":")[-1]
-    before = read_info(run) if (run / RUN).exists() else None
-    config = as_config(settings_for(model_of(model), settings).for_data(Dataset(prepared).manifest))
-    if before is not None and (before.config, before.seed) != (config, seed):
-        say(f"{run} is of other settings, and is made anew.")
-        for made in (run, folder / BUNDLE):
-            shutil.rmtree(made, ignore_errors=True)
-        before = None
-    if before is None or before.status != "complete":
-        resume = before is not None
-        info = train(
-            prepared, model, run, settings=settings, seed=seed, device=device, resume=resume, progress=progress
+    @property
+    def schema(self) -> Path:
+        return self.folder / SCHEMA
+
+    @property
+    def prepared(self) -> Path:
+        return self.folder / PREPARED
+
+    def describe(self, tables: Sequence[str | Path], columns: Mapping[str, str | None]) -> None:
+        """Guess the schema of the tables."""
+        if self.schema.exists():
+            self.say(f"Schema: {self.schema}, which is there already.")
+            return
+        draft = guess_schema(tables, self.folder, **columns)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.schema.write_text(draft.text, encoding="utf-8")
+        for note in draft.notes:
+            self.say(note)
+        self.say(f"Schema: {self.schema}, guessed; correct it and run the same command again if it is wrong.")
+
+    def prepare(self, memory: str) -> Dataset:
+        """Prepare the tables; what was made by another schema is removed."""
+        if self.prepared.exists() and (self.prepared / SCHEMA).read_bytes() == self.schema.read_bytes():
+            self.say(f"Data: {self.prepared}, which is there already; its tables are not read again.")
+            return Dataset(self.prepared)
+        if self.prepared.exists():
+            self.say(f"Data: {self.schema} is another than before, so all is made anew.")
+            self._remove(self.prepared, self.folder / RUNS, self.folder / BUNDLE)
+        manifest = prepare(self.schema, self.prepared, memory=memory, progress=self.progress)
+        aside = ", ".join(f"{count:,} {reason}" for reason, count in manifest.rows.set_aside.items())
+        self.say(
+            f"Data: {manifest.rows.kept:,} rows of {manifest.users:,} users and {manifest.items:,} items in "
+            f"{len(manifest.domains)} domains{f'; set aside: {aside}' if aside else ''}."
         )
-        values = {name: value for section in info.config.values() for name, value in section.items()}
-        decided = "; ".join(f"{name} {values[name]} ({why})" for name, why in info.by_data.items())
-        say(f"Trained: {model}{f'. By the data: {decided}' if decided else ''}.")
-    if not (run / METRICS).exists():
-        evaluate_run(run, progress=progress)
-    return run
+        return Dataset(self.prepared)
 
+    def train(self, model: str, settings: Mapping[str, Any] | None = None, seed: int = 0, device: str = "cpu") -> Path:
+        """Train and evaluate a model; the run goes on where an earlier call stopped."""
+        run = self.folder / RUNS / model.rpartition(":")[-1]
+        before = read_info(run) if (run / RUN).exists() else None
+        config = as_config(settings_for(model_of(model), settings).for_data(Dataset(self.prepared).manifest))
+        if before is not None and (before.config, before.seed) != (config, seed):
+            self.say(f"{run} is of other settings, and is made anew.")
+            self._remove(run, self.folder / BUNDLE)
+            before = None
+        if before is None or before.status != "complete":
+            info = train(
+                self.prepared,
+                model,
+                run,
+                settings=settings,
+                seed=seed,
+                device=device,
+                resume=before is not None,
+                progress=self.progress,
+            )
+            values = {name: value for section in info.config.values() for name, value in section.items()}
+            decided = "; ".join(f"{name} {values[name]} ({why})" for name, why in info.by_data.items())
+            self.say(f"Trained: {model}{f'. By the data: {decided}' if decided else ''}.")
+        if not (run / METRICS).exists():
+            evaluate_run(run, progress=self.progress)
+        return run
 
-def _exported(folder: Path, run: Path, progress: bool) -> Path:
-    bundle = folder / BUNDLE
-    if not bundle.exists():
-        export(run, bundle, progress=progress)
-    return bundle
+    def export(self, run: Path) -> Path:
+        """Make the bundle of a run."""
+        bundle = self.folder / BUNDLE
+        if not bundle.exists():
+            export(run, bundle, progress=self.progress)
+        return bundle
+
+    def _remove(self, *folders: Path) -> None:
+        for made in folders:
+            if made.exists():
+                shutil.rmtree(made)

@@ -10,20 +10,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+import small
 from adi.exporting.export import export
 from adi.preparation.prepare import prepare
 from adi.training.train import train
 
-SMALL = {
-    "embedding_sets": 1,
-    "embedding_dim": 6,
-    "dim": 4,
-    "networks": (5,),
-    "epochs": 1,
-    "batch_size": 8,
-    "embedding_std": 1.0,
-    "blend": False,
-}
+SMALL = {**small.SMALL, "blend": False}
 FLAGS = [
     "--headless",
     "--no-sandbox",
