@@ -17,7 +17,7 @@ from adi.serving import exposures as exposures_module
 from adi.serving.exposures import SCHEMA, Exposure, ExposureLog
 from adi.serving.metrics import Metrics
 
-DOCS = Path(__file__).parents[2] / "docs" / "serving.md"
+DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
 
 
 def row(number: int, items: int = 2) -> Exposure:

@@ -215,7 +215,7 @@ def test_stages_add_up_in_each_domain(serving, bundles) -> None:
 
 
 def test_every_metric_is_documented(served) -> None:
-    page = Path(__file__).parents[2] / "docs" / "serving.md"
+    page = Path(__file__).parents[2] / "docs" / "operations.md"
     documented = re.findall(r"`(adi_\w+)", page.read_text(encoding="utf-8"))
     names = set(re.findall(r"^# TYPE (adi_\w+)(?<!_created) ", served.ask("/metrics").body, re.MULTILINE))
     assert names - set(documented) == set()
