@@ -21,11 +21,11 @@ export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve bench peers lint programs test docs faults audit licences sbom clean
+.PHONY: help setup demo serve bench peers lint programs test docs tutorials faults audit licences sbom clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r target text; do \
-		printf 'make %-8s %s\n' "$$target" "$$text"; done
+		printf 'make %-9s %s\n' "$$target" "$$text"; done
 
 setup: $(INSTALLED) ## Make .venv with adi and its development tools
 
@@ -132,6 +132,9 @@ test: lint programs ## Lint, then run every test; installs Debian's chromium, re
 docs: $(INSTALLED) ## Build the documentation site: docs/_build/html/index.html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html."
+
+tutorials: $(INSTALLED) ## Run the tutorials and write what they print into their pages
+	$(BIN)/python docs/_ext/tutorials.py
 
 faults: $(INSTALLED) programs ## Try to break each promise of docs/guarantees.md thousands of times: some hours
 	OMP_NUM_THREADS=1 $(BIN)/pytest --exhaustive --numprocesses auto --maxprocesses 4 --dist worksteal

@@ -11,7 +11,14 @@ copyright = "the authors of adi"  # noqa: A001 (Sphinx's name)
 release = version = version_of("adi-retrieval")
 html_title = f"adi {release}"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "reference_pages"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "reference_pages",
+    "tutorials",
+]
 exclude_patterns = ["_build", "_ext"]
 default_role = "code"  # docstrings have single backticks around names
 

@@ -21,7 +21,8 @@ from benchmarks.__main__ import COMMANDS as BENCHMARKS
 from benchmarks.__main__ import command_line
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+TUTORIALS = ROOT / "docs" / "tutorials"
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *TUTORIALS.glob("*.md")]
 COMMANDS: dict[str, dict[str, Any]] = {
     "adi": get_command(app).commands,  # type: ignore[attr-defined]
     "python -m benchmarks": get_command(command_line(BENCHMARKS)).commands,  # type: ignore[attr-defined]
@@ -143,7 +144,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @cache
 def pages_with_python() -> list[Path]:
-    return sorted({snippet.page for snippet in SNIPPETS if snippet.language == "python"})
+    """Without the tutorials, which `tests/test_tutorials.py` runs."""
+    return sorted({s.page for s in SNIPPETS if s.language == "python" and s.page.parent != TUTORIALS})
 
 
 @pytest.mark.parametrize("page", pages_with_python(), ids=lambda page: page.name)

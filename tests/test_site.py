@@ -46,8 +46,9 @@ def test_the_site_is_built_and_has_every_command_setting_and_page(pages, tmp_pat
     assert "/readyz" in http
     assert "adi.prepare" in (tmp_path / "html" / "python.html").read_text()
     index = (tmp_path / "html" / "index.html").read_text()
-    for page in DOCS.glob("*.md"):
-        assert page.stem == "index" or f'href="{page.stem}.html"' in index, f"{page.name} is not in index.md"
+    for page in [*DOCS.glob("*.md"), *DOCS.glob("tutorials/*.md")]:
+        name = page.relative_to(DOCS).with_suffix("").as_posix()
+        assert name == "index" or f'href="{name}.html"' in index, f"{name} is not in index.md"
     assert not re.findall(r'<(?:script|link)[^>]*(?:src|href)="https?:', index), "a page loads nothing from elsewhere"
 
 
