@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from adi.cli.show import ERR
+from adi.cli.screen import ERR
 from adi.errors import ArgumentError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

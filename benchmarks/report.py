@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from adi.cli.show import ERR, plain_table, say, say_json
+from adi.cli.screen import ERR
+from adi.cli.show import plain_table, say, say_json
 from adi.machine import available_cores
 
 Value = str | int | float | None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from adi.cli.show import ERR
+from adi.cli.screen import ERR
 from adi.data.folder import replace_text
 from adi.errors import ArgumentError, suggestion
 from adi.grid.cells import Cell

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from adi.cli.show import ERR
+from adi.cli.screen import ERR
 from adi.data.folder import replace_text
 from adi.grid.cells import Cell
 from adi.grid.folder import GridFolder

@@ -36,11 +36,18 @@ def command_line() -> Iterator[str]:
     """Every command with its options, from the command line itself."""
     from typer.main import get_command
 
+    from adi.cli.exit_codes import MEANINGS
     from adi.cli.main import app
 
     yield "# Command line\n"
-    yield "`adi COMMAND --help` prints the same. Exit codes: 0 done, 2 a fault of the input, which the message names, 3"
-    yield "a regression that `adi compare --gate` found, 130 and 143 interrupted.\n"
+    yield "`adi COMMAND --help` prints the same. With `--json`, standard output has the result as one line of JSON and"
+    yield "nothing else. Messages, progress and errors are on standard error, as text or as JSON"
+    yield "([pipelines](../pipelines.md)).\n"
+    yield "## Exit codes\n"
+    yield "| code | |"
+    yield "|---|---|"
+    yield from (f"| {code} | {meaning} |" for code, meaning in MEANINGS.items())
+    yield ""
     for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
         yield f"## adi {name}\n"
         yield markdown(cleandoc(command.help or ""))

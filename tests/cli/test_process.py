@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from adi.cli.show import Screen
+from adi.cli.screen import Screen
 
 ADI = [sys.executable, "-m", "adi"]
 

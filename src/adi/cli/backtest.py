@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adi.cli.options import Device
-from adi.cli.show import ERR, number, plain_table, say, say_json
+from adi.cli.exit_codes import FAILED
+from adi.cli.log import LOG
+from adi.cli.options import AsJson, Device
+from adi.cli.progress import cells
+from adi.cli.show import number, plain_table, say, say_json
 
 if TYPE_CHECKING:
     from adi.backtesting.result import Backtest
-
-FAILED = 1
 
 
 def backtest(
@@ -45,7 +46,7 @@ def backtest(
             "--redo", help="Remove what is of another schema, data, settings or code, and what failed; run it again."
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Walk forward over a log with time: train up to a moment, test the window that follows, move on.
 
@@ -57,12 +58,11 @@ def backtest(
     """
     from adi.backtesting.backtest import backtest as run
     from adi.cli.settings import given_settings
-    from adi.grid.progress import cell_lines
 
     names = [name.strip() for name in models.split(",") if name.strip()]
     given = given_settings(config, settings or [], names)
     try:
-        with cell_lines(ERR) as observer:
+        with cells() as observer:
             result = run(
                 schema,
                 out,
@@ -81,7 +81,7 @@ def backtest(
                 observer=observer,
             )
     except KeyboardInterrupt:
-        ERR.print(f"{out}: not finished; the same command goes on.", soft_wrap=True)
+        LOG.message(f"{out}: not finished; the same command goes on.", level="error")
         raise
     if as_json:
         say_json(result.model_dump(mode="json"))
@@ -90,7 +90,7 @@ def backtest(
         say(f"Wrote {out}/backtest.md, backtest.json and backtest.png.")
     if result.failed:
         for cell, reason in result.failed.items():
-            ERR.print(f"{cell}: failed: {reason}", soft_wrap=True)
+            LOG.message(f"{cell}: failed: {reason}", level="error")
         raise typer.Exit(FAILED)
 
 

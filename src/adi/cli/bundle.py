@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adi.cli.log import LOG
 from adi.cli.options import AsJson, ExcludeSeen, ModelPath, Prepared, Processes, Verify
 from adi.cli.processes import in_processes, is_first
-from adi.cli.show import ERR, other_data, plain_table, progress_bar, say, say_json
+from adi.cli.progress import progress_bar
+from adi.cli.show import other_data, plain_table, say, say_json
 from adi.cli.stores import copy_to_store
 from adi.errors import AdiError, ArgumentError
 
@@ -209,6 +211,7 @@ def retrieve_all(
     model: ModelPath = None,
     prepared: Prepared = None,
     verify: Verify = True,
+    as_json: AsJson = False,
 ) -> None:
     """Write the top k of many users as Parquet: a row for each domain and user, with the lists items and scores.
 
@@ -230,7 +233,10 @@ def retrieve_all(
             part=_part(part),
             progress=progress,
         )
-    say(f"Wrote {out}: {rows:,} rows.")
+    if as_json:
+        say_json({"out": str(out), "rows": rows})
+    else:
+        say(f"Wrote {out}: {rows:,} rows.")
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -250,7 +256,7 @@ def _open(
 
     retriever = Retriever(path, bid=bid, model=model, prepared=prepared, verify=verify)
     for line in other_data(unknown_values(retriever.dataset), prepared, retriever.engine.about()["model"]):
-        ERR.print(line, soft_wrap=True)
+        LOG.message(line)
     return retriever
 
 

@@ -1,14 +1,44 @@
-"""A command whose errors name its own options: ``--seed`` where the library's function calls the parameter ``seed``."""
+"""Commands of adi: their errors name their own options, and they share the options of their log."""
 
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from typer.core import TyperCommand, TyperOption
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from adi.cli.log import FORMAT, LOG
 from adi.errors import AdiError, ArgumentError
+
+PANEL = "Messages and progress"
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", help="Write only errors and the result, and no progress.", rich_help_panel=PANEL)
+]
+LogFormat = Annotated[
+    Literal["text", "json"],
+    typer.Option(
+        "--log-format",
+        envvar=FORMAT,
+        help="Messages, progress and errors on standard error: text, or a JSON object on each line.",
+        rich_help_panel=PANEL,
+    ),
+]
 
 
 class Command(TyperCommand):
     """A command of adi; an `ArgumentError` of what it calls becomes an error of the option of that name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        LOG.command = self.name
+        if "--log-format=json" in args or ("--log-format", "json") in pairwise(args):
+            LOG.use(json=True)  # before the arguments are looked at: an error in them is JSON, too
+        with _logged():
+            parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -22,3 +52,48 @@ class Command(TyperCommand):
             if param.name == parameter:
                 return max(param.opts, key=len) if isinstance(param, TyperOption) else parameter.upper()
         return parameter
+
+
+class Commands(TyperGroup):
+    """The commands of adi, by name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args:
+            return super().parse_args(ctx, args)  # which shows the help
+        with _logged():
+            return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        with _logged():
+            return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """Raise an error in the arguments as an `AdiError` where the log is JSON; else Typer shows it in a box."""
+    try:
+        yield
+    except Exception as error:
+        if LOG.json and hasattr(error, "format_message"):
+            raise AdiError(error.format_message()) from None
+        raise
+
+
+def with_log_options(function: Callable[..., None]) -> Callable[..., None]:
+    """A function that is a command, with the options of the log, which are those of all commands."""
+
+    @wraps(function)
+    def command(*, quiet: bool, log_format: str, **options: Any) -> None:
+        LOG.quiet = quiet
+        LOG.use(json=log_format == "json")
+        function(**options)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    shared = [
+        inspect.Parameter("quiet", keyword, default=False, annotation=Quiet),
+        inspect.Parameter("log_format", keyword, default="text", annotation=LogFormat),
+    ]
+    signature = inspect.signature(function)
+    command.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *shared])  # type: ignore[attr-defined]
+    command.__annotations__ = {**function.__annotations__, "quiet": Quiet, "log_format": LogFormat}
+    return command

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from adi.cli.options import MetricPaths
-from adi.cli.show import ERR, number, plain_table, say, say_json
+from adi.cli.exit_codes import REGRESSION
+from adi.cli.log import LOG
+from adi.cli.options import AsJson, MetricPaths
+from adi.cli.progress import working
+from adi.cli.show import number, plain_table, say, say_json
 
 if TYPE_CHECKING:
     from adi.comparison.difference import Difference
     from adi.comparison.result import Comparison
     from adi.data.overlap import Overlaps
-
-REGRESSION = 3
-"""The exit code of a gate that fails."""
 
 
 def compare(
@@ -57,7 +57,7 @@ def compare(
         bool,
         typer.Option("--gate-strict", help="Also if a loss of more than the margin in a domain cannot be ruled out."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare models domain by domain, with 95 % intervals over users and seeds, and say which helps where.
 
@@ -75,7 +75,7 @@ def compare(
             raise ArgumentError("k", f"{k}; give 1 or more.")
         measure = f"recall@{k}"
     own_metrics = [import_object(path, (Metric,), parameter="metrics") for path in metrics or ()]
-    with ERR.status("comparing"):
+    with working("comparing"):
         comparison = compare_runs(
             runs,
             measure=measure,
@@ -95,7 +95,7 @@ def compare(
         if overlap is not None:
             _say_overlaps(overlap)
     for difference in regressions:
-        ERR.print(f"gate: {difference.sentence}", soft_wrap=True)
+        LOG.message(f"gate: {difference.sentence}", level="error")
     if regressions:
         raise typer.Exit(REGRESSION)
 
@@ -109,7 +109,7 @@ def _overlaps(run: Path) -> "Overlaps | None":
     try:
         return overlaps(read_run(run).open_dataset())
     except AdiError as error:
-        ERR.print(f"The overlap of the domains is not available: {error}", soft_wrap=True)
+        LOG.message(f"The overlap of the domains is not available: {error}", level="warning")
         return None
 
 

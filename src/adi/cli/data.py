@@ -5,16 +5,17 @@ from typing import Annotated
 
 import typer
 
+from adi.cli.options import AsJson
+from adi.cli.progress import progress_bar, working
 from adi.cli.show import (
-    ERR,
     counts_table,
     few_validation,
     left_out,
     long_half_lives,
     next_step,
-    progress_bar,
     repeats,
     say,
+    say_json,
 )
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; it must be empty or not exist.")]
@@ -27,6 +28,7 @@ def init(
     item: Annotated[str | None, typer.Option(help="The log's item column, if the guess fails.")] = None,
     domain: Annotated[str | None, typer.Option(help="The log's domain column, if the guess fails.")] = None,
     time: Annotated[str | None, typer.Option(help="The log's time column, if the guess fails.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a first schema with comments, guessed from your tables.
 
@@ -40,6 +42,9 @@ def init(
     draft = guess_schema(tables, out.parent, user=user, item=item, domain=domain, time=time)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(draft.text, encoding="utf-8")
+    if as_json:
+        say_json({"schema": str(out), "notes": list(draft.notes)})
+        return
     for note in draft.notes:
         say(note)
     say(f"Wrote {out}. Read it, correct it, then: adi prepare {out} --out prepared")
@@ -77,6 +82,7 @@ def simulate(
     ] = 0.6,
     user_overlap: Annotated[float, typer.Option(help="Share of users in two or more domains.")] = 0.49,
     item_overlap: Annotated[float, typer.Option(help="Share of items in two or more domains.")] = 0.79,
+    as_json: AsJson = False,
 ) -> None:
     """Simulate an ads marketplace with known truth: writes tables, schema.yaml and the truth.
 
@@ -106,7 +112,15 @@ def simulate(
     )
     with progress_bar() as bar:
         run(out, settings, bar)
-    say(f"Wrote {out}. Next: adi prepare {out}/schema.yaml --out prepared")
+    _wrote(out, as_json=as_json)
+
+
+def _wrote(out: Path, *, as_json: bool) -> None:
+    """Name the folder of tables that was written, and its schema."""
+    if as_json:
+        say_json({"folder": str(out), "schema": str(out / "schema.yaml")})
+    else:
+        say(f"Wrote {out}. Next: adi prepare {out}/schema.yaml --out prepared")
 
 
 def dataset(
@@ -117,6 +131,7 @@ def dataset(
     values: Annotated[
         str | None, typer.Option(help="globo-news: the values of that column to keep, as in 1,3,4.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Convert a public data set into tables and a schema; docs/datasets.md says where to get each.
 
@@ -125,9 +140,9 @@ def dataset(
     from adi.sources.catalog import convert
 
     kept = None if values is None else [value.strip() for value in values.split(",")]
-    with ERR.status(f"converting {name}"):
+    with working(f"converting {name}"):
         convert(name, source, out, domain=domain, values=kept)
-    say(f"Wrote {out}. Next: adi prepare {out}/schema.yaml --out prepared")
+    _wrote(out, as_json=as_json)
 
 
 def prepare(
@@ -143,6 +158,7 @@ def prepare(
         bool,
         typer.Option("--strict", help="Fail, and name them, where faulty rows or values would be left out."),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Prepare the tables of a schema for training: arrays on disk, each domain's corpus, what was set aside and why.
 
@@ -152,10 +168,13 @@ def prepare(
 
     with progress_bar() as bar:
         manifest = run(schema, out, engine=engine, memory=memory, strict=strict, progress=bar)
+    notes = [*left_out(manifest, str(out)), *repeats(manifest)]
+    notes += filter(None, (few_validation(manifest), long_half_lives(manifest)))
+    if as_json:
+        content = manifest.model_dump(mode="json", exclude={"files"})
+        say_json({"folder": str(out), "notes": notes, **content})
+        return
     say(counts_table(manifest))
-    for sentence in (*left_out(manifest, str(out)), *repeats(manifest)):
-        say(sentence)
-    for warning in (few_validation(manifest), long_half_lives(manifest)):
-        if warning:
-            say(warning)
+    for note in notes:
+        say(note)
     say(f"Wrote {out}. {next_step(manifest, out)}")

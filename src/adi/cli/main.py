@@ -10,13 +10,13 @@ from typing import Annotated, NoReturn
 import typer
 
 from adi.cli import backtest, bundle, compare, data, quickstart, reproduce, route, runs, serve, tune, verify
-from adi.cli.command import Command
+from adi.cli.command import Command, Commands, with_log_options
+from adi.cli.exit_codes import FAILED, INPUT, INTERRUPTED
 from adi.cli.interrupts import SIGNALS, Interrupt
+from adi.cli.log import LOG
 from adi.cli.missing import remedy
 from adi.errors import AdiError
 from adi.machine import torchrun, yield_cores
-
-INTERRUPTED = 128 + signal.SIGINT
 
 FAULTS_OF_PATHS = {
     errno.EACCES,
@@ -39,32 +39,36 @@ LOST = r"gloo|pair closure|Connection (closed|reset)|[Tt]imed out"
 
 app = typer.Typer(
     name="adi",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=Command)(quickstart.quickstart)
-app.command(cls=Command)(data.init)
-app.command(cls=Command)(data.simulate)
-app.command(cls=Command)(data.dataset)
-app.command(cls=Command)(data.prepare)
-app.command(cls=Command)(runs.models)
-app.command(cls=Command)(runs.train)
-app.command(cls=Command)(tune.tune)
-app.command(cls=Command)(runs.evaluate)
-app.command(cls=Command)(compare.compare)
-app.command(cls=Command)(backtest.backtest)
-app.command(cls=Command)(bundle.export)
-app.command(cls=Command)(bundle.retrieve)
-app.command(cls=Command)(bundle.retrieve_all)
-app.command(cls=Command)(serve.serve)
-app.command(cls=Command)(serve.rollback)
-app.command(cls=Command)(route.route)
-app.command(cls=Command)(verify.verify)
-app.command(cls=Command)(runs.report)
-app.command(cls=Command)(reproduce.reproduce)
+for function in (
+    quickstart.quickstart,
+    data.init,
+    data.simulate,
+    data.dataset,
+    data.prepare,
+    runs.models,
+    runs.train,
+    tune.tune,
+    runs.evaluate,
+    compare.compare,
+    backtest.backtest,
+    bundle.export,
+    bundle.retrieve,
+    bundle.retrieve_all,
+    serve.serve,
+    serve.rollback,
+    route.route,
+    verify.verify,
+    runs.report,
+    reproduce.reproduce,
+):
+    app.command(cls=Command)(with_log_options(function))
 
 
 def _show_version(wanted: bool) -> None:
@@ -92,11 +96,12 @@ def options(
 
 
 def main() -> None:
-    """Run the command line.
+    """Run the command line; `adi.cli.exit_codes` has its exit codes."""
+    with LOG.running(os.environ):
+        _run()
 
-    Exit codes: 2 for an error in what the user gave, 1 for any other, 130 for Ctrl-C, 143 for SIGTERM, 3 for a failed
-    gate of compare.
-    """
+
+def _run() -> None:
     yield_cores()
     interrupt = Interrupt(None if torchrun() is None else PATIENCE)
     try:
@@ -124,7 +129,7 @@ def _explain(error: BaseException) -> None:
         case RuntimeError() if str(error) == "Query interrupted":  # what DuckDB makes of a Ctrl-C
             _stop("interrupted", INTERRUPTED)
         case RuntimeError() if torchrun() is not None and re.search(LOST, str(error)):
-            _stop(f"another process has ended, or does not answer: {_reason(error)}", 1)
+            _stop(f"another process has ended, or does not answer: {_reason(error)}", FAILED)
 
 
 def _reason(error: RuntimeError) -> str:
@@ -132,7 +137,7 @@ def _reason(error: RuntimeError) -> str:
     return re.sub(r"^\[[^]]*\] ", "", str(error)).partition(". ")[0]
 
 
-def _stop(message: str, code: int = 2) -> NoReturn:
+def _stop(message: str, code: int = INPUT) -> NoReturn:
     """End with a message; of several processes, whose errors are the same, the first has it.
 
     Who started them gets the same signal, and says so. The end of Python would wait for the other processes.
@@ -141,7 +146,7 @@ def _stop(message: str, code: int = 2) -> NoReturn:
     if process is not None and code >= 128:
         os._exit(code)
     if process is None or process.rank == 0:
-        print(f"adi: {message}", file=sys.stderr)
+        LOG.error(message, code)
     sys.exit(code)
 
 

@@ -23,7 +23,7 @@ Prepared = Annotated[
         show_default="the dataset that the run was trained on",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 Verify = Annotated[
     bool,
     typer.Option(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from adi.cli.show import ERR
+from adi.cli.log import LOG
 from adi.machine import torchrun
 
 
@@ -30,7 +30,7 @@ def in_processes(count: int, *, run: Path | None = None) -> bool:
         return [*command, "--resume"] if run is not None and (run / FILE).exists() else None
 
     with told_to_resume(run):
-        code = launch(count, command, again, lambda message: ERR.print(message, soft_wrap=True))
+        code = launch(count, command, again, lambda message: LOG.message(message, level="warning"))
     if code:
         raise typer.Exit(code)
     return True
@@ -43,7 +43,7 @@ def told_to_resume(run: Path | None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if run is not None and torchrun() is None:
-            ERR.print(f"{run}: not finished; the same command with --resume goes on.", soft_wrap=True)
+            LOG.message(f"{run}: not finished; the same command with --resume goes on.", level="error")
         raise
 
 

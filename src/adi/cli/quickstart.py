@@ -9,8 +9,10 @@ import typer
 from rich.prompt import Prompt
 from rich.table import Table
 
-from adi.cli.options import Device
-from adi.cli.show import ERR, number, plain_table, say, say_json
+from adi.cli.log import LOG
+from adi.cli.options import AsJson, Device
+from adi.cli.screen import ERR
+from adi.cli.show import number, plain_table, say, say_json
 
 if TYPE_CHECKING:
     from adi.steps.quickstart import Quickstart
@@ -40,9 +42,7 @@ def quickstart(
     memory: Annotated[str, typer.Option(help="Bound for the memory of preparing the tables.")] = "2GB",
     serve: Annotated[bool, typer.Option("--serve", help="Serve the bundle at the end, on 127.0.0.1.")] = False,
     port: Annotated[int, typer.Option(help="Where to serve; 0 for any free port.")] = 8000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON at the end; sentences go to standard error.")] = (
-        False
-    ),
+    as_json: AsJson = False,
 ) -> None:
     """From tables to a comparison of models, a report and a bundle to serve, with the defaults of every step.
 
@@ -53,7 +53,7 @@ def quickstart(
     from adi.cli.settings import given_settings
     from adi.steps.quickstart import quickstart as run
 
-    tell = (lambda sentence: ERR.print(sentence, soft_wrap=True, highlight=False)) if as_json else say
+    tell = LOG.message if as_json or LOG.json or LOG.quiet else say
     roles: dict[str, str | None] = {"user": user, "item": item, "domain": domain, "time": time}
     given = given_settings(None, settings or [], [model])
 
@@ -72,6 +72,7 @@ def quickstart(
             device=device,
             memory=memory,
             say=tell,
+            progress=not (LOG.json or LOG.quiet),
         )
 
     made = _asking(start, roles)

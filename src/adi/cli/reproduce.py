@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from adi.cli.options import Device
-from adi.cli.show import ERR, say
-
-FAILED = 1
+from adi.cli.exit_codes import FAILED
+from adi.cli.log import LOG
+from adi.cli.options import AsJson, Device
+from adi.cli.progress import cells
+from adi.cli.show import say, say_json
 
 
 def reproduce(
@@ -38,6 +39,7 @@ def reproduce(
             "--redo", help="Remove cells of other code, data or settings, and failed ones, and run them again."
         ),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Reproduce a table or figure of the paper beside the paper's numbers, as CSV, PNG and one HTML report.
 
@@ -45,11 +47,10 @@ def reproduce(
 
     Example: [bold]adi reproduce table2 --datasets marketplace --out reproduced[/]
     """
-    from adi.grid.progress import cell_lines
     from adi.reproduce.grid import reproduce as run
 
     try:
-        with cell_lines(ERR) as observer:
+        with cells() as observer:
             result = run(
                 table,
                 out,
@@ -64,12 +65,15 @@ def reproduce(
                 redo=redo,
             )
     except KeyboardInterrupt:
-        ERR.print(f"{out}: not finished; the same command goes on.", soft_wrap=True)
+        LOG.message(f"{out}: not finished; the same command goes on.", level="error")
         raise
-    say(f"Wrote {result.report}, and the CSV and PNG of each table beside it.")
+    if as_json:
+        say_json({"report": str(result.report), "failed": result.failed})
+    else:
+        say(f"Wrote {result.report}, and the CSV and PNG of each table beside it.")
     if result.failed:
         for cell, reason in result.failed.items():
-            ERR.print(f"{cell}: failed: {reason}", soft_wrap=True)
+            LOG.message(f"{cell}: failed: {reason}", level="error")
         raise typer.Exit(FAILED)
 
 

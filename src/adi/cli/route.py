@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from adi.cli.show import say
+from adi.cli.log import LOG
 
 
 def route(
@@ -38,5 +38,5 @@ def route(
         try_timeout=try_timeout,
         in_flight=in_flight,
         client_rate=client_rate,
-        report=say,
+        report=LOG.report,
     )

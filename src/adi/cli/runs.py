@@ -8,12 +8,11 @@ import typer
 
 from adi.cli.options import AsJson, Device, ExcludeSeen, MetricPaths, ModelPath, Prepared, Processes, Verify
 from adi.cli.processes import in_processes, is_first, told_to_resume
+from adi.cli.progress import epochs, progress_bar
 from adi.cli.show import (
-    ERR,
     metrics_table,
     other_data,
     plain_table,
-    progress_bar,
     say,
     say_json,
     seen_items,
@@ -30,6 +29,7 @@ def models(
     prepared: Annotated[
         Path | None, typer.Argument(help="A prepared dataset, for which to count the parameters of each model.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the models that adi train knows; for a dataset, with the parameters that each would have by its defaults.
 
@@ -40,6 +40,9 @@ def models(
     from adi.models.catalog import MODELS
 
     if prepared is None:
+        if as_json:
+            say_json([{"model": name, "summary": model.summary} for name, model in MODELS.items()])
+            return
         table = plain_table(None, "model", "what it is")
         for name, model in MODELS.items():
             table.add_row(name, model.summary)
@@ -56,18 +59,25 @@ def models(
     table.add_column("embeddings", justify="right")
     table.add_column("what it is")
     remarks: dict[str, list[str]] = {}
+    listed: list[dict[str, object]] = []
     for name, model in MODELS.items():
-        counts = ("–", "–")
+        networks = tables = None
         if isinstance(model, TrainedModel):
             settings = settings_for(model).for_data(dataset.manifest).model
             try:
                 networks, tables = model.count_parameters(dataset, settings)
-                counts = (f"{networks:,}", f"{tables:,}")
                 for note in model.notes(dataset, settings):
                     remarks.setdefault(note, []).append(name)
             except AdiError as error:
                 remarks.setdefault(str(error), []).append(name)
-        table.add_row(name, *counts, model.summary)
+        table.add_row(name, *("–" if count is None else f"{count:,}" for count in (networks, tables)), model.summary)
+        notes = [note for note, names in remarks.items() if name in names]
+        listed.append(
+            {"model": name, "summary": model.summary, "networks": networks, "embeddings": tables, "notes": notes}
+        )
+    if as_json:
+        say_json(listed)
+        return
     say(table)
     for remark, names in remarks.items():
         say(f"{', '.join(names)}: {remark}")
@@ -118,20 +128,20 @@ def train(
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds after which a process that waits for another gives up.")
     ] = 600,
+    as_json: AsJson = False,
 ) -> None:
     """Train a model on a prepared dataset; its best epoch on the validation rows is kept.
 
     Example: [bold]adi train prepared --model adi-se --out run --set epochs=5[/]
     """
-    from adi.cli.settings import given_settings, settings_text
+    from adi.cli.settings import given_settings, show_settings
     from adi.errors import AdiError
-    from adi.progress import bars
 
     given = given_settings(config, settings or [], [model])
     if self_training:
         given["training.self_training"] = True
     if show_config:
-        say(settings_text(model, given, prepared))
+        show_settings(model, given, prepared, as_json=as_json)
         return
     if out is None:
         raise AdiError("--out is missing: the folder of the run.")
@@ -140,10 +150,9 @@ def train(
     first = is_first()
     from adi.runs.baselines import read_baselines
     from adi.runs.self_training import read_audit
-    from adi.training.progress import Epochs
     from adi.training.train import train as run
 
-    with told_to_resume(out), bars("loss", "speed", console=ERR) if first else nullcontext() as progress:
+    with told_to_resume(out), epochs() if first else nullcontext() as observer:
         info = run(
             prepared,
             model,
@@ -154,11 +163,19 @@ def train(
             device=device,
             baselines=baselines,
             verify=verify,
-            observer=None if progress is None else Epochs(progress),
+            progress=False,
+            observer=observer,
             sharding=sharding,
             timeout=timeout,
         )
     if not first:
+        return
+    compared, audit = read_baselines(out), read_audit(out)
+    if as_json:
+        content = info.model_dump(mode="json", exclude={"files"})
+        for name, extra in (("baselines", compared), ("self_training", audit)):
+            content[name] = None if extra is None else extra.model_dump(mode="json", by_alias=True)
+        say_json({"run": str(out), **content})
         return
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"
     kept = "" if info.kept is None else f"; {_kept(info.kept)}{', trained again on all rows' if info.refit else ''}"
@@ -167,10 +184,8 @@ def train(
         say(f"By the data: {'; '.join(f'{name} {values[name]} ({why})' for name, why in info.by_data.items())}.")
     for note in info.notes:
         say(note)
-    compared = read_baselines(out)
     for line in [] if compared is None else compared.sentences():
         say(line)
-    audit = read_audit(out)
     if audit is not None:
         say(_self_training(audit))
     say(f"Trained {info.model}{size}{kept}: {out}. Next: adi evaluate {out}")
@@ -282,6 +297,7 @@ def report(
         str | None,
         typer.Option(help="The model that differences are to.", show_default="dnn-single, else the first"),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write one HTML page that compares runs; it opens offline.
 
@@ -290,4 +306,7 @@ def report(
     from adi.report.page import write_report
 
     write_report(runs, out, baseline=baseline)
-    say(f"Wrote {out}.")
+    if as_json:
+        say_json({"report": str(out)})
+    else:
+        say(f"Wrote {out}.")

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from adi.cli.options import Verify
-from adi.cli.show import say
+from adi.cli.log import LOG
+from adi.cli.options import AsJson, Verify
+from adi.cli.show import say, say_json
 
 
 def serve(
@@ -94,7 +95,7 @@ def serve(
         token=token,
         client_rate=client_rate,
         verify=verify,
-        report=say,
+        report=LOG.report,
     )
 
 
@@ -105,6 +106,7 @@ def rollback(
     ],
     to: Annotated[str | None, typer.Option(help="Bundle to choose.", show_default="the one before")] = None,
     newest: Annotated[bool, typer.Option("--newest", help="Undo the choice: the newest bundle goes live.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Go back to the bundle before the live one, or to one by name, until --newest.
 
@@ -114,6 +116,11 @@ def rollback(
 
     if newest:
         follow_newest(folder)
-        say(f"{folder}: the newest bundle goes live.")
+        chosen, text = None, f"{folder}: the newest bundle goes live."
     else:
-        say(f"{folder}: {roll_back(folder, to)} goes live, and stays until adi rollback {folder} --newest.")
+        chosen = roll_back(folder, to)
+        text = f"{folder}: {chosen} goes live, and stays until adi rollback {folder} --newest."
+    if as_json:
+        say_json({"folder": folder, "chosen": chosen})
+    else:
+        say(text)

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from adi.cli.show import say, say_json
 from adi.documents import parse_document, read_document
 from adi.errors import AdiError
 
@@ -76,8 +77,8 @@ def list_lengths(text: str) -> list[int]:
         raise AdiError(f"--k: '{text}' is no list of whole numbers such as 10,50,100.") from None
 
 
-def settings_text(model: str, given: dict[str, Any], prepared: Path) -> str:
-    """All settings of a model as YAML, ready for ``--config``.
+def show_settings(model: str, given: dict[str, Any], prepared: Path, *, as_json: bool) -> None:
+    """Print all settings of a model as YAML, ready for ``--config``, or as JSON with the reasons apart.
 
     Those that depend on the data are null, unless there is a prepared dataset, whose they are then, with the reasons.
     """
@@ -85,9 +86,14 @@ def settings_text(model: str, given: dict[str, Any], prepared: Path) -> str:
     from adi.models.catalog import model_of
     from adi.training.settings import as_config, settings_for
 
-    settings, reasons = settings_for(model_of(model), given), []
+    settings, reasons = settings_for(model_of(model), given), {}
     if (prepared / FILE).exists():
         manifest = read_manifest(prepared)
-        reasons = [f"# {default.name}: {default.reason}" for default in settings.by_data(manifest)]
+        reasons = {default.name: default.reason for default in settings.by_data(manifest)}
         settings = settings.for_data(manifest)
-    return "\n".join([yaml.safe_dump(as_config(settings), sort_keys=False).rstrip(), *reasons])
+    config = as_config(settings)
+    if as_json:
+        say_json({"config": config, "by_data": reasons})
+        return
+    comments = (f"# {name}: {reason}" for name, reason in reasons.items())
+    say("\n".join([yaml.safe_dump(config, sort_keys=False).rstrip(), *comments]))

@@ -1,51 +1,28 @@
-"""Output of the commands: tables, sentences and JSON on standard output, progress bars on standard error."""
+"""Results of the commands on standard output: tables, sentences and JSON."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from adi.cli.screen import OUT
 from adi.durations import duration_text
 
 if TYPE_CHECKING:
     from adi.data.coding import Unknown
     from adi.data.manifest import Manifest
-    from adi.progress import Report
     from adi.runs.metrics import Metrics
-
-BROKEN_PIPE = 141
-"""The exit code of a program that SIGPIPE has ended."""
 
 FEW_VALIDATION = 500
 """With fewer validation rows the standard error of a recall is above .02, more than most epochs gain or lose."""
 
 MOST_NAMED = 3
 """The largest number of domains with few validation rows that are named."""
-
-
-class Screen(Console):
-    """A console that prints text verbatim, since ids may contain what rich takes for markup or an emoji."""
-
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not stderr)
-
-    def on_broken_pipe(self) -> NoReturn:
-        """Exit without a message, as for ``adi models | head -1``."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # for output that is flushed at exit
-        raise SystemExit(BROKEN_PIPE)
-
-
-OUT = Screen()
-ERR = Screen(stderr=True)
 
 
 def say(content: str | Table) -> None:
@@ -60,15 +37,8 @@ def say(content: str | Table) -> None:
 
 
 def say_json(content: object) -> None:
-    """Print one line of JSON; a value that is not JSON, such as NaN, is a bug."""
+    """Print one line of JSON, the result of a command; a value that is not JSON, such as NaN, is a bug."""
     OUT.out(json.dumps(content, allow_nan=False))
-
-
-def progress_bar() -> "AbstractContextManager[Report]":
-    """A function (stage, done, total) that shows one bar for each stage."""
-    from adi.progress import progress_bar as bar
-
-    return bar(ERR)
 
 
 def plain_table(title: str | None, *columns: str) -> Table:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from adi.cli.show import plain_table, progress_bar, say, say_json
+from adi.cli.progress import progress_bar
+from adi.cli.show import plain_table, say, say_json
 
 UNVERIFIED = {
     "parquet": "The files were read again and searched in full.",

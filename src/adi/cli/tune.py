@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from adi.cli.options import Device, Verify
-from adi.cli.show import ERR, number, plain_table, say
+from adi.cli.log import LOG
+from adi.cli.options import AsJson, Device, Verify
+from adi.cli.progress import trials as watched
+from adi.cli.show import number, plain_table, say, say_json
 
 if TYPE_CHECKING:
     from adi.tuning.study import Study
@@ -42,6 +44,7 @@ def tune(
     device: Device = "cpu",
     verify: Verify = True,
     show_space: Annotated[bool, typer.Option("--show-space", help="Print what is searched as YAML and exit.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Search for better settings of a model, on the validation rows alone; the same command goes on where it stopped.
 
@@ -55,16 +58,18 @@ def tune(
         meaning = "a space is a mapping of settings, as --show-space prints it."
         wanted = read_mapping(space, option="--space", meaning=meaning)
     if show_space:
-        say(_space_text(prepared, model, given, wanted))
+        searched = _space(prepared, model, given, wanted)
+        if as_json:
+            say_json(searched)
+        else:
+            say(_space_text(searched))
         return
     if out is None:
         raise AdiError("--out is missing: the folder of the study.")
-    from adi.progress import bars
-    from adi.tuning.progress import Trials
     from adi.tuning.tune import tune as run
 
     try:
-        with bars("under_way", console=ERR) as progress:
+        with watched(trials) as observer:
             study = run(
                 prepared,
                 model,
@@ -78,20 +83,25 @@ def tune(
                 timeout=timeout,
                 device=device,
                 verify=verify,
-                observer=Trials(progress, trials),
+                progress=False,
+                observer=observer,
             )
     except KeyboardInterrupt:
-        ERR.print(f"{out}: not finished; the same command goes on.", soft_wrap=True)
+        LOG.message(f"{out}: not finished; the same command goes on.", level="error")
         raise
+    if as_json:
+        best = study.ranked()[0]
+        trials_done = [trial.model_dump(mode="json") for trial in study.trials]
+        chosen = {"config": f"{out}/best.yaml", "best": best.number, "objective": study.value(best)}
+        say_json({"study": str(out), **chosen, "trials": trials_done})
+        return
     _show(study, trials)
     command = f"adi train {prepared} --model {model} --config {out}/best.yaml --out run"
     say(f"Wrote {out}/best.yaml and trials.csv. Next: {command}")
 
 
-def _space_text(prepared: Path, model: str, given: Mapping[str, Any], wanted: Mapping[str, Any] | None) -> str:
-    """The space as YAML: of the prepared dataset, or of the model alone where there is none yet."""
-    import yaml
-
+def _space(prepared: Path, model: str, given: Mapping[str, Any], wanted: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The space of the prepared dataset, or of the model alone where there is none yet."""
     from adi.data.dataset import Dataset
     from adi.models.catalog import model_of
     from adi.training.row_weights import half_lives
@@ -103,7 +113,13 @@ def _space_text(prepared: Path, model: str, given: Mapping[str, Any], wanted: Ma
     if prepared.exists():
         dataset = Dataset(prepared)
         settings, choices = settings.for_data(dataset.manifest), half_lives(dataset)
-    space = as_mapping(search_space(kind, settings, wanted, choices))
+    return as_mapping(search_space(kind, settings, wanted, choices))
+
+
+def _space_text(space: Mapping[str, Any]) -> str:
+    """The space as YAML, a setting on each line."""
+    import yaml
+
     lines = (yaml.safe_dump({name: values}, sort_keys=False, default_flow_style=True) for name, values in space.items())
     return "\n".join(line.strip()[1:-1] for line in lines)
 

@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
+from adi.cli.exit_codes import FAILED
 from adi.cli.options import AsJson
 from adi.cli.show import say, say_json
-
-DAMAGED = 1
-"""The exit code where a file is missing or damaged."""
 
 
 def verify(
@@ -34,4 +32,4 @@ def verify(
         for fault in result.faults:
             say(f"  {fault}.")
     if any(result.faults for result in results):
-        raise typer.Exit(DAMAGED)
+        raise typer.Exit(FAILED)

@@ -26,6 +26,7 @@ def listening(app: Any, host: str, port: int, timeout: float) -> tuple[uvicorn.S
         host=host,
         port=port,
         log_level="warning",
+        log_config=None,  # Python's own: to standard error, or to where the program that serves has its log
         access_log=False,
         timeout_graceful_shutdown=int(timeout) + 1,
     )
