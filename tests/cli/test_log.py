@@ -152,3 +152,11 @@ def test_cells_and_trials(capsys) -> None:
     outcome = {"done": 1, "total": 1, "state": "failed", "reason": "no rows", "seconds": 1.5, "mean": None, **names}
     assert (failed["level"], failed["event"], failed["fields"]) == ("warning", "cell", outcome)
     assert trial["fields"] == {"stage": "trial 2, epoch 1", "done": 4, "total": 5}
+
+
+def test_under_quiet_messages_are_those_of_errors(capsys) -> None:
+    with LOG.running({}):
+        LOG.quiet = True
+        LOG.message("The run knows all values.")
+        LOG.message("gate: feed is worse", level="error")
+    assert capsys.readouterr().err == "gate: feed is worse\n"

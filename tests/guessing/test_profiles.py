@@ -1,8 +1,11 @@
 """Profiles of tables, and their words in comments."""
 
+from itertools import combinations, product
+
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from adi.engines.tables import TableFiles
 from adi.guessing import profiles
@@ -35,3 +38,29 @@ class TestComments:
         assert 800 < profile.columns["x"].rows < 1200
         assert int(profile.columns["x"].low) < 200
         assert int(profile.columns["x"].high) > 19_800
+
+
+GENRES = [" ".join(words) for size in (1, 2, 3) for words in combinations(("Action", "Comedy", "Drama", "War"), size)]
+GENRES += [f"{text} Sci-Fi" for text in GENRES]
+NAMES = [" ".join(pair) for pair in product(("Ann", "Bob", "Eve", "Fred"), ("Hill", "King", "Moore", "Smith", "Young"))]
+CITIES = ["New York", "New Orleans", "San Jose", *(f"Port {name}" for name in "ABCDEFGHIJKLMNOPQRS")]
+
+
+@pytest.mark.parametrize(
+    ("texts", "separator"),
+    [
+        (GENRES, " "),
+        (GENRES[:10], None),  # few texts
+        ([text.replace("Action", "18+") for text in GENRES], None),  # no words
+        ([*GENRES, "Musical"], None),  # a word that comes once
+        (NAMES, None),  # each word in one place
+        (CITIES, None),  # nearly as many words as texts
+        ([f"{text} Drama Drama" for text in GENRES], None),  # the same word twice
+    ],
+)
+def test_a_blank_separates_words_that_come_again_and_again(tmp_path, texts: list[str], separator: str | None):
+    path = tmp_path / "items.parquet"
+    pq.write_table(pa.table({"genres": texts}), path)
+    with duckdb.connect() as connection:
+        profile = read_profile(connection, TableFiles([path]), path="items.parquet", sample="s")
+    assert profile.columns["genres"].separator == separator

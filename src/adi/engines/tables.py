@@ -26,6 +26,7 @@ from typing import Protocol
 
 import duckdb
 
+from adi.engines.path_columns import glob_of, path_columns, refuse_columns_of_paths
 from adi.engines.stores import files_in_store, is_remote, register_store
 from adi.errors import AdiError, suggestion
 
@@ -67,27 +68,36 @@ class RawTable(Protocol):
 
 
 class TableFiles:
-    """A table in files of one kind, columns matched by name."""
+    """A table in files of one kind, columns matched by name.
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.files = list(files)
+    `in_path` are the columns whose values are in the paths of the files (`adi.engines.path_columns`).
+    """
+
+    def __init__(self, files: Sequence[Path], in_path: Mapping[str, str] | None = None) -> None:
+        self.files, self.in_path = list(files), dict(in_path or {})
 
     @classmethod
     def at(cls, path: str, folder: Path) -> "TableFiles":
         """The files that `path` means, sorted: a file, a glob (`**` too) or a folder of parts, relative to `folder`.
 
-        In a folder, what starts with `_` or `.` is a writer's mark and not a part. A path such as ``s3://bucket/log``
-        is in an object store (`adi.engines.stores`). Raises `AdiError` without a file.
+        In a folder, what starts with `_` or `.` is a writer's mark and not a part. In ``log/{market}/*.csv``, the name
+        in braces is a column. A path such as ``s3://bucket/log`` is in an object store (`adi.engines.stores`). Raises
+        `AdiError` without a file.
         """
         if is_remote(path):
-            return cls(files_in_store(path))
+            return cls(files_in_store(glob_of(path)), path_columns(path))
         pattern = folder / path
-        matches = [pattern] if pattern.exists() else [Path(match) for match in glob(str(pattern), recursive=True)]
+        is_path = pattern.exists()
+        matches = [pattern] if is_path else [Path(match) for match in glob(glob_of(str(pattern)), recursive=True)]
         parts = sorted({file for match in matches for file in (_parts_in(match) if match.is_dir() else [match])})
         if not parts:
             fault = "the folder has no files" if pattern.is_dir() else "no file matches"
             raise AdiError(f"'{path}': {fault}, looked for in {folder.resolve()}. Paths are relative to that folder.")
-        return cls(parts)
+        return cls(parts, None if is_path else path_columns(pattern))
+
+    def of(self, file: Path) -> "TableFiles":
+        """A table of one of the files."""
+        return TableFiles([file], self.in_path)
 
     def __str__(self) -> str:
         return str(self.files[0]) if len(self.files) == 1 else f"{self.files[0]} and {len(self.files) - 1} more"
@@ -118,7 +128,7 @@ class TableFiles:
     ) -> dict[str, str]:
         by_file = {}
         for file in self.files:  # each of them: a column that one file lacks would be read as missing values
-            table = TableFiles([file])
+            table = self.of(file)
             first_line = _first_line(file) if table.kind != "parquet" else "no text"
             if not first_line:
                 raise AdiError(f"{file}: the file is empty. Remove it, or write it with a header and rows.")
@@ -126,6 +136,8 @@ class TableFiles:
                 raise AdiError(f"{file}: begins with a byte order mark, which JSON has not. Write it without one.")
             with table.reading(connection):
                 names = describe(connection, table._reader())
+            refuse_columns_of_paths(file, names, self.in_path)
+            names |= dict.fromkeys(self.in_path, "VARCHAR")
             require_columns(str(file), names, wanted or {})
             refuse_reserved(str(file), names)
             by_file[file] = names
@@ -137,6 +149,14 @@ class TableFiles:
         return {name: column_type for name, column_type in columns.items() if name not in (FILE, ROW)}
 
     def sql(self, text: Collection[str] = ()) -> str:
+        rows = self._rows([name for name in text if name not in self.in_path])
+        if not self.in_path:
+            return rows
+        columns = [f"regexp_extract({FILE}, {literal(form)}, 1) AS {quoted(c)}" for c, form in self.in_path.items()]
+        return f"(SELECT *, {', '.join(columns)} FROM {rows})"
+
+    def _rows(self, text: Collection[str]) -> str:
+        """SQL for the rows with the columns that the files have."""
         kind = self.kind
         # From JSON through JSON: CAST would keep the quotes of a string in a column of mixed types. CSV: see `_reader`.
         form = {"parquet": "CAST({0} AS VARCHAR) AS {0}", "json": "to_json({0}) ->> '$' AS {0}"}.get(kind)
@@ -158,13 +178,14 @@ class TableFiles:
     def reading(self, connection: Connection, text: Collection[str] = ()) -> Iterator[None]:
         """Name the file at fault. It is found by reading each in turn: slow, but only when all is lost anyway."""
         self.register_stores(connection)
+        text = [name for name in text if name not in self.in_path]
         try:
             yield
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:  # a corrupt file has no class of its own
             for file in self.files:
-                table = TableFiles([file])
+                table = self.of(file)
                 if fault := fault_in(connection, table._reader(text=text)):
                     reason = table._ragged_row(connection) or reason_of(fault)
                     raise AdiError(f"{file}: cannot be read as {_LABELS[table.kind]}: {reason}") from error

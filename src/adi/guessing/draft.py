@@ -14,6 +14,7 @@ from adi.documents import parse_document
 from adi.engines.tables import TableFiles, quoted
 from adi.errors import ArgumentError
 from adi.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
+from adi.guessing.folders import tables_in
 from adi.guessing.half_lives import half_lives
 from adi.guessing.notes import notes_on_values, refuse_values_as_names
 from adi.guessing.profiles import Column, TableProfile, counted, plain, read_profile, shares
@@ -60,8 +61,11 @@ def guess_schema(
     named = {"user": user, "item": item, "domain": domain, "time": time}
     with duckdb.connect() as connection:
         profiles = []
-        for number, table in enumerate(tables):
-            files = TableFiles.at(str(table), Path())
+        paths = [str(table) for table in tables]
+        if domain is None:
+            paths = [path for given in paths for path in tables_in(connection, given)]
+        for number, table in enumerate(paths):
+            files = TableFiles.at(table, Path())
             refuse_values_as_names(files, files.columns(connection))
             path = Path(os.path.relpath(table, folder)).as_posix()
             profiles.append(read_profile(connection, files, path=path, sample=f"sample {number}"))
@@ -198,7 +202,8 @@ class _Writer:
         roles = self.roles
         if roles.user.name in table.columns and roles.item.name in table.columns:
             return (
-                "If it is a part of the log, give the parts as a folder or as a quoted glob: adi init 'log/*.parquet'. "
+                "If it is a part of the log, give the parts as a folder or as a quoted glob: adi init 'log/*.parquet'; "
+                "with the domain in their names, adi init 'log_{domain}.parquet'. "
                 "If it is its test part: split: {kind: files, test: " + scalar(table.path) + "}"
             )
         return (
@@ -291,5 +296,5 @@ def _unique(name: str, names: set[str]) -> str:
 
 def _stem(table: TableProfile) -> str:
     """The name for a table: that of its file without suffixes, or of the folder if the path is a glob."""
-    parts = [part for part in Path(table.path).parts if not set(part) & set("*?[")]
+    parts = [part for part in Path(table.path).parts if not set(part) & set("*?[{")]
     return parts[-1].split(".")[0] if parts else "table"

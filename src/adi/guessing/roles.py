@@ -117,23 +117,28 @@ def words_of(name: str) -> list[str]:
 
 def noun_of(name: str, following: Collection[str]) -> str:
     """The last word of a name, apart from words that can follow it: ``isClicked_flag`` → clicked."""
-    words = words_of(name)
-    while len(words) > 1 and words[-1] in following:
-        words.pop()
+    words = _without(words_of(name), following)
     return words[-1] if words else ""
 
 
-def _rank(name: str, nouns: str, following: Collection[str]) -> int | None:
+def _without(words: Sequence[str], following: Collection[str]) -> Sequence[str]:
+    """The words up to those at the end that can follow a noun."""
+    while len(words) > 1 and words[-1] in following:
+        words = words[:-1]
+    return words
+
+
+def rank_of(name: str, nouns: str, following: Collection[str]) -> int | None:
     """The position in `nouns` of the name's noun; None if it is not one of them."""
     last, known = noun_of(name, following), nouns.split()
-    joined = "".join(words_of(name))  # Market Place
+    joined = "".join(_without(words_of(name), following))  # Market Place
     forms = (last, last.removesuffix("id"), last.removesuffix("s"), joined)
     return next((known.index(form) for form in forms if form in known), None)
 
 
 def _ranked(columns: Iterable[Column], nouns: str, following: Collection[str]) -> list[Column]:
     """The columns whose name has one of the nouns, the best first."""
-    ranked = [(rank, column) for column in columns if (rank := _rank(column.name, nouns, following)) is not None]
+    ranked = [(rank, column) for column in columns if (rank := rank_of(column.name, nouns, following)) is not None]
     return [column for _, column in sorted(ranked, key=lambda pair: (pair[0], len(words_of(pair[1].name))))]
 
 
@@ -209,7 +214,9 @@ def _time(connection: duckdb.DuckDBPyConnection, log: TableProfile, with_role: S
 def _domains(log: TableProfile, with_role: Sequence[str]) -> list[Column]:
     """The columns that can be the domain by name and values, the best first."""
     others = [column for column in log.columns.values() if column.name not in with_role]
-    return [column for column in _ranked(others, DOMAINS, DOMAIN_WORDS) if _has_domains(column)]
+    in_path = [column for column in others if column.name in log.table.in_path]
+    named = [column for column in _ranked(others, DOMAINS, DOMAIN_WORDS) if column not in in_path]
+    return [column for column in (*in_path, *named) if _has_domains(column)]
 
 
 def _has_domains(column: Column) -> bool:
@@ -254,7 +261,8 @@ def _no_domain(log: TableProfile, with_role: Sequence[str]) -> str:
         f"{MOST_DOMAINS} values, each with a fair number of rows{single_value}). adi learns from two or more domains "
         "at once, such as search and feed, or several markets, and one column of the log says which. Name the column"
         f"{f'; by their values these could be it: {possible}' if possible else ''}. If each domain has its own files, "
-        f"put them into folders named domain=NAME/ and give the folder above. Columns: {listed(log.columns)}."
+        "write {domain} for its name in their path, in quotes: 'log/{domain}/*.csv'. "
+        f"Columns: {listed(log.columns)}."
     )
 
 

@@ -51,7 +51,8 @@ def parts_of(table: TableFiles) -> list[FilePart]:
 class ReadFiles:
     """Reads the parts whose numbers come in the column `id`: the columns that `Engine.read` wants, and `file_number`.
 
-    `types` are the DuckDB types of the table's columns, which those of a single file need not be.
+    `types` are the DuckDB types of the table's columns, which those of a single file need not be. `in_path` are the
+    columns that are in the paths.
     """
 
     files: Sequence[Path]
@@ -59,6 +60,7 @@ class ReadFiles:
     columns: Mapping[str, str]
     text: Collection[str]
     types: Mapping[str, str]
+    in_path: Mapping[str, str]
 
     def __call__(self, tasks: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in tasks:
@@ -66,7 +68,7 @@ class ReadFiles:
                 yield from self._read(self.parts[task])
 
     def _read(self, part: FilePart) -> Iterator[pa.RecordBatch]:
-        file = TableFiles([self.files[part.number]])
+        file = TableFiles([self.files[part.number]], self.in_path)
         with database(file) as connection, file.reading(connection, self.text):
             yield from selected(connection, self.source_sql(connection, file, part), self.columns, part.number)
 

@@ -87,7 +87,7 @@ class SparkEngine:
             return self._view(name, self._kept(read_rows).withColumn("row", F.col("file_row")))
         assert isinstance(table, TableFiles)
         parts = parts_of(table)
-        read = ReadFiles(table.files, parts, dict(columns), set(text), table.columns(self.reader))
+        read = ReadFiles(table.files, parts, dict(columns), set(text), table.columns(self.reader), table.in_path)
         frame = self._kept(self.session.range(0, len(parts), 1, len(parts)).mapInArrow(InWorker(read), spark_schema))
         with faults():
             counts = {row["file_number"]: row["count"] for row in frame.groupBy("file_number").count().collect()}
