@@ -68,7 +68,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "backtesting": TABLES
     | {"durations", "metrics", "runs", "models", "evaluation", "training", "report", "grid", "backtesting"},
     "grid": STORED | {"progress", "runs", "models", "training", "grid"},
-    "steps": TABLES | {"runs", "models", "evaluation", "comparison", "training", "guessing", "exporting", "report"},
+    "steps": TABLES
+    | {"runs", "models", "evaluation", "comparison", "training", "guessing", "exporting", "report", "steps"},
+    "steps.tables": TABLES | {"guessing"},
     "verification": STORED | {"runs", "bundle", "training"},
     "reproduce": TABLES
     | {"runs", "marketplace", "sources", "models", "evaluation", "comparison", "training", "report"}

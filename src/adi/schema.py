@@ -12,9 +12,9 @@ from pydantic import Field, field_validator, model_validator
 from adi.durations import Duration
 from adi.errors import AdiError, suggestion
 from adi.moments import Moment, to_log_time
-from adi.strict import Strict, read_yaml
+from adi.strict import NAMES, Strict, read_yaml
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=NAMES)]
 """The name of a feature or a table: letters, digits and underscores, since it becomes a file name."""
 
 

@@ -60,9 +60,10 @@ def test_an_expression_over_columns_has_no_fault(connection, text):
         ("current_setting('home_directory') = 'x'", r"current_setting\(\)"),
         ("nextval('s') > 1", r"nextval\(\)"),
         ("*", r"\*"),
-        ("", "syntax error"),
-        ("price >", "syntax error"),
+        ("", "ends where more should follow"),
+        ("price >", "ends where more should follow"),
         ("price > 3 -- dear", "syntax error"),
+        ("price price > 3", "it is not SQL at or near 'price'"),
     ],
 )
 def test_anything_else_is_named(connection, text, fault):

@@ -147,7 +147,7 @@ def test_an_index_under_its_target_is_not_published(run: Path, tmp_path: Path, m
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"target": 2}, r"^settings: target: Input should be less than or equal to 1 \(got 2\)"),
+        ({"target": 2}, r"^settings: target: should be 1 or less \(got 2\)"),
         ({"exact_bellow": 9}, r"^settings: exact_bellow: is not a known key\. Did you mean 'exact_below'\?"),
     ],
 )

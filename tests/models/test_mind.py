@@ -151,5 +151,5 @@ def test_data_without_behaviours_is_refused(dataset):
 
 
 def test_the_mean_of_a_history_has_no_interests():
-    with pytest.raises(AdiError, match=r"model\.behaviours: Input should be 'attention' or 'transformer'"):
+    with pytest.raises(AdiError, match=r"model\.behaviours: should be 'attention' or 'transformer'"):
         settings_for(MODELS["mind"], {"behaviours": "recency"})

@@ -127,7 +127,7 @@ class TestPositive:
         workspace.interactions(positive=positive)
         stages = []
         message = (
-            rf"interactions\.positive: '{re.escape(positive)}' (is refused: syntax|cannot be evaluated on .*log\.jsonl)"
+            rf"interactions\.positive: '{re.escape(positive)}' (is refused: it ends|cannot be evaluated on .*log\.jsonl)"
         )
         with pytest.raises(AdiError, match=message):
             workspace.prepare(progress=lambda *stage: stages.append(stage))

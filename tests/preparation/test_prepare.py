@@ -223,7 +223,7 @@ def test_a_folder_in_the_way_is_kept(workspace):
 @pytest.mark.parametrize(
     ("memory", "message"),
     [
-        ("2 apples", r"^memory: '2 apples' is no size .*such as 2GB"),
+        ("2 apples", r"^memory: '2 apples' is no size. .*such as 2GB"),
         ("300KB", r"^memory: 300KB do not suffice.*Give more memory"),
     ],
 )

@@ -26,7 +26,7 @@ def test_an_example(read) -> None:
         ("domains: {}", "domains: is empty. Name at least one server"),
         ("servers: {}", "servers: is not a known key. Known: domains."),
         ("[]", "is to be a mapping with the keys domains."),
-        ("domains: {search: []}", "domains.search.shards.0: is empty. Name at least one server"),
+        ("domains: {search: []}", "domains.search: is empty. Name at least one server"),
         ("domains: {search: {shards: [[]]}}", "domains.search.shards.0: is empty. Name at least one server"),
         ("domains: {search: {shards: []}}", "domains.search.shards: is empty."),
         ("domains: {search: {shard: [[http://a]]}}", "domains.search.shard: is not a known key."),

@@ -140,7 +140,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, prepared):
     with pytest.raises(AdiError, match=r"not a run \(no run\.json\)"):
         read_info(tmp_path / "nowhere")
     (tmp_path / "run.json").write_text('{"model": "dnn"}')
-    with pytest.raises(AdiError, match=r"run\.json: malformed: (.|\n)*seed: Field required"):
+    with pytest.raises(AdiError, match=r"run\.json: malformed: (.|\n)*seed: is missing"):
         read_info(tmp_path)
 
 

@@ -1,6 +1,7 @@
 """Commands of adi: their errors name their own options, and they share the options of their log."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -27,6 +28,17 @@ LogFormat = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+
+
+PLAIN = {
+    r"^Value error, ": "",
+    r"^Input should be a valid integer\b.*": "not a whole number.",
+    r"^Input should be a valid number\b.*": "not a number.",
+    r"^Input should be greater than or equal to (.*)": r"give \1 or more.",
+    r"^Input should be less than or equal to (.*)": r"give \1 or less.",
+    r"^Input should be a valid boolean\b.*": "give true or false.",
+}
+"""Words for what Typer says of values."""
 
 
 class Command(TyperCommand):
@@ -70,11 +82,15 @@ class Commands(TyperGroup):
 
 @contextmanager
 def _logged() -> Iterator[None]:
-    """Raise an error in the arguments as an `AdiError` where the log is JSON; else Typer shows it in a box."""
+    """Raise an error in the arguments in plain words; as an `AdiError` where the log is JSON, else for Typer's box."""
     try:
         yield
     except Exception as error:
-        if LOG.json and hasattr(error, "format_message"):
+        if not hasattr(error, "format_message"):
+            raise
+        for pattern, words in PLAIN.items():
+            error.message = re.sub(pattern, words, error.message)  # type: ignore[attr-defined]
+        if LOG.json:
             raise AdiError(error.format_message()) from None
         raise
 

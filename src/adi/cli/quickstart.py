@@ -15,7 +15,10 @@ from adi.cli.screen import ERR
 from adi.cli.show import number, plain_table, say, say_json
 
 if TYPE_CHECKING:
+    from adi.data.dataset import Dataset
     from adi.steps.quickstart import Quickstart
+
+MODEL = "adi-se"
 
 ROLES = ("user", "item", "domain", "time")
 """Columns that are asked for where the guess fails."""
@@ -33,7 +36,7 @@ def quickstart(
     positive: Annotated[
         str | None, typer.Option(help="Rows that count, as in event = 'buy'.", show_default="as guessed, else all")
     ] = None,
-    model: Annotated[str, typer.Option(help="The model to train beside the baselines.")] = "adi-se",
+    model: Annotated[str, typer.Option(help="The model to train beside the baselines.")] = MODEL,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="One setting of the model, as in epochs=3; repeatable.")
     ] = None,
@@ -51,31 +54,24 @@ def quickstart(
     Example: [bold]adi quickstart clicks.csv users.csv items.csv --out first[/]
     """
     from adi.cli.settings import given_settings
-    from adi.steps.quickstart import quickstart as run
+    from adi.steps.tables import prepare_tables
 
     tell = LOG.message if as_json or LOG.json or LOG.quiet else say
-    roles: dict[str, str | None] = {"user": user, "item": item, "domain": domain, "time": time}
+    shows_bars = not (LOG.json or LOG.quiet)
+    columns: dict[str, str | None] = {"user": user, "item": item, "domain": domain, "time": time, "positive": positive}
     given = given_settings(None, settings or [], [model])
+    if given or model != MODEL:
+        from adi.steps.quickstart import check_settings
 
-    def start() -> "Quickstart":
-        return run(
-            tables,
-            out,
-            user=roles["user"],
-            item=roles["item"],
-            domain=roles["domain"],
-            time=roles["time"],
-            positive=positive,
-            model=model,
-            settings=given,
-            seed=seed,
-            device=device,
-            memory=memory,
-            say=tell,
-            progress=not (LOG.json or LOG.quiet),
-        )
+        check_settings(model, given)
+    dataset = _asking(
+        lambda: prepare_tables(tables, out, columns, memory=memory, say=tell, progress=shows_bars), columns
+    )
+    from adi.steps.quickstart import compare_models
 
-    made = _asking(start, roles)
+    made = compare_models(
+        dataset, out, model=model, settings=given, seed=seed, device=device, say=tell, progress=shows_bars
+    )
     if as_json:
         say_json(_as_json(made))
     else:
@@ -88,7 +84,7 @@ def quickstart(
         tell(f"Next: adi serve {made.bundle}, and open http://127.0.0.1:8000.")
 
 
-def _asking(start: Callable[[], "Quickstart"], roles: dict[str, str | None]) -> "Quickstart":
+def _asking(start: Callable[[], "Dataset"], roles: dict[str, str | None]) -> "Dataset":
     """Start, and start again with a column that was asked for, where it cannot be guessed and somebody can answer."""
     from adi.errors import ArgumentError
 

@@ -22,10 +22,8 @@ def working_database(folder: Path, memory: str) -> Iterator[Backend]:
     working.mkdir()
     try:
         connection = ibis.duckdb.connect(memory_limit=memory, temp_directory=str(working / "spill"))
-    except duckdb.ParserException as error:
-        raise ArgumentError(
-            "memory", f"'{memory}' is no size ({error}). Give a number and its unit, such as 2GB."
-        ) from None
+    except duckdb.ParserException:
+        raise ArgumentError("memory", f"'{memory}' is no size. Give a number and its unit, such as 2GB.") from None
     try:
         yield connection
     except duckdb.OutOfMemoryException as error:

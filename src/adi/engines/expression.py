@@ -5,6 +5,7 @@ what an expression is made of before anything is executed.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,7 +36,7 @@ def fault_of_expression(connection: Connection, text: str) -> str | None:
     parsed: dict[str, Any] = json.loads(serialized[0])
     if parsed["error"]:
         statement = parsed["error_type"] == "not implemented"
-        return "it has a statement of its own" if statement else str(parsed["error_message"])
+        return "it has a statement of its own" if statement else _syntax(str(parsed["error_message"]), text)
     nodes = [statement["node"] for statement in parsed["statements"]]
     selected = nodes[0].get("select_list", [])
     is_one = len(nodes) == len(selected) == 1 and nodes[0].keys() <= PARTS and _is_log(nodes[0].get("from_table", {}))
@@ -48,6 +49,15 @@ def fault_of_expression(connection: Connection, text: str) -> str | None:
     if refused := sorted(names & _functions_beyond_a_row(connection)):
         return f"it has {refused[0]}(), whose value is not a matter of the row"
     return None
+
+
+def _syntax(message: str, text: str) -> str:
+    """A syntax error in words: one at the parenthesis that follows the expression is at its end."""
+    near = re.search('at or near "(.*)"', message)
+    if near is None:
+        return message
+    at_end = near[1] == ")" and text.count("(") >= text.count(")")
+    return "it ends where more should follow" if at_end else f"it is not SQL at or near '{near[1]}'"
 
 
 def _is_log(table: dict[str, Any]) -> bool:

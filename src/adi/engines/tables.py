@@ -15,7 +15,6 @@ row that does not fit is an error that names its line. Two things JSON loses all
 """
 
 import csv
-import gzip
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -26,6 +25,7 @@ from typing import Protocol
 
 import duckdb
 
+from adi.engines.file_content import check_text, first_line
 from adi.engines.path_columns import glob_of, path_columns, refuse_columns_of_paths
 from adi.engines.stores import files_in_store, is_remote, register_store
 from adi.errors import AdiError, suggestion
@@ -36,6 +36,12 @@ FILE, ROW = "filename", "file_row_number"
 KINDS = {".parquet": "parquet", ".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
 
 _LABELS = {"parquet": "Parquet", "csv": "CSV", "tsv": "TSV", "json": "JSON lines (one object on each line)"}
+
+REASONS = {
+    "not utf-8 encoded": "it is not UTF-8. Save the file as UTF-8.",
+    "state machine reached an invalid state": "its rows are not those of a CSV file.",
+}
+"""What some of DuckDB's messages mean."""
 
 WHOLE = {f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")}
 """DuckDB's types of whole numbers."""
@@ -112,6 +118,8 @@ class TableFiles:
             if kind is None or (kind == "parquet" and file.suffix == ".gz"):
                 known = ", ".join(KINDS)
                 remedy = " Save each sheet as CSV." if suffix in (".xlsx", ".xls", ".ods") else ""
+                if len(self.files) > 1:
+                    remedy += f" If it is no part of the table, leave it out: '{file.parent}/*.csv'."
                 raise AdiError(
                     f"{file}: not a kind of file that can be read: {known}, and all but Parquet with .gz.{remedy}"
                 )
@@ -129,11 +137,8 @@ class TableFiles:
         by_file = {}
         for file in self.files:  # each of them: a column that one file lacks would be read as missing values
             table = self.of(file)
-            first_line = _first_line(file) if table.kind != "parquet" else "no text"
-            if not first_line:
-                raise AdiError(f"{file}: the file is empty. Remove it, or write it with a header and rows.")
-            if table.kind == "json" and first_line.startswith("\ufeff"):  # DuckDB takes it, but not of a file alone
-                raise AdiError(f"{file}: begins with a byte order mark, which JSON has not. Write it without one.")
+            if table.kind != "parquet":
+                check_text(file, table.kind)
             with table.reading(connection):
                 names = describe(connection, table._reader())
             refuse_columns_of_paths(file, names, self.in_path)
@@ -226,7 +231,7 @@ class TableFiles:
         return f"delim = '{self._delimiter()}', quote = '\"', escape = '\"', header = true, skip = 0, comment = ''"
 
     def _delimiter(self) -> str:
-        return "\t" if self.kind == "tsv" else max(",;|", key=_first_line(self.files[0]).count)
+        return "\t" if self.kind == "tsv" else max(",;|", key=first_line(self.files[0]).count)
 
     def _ragged_row(self, connection: Connection) -> str:
         """Describe the first ill-formed row of a CSV or TSV file, with its line; empty if every row is well-formed.
@@ -235,7 +240,7 @@ class TableFiles:
         """
         if self.kind not in ("csv", "tsv"):
             return ""
-        header = _first_line(self.files[0]).replace("\r", "")  # in UTF-16 it is not at the end, which `csv` refuses
+        header = first_line(self.files[0]).replace("\r", "")  # in UTF-16 it is not at the end, which `csv` refuses
         width = len(next(csv.reader([header], delimiter=self._delimiter())))
         columns = ", ".join(f"c{position}: 'VARCHAR'" for position in range(width))
         options = f"{self._dialect()}, auto_detect = false, columns = {{{columns}}}"
@@ -297,6 +302,10 @@ def fault_in(connection: Connection, relation: str) -> Exception | None:
 
 def reason_of(error: Exception) -> str:
     """DuckDB's message without its kind and without advice on options that the user does not have."""
+    for known, plain in REASONS.items():
+        if known in str(error):
+            line = re.search(r"Line: (\d+)", str(error))
+            return f"line {line[1]}: {plain}" if line else plain
     message = re.split(r"\n\n|\nPossible |\s+Try |\nColumn .* is being converted", str(error))[0]
     # Else a word of the data that is too long ends the message. Paths have slashes, and stay whole.
     message = re.sub(r"([^\s/]{80})[^\s/]+", r"\1...", message)
@@ -325,13 +334,3 @@ def _parts_in(folder: Path) -> list[Path]:
         for file in folder.rglob("*")
         if file.is_file() and not any(part.startswith(("_", ".")) for part in file.relative_to(folder).parts)
     ]
-
-
-def _first_line(file: Path) -> str:
-    """The first line that is not blank, decoded as far as it can be; empty if there is none."""
-    try:
-        with file.open("rb") as content:
-            lines = gzip.GzipFile(fileobj=content) if file.suffix == ".gz" else content
-            return next((line.decode("utf-8", "replace") for line in lines if line.strip()), "")
-    except (OSError, EOFError) as error:
-        raise AdiError(f"{file}: cannot be read: {error}") from error

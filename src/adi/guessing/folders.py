@@ -1,4 +1,4 @@
-"""A folder with a folder for each domain: ``log/us/clicks.csv``, ``log/de/clicks.csv``."""
+"""The tables of a folder: parts of one, several, or those of each domain, as in ``log/us/clicks.csv``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,31 +14,43 @@ DOMAIN = "{domain}"
 
 
 def tables_in(connection: duckdb.DuckDBPyConnection, path: str) -> list[str]:
-    """The tables of a folder whose folders are domains, with ``{domain}`` in place of their names; else the path alone.
+    """The tables that a path means: as a rule itself.
 
-    The folders are domains if they have tables with the same columns, and none of a column that could be the domain.
-    Folders named by dates or numbers, or as in ``day=1``, are none.
+    Of a folder whose folders are domains, they have ``{domain}`` in place of their names. The folders are domains if
+    they have tables with the same columns, and none of a column that could be the domain. Folders named by dates or
+    numbers, or as in ``day=1``, are none. Of another folder whose files have few columns in common, each file and each
+    folder in it is a table.
     """
     folder = Path(path)
     if is_remote(path) or not folder.is_dir():
         return [path]
-    files = TableFiles.at(path, Path()).files
-    below = {file: file.relative_to(folder).parts for file in files}
+    columns = {file: frozenset(TableFiles([file]).columns(connection)) for file in TableFiles.at(path, Path()).files}
+    if by_domain := _tables_by_domain(folder, columns):
+        return by_domain
+    first = next(iter(columns.values()))
+    if all(2 * len(first & names) >= len(first | names) for names in columns.values()):
+        return [path]
+    return [str(child) for child in sorted(folder.iterdir()) if any(file.is_relative_to(child) for file in columns)]
+
+
+def _tables_by_domain(folder: Path, columns: Mapping[Path, frozenset[str]]) -> list[str]:
+    """The tables of a folder with a folder for each domain; none if it is not one. `columns` are those of each file."""
+    below = {file: file.relative_to(folder).parts for file in columns}
     names = {parts[0] for parts in below.values()}
     depths = {len(parts) for parts in below.values()}
     if not 2 <= len(names) <= MOST_DOMAINS or len(depths) > 1 or min(depths) < 2:
-        return [path]
+        return []
     if any("=" in name or VALUE.fullmatch(name) for name in names):
-        return [path]
+        return []
     tables: dict[frozenset[str], list[Path]] = {}
-    for file in files:
-        tables.setdefault(frozenset(TableFiles([file]).columns(connection)), []).append(file)
+    for file, names_of_columns in columns.items():
+        tables.setdefault(names_of_columns, []).append(file)
     if any({below[file][0] for file in some} != names for some in tables.values()):
-        return [path]
-    if any(rank_of(column, DOMAINS, DOMAIN_WORDS) is not None for columns in tables for column in columns):
-        return [path]
+        return []
+    if any(rank_of(name, DOMAINS, DOMAIN_WORDS) is not None for names in tables for name in names):
+        return []
     patterns = [_pattern(some, below, alone=len(tables) == 1) for some in tables.values()]
-    return [path] if None in patterns else [str(folder / pattern) for pattern in patterns if pattern is not None]
+    return [] if None in patterns else [str(folder / pattern) for pattern in patterns if pattern is not None]
 
 
 def _pattern(files: list[Path], below: Mapping[Path, tuple[str, ...]], *, alone: bool) -> str | None:

@@ -11,6 +11,8 @@ from adi.guessing.roles import TIME_WORDS, TIMES, Roles, noun_of
 VALUE = re.compile(r"[-+]?\d+([.,]\d+)?|\d{4}-\d\d-\d\d.*")
 """A number or a date: no name that anybody gives to a column."""
 
+FOREIGN_DATE = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2,4}\b")
+
 DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+")
 
 
@@ -29,13 +31,19 @@ def notes_on_values(tables: Iterable[TableProfile], roles: Roles) -> list[str]:
     columns = [(table, column) for table in tables for column in table.columns.values() if column.form == "text"]
     for table, column in columns:
         value = f"{table.table}, column '{column.name}': '{plain(column.low)}'"
-        if table is roles.log and roles.time is None and noun_of(column.name, TIME_WORDS) in TIMES.split():
+        is_named_time = noun_of(column.name, TIME_WORDS) in TIMES.split()
+        if table is roles.log and roles.time is None and (is_named_time or _is_date(column)):
             notes.append(
                 f"{value} is not read as a time. Write times as 2024-01-31 12:30:00, or as seconds since 1970."
             )
         elif _is_number(column):
             notes.append(f"{value} has a decimal comma and is read as text. Write numbers as 1234.5.")
     return notes
+
+
+def _is_date(column: Column) -> bool:
+    """True if the values are dates with the day or the month first."""
+    return all(FOREIGN_DATE.match(text) for text in (column.low, column.high))
 
 
 def _is_number(column: Column) -> bool:

@@ -164,9 +164,11 @@ def _log(tables: Sequence[TableProfile], named: Mapping[str, str | None]) -> tup
     identities = [(table, _identity(table, named)) for table in logs]
     for role, nouns in (("user", USERS), ("item", ITEMS)):
         if not any(role in columns for _, columns in identities):
+            named_so = _ranked([column for table in logs for column in table.columns.values()], nouns, ID_WORDS)
+            single = f"; {plain(named_so[0].name)} has {counted(named_so[0].distinct, 'value')}" if named_so else ""
             raise ArgumentError(
                 role,
-                f"no column looks like the {role} of an interaction (names such as {_examples(nouns)}). "
+                f"no column looks like the {role} of an interaction (names such as {_examples(nouns)}{single}). "
                 f"Name the column. {_columns(logs)}",
             )
     complete = [(table, columns["user"], columns["item"]) for table, columns in identities if len(columns) == 2]

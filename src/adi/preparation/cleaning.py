@@ -10,7 +10,7 @@ from ibis import _
 
 from adi.engines.engine import Engine
 from adi.engines.expression import fault_of_expression
-from adi.engines.tables import Connection, RawTable, quoted
+from adi.engines.tables import Connection, RawTable, quoted, reason_of
 from adi.errors import AdiError, shown, suggestion
 from adi.features.categorical import require_single
 from adi.features.kinds import KINDS
@@ -84,8 +84,12 @@ def _check_positive(connection: Connection, table: RawTable, positive: str, text
 
 
 def _positive_fault(table: RawTable, positive: str, error: duckdb.Error) -> AdiError:
+    reason = f"{reason_of(error).rstrip('!.')}."
+    if missing := re.search('Referenced column "(.*)" not found', reason):
+        candidates = re.findall('"([^"]+)"', str(error).partition("Candidate bindings:")[2])
+        reason = f"there is no column '{missing[1]}'.{suggestion(missing[1], candidates)}"
     return AdiError(
-        f"interactions.positive: '{positive}' cannot be evaluated on {table}: {str(error).splitlines()[0]}. "
+        f"interactions.positive: '{positive}' cannot be evaluated on {table}: {reason} "
         "Mend the expression; it is SQL over the log's columns."
     )
 

@@ -63,7 +63,7 @@ def read_schema(schema: AnySchema | SchemaSource) -> SchemaSource:
         try:
             schema = Schema.model_validate(schema)
         except ValidationError as error:
-            raise ArgumentError("schema", describe(error, Schema)) from None
+            raise ArgumentError("schema", describe(error, Schema, schema)) from None
     return SchemaSource(schema, "schema", Path(), _text_of(schema))
 
 

@@ -9,6 +9,7 @@ from adi.errors import ArgumentError
 from adi.router.app import RouterLimits, create_app
 from adi.router.table import load_table
 from adi.serving.listening import listening
+from adi.strict import plain_message
 
 
 def route(
@@ -36,7 +37,7 @@ def route(
         limits = RouterLimits(timeout=timeout, try_timeout=try_timeout, in_flight=in_flight, client_rate=client_rate)
     except ValidationError as error:
         fault = error.errors()[0]
-        raise ArgumentError(str(fault["loc"][0]), f"{fault['msg']} (got {fault['input']!r}).") from None
+        raise ArgumentError(str(fault["loc"][0]), f"{plain_message(fault)} (got {fault['input']!r}).") from None
     path = Path(table)
     if not path.exists():
         raise ArgumentError("table", f"{path}: no such file. Write one that names the servers of each domain.")

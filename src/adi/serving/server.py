@@ -20,6 +20,7 @@ from adi.serving.metrics import Metrics
 from adi.serving.mirror import SECONDS, Mirror
 from adi.serving.service import Service
 from adi.serving.watch import Watcher
+from adi.strict import plain_message
 
 Report = Callable[[str], None]
 
@@ -104,7 +105,7 @@ def _limits(**values: object) -> Limits:
         return Limits.model_validate(values)
     except ValidationError as error:
         fault = error.errors()[0]
-        raise ArgumentError(str(fault["loc"][0]), f"{fault['msg']} (got {fault['input']!r}).") from None
+        raise ArgumentError(str(fault["loc"][0]), f"{plain_message(fault)} (got {fault['input']!r}).") from None
 
 
 def _watcher(service: Service, watch: str | Path, report: Report) -> Watcher:

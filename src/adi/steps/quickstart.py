@@ -1,6 +1,5 @@
 """`adi.quickstart`: from tables to a report and a bundle in one call, with the defaults of every step."""
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +10,19 @@ from adi.comparison.result import Comparison
 from adi.data.dataset import Dataset
 from adi.data.manifest import Manifest
 from adi.exporting.export import export
-from adi.guessing.draft import guess_schema
 from adi.models.catalog import model_of
-from adi.preparation.prepare import prepare
 from adi.report.page import write_report
 from adi.runs.info import FILE as RUN
 from adi.runs.info import read_info
 from adi.runs.metrics import FILE as METRICS
+from adi.steps.tables import BUNDLE, PREPARED, RUNS, SCHEMA, prepare_tables, remove
 from adi.training.baselines import EASE_ITEMS
 from adi.training.defaults import MOST_PAIRS, pairs_of_rows
 from adi.training.evaluation import evaluate_run
 from adi.training.settings import as_config, settings_for
 from adi.training.train import train
 
-SCHEMA, PREPARED, RUNS, REPORT, BUNDLE = "schema.yaml", "prepared", "runs", "report.html", "bundle"
-"""The content of a quick start's folder."""
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)
@@ -85,9 +82,32 @@ def quickstart(
         ArgumentError: if the log or one of its columns is not found; the parameter is the column's role.
         AdiError: for tables that cannot be read or used.
     """
+    check_settings(model, settings)
+    columns = {"user": user, "item": item, "domain": domain, "time": time, "positive": positive}
+    dataset = prepare_tables(tables, Path(out), columns, memory=memory, say=say, progress=progress)
+    return compare_models(
+        dataset, out, model=model, settings=settings, seed=seed, device=device, say=say, progress=progress
+    )
+
+
+def check_settings(model: str, settings: Mapping[str, Any] | None) -> None:
+    """Raise `AdiError` for a model that does not exist, or does not take the settings."""
+    settings_for(model_of(model), settings)
+
+
+def compare_models(
+    dataset: Dataset,
+    out: str | Path,
+    *,
+    model: str,
+    settings: Mapping[str, Any] | None,
+    seed: int,
+    device: str,
+    say: Callable[[str], None],
+    progress: bool,
+) -> Quickstart:
+    """Train baselines and a model on the prepared tables of a quick start, compare them, and export the model."""
     steps = _Steps(Path(out), progress, say)
-    steps.describe(tables, {"user": user, "item": item, "domain": domain, "time": time, "positive": positive})
-    dataset = steps.prepare(memory)
     runs = [steps.train(name) for name in baselines_for(dataset.manifest)]
     bundle = comparison = None
     if any(counts.validation for counts in dataset.manifest.by_domain.values()):
@@ -127,34 +147,6 @@ class _Steps:
     def prepared(self) -> Path:
         return self.folder / PREPARED
 
-    def describe(self, tables: Sequence[str | Path], columns: Mapping[str, str | None]) -> None:
-        """Guess the schema of the tables."""
-        if self.schema.exists():
-            self.say(f"Schema: {self.schema}, which is there already.")
-            return
-        draft = guess_schema(tables, self.folder, **columns)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.schema.write_text(draft.text, encoding="utf-8")
-        for note in draft.notes:
-            self.say(note)
-        self.say(f"Schema: {self.schema}, guessed; correct it and run the same command again if it is wrong.")
-
-    def prepare(self, memory: str) -> Dataset:
-        """Prepare the tables; what was made by another schema is removed."""
-        if self.prepared.exists() and (self.prepared / SCHEMA).read_bytes() == self.schema.read_bytes():
-            self.say(f"Data: {self.prepared}, which is there already; its tables are not read again.")
-            return Dataset(self.prepared)
-        if self.prepared.exists():
-            self.say(f"Data: {self.schema} is another than before, so all is made anew.")
-            self._remove(self.prepared, self.folder / RUNS, self.folder / BUNDLE)
-        manifest = prepare(self.schema, self.prepared, memory=memory, progress=self.progress)
-        aside = ", ".join(f"{count:,} {reason}" for reason, count in manifest.rows.set_aside.items())
-        self.say(
-            f"Data: {manifest.rows.kept:,} rows of {manifest.users:,} users and {manifest.items:,} items in "
-            f"{len(manifest.domains)} domains{f'; set aside: {aside}' if aside else ''}."
-        )
-        return Dataset(self.prepared)
-
     def train(self, model: str, settings: Mapping[str, Any] | None = None, seed: int = 0, device: str = "cpu") -> Path:
         """Train and evaluate a model; the run goes on where an earlier call stopped."""
         run = self.folder / RUNS / model.rpartition(":")[-1]
@@ -162,7 +154,7 @@ class _Steps:
         config = as_config(settings_for(model_of(model), settings).for_data(Dataset(self.prepared).manifest))
         if before is not None and (before.config, before.seed) != (config, seed):
             self.say(f"{run} is of other settings, and is made anew.")
-            self._remove(run, self.folder / BUNDLE)
+            remove(run, self.folder / BUNDLE)
             before = None
         if before is None or before.status != "complete":
             info = train(
@@ -188,8 +180,3 @@ class _Steps:
         if not bundle.exists():
             export(run, bundle, progress=self.progress)
         return bundle
-
-    def _remove(self, *folders: Path) -> None:
-        for made in folders:
-            if made.exists():
-                shutil.rmtree(made)

@@ -182,7 +182,7 @@ def settings_for(model: Model, given: Mapping[str, Any] | None = None) -> RunSet
         try:
             built[name] = section_type.model_validate(values[name])
         except ValidationError as error:
-            raise AdiError(f"settings of {model.name}: {name}.{describe(error, section_type)}") from None
+            raise AdiError(f"settings of {model.name}: {name}.{describe(error, section_type, values[name])}") from None
     _check_encoder(model, built["model"])
     training = built.get("training")
     return RunSettings(model=built["model"], training=training if isinstance(training, TrainingSettings) else None)
