@@ -71,6 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "steps": TABLES
     | {"runs", "models", "evaluation", "comparison", "training", "guessing", "exporting", "report", "steps"},
     "steps.tables": TABLES | {"guessing"},
+    "tracking": STORED | {"machine", "runs", "training", "tuning", "tracking"},
     "verification": STORED | {"runs", "bundle", "training"},
     "reproduce": TABLES
     | {"runs", "marketplace", "sources", "models", "evaluation", "comparison", "training", "report"}

@@ -7,6 +7,7 @@ MODULES = {
     "faiss": "faiss-cpu",
     "prometheus_client": "prometheus-client",
     "vl_convert": "vl-convert-python",
+    "mlflow": "mlflow-skinny",
     "milvus_lite": "milvus-lite",
     "qdrant_client": "qdrant-client",
 }

@@ -24,6 +24,14 @@ Prepared = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
+Mlflow = Annotated[
+    str | None,
+    typer.Option(
+        envvar="MLFLOW_TRACKING_URI",
+        help="Also log to MLflow at this address, such as http://mlflow:5000 or sqlite:///mlflow.db.",
+        show_default=False,
+    ),
+]
 Verify = Annotated[
     bool,
     typer.Option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adi.cli.options import AsJson, Device, ExcludeSeen, MetricPaths, ModelPath, Prepared, Processes, Verify
+from adi.cli.options import AsJson, Device, ExcludeSeen, MetricPaths, Mlflow, ModelPath, Prepared, Processes, Verify
 from adi.cli.processes import in_processes, is_first, told_to_resume
 from adi.cli.progress import epochs, progress_bar
 from adi.cli.show import (
@@ -18,6 +18,7 @@ from adi.cli.show import (
     seen_items,
     small_domains,
 )
+from adi.cli.tracking import log_evaluation, log_training, mlflow_result, tracked_run, tracked_training, tracking
 
 if TYPE_CHECKING:
     from adi.runs.self_training import Audit
@@ -128,6 +129,7 @@ def train(
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds after which a process that waits for another gives up.")
     ] = 600,
+    mlflow: Mlflow = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on a prepared dataset; its best epoch on the validation rows is kept.
@@ -152,7 +154,8 @@ def train(
     from adi.runs.self_training import read_audit
     from adi.training.train import train as run
 
-    with told_to_resume(out), epochs() if first else nullcontext() as observer:
+    tracked = tracked_run(mlflow, out) if first else None
+    with told_to_resume(out), tracking(tracked), epochs() if first else nullcontext() as observer:
         info = run(
             prepared,
             model,
@@ -164,18 +167,19 @@ def train(
             baselines=baselines,
             verify=verify,
             progress=False,
-            observer=observer,
+            observer=tracked_training(tracked, out, observer),
             sharding=sharding,
             timeout=timeout,
         )
     if not first:
         return
+    log_training(tracked, out, info)
     compared, audit = read_baselines(out), read_audit(out)
     if as_json:
         content = info.model_dump(mode="json", exclude={"files"})
         for name, extra in (("baselines", compared), ("self_training", audit)):
             content[name] = None if extra is None else extra.model_dump(mode="json", by_alias=True)
-        say_json({"run": str(out), **content})
+        say_json({"run": str(out), **content, **mlflow_result(tracked)})
         return
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"
     kept = "" if info.kept is None else f"; {_kept(info.kept)}{', trained again on all rows' if info.refit else ''}"
@@ -235,6 +239,7 @@ def evaluate(
     model: ModelPath = None,
     prepared: Prepared = None,
     verify: Verify = True,
+    mlflow: Mlflow = None,
     as_json: AsJson = False,
     nproc: Processes = 1,
 ) -> None:
@@ -254,6 +259,7 @@ def evaluate(
     lengths = list_lengths(ks)
     own_metrics = [import_object(path, (Metric,), parameter="metrics") for path in metrics or ()]
     first = is_first()
+    tracked = tracked_run(mlflow, run) if first else None
     with progress_bar() if first else nullcontext(False) as report:
         measured = evaluate_run(
             run,
@@ -270,8 +276,9 @@ def evaluate(
         )
     if not first:
         return
+    log_evaluation(tracked, run, measured)
     if as_json:
-        say_json(measured.model_dump(mode="json"))
+        say_json({**measured.model_dump(mode="json"), **mlflow_result(tracked)})
         return
     names = [f"recall@{value}" for value in measured.ks]
     others = [metric.name for metric in (*METRICS.values(), *own_metrics) if metric is not RECALL]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from adi.cli.log import LOG
-from adi.cli.options import AsJson, Device, Verify
+from adi.cli.options import AsJson, Device, Mlflow, Verify
 from adi.cli.progress import trials as watched
 from adi.cli.show import number, plain_table, say, say_json
+from adi.cli.tracking import mlflow_result, tracked_run, tracked_tuning, tracking
 
 if TYPE_CHECKING:
     from adi.tuning.study import Study
@@ -44,6 +45,7 @@ def tune(
     device: Device = "cpu",
     verify: Verify = True,
     show_space: Annotated[bool, typer.Option("--show-space", help="Print what is searched as YAML and exit.")] = False,
+    mlflow: Mlflow = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for better settings of a model, on the validation rows alone; the same command goes on where it stopped.
@@ -68,8 +70,9 @@ def tune(
         raise AdiError("--out is missing: the folder of the study.")
     from adi.tuning.tune import tune as run
 
+    tracked = tracked_run(mlflow, out)
     try:
-        with watched(trials) as observer:
+        with tracking(tracked), watched(trials) as observer:
             study = run(
                 prepared,
                 model,
@@ -84,16 +87,18 @@ def tune(
                 device=device,
                 verify=verify,
                 progress=False,
-                observer=observer,
+                observer=tracked_tuning(tracked, out, observer),
             )
     except KeyboardInterrupt:
         LOG.message(f"{out}: not finished; the same command goes on.", level="error")
         raise
+    if tracked is not None:
+        tracked.end()
     if as_json:
         best = study.ranked()[0]
         trials_done = [trial.model_dump(mode="json") for trial in study.trials]
         chosen = {"config": f"{out}/best.yaml", "best": best.number, "objective": study.value(best)}
-        say_json({"study": str(out), **chosen, "trials": trials_done})
+        say_json({"study": str(out), **chosen, "trials": trials_done, **mlflow_result(tracked)})
         return
     _show(study, trials)
     command = f"adi train {prepared} --model {model} --config {out}/best.yaml --out run"

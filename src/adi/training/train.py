@@ -42,7 +42,7 @@ from adi.training.sharding import Sharding
 
 CHECKPOINTS = tuple(f"{prefix}{name}" for prefix in ("", FAILED) for name in (CHECKPOINT, REFIT_CHECKPOINT))
 """The files that a complete run has no more."""
-NOT_KEPT = (FILE, LOCK, *CHECKPOINTS, AUDIENCES, "tensorboard")
+NOT_KEPT = (FILE, LOCK, *CHECKPOINTS, AUDIENCES, "tensorboard", "mlflow.json")
 """Files and folders of a run that its record has no digest of: itself, what is removed, and what may grow."""
 
 
