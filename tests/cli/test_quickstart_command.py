@@ -1,6 +1,8 @@
 """`adi quickstart`: what it prints, what it asks for, and what it says to tables that it cannot use."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,41 @@ def test_tables_that_cannot_be_used_are_named_with_the_remedy(adi, tmp_path, nam
     assert done.returncode == 2
     assert message in done.stderr
     assert not (tmp_path / "first").exists()
+
+
+WITHOUT_TORCH = """
+import sys
+from adi.cli.main import main
+sys.argv = ["adi", "quickstart", sys.argv[1], "--out", sys.argv[2]]
+try:
+    main()
+finally:
+    assert "torch" not in sys.modules
+"""
+
+
+def test_faults_of_tables_are_told_before_torch_is_loaded(tmp_path) -> None:
+    (tmp_path / "log.csv").write_text("user,item,market,ts\n1,2,us,soon\n2,2,de,soon\n1,3,de,later\n")
+    words = [sys.executable, "-c", WITHOUT_TORCH, str(tmp_path / "log.csv"), str(tmp_path / "first")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("adi: ")
+
+
+def test_a_model_that_does_not_exist_is_named_before_any_work(adi, tmp_path) -> None:
+    (tmp_path / "log.csv").write_text("user,item,market\n1,2,us\n2,2,de\n")
+    done = adi("quickstart", tmp_path / "log.csv", "--out", tmp_path / "first", "--model", "adi-es")
+    assert done.returncode == 2
+    assert "'adi-es' is not a model. Did you mean 'adi-se'?" in done.stderr
+    assert not (tmp_path / "first").exists()
+
+
+def test_a_folder_of_several_tables(adi, tmp_path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "clicks.csv").write_text("user_id,item_id,market\n1,2,us\n2,2,de\n1,3,de\n2,4,us\n")
+    (tmp_path / "data" / "users.csv").write_text("user_id,age,town,job\n1,30,a,x\n2,40,b,y\n")
+    done = adi("init", tmp_path / "data", "--out", tmp_path / "schema.yaml")
+    assert done.returncode == 0, done.stderr
+    schema = (tmp_path / "schema.yaml").read_text()
+    assert "  path: data/clicks.csv" in schema
+    assert "  users: {path: data/users.csv, key: user_id}" in schema

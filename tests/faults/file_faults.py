@@ -60,7 +60,7 @@ FILE_FAULTS: dict[str, tuple[Spoil, str]] = {
     "short row .csv": (appended(b"u,i\n"), CSV),
     "long row .csv": (appended(b"u,i,p,1,2,buy,3,4\n"), CSV),
     "not UTF-8 .csv": (appended(b"\xff,i,p,,0.5,buy\n"), CSV),
-    "UTF-16 .csv": (changed(lambda content: content.decode().encode("utf-16")), CSV),
+    "UTF-16 .csv": (changed(lambda content: content.decode().encode("utf-16")), r"log/0\.csv: is text in UTF-16"),
     "open quote .csv": (appended(b'"u,i,p,,0.5,buy\n'), CSV),
     "byte order mark .csv": (changed(lambda content: b"\xef\xbb\xbf" + content), ""),
     "header alone .csv": (

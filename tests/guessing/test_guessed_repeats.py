@@ -94,3 +94,13 @@ def test_odd_names_of_columns(tmp_path: Path) -> None:
     text = guess_schema([tmp_path / "log.parquet"], tmp_path, **named).text
     assert "  duplicates: drop  # 1 row (1 %)" in text
     assert "\nrepeats: true  # of 10 %" in text
+
+
+def test_of_a_long_log_the_rows_of_some_users_are_looked_at(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("adi.guessing.repeats.MOST_ROWS", 500)
+    schema, lines = guessed(tmp_path, log_of(again=600, same=200, rows=2000))
+    assert (schema.interactions.duplicates, schema.repeats) == ("drop", True)
+    share, looked_at = lines[0].partition("% of ")[::2]
+    assert share.startswith("  duplicates: drop  # ")
+    rows = int(looked_at.partition(" looked at")[0].replace(",", ""))
+    assert 300 < rows < 700

@@ -6,7 +6,7 @@ from typing import Literal
 
 import duckdb
 
-from adi.engines.tables import ROW, TableFiles, quoted
+from adi.engines.tables import TableFiles, quoted
 from adi.errors import AdiError
 
 SAMPLE_ROWS = 200_000
@@ -99,7 +99,7 @@ class TableProfile:
 
     def counts(self, connection: duckdb.DuckDBPyConnection, column: str, *, most: int) -> dict[str, int]:
         """The rows of a column's values (text as written) in the complete table, the most frequent value first."""
-        query = f"SELECT {quoted(column)}, count(*) FROM {self.table.sql({column})}"
+        query = f"SELECT {quoted(column)}, count(*) FROM {self.table.sql({column}, numbered=False)}"
         query += f" WHERE {quoted(column)} <> '' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}"
         with self.table.reading(connection, {column}):
             return dict(connection.execute(query).fetchall())
@@ -108,7 +108,7 @@ class TableProfile:
         """A key that comes in several rows, in words; None if there is none. Rows with a null are left out."""
         names = ", ".join(quoted(column) for column in columns)
         filled = " AND ".join(f"{quoted(column)} <> ''" for column in columns)
-        query = f"SELECT {names}, count(*) AS rows FROM {self.table.sql(columns)} WHERE {filled}"
+        query = f"SELECT {names}, count(*) AS rows FROM {self.table.sql(columns, numbered=False)} WHERE {filled}"
         with self.table.reading(connection, columns):
             repeated = connection.execute(
                 f"{query} GROUP BY {names} HAVING rows > 1 ORDER BY rows DESC, 1 LIMIT 1"
@@ -122,14 +122,17 @@ class TableProfile:
 def read_profile(connection: duckdb.DuckDBPyConnection, table: TableFiles, *, path: str, sample: str) -> TableProfile:
     """Count the rows of a table and draw a sample of them, the same each time, into a temporary table."""
     types = table.columns(connection)
-    relation = table.sql()
+    relation = f"{table.sql(numbered=False)} AS whole_row"
     with table.reading(connection):
         (rows,) = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0]
         if rows == 0:
             raise AdiError(f"{table}: the table has no rows to guess from.")
         step = -(-rows // SAMPLE_ROWS)
-        query = f"SELECT * FROM {relation} WHERE hash({ROW}) % {step} = 0" if step > 1 else f"SELECT * FROM {relation}"
-        connection.execute(f"CREATE TEMP TABLE {quoted(sample)} AS {query}")
+        sampled = f" WHERE hash(whole_row) % {step} = 0" if step > 1 else ""
+        query = f"SELECT * FROM {relation}{sampled}"
+        (sampled_rows,) = connection.execute(f"CREATE TEMP TABLE {quoted(sample)} AS {query}").fetchall()[0]
+        if not sampled_rows:  # of a table that has the same rows again and again
+            connection.execute(f"INSERT INTO {quoted(sample)} SELECT * FROM {relation} LIMIT {SAMPLE_ROWS}")
     columns = {name: _column(connection, sample, name, column_type) for name, column_type in types.items()}
     return TableProfile(path=path, table=table, rows=rows, columns=columns, sample=sample)
 

@@ -6,6 +6,9 @@ from adi.engines.tables import quoted
 from adi.guessing.profiles import counted, percent
 from adi.guessing.roles import Roles
 
+MOST_ROWS = 5_000_000
+"""Of a longer log, the rows of some users are looked at: about so many."""
+
 FEW_REPEATS = 0.05
 """Below this share of the rows, repeats are exceptions: lists leave out what the user had."""
 
@@ -21,14 +24,17 @@ def guess_repeats(connection: duckdb.DuckDBPyConnection, roles: Roles) -> tuple[
     filled = " AND ".join(f"{quoted(column)}::VARCHAR <> ''" for column in event)
     query = f"SELECT count(*), count(DISTINCT hash({_values(event)})), count(DISTINCT hash({_values(pair)}))"
     with roles.log.table.reading(connection, set(event)):
-        counts = connection.execute(f"{query} FROM {roles.log.table.sql(set(event))} WHERE {filled}").fetchall()
+        relation = roles.log.table.sql(set(event), numbered=False)
+        step = -(-roles.log.rows // MOST_ROWS)
+        some = f" AND hash({quoted(roles.user.name)}) % {step} = 0" if step > 1 else ""
+        counts = connection.execute(f"{query} FROM {relation} WHERE {filled}{some}").fetchall()
     rows, events, pairs = counts[0]
     if roles.time is None:
         events = rows
     duplicates, repeats = rows - events, events - pairs
     interactions, schema = [], []
     if duplicates:
-        share = percent(duplicates, rows)
+        share = percent(duplicates, rows) + (f" of {rows:,} looked at" if step > 1 else "")
         interactions = [f"  duplicates: drop  # {counted(duplicates, 'row')} ({share}) equal another; keep: they count"]
     if repeats:
         line = f"of {percent(repeats, events)} of the rows the user had the item before"

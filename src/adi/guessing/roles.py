@@ -232,7 +232,7 @@ def _covered(
 ) -> float:
     """The share of the ids in the log's sample that the table has."""
     ids = f"(SELECT DISTINCT {quoted(log_column.name)}::VARCHAR AS id FROM {quoted(log.sample)} WHERE id IS NOT NULL)"
-    known = f"SELECT {quoted(column.name)} AS known FROM {table.table.sql({column.name})}"
+    known = f"SELECT {quoted(column.name)} AS known FROM {table.table.sql({column.name}, numbered=False)}"
     query = f"SELECT avg((id IN ({known} WHERE known IS NOT NULL))::INT) FROM {ids}"
     return float(connection.execute(query).fetchall()[0][0] or 0)
 
