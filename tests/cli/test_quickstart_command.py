@@ -68,6 +68,9 @@ def test_it_is_an_error_where_nobody_can_answer(adi, log, tmp_path) -> None:
         ("log.csv", "user,item,market\n1,2,us\n2,3,us\n", "market has one value"),
         ("log.xlsx", "PK", "Save each sheet as CSV."),
         ("log.csv", "", "the file is empty"),
+        ("log.csv", "user,item,market\n1,2,us\n2,2,de\n", "item has 1 value). Name the column."),
+        ("log.csv", "Kunde,Artikel,Land\n1,2,us\n2,3,de\n", "--user: no column looks like the user"),
+        ("log.csv", "user,item,ts\n1,2,3\n2,3,4\n", "write {domain} for its name in their path"),
     ],
 )
 def test_tables_that_cannot_be_used_are_named_with_the_remedy(adi, tmp_path, name, content, message) -> None:

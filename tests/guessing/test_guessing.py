@@ -348,6 +348,12 @@ class TestTables:
         with pytest.raises(AdiError, match=r"log\.csv: has no header: '1' is a value and no name\. Write the names"):
             guess_schema([tmp_path / "log.csv"], tmp_path)
 
+    def test_dates_of_another_form_are_told_by_their_values(self, tmp_path):
+        columns = clicks(datum=[f"{1 + row % 9}.1.2024 10:00" for row in range(600)])
+        del columns["ts"]
+        (note,) = guess_schema([write(tmp_path / "log.parquet", **columns)], tmp_path).notes
+        assert "column 'datum': '1.1.2024 10:00' is not read as a time. Write times as 2024-01-31" in note
+
     def test_times_and_numbers_in_another_form_are_told(self, tmp_path):
         columns = clicks(price=[f"{1 + row % 9}.000,{row % 10}0" for row in range(600)])
         columns["ts"] = [f"{1 + row % 9}.1.2024 10:00" for row in range(600)]
