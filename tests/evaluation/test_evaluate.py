@@ -180,6 +180,7 @@ def test_the_result_is_json_of_a_fixed_form(dataset, popularity):
     assert {name for name, value in content.items() if value is None} == {
         "model",
         "ranks",
+        "lists",
         "prepared",
         "frozen",
         "live",

@@ -15,6 +15,7 @@ from adi.errors import AdiError
 from adi.exporting.export import export
 from adi.retrieval.retriever import Retriever
 from adi.runs.info import FILE as RUN
+from adi.runs.lists import read_lists
 from adi.runs.ranks import read_ranks
 from adi.runs.run import read_run
 from adi.serving.live import open_bundle
@@ -132,15 +133,15 @@ def test_training_and_evaluation_check_the_dataset_unless_told_not_to(copied, tm
 
 def test_damage_of_a_run_is_found_when_it_is_opened(copied):
     run = copied("prepared", "run")
-    later = {"metrics.json", "ranks.parquet", "interest.json"}
+    later = {"metrics.json", "ranks.parquet", "lists.parquet", "interest.json"}
     files = [path for path in files_of(run) if path.name not in later]
     assert check_every_damage(run, files, lambda: open_run(run, verify=True)) > 40
 
 
 def test_damage_of_an_evaluation_is_found_when_it_is_read(copied):
     run = copied("prepared", "run")
-    files = [run / "metrics.json", run / "ranks.parquet"]
-    assert check_every_damage(run, files, lambda: read_ranks(read_run(run))) == 10
+    files = [run / name for name in ("metrics.json", "ranks.parquet", "lists.parquet")]
+    assert check_every_damage(run, files, lambda: [read(read_run(run)) for read in (read_ranks, read_lists)]) == 15
 
 
 def test_damage_of_a_checkpoint_is_found_by_resuming(copied, tmp_path):

@@ -135,7 +135,7 @@ def test_several_processes_evaluate_as_one_does(done) -> None:
     assert done.evaluations == [None] * len(EVALUATED)
     for name in EVALUATED:
         one, several = done.folder / name, done.folder / f"{name}-together"
-        for file in ("metrics.json", "ranks.parquet"):
+        for file in ("metrics.json", "ranks.parquet", "lists.parquet"):
             assert (one / file).read_bytes() == (several / file).read_bytes()
     weights = [json.loads((done.folder / name / "interest.json").read_text()) for name in ("o5", "o5-together")]
     assert numbers_in(weights[0]) == pytest.approx(numbers_in(weights[1]), abs=1e-6)

@@ -294,7 +294,7 @@ def evaluate(
         say(line)
     for line in other_data(measured.unknown, prepared, str(measured.model)):
         say(line)
-    say(f"Wrote {run / 'metrics.json'} and ranks.parquet.")
+    say(f"Wrote {run / 'metrics.json'}, ranks.parquet and lists.parquet.")
 
 
 def report(

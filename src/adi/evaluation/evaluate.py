@@ -36,6 +36,7 @@ def evaluate(
     known: Known = "frozen",
     between: tuple[float, float] | None = None,
     rows_per_domain: int | None = None,
+    num_lists: int = 0,
     done: Callable[[str, Rankings], None] | None = None,
     processes: Processes = ALONE,
 ) -> Metrics:
@@ -55,6 +56,7 @@ def evaluate(
             before the query's moment, in histories and counters.
         between: only the rows from the first of two moments on and before the second, in the unit of the log's time.
         rows_per_domain: the largest number of rows of each domain, evenly spread over the users; None: all rows.
+        num_lists: the number of queries of each domain whose lists are kept (`Rankings.lists`).
         done: called with each domain's name and rankings when they are complete.
         processes: that divide the rows of each domain among them; all return the same.
 
@@ -95,6 +97,7 @@ def evaluate(
             exclude_seen=exclude_seen,
             ks=lengths,
             known=known,
+            num_lists=num_lists,
             processes=processes,
         )
         if done is not None:

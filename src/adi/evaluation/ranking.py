@@ -1,6 +1,6 @@
 """Exact ranks of held-out items, among the whole corpus of their domain or among given candidates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,10 @@ from adi.data.dataset import Dataset, Known, Part
 from adi.data.histories import Histories
 from adi.data.queries import Queries
 from adi.evaluation.breakdown import BREAKDOWNS
-from adi.evaluation.coverage import Coverage
+from adi.evaluation.coverage import Coverage, top_k
 from adi.models.scorer import Scorer, finite
 from adi.processes.group import ALONE, Processes
+from adi.runs.lists import QueryLists
 from adi.runs.ranks import QueryRanks
 
 QUERIES_AT_ONCE = 1 << 10
@@ -29,10 +30,11 @@ OF_HISTORY = ("history_length", "history_in_domain", "item_in_history")
 @dataclass(frozen=True)
 class Rankings(QueryRanks):
     """The ranks of a domain's queries, the number of items that were ranked, and of those the number of distinct items
-    in the top-k lists, by k."""
+    in the top-k lists, by k. `lists` are those of a sample of the queries."""
 
     covered: dict[int, int]
     num_items: int
+    lists: QueryLists
 
 
 def rank(
@@ -47,13 +49,15 @@ def rank(
     exclude_seen: bool,
     ks: tuple[int, ...],
     known: Known = "frozen",
+    num_lists: int = 0,
     processes: Processes = ALONE,
 ) -> Rankings:
     """Rank the item of each row among all items that can be retrieved in the domain, or among the row's candidates.
 
     With `exclude_seen`, the items of the query's history are not ranked. Candidates are given as items and offsets. The
-    rank of an item that is not among those ranked is infinite. Several processes each rank a part of the rows, and all
-    return the rankings of all rows.
+    rank of an item that is not among those ranked is infinite. The lists of `num_lists` queries, drawn at random and
+    alike for every model, are kept. Several processes each rank a part of the rows, and all return the rankings of all
+    rows.
 
     Raises `AdiError` when the model's scores are not finite.
     """
@@ -64,6 +68,9 @@ def rank(
     ranks = np.full(len(rows), np.inf)
     histories = {name: np.zeros(len(rows), dtype=np.int64) for name in OF_HISTORY}
     coverage = Coverage(num_items=len(items), ks=ks)
+    sample = sampled(len(all_rows), num_lists)
+    length = min(list_length(ks), len(items))
+    listed = np.zeros((len(sample), length), dtype=np.int64)  # item + 1, so that processes can add up their parts
 
     def rankings() -> Rankings:
         numbers = {"rank": ranks, **histories}
@@ -72,13 +79,16 @@ def rank(
             for name, values in numbers.items()
         }
         by = grouping_numbers(dataset, domain, all_targets, of_all)
-        return Rankings(all_rows, users, of_all["rank"], by, coverage.counts(processes), len(items))
+        of_sample = processes.total(torch.from_numpy(listed)).numpy() if len(sample) else listed
+        lists = QueryLists(all_rows[sample], of_sample - 1)
+        return Rankings(all_rows, users, of_all["rank"], by, coverage.counts(processes), len(items), lists)
 
     if not len(rows):
         return rankings()
     if candidates is not None and processes.several:
         candidates = _of_queries(candidates, share)
-    score = scorer.against(domain, items)
+    own, score = processes.part(len(all_rows)), scorer.against(domain, items)
+    own_sample = np.where((own.start <= sample) & (sample < own.stop), sample, -1)
     queries_at_once = max(1, min(QUERIES_AT_ONCE, LOGITS_AT_ONCE // len(items)))
     cached_at_once = max(1, CACHED_AT_ONCE // len(items))
     for first in range(0, len(rows), queries_at_once):
@@ -90,6 +100,9 @@ def rank(
             _keep_candidates(scores, items, candidates[0][offsets[0] : offsets[-1]], np.diff(offsets))
         if exclude_seen:
             _leave_out_history(scores, items, queries.histories)
+        if num_lists:
+            _, in_sample, positions = np.intersect1d(own_sample, share[chunk], return_indices=True)
+            listed[in_sample] = _lists(scores[positions], items, length) + 1
         columns, in_items = positions_in(items, targets[chunk])
         target_scores = scores.gather(1, torch.from_numpy(columns)[:, None])  # (n, 1)
         block_ranks = []
@@ -103,6 +116,17 @@ def rank(
             histories[name][chunk] = values
         del scores, block  # or the next scores get newly allocated memory, which takes as long as the product
     return rankings()
+
+
+def sampled(size: int, number: int) -> Array:
+    """The positions of at most `number` of `size` queries, ascending, drawn with a fixed seed."""
+    drawn: Array = np.sort(np.random.default_rng(0).permutation(size)[:number])
+    return drawn
+
+
+def list_length(ks: Sequence[int]) -> int:
+    """The length of the lists that are kept: the middle one of `ks`, by which a report is headed."""
+    return sorted(ks)[len(ks) // 2]
 
 
 def history_numbers(queries: Queries, targets: Array) -> dict[str, Array]:
@@ -121,6 +145,12 @@ def grouping_numbers(
     """All numbers (n,) by which queries of a domain are grouped, in the order of `BREAKDOWNS`."""
     numbers = {**of_history, "item_popularity": dataset.corpora.counts_of(domain, targets)}
     return {name: numbers[name] for name in BREAKDOWNS}
+
+
+def _lists(scores: Tensor, items: Array, length: int) -> Array:
+    """The items of the highest scores of each row (n, m), best first (n, length); -1 where a list is shorter."""
+    values, columns = top_k(scores, (length,))
+    return np.where((values > -torch.inf).numpy(), items[columns.numpy()], -1)
 
 
 def _of_queries(candidates: tuple[Array, Array], queries: Array) -> tuple[Array, Array]:

@@ -40,6 +40,19 @@ class Measured(Record):
     mean_over_queries: Measures = Field(default_factory=dict)
 
 
+class Lists(Record):
+    """The lists of `k` items of a sample of test queries (`adi.runs.lists`), and what they hold by domain.
+
+    `digest` is that of the file with the lists. `domains` has the measures of `adi.evaluation.list_measures` and the
+    number of sampled ``queries``; `overlap` has the share of each pair of domains.
+    """
+
+    digest: str
+    k: int
+    domains: dict[str, Measures]
+    overlap: dict[str, dict[str, float | None]]
+
+
 class Metrics(Record):
     """Measures of an evaluation: by domain, averaged over the domains, and by group of queries.
 
@@ -50,7 +63,8 @@ class Metrics(Record):
     `part` is the part of the dataset, such as ``test``. `against` is the set in which items were ranked: ``corpus`` or
     ``candidates``. `history` is the rule by which queries saw earlier rows of their users. `breakdown` maps a grouping,
     such as ``history_length``, and a domain to its groups in order. `ranks` is the digest of the ranks from which the
-    measures were computed (`adi.runs.ranks`).
+    measures were computed (`adi.runs.ranks`). `lists` are those of a sample of the queries; None in the files of an
+    older adi.
 
     `known` says what queries knew: ``frozen``, the rows of training and validation alone, or ``live``, the rows of the
     test before their moment, too. Where the data has trends, all the above is live, and `frozen` and `live` have the
@@ -74,6 +88,7 @@ class Metrics(Record):
     left_out: tuple[str, ...] = ()
     breakdown: dict[str, dict[str, tuple[QueryGroup, ...]]] = Field(default_factory=dict)
     ranks: str | None = None
+    lists: Lists | None = None
     fingerprint: str | None = None
     prepared: str | None = None
     unknown: tuple[Unknown, ...] = ()

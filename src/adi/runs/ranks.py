@@ -6,17 +6,14 @@ Columns: ``domain``, ``row``, ``user``, ``rank``, and the numbers by which queri
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from adi.data.arrays import Array
-from adi.data.folder import replace_file
-from adi.errors import AdiError
+from adi.runs.measured_table import read_table, write_table
 from adi.runs.run import Run
 
 FILE = "ranks.parquet"
@@ -41,11 +38,7 @@ class QueryRanks:
 
 
 def write_ranks(folder: Path, ranks: Mapping[str, QueryRanks]) -> str:
-    """Write the ranks of each domain into a run's folder; returns a digest of the file.
-
-    ``metrics.json`` is written afterwards and holds the digest. The ranks of one evaluation are therefore never read
-    with the metrics of another, even if writing was interrupted.
-    """
+    """Write the ranks of each domain into a run's folder; returns a digest of the file."""
     parts = list(ranks.values())
     domains = np.repeat(np.array(list(ranks), dtype=object), [len(part.rows) for part in parts])
     columns = {
@@ -56,11 +49,7 @@ def write_ranks(folder: Path, ranks: Mapping[str, QueryRanks]) -> str:
     }
     for name in parts[0].by:
         columns[name] = np.concatenate([part.by[name] for part in parts]).astype(np.int64)
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink)
-    content = sink.getvalue().to_pybytes()
-    replace_file(folder / FILE, content)
-    return _digest(content)
+    return write_table(folder / FILE, pa.table(columns))
 
 
 def read_ranks(run: Run) -> dict[str, QueryRanks]:
@@ -69,18 +58,7 @@ def read_ranks(run: Run) -> dict[str, QueryRanks]:
     Raises `AdiError` for a run without ranks, such as one evaluated by an older adi, and for ranks that do not belong
     to its ``metrics.json``.
     """
-    path = run.folder / FILE
-    remedy = f"Run 'adi evaluate {run.folder}' again, with the same options."
-    digest = run.metrics.ranks
-    if digest is None:
-        raise AdiError(f"{run.folder / 'metrics.json'}: written by an adi that kept no ranks. {remedy}")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise AdiError(f"{path}: cannot be read ({error.strerror}). {remedy}") from None
-    if _digest(content) != digest:
-        raise AdiError(f"{path}: not the ranks that metrics.json was made from (digest {digest}). {remedy}")
-    table = pq.read_table(pa.BufferReader(content))
+    table = read_table(run.folder / FILE, run.metrics.ranks, content="ranks")
     by = [name for name in table.column_names if name not in COLUMNS]
     ranks = {}
     for domain in run.domains:
@@ -88,7 +66,3 @@ def read_ranks(run: Run) -> dict[str, QueryRanks]:
         row, user, rank = (part[name].to_numpy() for name in COLUMNS[1:])
         ranks[domain] = QueryRanks(row, user, rank, {name: part[name].to_numpy() for name in by})
     return ranks
-
-
-def _digest(content: bytes) -> str:
-    return blake2b(content, digest_size=16).hexdigest()

@@ -9,6 +9,7 @@ checkpoint*.safetensors  the state for --resume, of the training and of its refi
 failed-checkpoint*.safetensors  the state before a step with a value that is not finite, and its batch; removed as well
 metrics.json         the metrics on the test rows (`adi.runs.metrics`)
 ranks.parquet        the rank of each test row's item (`adi.runs.ranks`)
+lists.parquet        the lists of a sample of test rows (`adi.runs.lists`)
 interest.json        the weight of each feature in each domain, for a model with feature weights (`adi.runs.by_feature`)
 tensorboard/         the log for TensorBoard
 

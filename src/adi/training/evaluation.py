@@ -9,7 +9,8 @@ import torch
 from adi.data.dataset import Known
 from adi.errors import ArgumentError
 from adi.evaluation.evaluate import Against, evaluate
-from adi.evaluation.ranking import Rankings
+from adi.evaluation.list_measures import list_measures, overlaps
+from adi.evaluation.ranking import Rankings, list_length
 from adi.features.unknown import unknown_values
 from adi.machine import tune_allocator
 from adi.metrics import Metric, metrics_by_name
@@ -19,9 +20,13 @@ from adi.processes.group import Processes
 from adi.processes.start import check_same, joined
 from adi.progress import Report, reporting
 from adi.runs.by_feature import INTEREST, ByFeature, write_by_feature
-from adi.runs.metrics import Measured, Metrics, write_metrics
+from adi.runs.lists import write_lists
+from adi.runs.metrics import Lists, Measured, Metrics, write_metrics
 from adi.runs.ranks import write_ranks
 from adi.training.fitted import FittedRun, open_run
+
+NUM_LISTS = 500
+"""Queries of each domain whose lists are kept: the standard error of a share of their items is below .01."""
 
 
 def evaluate_run(
@@ -38,7 +43,7 @@ def evaluate_run(
     verify: bool = True,
     progress: bool | Report = True,
 ) -> Metrics:
-    """Evaluate a complete run on test rows, into ``<run>/ranks.parquet`` and ``<run>/metrics.json``.
+    """Evaluate a complete run on test rows, into ``<run>/metrics.json``, ``ranks.parquet`` and ``lists.parquet``.
 
     Where the data has trends, the test is done twice: frozen, when queries know the rows of training and validation
     alone, and live, when they know those of the test before their moment, too (`adi.runs.metrics.Metrics`).
@@ -114,6 +119,7 @@ def _evaluated(
                 exclude_seen=exclude_seen,
                 leave_out_small=leave_out_small,
                 known=known,
+                num_lists=NUM_LISTS,
                 done=done,
                 processes=processes,
             )
@@ -132,7 +138,14 @@ def _evaluated(
     weights = interests(scorer, dataset, causal=causal)
     if not processes.first:
         return measured
-    measured = measured.model_copy(update={"ranks": write_ranks(folder, ranked)})
+    lists = {name: rankings.lists for name, rankings in ranked.items()}
+    of_lists = Lists(
+        digest=write_lists(folder, lists),
+        k=list_length(ks),
+        domains=list_measures(lists, dataset),
+        overlap=overlaps(lists),
+    )
+    measured = measured.model_copy(update={"ranks": write_ranks(folder, ranked), "lists": of_lists})
     if weights:
         sides = {str(side): ByFeature.of(one.features, one.weights, dataset.domains) for side, one in weights.items()}
         write_by_feature(folder / INTEREST, sides)
