@@ -164,6 +164,20 @@ class Corpus(Strict):
     domain: str
 
 
+class Display(Strict):
+    """The columns of a table of items by which people see an item: its title, and the URL of its picture."""
+
+    table: str
+    title: str | None = None
+    image: str | None = None
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> "Display":
+        if self.title is None and self.image is None:
+            raise ValueError("name a column of titles (title:), of URLs of pictures (image:), or both")
+        return self
+
+
 class HalfLives(Strict):
     """Counts that decay: `half_lives` are durations such as 30m, 3h or 1d, or numbers in the unit of the time."""
 
@@ -268,8 +282,8 @@ class Schema(Strict):
     """The content of ``schema.yaml``.
 
     `corpus` says which items can be retrieved in a domain: those of a table of pairs, with ``all`` every item of the
-    data in every domain, and by default those of the domain's training and validation rows. `repeats` says if an item
-    of the user's history may be retrieved again.
+    data in every domain, and by default those of the domain's training and validation rows. `display` says how reports
+    and the explorer show items. `repeats` says if an item of the user's history may be retrieved again.
     """
 
     domains: Domains
@@ -277,6 +291,7 @@ class Schema(Strict):
     tables: dict[Name, Table] = Field(default_factory=dict)
     features: Features
     corpus: Corpus | Literal["all"] | None = None
+    display: Display | None = None
     trend: Trend | None = None
     split: Split = LastSplit(kind="last")
     repeats: bool = False
@@ -293,6 +308,8 @@ class Schema(Strict):
         for side, features in sides.items():
             for feature in features:
                 self._check_source(side, feature)
+        if self.display is not None:
+            self._check_table("display", self.display.table)
         if any(feature.kind == "behaviours" for feature in self.features.user) and not any(
             feature.kind == "id" for feature in self.features.item
         ):
@@ -314,11 +331,13 @@ class Schema(Strict):
                 raise ValueError(f"{where} is a context feature: it is a column of the log, so it takes no table")
         elif feature.table is None:
             raise ValueError(f"{where} needs 'table:', the feature table that holds it ({', '.join(self.tables)})")
-        elif feature.table not in self.tables:
-            hint = suggestion(feature.table, self.tables)
-            raise ValueError(
-                f"{where} names table '{feature.table}', which is not in tables: ({', '.join(self.tables)}).{hint}"
-            )
+        else:
+            self._check_table(where, feature.table)
+
+    def _check_table(self, where: str, table: str) -> None:
+        if table not in self.tables:
+            known = f"({', '.join(self.tables)}).{suggestion(table, self.tables)}"
+            raise ValueError(f"{where} names table '{table}', which is not in tables: {known}")
 
 
 def load_schema(path: str | Path) -> Schema:

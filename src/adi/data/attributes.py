@@ -6,6 +6,9 @@ import pyarrow.parquet as pq
 
 from adi.errors import AdiError
 
+ORIGIN = r"^(?P<origin>https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?)(?:[/?#]|$)"
+"""The scheme, host and port at the beginning of a picture's URL. Pages show no picture with another."""
+
 
 def attribute_files(folder: Path, domain: int) -> dict[str, pq.ParquetFile]:
     """The open file of each attribute that items have in a domain, by its name.

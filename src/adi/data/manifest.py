@@ -90,6 +90,18 @@ class TrendInfo(Record):
         return TrendSizes(len(self.half_lives), len(co_clicks), len(self.audience))
 
 
+class DisplayInfo(Record):
+    """The items' attributes that show an item to people: its title, and the URL of its picture.
+
+    `image_sources` are what a page's Content-Security-Policy has to allow for the pictures: their hosts, such as
+    ``https://images.example.com``, or where these are many, the schemes.
+    """
+
+    title: str | None = None
+    image: str | None = None
+    image_sources: tuple[str, ...] = ()
+
+
 class DomainCounts(Record):
     """Counts of a domain: its rows, the `users` and `items` of its training and validation rows, its eligible items.
 
@@ -120,7 +132,7 @@ class Manifest(Record):
 
     `tables` counts the rows of feature tables by name, and of ``corpus.path`` and ``split.candidates``.
     `ignored_values` counts, by numeric feature, the NaN and infinities that were read as missing. `validation_by` is
-    the rule of the validation rows (`adi.schema.HeldOut`). `files` are all files of the folder but this one; empty in a
+    the rule of the validation rows (`adi.schema.HeldOut`). `display` says how items are shown. `files` are all files of the folder but this one; empty in a
     part of another folder, whose own record has them, and None in a dataset that an older adi prepared.
     """
 
@@ -143,6 +155,7 @@ class Manifest(Record):
     candidates: bool
     trend: TrendInfo | None = None
     validation_by: Literal["users", "time"] = "users"
+    display: DisplayInfo | None = None
     files: dict[str, FileInfo] | None = None
 
     def side(self, *sides: str) -> tuple[FeatureInfo, ...]:

@@ -13,6 +13,7 @@ import yaml
 from adi.documents import parse_document
 from adi.engines.tables import TableFiles, quoted
 from adi.errors import ArgumentError
+from adi.guessing.display import guess_display
 from adi.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
 from adi.guessing.folders import tables_in
 from adi.guessing.half_lives import half_lives
@@ -109,8 +110,9 @@ class _Writer:
             "item": [f"- {{name: {scalar(self.item_id)}, kind: id}}"],
         }
         table_names: set[str] = set()
+        names: dict[str, str] = {}  # by path
         for table, key in self.others:
-            name = _unique(identifier(_stem(table), "table"), table_names)
+            name = names[table.path] = _unique(identifier(_stem(table), "table"), table_names)
             columns = scalar(key.columns[0] if len(key.columns) == 1 else list(key.columns))
             note = f"{table.summary()}; it has {key.covered:.0%} of the log's {key.side}s".replace("%", " %")
             tables.append(f"{scalar(name)}: {{path: {scalar(table.path)}, key: {columns}}}  # {note}")
@@ -143,7 +145,7 @@ class _Writer:
                 f"  {'' if used else '# '}context:  # columns of the log; remove what is not known before the click"
             )
             lines += [f"    {row}" for row in rows]
-        lines += ["", *self._corpus(), *self._trend(), *self._split(), *repeats]
+        lines += ["", *self._display(names), *self._corpus(), *self._trend(), *self._split(), *repeats]
         return "\n".join(lines) + "\n"
 
     def _domains(self) -> list[str]:
@@ -210,6 +212,14 @@ class _Writer:
             f"A feature table has one row for each {plain(roles.user.name)} or {plain(roles.item.name)} of the log, or "
             f"for each of these and {plain(roles.domain.name)}."
         )
+
+    def _display(self, names: Mapping[str, str]) -> list[str]:
+        """The title and the picture of items, of the first table of items that has either; `names` are by path."""
+        for table, key in self.others:
+            if key.side == "item" and (shown := guess_display(table, key.columns)):
+                settings = [f"table: {scalar(names[table.path])}", *(f"{k}: {scalar(c)}" for k, c in shown.items())]
+                return [f"display: {{{', '.join(settings)}}}  # how reports and the explorer show items"]
+        return []
 
     def _corpus(self) -> list[str]:
         """A comment for each table by item and domain, which could be the corpus."""

@@ -30,8 +30,8 @@ def write_attributes(
     domains: Sequence[str],
     out: Path,
     say: Callable[[str, int, int], None],
-) -> None:
-    """Write the attributes of the item tables below `out`, streamed.
+) -> dict[tuple[str, str], str]:
+    """Write the attributes of the item tables below `out`, streamed; returns the name of each (table, column).
 
     `read` has the rows of each table, by name; `items` is the table (index, key) of all items, and `id_name` the log's
     name for the key. Raises `AdiError` if two attributes have the same name.
@@ -47,6 +47,7 @@ def write_attributes(
         sources = [(read[table.name].filter(_.domain == domain), _named(table, names)) for table in by_domain]
         _write(engine, items, {}, sources, out / "item_domain" / f"{number}.parquet")
         say("attributes", number + 2, files)
+    return names
 
 
 def _names(tables: Sequence[FeatureTable], id_name: str) -> dict[tuple[str, str], str]:

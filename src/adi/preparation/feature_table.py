@@ -17,12 +17,13 @@ from adi.errors import AdiError, shown
 from adi.features.categorical import require_single
 from adi.features.kinds import KINDS
 from adi.features.numeric import finite_sql, is_number
+from adi.preparation.display import shown_columns
 from adi.preparation.set_aside import LEFT_OUT, NO_KEY, UNKNOWN_DOMAIN
 from adi.schema import ColumnFeature, Feature, Schema, Sourced
 
 
 class FeatureTable:
-    """A table that features name: `columns` maps each to its DuckDB type, `side` says whose features they are.
+    """A table that features or `display` name: `columns` maps each to its DuckDB type, `side` says whose features they are.
 
     Raises `AdiError` where a column is missing or of a type that its feature cannot take, before any row is read.
     """
@@ -37,11 +38,16 @@ class FeatureTable:
                 f"('{of_users[0].name}' of users, '{of_items[0].name}' of items). Give each side its table."
             )
         self.side = "user" if of_users else "item"
+        shown_by = shown_columns(schema.display, name)
+        if shown_by and of_users:
+            raise AdiError(f"display.table: '{name}' is a table of users. Name the table that has the items' titles.")
         self.features = of_users or of_items
         wanted = dict.fromkeys(self.key, f"tables.{name}.key")
+        wanted |= {column: f"display.{shown}" for shown, column in shown_by.items()}
         wanted |= {feature.source_column: f"feature '{feature.name}'" for feature in self.features}
+        self._shown = set(shown_by.values())
         text = {feature.source_column for feature in self.features if KINDS[feature.kind].text}
-        self._text = {*self.key, *text}
+        self._text = {*self.key, *text, *self._shown}
         self.columns = table.columns(connection, wanted, self._text)
         for column in self.key:
             require_single(self.columns[column], self.source(column), wanted[column])
@@ -87,7 +93,7 @@ class FeatureTable:
     def _attribute_sql(self, column: str) -> str:
         """A column as the type that it is kept in: what one of its features makes of it, else text or its own."""
         features = [feature for feature in self.features if feature.source_column == column]
-        text = any(KINDS[feature.kind].text for feature in features)
+        text = column in self._shown or any(KINDS[feature.kind].text for feature in features)
         for feature in features:
             if kept := KINDS[feature.kind].attribute_sql(feature, quoted(column), text=text):
                 return kept

@@ -96,7 +96,8 @@ def _find_tables(engine: Engine, source: SchemaSource, in_memory: Mapping[str, o
     if isinstance(schema.split, FilesSplit):
         paths[TEST_ROWS] = schema.split.test
     for name, table in schema.tables.items():
-        if features_of(name, (*schema.features.user, *schema.features.item)):
+        is_shown = schema.display is not None and schema.display.table == name
+        if is_shown or features_of(name, (*schema.features.user, *schema.features.item)):
             paths[_key(name)] = table.path
     paths |= paths_of_pairs(schema)
     given = {LOG if name == LOG else _key(name): table for name, table in in_memory.items()}

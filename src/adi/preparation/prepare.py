@@ -31,7 +31,16 @@ from ibis import _
 from adi.data.arrays import read_array
 from adi.data.coding import NUMBERS
 from adi.data.folder import new_folder
-from adi.data.manifest import FORMAT, DomainCounts, FeatureInfo, Manifest, RowCounts, TrendInfo, write_manifest
+from adi.data.manifest import (
+    FORMAT,
+    DisplayInfo,
+    DomainCounts,
+    FeatureInfo,
+    Manifest,
+    RowCounts,
+    TrendInfo,
+    write_manifest,
+)
 from adi.data.sealed import digest_of, files_in
 from adi.engines.choice import opened_engine
 from adi.engines.engine import Engine
@@ -48,6 +57,7 @@ from adi.preparation.corpus import (
     write_candidates,
     write_corpus,
 )
+from adi.preparation.display import display_info
 from adi.preparation.encoding import TableColumns, encode_features
 from adi.preparation.entities import SIDES, Entities, in_numbers, number_entities
 from adi.preparation.faults import faulty_rows, faulty_values, refuse_faults
@@ -161,6 +171,7 @@ class _Preparation:
         texts = self._read()
         numbers = self._number(texts)
         features, ignored, context = self._encode(texts, numbers)
+        display = self._write_attributes(texts, numbers)
         self._write_rows(texts, numbers, context)
         by_domain = with_repeats(numbers.by_domain, self.out)
         trend = self._write_trends(numbers)
@@ -184,6 +195,7 @@ class _Preparation:
             candidates=CANDIDATES in texts.listed,
             trend=trend,
             validation_by=self.schema.split.validation_by,
+            display=display,
         )
 
     def _read(self) -> _Texts:
@@ -249,23 +261,27 @@ class _Preparation:
     def _encode(
         self, texts: _Texts, numbers: _Numbers
     ) -> tuple[list[FeatureInfo], dict[str, int], dict[str, Encoding]]:
-        """Write the features and the items' attributes, and fit the context features.
+        """Write the features, and fit the context features.
 
         Returns the features, by feature the number of values read as missing, and the encodings of the context.
         """
         ignored: dict[str, int] = {}
         columns = TableColumns(self.engine, numbers.entities, texts.domains, self.inputs.tables, texts.tables)
         features = encode_features(self.schema, numbers.rows, columns, self.out, ignored, self.say)
-        of_items = [table for table in self.inputs.tables.values() if table.side == "item"]
-        item_id, out = self.schema.interactions.item, self.out / "attributes"
-        items = numbers.entities["item"].table
-        write_attributes(self.engine, of_items, texts.tables, items, item_id, texts.domains, out, self.say)
         context, vocabularies = {}, self.out / "vocabulary"
         for feature in self.schema.features.context:
             encoding = fit_context(self.engine, numbers.rows, feature, self.inputs.logs[0], vocabularies, ignored)
             context[feature.name] = encoding
             features.append(feature_info(feature, "context", encoding))
         return features, ignored, context
+
+    def _write_attributes(self, texts: _Texts, numbers: _Numbers) -> DisplayInfo | None:
+        """Write the items' attributes; returns those by which items are shown."""
+        of_items = [table for table in self.inputs.tables.values() if table.side == "item"]
+        item_id, out = self.schema.interactions.item, self.out / "attributes"
+        items = numbers.entities["item"].table
+        names = write_attributes(self.engine, of_items, texts.tables, items, item_id, texts.domains, out, self.say)
+        return display_info(self.schema.display, names, out)
 
     def _write_rows(self, texts: _Texts, numbers: _Numbers, context: dict[str, Encoding]) -> None:
         """Write the rows of the log, and the candidates of the test rows."""
