@@ -11,7 +11,7 @@ PICTURES = [f"https://images.example/{item}.jpg" for item in ids(25)]
     ("columns", "display"),
     [
         ({"title": ids(25), "image": PICTURES}, {"title": "title", "image": "image"}),
-        ({"imageUrl": PICTURES, "product_name": [f"p {i}" for i in range(25)]}, {"title": "product_name", "image": "imageUrl"}),
+        ({"imageUrl": PICTURES, "item_name": [f"p {i}" for i in ids(25)]}, {"title": "item_name", "image": "imageUrl"}),
         ({"name": list("abcde" * 5), "Title": [f"t {i}" for i in range(25)]}, {"title": "Title", "image": None}),
         ({"cover": list("abcde" * 5), "title": PICTURES}, None),  # a cover that is no address, a title that is one
         ({"image": list(range(25)), "price": [0.5] * 25}, None),

@@ -66,5 +66,5 @@ def test_a_table_of_users_has_no_titles(shown) -> None:
     shown.table("users", [{"user": "u", "age": "old", "name": "Una"}], "user")
     shown.add("user", name="age", kind="categorical", table="users")
     shown.schema["display"] = yaml.safe_load("{table: users, title: name}")
-    with pytest.raises(AdiError, match="display.table: 'users' is a table of users"):
+    with pytest.raises(AdiError, match=r"display\.table: 'users' is a table of users"):
         shown.prepare()

@@ -25,6 +25,7 @@ from adi.grid.versions import Version
 from adi.metrics import METRICS
 from adi.runs.info import FILE as INFO
 from adi.runs.info import ModelSource, RunInfo, read_info, write_info
+from adi.runs.lists import QueryLists
 from adi.runs.metrics import Metrics, write_metrics
 from adi.runs.ranks import write_ranks
 from adi.runs.run import open_dataset_of
@@ -104,6 +105,7 @@ def evaluate_peer(run: Path, cell: Cell) -> Metrics:
             by=grouping_numbers(dataset, domain, targets, of_history),
             covered=dict(zip(KS, covered[domain].tolist(), strict=True)),
             num_items=len(dataset.corpora.retrievable(domain)),
+            lists=QueryLists(rows[:0], np.empty((0, 0), dtype=np.int64)),  # a peer gives ranks alone
         )
     exclude_seen = not dataset.manifest.repeats
     metrics = measured(rankings, dataset, ks=KS, metrics=tuple(METRICS.values()), exclude_seen=exclude_seen)

@@ -302,7 +302,19 @@ def report(
     out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
     baseline: Annotated[
         str | None,
-        typer.Option(help="The model that differences are to.", show_default="dnn-single, else the first"),
+        typer.Option(
+            help="The model that differences are to.", show_default="dnn-single, else the best that is not trained"
+        ),
+    ] = None,
+    examples: Annotated[
+        int, typer.Option(min=0, help="Test queries of each domain whose lists are shown; 0 for none.")
+    ] = 2,
+    pair: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            help="Two models to show side by side, by their names in the report.",
+            show_default="the best, and the best that is not trained",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -312,7 +324,7 @@ def report(
     """
     from adi.report.page import write_report
 
-    write_report(runs, out, baseline=baseline)
+    write_report(runs, out, baseline=baseline, examples=examples, pair=pair)
     if as_json:
         say_json({"report": str(out)})
     else:

@@ -132,8 +132,9 @@ class Manifest(Record):
 
     `tables` counts the rows of feature tables by name, and of ``corpus.path`` and ``split.candidates``.
     `ignored_values` counts, by numeric feature, the NaN and infinities that were read as missing. `validation_by` is
-    the rule of the validation rows (`adi.schema.HeldOut`). `display` says how items are shown. `files` are all files of the folder but this one; empty in a
-    part of another folder, whose own record has them, and None in a dataset that an older adi prepared.
+    the rule of the validation rows (`adi.schema.HeldOut`). `display` says how items are shown. `files` are all files of
+    the folder but this one; empty in a part of another folder, whose own record has them, and None in a dataset that an
+    older adi prepared.
     """
 
     format: int

@@ -1,7 +1,7 @@
 """What lists hold, beyond the item that was held out: novelty, popularity bias, and overlap between domains.
 
-None of these says that a list is good. Beside recall they say what it costs: a model can gain recall by showing the same
-few popular items to everybody. Coverage is in `adi.evaluation.coverage`.
+None of these says that a list is good. Beside recall they say what it costs: a model can gain recall by showing the
+same few popular items to everybody. Coverage is in `adi.evaluation.coverage`.
 
 Shapes: s queries, lists of k items with -1 where a list is shorter, m items that can be retrieved.
 """

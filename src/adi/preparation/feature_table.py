@@ -23,7 +23,7 @@ from adi.schema import ColumnFeature, Feature, Schema, Sourced
 
 
 class FeatureTable:
-    """A table that features or `display` name: `columns` maps each to its DuckDB type, `side` says whose features they are.
+    """A table that features or `display` name: `columns` has their DuckDB types, `side` says whose features they are.
 
     Raises `AdiError` where a column is missing or of a type that its feature cannot take, before any row is read.
     """

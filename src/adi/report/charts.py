@@ -2,7 +2,7 @@
 
 Colour and shape stand for the model and are the same in every chart; a legend on the page explains them. The colours
 are those of Okabe and Ito, "Color Universal Design" (2008), which colour-blind readers can distinguish, without the
-yellow that is faint on white.
+yellow that is faint on white, and with grey for black, which is not seen on a dark page.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from adi.runs.groups import Estimate, RunGroup
 Specification = dict[str, Any]
 Row = dict[str, str | float | None]
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A8087")
 SHAPES = {"circle": "●", "square": "■", "triangle-up": "▲", "diamond": "◆", "triangle-down": "▼"}
 """Vega's names and the characters that look like them. 7 colours and 5 shapes in turn distinguish 35 models."""
 
@@ -24,7 +24,9 @@ LINE_HEIGHT = 200
 MOST_TICKS = 10
 BAR_STEP = 26
 CELL_HEIGHT = 26
-"""Pixels: the height of a line chart, of a bar with its gap, of a row of a heat map. The page chooses the width."""
+LABEL_WIDTH = 110
+"""Pixels: the height of a line chart, of a bar with its gap, of a row of a heat map, and the width of names beside an
+axis. The page chooses the width of charts: four fit side by side at 1280 pixels."""
 
 MIN_COLOUR_SPAN = 0.2
 """The smallest range of values that the colours of a heat map cover, as a share of the largest value, so that values
@@ -51,10 +53,10 @@ def recall_bars(groups: Sequence[RunGroup], *, domain: str | None, k: int, top: 
             rows.append({"model": group.label, "recall": recall.mean, "low": low, "high": high})
     title = f"Recall@{k}"
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        y=alt.Y("model:N", title=None, sort=None, axis=alt.Axis(labelLimit=170, ticks=False, domain=False))
+        y=alt.Y("model:N", title=None, sort=None, axis=alt.Axis(labelLimit=LABEL_WIDTH, ticks=False, domain=False))
     )
     bars = base.mark_bar(height=15).encode(
-        x=alt.X("recall:Q", title=title, scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=4)),
+        x=alt.X("recall:Q", title=title, scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=3)),
         color=colour(groups),
         tooltip=["model:N", alt.Tooltip("recall:Q", title=title, format=".4f")],
     )
@@ -98,7 +100,7 @@ def breakdown_lines(groups: Sequence[RunGroup], *, by: str, domain: str, measure
     names: dict[str, str] = {}
     for group in groups:
         for label, (estimate, queries) in group.breakdown(by, domain=domain, name=measure).items():
-            names.setdefault(label, f"{label}|{queries:,}")
+            names.setdefault(label, f"{label}|{short(queries)}")
             rows.append({"model": group.label, "x": names[label], "value": estimate.mean})
     x = alt.X("x:O", sort=list(names.values()), axis=two_lines())
     x_title = f"{readable(by)}, and test queries"
@@ -182,7 +184,14 @@ def shape(groups: Sequence[RunGroup]) -> alt.Shape:
 
 def two_lines() -> alt.Axis:
     """An axis whose labels break at ``|``."""
-    return alt.Axis(labelAngle=0, labelExpr="split(datum.label, '|')")
+    return alt.Axis(labelAngle=0, labelFontSize=11, labelExpr="split(datum.label, '|')")
+
+
+def short(number: int) -> str:
+    """A count with at most five characters: 9,999, 12k, 1.2M."""
+    if number < 10_000:
+        return f"{number:,}"
+    return f"{number / 1e3:.0f}k" if number < 999_500 else f"{number / 1e6:.1f}M"
 
 
 def _by_epoch(

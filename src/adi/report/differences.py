@@ -12,6 +12,7 @@ from adi.errors import AdiError
 from adi.evaluation.breakdown import BREAKDOWNS
 from adi.report.charts import (
     BAR_STEP,
+    LABEL_WIDTH,
     LINE_HEIGHT,
     Row,
     Specification,
@@ -19,6 +20,7 @@ from adi.report.charts import (
     display_name,
     readable,
     shape,
+    short,
     title_of,
     two_lines,
 )
@@ -105,7 +107,7 @@ def difference_intervals(
     x = alt.X("low:Q", title=_axis_title(comparison), scale=alt.Scale(domain=list(extent), nice=False), axis=_signed())
     margin, zero = _margin(comparison).encode(x=x, x2="high:Q"), _zero().encode(x=x)
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        y=alt.Y("model:N", title=None, sort=None, axis=alt.Axis(labelLimit=170, ticks=False, domain=False)),
+        y=alt.Y("model:N", title=None, sort=None, axis=alt.Axis(labelLimit=LABEL_WIDTH, ticks=False, domain=False)),
         color=colour(groups),
         tooltip=["model:N", *_numbers(), "verdict:N"],
     )
@@ -128,7 +130,7 @@ def slice_intervals(
     for difference in comparison.differences:
         among = difference.among
         if difference.domain == domain and among is not None and among.by == by and difference.users >= FEWEST_USERS:
-            names.setdefault(among.label, f"{among.label}|{difference.users:,}")
+            names.setdefault(among.label, f"{among.label}|{short(difference.users)}")
             rows.append(_row(difference) | {"x": names[among.label]})
     if not rows:
         return None
@@ -227,7 +229,7 @@ def _axis_title(comparison: Comparison) -> str:
 
 
 def _signed() -> alt.Axis:
-    return alt.Axis(tickCount=4, labelExpr="datum.value == 0 ? '0' : format(datum.value, '+.3~f')")
+    return alt.Axis(tickCount=3, labelExpr="datum.value == 0 ? '0' : format(datum.value, '+.3~f')")
 
 
 def _numbers() -> list[alt.Tooltip]:

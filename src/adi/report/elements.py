@@ -16,6 +16,7 @@ Html = NewType("Html", str)
 
 UNDEFINED = Html("–")
 DECIMALS = 4
+WIDE = 5
 
 
 @dataclass
@@ -24,10 +25,12 @@ class Figures:
 
     specifications: dict[str, Specification] = field(default_factory=dict)
 
-    def add(self, specification: Specification, *, about: str) -> Html:
+    def add(self, specification: Specification, *, about: str, columns: int = 0) -> Html:
+        """The place of a chart; one with more than `WIDE` columns, of a heat map, has the page's whole width."""
         name = f"chart-{len(self.specifications) + 1}"
         self.specifications[name] = specification
-        return Html(f'<figure class="chart" id="{name}" aria-label="{text(about)}"></figure>')
+        wide = f' class="chart wide" style="--columns: {columns}"' if columns > WIDE else ' class="chart"'
+        return Html(f'<figure{wide} id="{name}" aria-label="{text(about)}"></figure>')
 
 
 def text(value: object) -> Html:
@@ -40,12 +43,12 @@ def count(value: float | None) -> Html:
     return UNDEFINED if value is None else Html(f"{value:,.0f}")
 
 
-def mean_spread(estimate: Estimate) -> Html:
+def mean_spread(estimate: Estimate, *, decimals: int = DECIMALS) -> Html:
     """``0.5123 ± 0.0040``; without the spread where there is one seed."""
     if estimate.mean is None:
         return UNDEFINED
-    spread = "" if estimate.spread is None else f' <span class="spread">± {estimate.spread:.{DECIMALS}f}</span>'
-    return Html(f"{estimate.mean:.{DECIMALS}f}{spread}")
+    spread = "" if estimate.spread is None else f' <span class="spread">± {estimate.spread:.{decimals}f}</span>'
+    return Html(f"{estimate.mean:.{decimals}f}{spread}")
 
 
 def table(
@@ -116,9 +119,11 @@ def note(sentence: str) -> Html:
     return Html(f'<p class="note">{text(sentence)}</p>')
 
 
-def folded(summary: str, content: str) -> Html:
+def folded(summary: str, content: str, *, is_open: bool = False) -> Html:
     """Content that a click on its summary shows."""
-    return Html(f'<details class="folded"><summary>{text(summary)}</summary>{content}</details>')
+    return Html(
+        f'<details class="folded"{" open" if is_open else ""}><summary>{text(summary)}</summary>{content}</details>'
+    )
 
 
 def grid(figures: Sequence[Html]) -> Html:

@@ -23,7 +23,11 @@ def interest(groups: Sequence[RunGroup], figures: Figures) -> Html:
             if weights := [run[side] for run in by_run if side in run]:
                 title = f"{group.label}, {name}"
                 maps.append(
-                    figures.add(weights_map(weights, title=title), about=f"Weight of each feature by domain, {title}")
+                    figures.add(
+                        weights_map(weights, title=title),
+                        about=f"Weight of each feature by domain, {title}",
+                        columns=len(weights[0].values),
+                    )
                 )
                 tables.append(_table(weights, title))
         if maps:

@@ -53,7 +53,7 @@ def _of_model(audits: Audits, figures: Figures, *, label: str) -> str:
         y_order=domains,
         number_format=",",
     )
-    charts = [figures.add(accepted, about=f"Accepted pairs by domain, {label}")]
+    charts = [figures.add(accepted, about=f"Accepted pairs by domain, {label}", columns=len(domains))]
     shown = sorted(first.pairs, key=lambda pair: -pair.accepted)[:MOST_HISTOGRAMS]
     charts += [
         figures.add(score_histogram(pair), about=f"Scores from {pair.source} to {pair.target}, {label}")

@@ -56,7 +56,7 @@ def read_lists(run: Run) -> dict[str, QueryLists]:
     to its ``metrics.json``.
     """
     info = run.metrics.lists
-    table = read_table(run.folder / FILE, info and info.digest, content="lists")
+    table = read_table(run.folder / FILE, None if info is None else info.digest, content="lists")
     lists = {}
     for domain in run.domains:
         part = table.filter(pc.equal(table["domain"], domain))
