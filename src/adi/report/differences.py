@@ -229,7 +229,7 @@ def _axis_title(comparison: Comparison) -> str:
 
 
 def _signed() -> alt.Axis:
-    return alt.Axis(tickCount=3, labelExpr="datum.value == 0 ? '0' : format(datum.value, '+.3~f')")
+    return alt.Axis(tickCount=4, labelExpr="datum.value == 0 ? '0' : format(datum.value, '+.3~f')")
 
 
 def _numbers() -> list[alt.Tooltip]:

@@ -29,7 +29,7 @@ class Figures:
         """The place of a chart; one with more than `WIDE` columns, of a heat map, has the page's whole width."""
         name = f"chart-{len(self.specifications) + 1}"
         self.specifications[name] = specification
-        wide = f' class="chart wide" style="--columns: {columns}"' if columns > WIDE else ' class="chart"'
+        wide = f' class="chart wide" tabindex="0" style="--columns: {columns}"' if columns > WIDE else ' class="chart"'
         return Html(f'<figure{wide} id="{name}" aria-label="{text(about)}"></figure>')
 
 

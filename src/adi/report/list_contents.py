@@ -7,6 +7,9 @@ from adi.report.charts import Row, heat_map
 from adi.report.elements import Figures, Html, folded, grid, mean_spread, note, table, text
 from adi.runs.groups import Estimate, RunGroup
 
+MOST_SIDE_BY_SIDE = 5
+"""Domains with which two tables fit beside each other."""
+
 MEASURES: dict[str, tuple[str, int, str]] = {
     "novelty": ("Novelty in bits", 2, "The mean self-information of the listed items. One more bit: half as popular."),
     "popularity_rank": (
@@ -37,23 +40,21 @@ def list_contents(groups: Sequence[RunGroup], figures: Figures, *, k: int) -> Ht
         return Html(title + note("Not available: these runs were evaluated by an older adi. Evaluate them again."))
     lengths = " or ".join(str(length) for length in sorted({lists.k for lists in measured}))
     queries = max(int(measures["queries"] or 0) for lists in measured for measures in lists.domains.values())
-    parts = [
-        title,
-        note(
-            f"From the first {lengths} items of the lists of at most {queries:,} test queries of each domain. None of "
-            "these is better when it is higher: read them beside recall."
-        ),
-    ]
+    explanation = note(
+        f"From the first {lengths} items of the lists of at most {queries:,} test queries of each domain. None of "
+        "these is better when it is higher: read them beside recall."
+    )
+    tables = []
     for name, (heading, decimals, meaning) in MEASURES.items():
-        parts.append(
-            f"<h3>{heading}</h3>{note(meaning)}{_table(groups, heading, decimals, partial(_of_lists, name=name))}"
-        )
+        by_domain = _table(groups, heading, decimals, partial(_of_lists, name=name))
+        tables.append(f"<div><h3>{heading}</h3>{note(meaning)}{by_domain}</div>")
     coverage = f"coverage@{k}"
     if any(coverage in group.measures for group in groups):
         meaning = f"The share of a domain's items that are in the first {k} of any test query's list."
         by_domain = _table(groups, f"Coverage@{k}", 3, partial(_in_domain, name=coverage))
-        parts.append(f"<h3>Coverage@{k}</h3>{note(meaning)}{by_domain}")
-    return Html("".join(parts) + _overlap(groups, figures))
+        tables.append(f"<div><h3>Coverage@{k}</h3>{note(meaning)}{by_domain}</div>")
+    layout = ' class="tables"' if len(groups[0].domains) <= MOST_SIDE_BY_SIDE else ""
+    return Html(f"{title}{explanation}<div{layout}>{''.join(tables)}</div>{_overlap(groups, figures)}")
 
 
 def _table(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import altair as alt
 import numpy as np
 
+from adi.comparison.difference import FEWEST_USERS
 from adi.data.arrays import Array
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.evaluation.breakdown import group_numbers, labels
@@ -39,6 +40,11 @@ class Hits:
     @property
     def queries(self) -> int:
         return self.both + self.first + self.second + self.neither
+
+    @property
+    def alone(self) -> tuple[float, float]:
+        """The shares of the queries that each model alone hits."""
+        return self.first / self.queries, self.second / self.queries
 
 
 def chosen_pair(groups: Sequence[RunGroup], labels: tuple[str, str] | None, *, k: int) -> tuple[RunGroup, RunGroup]:
@@ -131,7 +137,8 @@ def _by(
 ) -> str:
     """The queries that each model alone hits, by groups of them: a chart for each domain, and the numbers."""
     first, second = pair
-    charts, rows = [], []
+    rows: list[list[Html]] = []
+    shown: dict[str, dict[str, Hits]] = {}
     for domain, of_domain in ranks.items():
         if by not in of_domain.by or not len(of_domain.rows):
             continue
@@ -142,16 +149,23 @@ def _by(
             if (numbers == number).any()
         }
         rows += [[text(domain), text(label), count(own.queries), *_cells(own)] for label, own in by_group.items()]
-        if len(by_group) > 1:
-            about = f"Queries that one model alone hits by {readable(by).lower()}, {domain}"
-            charts.append(figures.add(alone_bars(groups, pair, by_group, title=domain, by=by), about=about))
-    if not charts:
+        shown[domain] = {label: own for label, own in by_group.items() if own.queries >= FEWEST_USERS}
+    shares = [share for by_group in shown.values() for own in by_group.values() for share in own.alone]
+    if not shares:
         return ""
-    name = readable(by).lower()
+    name, top = readable(by).lower(), max(*shares, 0.01)
+    charts = [
+        figures.add(
+            alone_bars(groups, pair, by_group, title=domain, by=by, top=top),
+            about=f"Queries that one model alone hits by {name}, {domain}",
+        )
+        for domain, by_group in shown.items()
+        if by_group
+    ]
     heading = f"<h3>Hits of one model alone by {text(name)}</h3>"
     explanation = note(
         f"Up: the share of a group's queries that {first.label} alone hits; down: that {second.label} alone hits. "
-        "Below each group: its number of queries."
+        f"Below each group: its number of queries; groups of fewer than {FEWEST_USERS} are left out."
     )
     in_numbers = table(["Domain", readable(by), "Queries", *_heads(first, second)], rows, caption=f"Hits@{k} by {name}")
     return f"{heading}{explanation}{legend(groups, shown=pair)}{grid(charts)}{folded('In numbers', in_numbers)}"
@@ -164,13 +178,14 @@ def alone_bars(
     *,
     title: str,
     by: str,
+    top: float,
 ) -> Specification:
-    """Bars from zero: up the share that the first model alone hits, down the second's."""
+    """Bars from zero: up the share that the first model alone hits, down the second's, on an axis to `top`."""
     rows: list[Row] = []
     names = [f"{label}|{short(own.queries)}" for label, own in by_group.items()]
     for name, own in zip(names, by_group.values(), strict=True):
-        for group, alone, sign in ((pair[0], own.first, 1), (pair[1], own.second, -1)):
-            share = alone / own.queries
+        for group, share, sign in zip(pair, own.alone, (1, -1), strict=True):
+            alone = own.first if sign > 0 else own.second
             rows.append({"model": group.label, "x": name, "signed": sign * share, "share": share, "queries": alone})
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=rows), title=title, width="container", height=LINE_HEIGHT)
@@ -180,7 +195,8 @@ def alone_bars(
             y=alt.Y(
                 "signed:Q",
                 title="Share hit by one alone",
-                axis=alt.Axis(tickCount=5, labelExpr="format(abs(datum.value), '.0%')"),
+                scale=alt.Scale(domain=[-top, top]),
+                axis=alt.Axis(tickCount=5, labelExpr="format(100 * abs(datum.value), '.2~f') + ' %'"),
             ),
             color=colour(groups),
             tooltip=["model:N", alt.Tooltip("share:Q", format=".1%"), alt.Tooltip("queries:Q", format=",")],
@@ -197,7 +213,7 @@ def _cells(hits: Hits) -> list[Html]:
     """Numbers of queries with their shares."""
     numbers = (hits.both, hits.first, hits.second, hits.neither)
     total = max(hits.queries, 1)
-    return [Html(f'{count(number)} <span class="spread">{number / total:.1%}</span>') for number in numbers]
+    return [Html(f'{count(number)} <span class="spread">{100 * number / total:.1f} %</span>') for number in numbers]
 
 
 def _share(value: float | None) -> Html:
