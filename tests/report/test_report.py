@@ -194,7 +194,7 @@ def test_text_of_the_runs_is_escaped(tmp_path: Path, make_run: Make) -> None:
     assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;" in page
     assert "\\u003cscript>alert('x')\\u003c/script>" in page  # inside the charts' JSON
     assert "feed &amp; co" in page
-    assert [tag for tag, _ in Elements(page).tags].count("script") == 2
+    assert [tag for tag, _ in Elements(page).tags].count("script") == 3  # the theme, Vega, the page
 
 
 def test_nothing_is_requested_from_another_host(tmp_path: Path, make_run: Make) -> None:

@@ -1,4 +1,4 @@
-"""A browser and its windows, and a server of data whose ids look like markup."""
+"""Windows of a browser, and a server of data whose ids look like markup."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 import small
 from adi.exporting.export import export
@@ -16,21 +16,6 @@ from adi.preparation.prepare import prepare
 from adi.training.train import train
 
 SMALL = {**small.SMALL, "blend": False}
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-MISSING = (
-    "The page's tests drive Debian's chromium, which this machine lacks. Install it as root with 'apt-get install "
-    "chromium', or put a browser named chromium on the PATH. `make test` installs it where it may."
-)
-
 METRICS = {
     "part": "test",
     "against": "corpus",
@@ -77,17 +62,6 @@ class Window:
         """Wait until the page shows an answer."""
         expect(self.page.locator(".card")).to_have_count(3)
         expect(self.page.locator("#results")).not_to_have_attribute("aria-busy", "true")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.fail(MISSING)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
