@@ -58,7 +58,7 @@ def test_overlap_of_domains_weighs_items_by_their_places() -> None:
 
 def test_the_lists_of_a_ranking_are_those_of_a_sort(dataset, monkeypatch) -> None:
     monkeypatch.setattr("adi.evaluation.ranking.QUERIES_AT_ONCE", 2)
-    scorer, ks = random_table(dataset, tied=False), (2, 3, 40)
+    scorer, ks = random_table(dataset, tied=False), (2, 40, 50)
     rows, corpus = rows_of(dataset, "test", 0), dataset.corpora.retrievable(0)
     kept = rank(
         scorer, dataset, "test", 0, rows, candidates=None, causal=True, exclude_seen=True, ks=ks, num_lists=4
@@ -68,10 +68,10 @@ def test_the_lists_of_a_ranking_are_those_of_a_sort(dataset, monkeypatch) -> Non
     for row, listed in zip(kept.rows, kept.items, strict=True):
         scores = scorer.values[0].numpy()[dataset.targets("test", np.array([row]))[0][0]]
         items = unseen(dataset, "test", row, corpus=corpus, causal=True)
-        expected = sorted(items, key=lambda item: -scores[item])[:3]
-        assert listed.tolist() == expected + [-1] * (3 - len(expected))
+        expected = sorted(items, key=lambda item: -scores[item])
+        assert listed.tolist() == expected + [-1] * (len(corpus) - len(expected))
     none = rank(scorer, dataset, "test", 0, rows, candidates=None, causal=True, exclude_seen=True, ks=ks).lists
-    assert none.items.shape == (0, 3)
+    assert none.items.shape == (0, len(corpus))
 
 
 def test_the_sample_is_the_same_each_time_and_whole_where_rows_are_few() -> None:

@@ -64,8 +64,8 @@ def test_lists_are_those_of_the_evaluation_and_hits_are_marked(page: str, shown_
     assert hits
 
 
-def test_an_item_has_its_title_and_picture_and_else_its_id(page: str, shown_data: Path) -> None:
-    dataset = Dataset(shown_data)
+def test_an_item_has_its_title_and_picture_and_else_its_id(page: str, displayed: Path) -> None:
+    dataset = Dataset(displayed)
     numbers = [dataset.items.find(key) for key in ("mug", "pen", "jar")]
     items = items_of(dataset, 0, [number for number in numbers if number is not None])
     assert [items[number] for number in numbers if number is not None] == [

@@ -1,10 +1,10 @@
 """The manifest of a prepared dataset: the rows read, kept and set aside, and how each feature is encoded."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adi.data.sealed import FileInfo, check_files, unsealed, write_sealed
 from adi.errors import AdiError
@@ -90,6 +90,9 @@ class TrendInfo(Record):
         return TrendSizes(len(self.half_lives), len(co_clicks), len(self.audience))
 
 
+ImageSource = Annotated[str, Field(pattern=r"^https?:(//[A-Za-z0-9.-]+(:[0-9]{1,5})?)?$")]
+
+
 class DisplayInfo(Record):
     """The items' attributes that show an item to people: its title, and the URL of its picture.
 
@@ -99,7 +102,7 @@ class DisplayInfo(Record):
 
     title: str | None = None
     image: str | None = None
-    image_sources: tuple[str, ...] = ()
+    image_sources: tuple[ImageSource, ...] = ()
 
 
 class DomainCounts(Record):

@@ -16,7 +16,7 @@ from adi.errors import AdiError
 from adi.retrieval.retriever import Retriever
 from adi.serving.click_feed import ClickFeed
 from adi.serving.experiment import Experiment
-from adi.serving.lookups import attribute_names, context_features
+from adi.serving.lookups import attribute_names, context_features, display_of
 from adi.serving.trending import half_lives_of
 
 FeedOf = Callable[[Dataset, Trends, str | None], ClickFeed]
@@ -66,6 +66,7 @@ class LiveBundle:
             "half_lives": None if self.trends is None else half_lives_of(self.retriever.dataset),
             "context": context_features(self.retriever.dataset),
             "attributes": attribute_names(self.retriever.dataset),
+            "display": display_of(self.retriever.dataset),
         }
 
 

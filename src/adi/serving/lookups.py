@@ -65,6 +65,12 @@ def context_features(dataset: Dataset) -> list[dict[str, Any]]:
     ]
 
 
+def display_of(dataset: Dataset) -> dict[str, str | None] | None:
+    """The attributes that show an item to people; None where the schema names none."""
+    display = dataset.manifest.display
+    return None if display is None else {"title": display.title, "image": display.image}
+
+
 def attribute_names(dataset: Dataset) -> dict[str, list[str]]:
     """Names of the item attributes that filters may use, by domain; empty for a dataset without attributes."""
     try:

@@ -1,9 +1,10 @@
 """Pages for people: the explorer at `/`, and the reference of the HTTP interface (swagger-ui) at `/docs`.
 
-The pages hold no data, and the browser loads nothing from other hosts.
+The pages hold no data. The browser loads nothing from other hosts, but for the pictures of items, where a bundle has
+their addresses: from the hosts of these alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -20,21 +21,24 @@ POLICY = (
 )
 
 
-def add_pages(router: APIRouter) -> None:
-    """Add the pages and the files that they load."""
+def add_pages(router: APIRouter, picture_sources: Callable[[], Collection[str]]) -> None:
+    """Add the pages and the files that they load; pictures of items come from `picture_sources` at the time."""
     swagger = {name: (SWAGGER / name).read_bytes() for name in ("swagger-ui-bundle.js", "swagger-ui.css")}
-    _add_page(router, "/", "/explorer", _read(EXPLORER), images="'self'")
-    _add_page(router, "/docs", "/docs", _read(REFERENCE) | swagger, images="'self' data:")  # in swagger-ui.css
+    _add_page(
+        router, "/", "/explorer", _read(EXPLORER), images=lambda: " ".join(["'self'", *sorted(picture_sources())])
+    )
+    _add_page(router, "/docs", "/docs", _read(REFERENCE) | swagger, images=lambda: "'self' data:")  # in swagger-ui.css
 
 
 def _read(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in MEDIA_TYPES}
 
 
-def _add_page(router: APIRouter, path: str, folder: str, content: Mapping[str, bytes], *, images: str) -> None:
-    """Add a page at `path`, and its files below `folder`."""
+def _add_page(
+    router: APIRouter, path: str, folder: str, content: Mapping[str, bytes], *, images: Callable[[], str]
+) -> None:
+    """Add a page at `path`, and its files below `folder`; `images` are the sources of its images."""
     headers = {
-        "Content-Security-Policy": POLICY.format(images=images),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-cache",  # always the files of the running version
@@ -43,7 +47,8 @@ def _add_page(router: APIRouter, path: str, folder: str, content: Mapping[str, b
     async def file(name: str) -> Response:
         if name not in content:
             raise HTTPException(404, "Not Found")
-        return Response(content[name], media_type=MEDIA_TYPES[Path(name).suffix], headers=headers)
+        policy = {"Content-Security-Policy": POLICY.format(images=images())}
+        return Response(content[name], media_type=MEDIA_TYPES[Path(name).suffix], headers=headers | policy)
 
     async def page() -> Response:
         return await file("index.html")

@@ -197,6 +197,13 @@ class ContextFeature(Strict):
     values: list[str] = Field(description="The first 200 values seen in training; empty for numbers.")
 
 
+class ItemDisplay(Strict):
+    """The attributes that show an item to people."""
+
+    title: str | None = Field(description="Attribute with the title; null where there is none.")
+    image: str | None = Field(description="Attribute with the URL of a picture; null where there is none.")
+
+
 class BundleResponse(Strict):
     """The live bundle."""
 
@@ -223,6 +230,9 @@ class BundleResponse(Strict):
     run: RunSummary = Field(description="The run that was exported.")
     context: list[ContextFeature] = Field(description="Features whose values `context` may give.")
     attributes: dict[str, list[str]] = Field(description="Attributes that a `filter` may use, by domain.")
+    display: ItemDisplay | None = Field(
+        description="Attributes that show an item to people (`display` in the schema); null where it names none."
+    )
 
 
 class HealthResponse(Strict):

@@ -61,5 +61,5 @@ def open_router(api: Endpoints) -> APIRouter:
     router = APIRouter(generate_unique_id_function=operation_id)
     router.add_api_route("/healthz", api.health, tags=[SERVER], response_model=schemas.HealthResponse)
     router.add_api_route("/readyz", api.ready, tags=[SERVER], response_model=schemas.ReadinessResponse)
-    add_pages(router)
+    add_pages(router, lambda: api.service.picture_sources)
     return router

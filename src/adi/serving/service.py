@@ -81,6 +81,12 @@ class Service:
         """The domains that are served; all arms have the same."""
         return len(self.bundle().domains)
 
+    @property
+    def picture_sources(self) -> set[str]:
+        """The hosts of the pictures of items, of all live bundles."""
+        displays = (bundle.retriever.dataset.manifest.display for bundle in self.bundles.values())
+        return {source for display in displays if display is not None for source in display.image_sources}
+
     def bundle(self, arm: str | None = None) -> LiveBundle:
         """The live bundle of an arm, by default of the control; raises `ProblemError` for an unknown arm."""
         return self.bundles[self.arm_of(None, arm)]

@@ -217,6 +217,41 @@ def test_a_chosen_arm_answers_in_every_tab(open_window, serving, bundles, betwee
     assert window.lists() == top(server, {"user": user, "k": 4, "preview": True}) != shown
 
 
+def test_arms_are_shown_side_by_side(open_window, serving, bundles, between) -> None:
+    server = serving(between(*bundles))
+    expected = {}
+    for arm in ("old", "new"):
+        answer = server.ask("/v1/retrieve", {"user": "ana", "k": 4, "preview": True}, headers={"X-Adi-Arm": arm})
+        for domain, ranked in answer.body["results"][0]["domains"].items():
+            expected.setdefault(domain, {})[arm] = ranked["items"]
+    window = open_window(width=390)
+    window.goto(server, "#retrieve?user=ana&k=4")
+    window.answered()
+    window.page.get_by_label("Arm of the experiment").select_option("all, side by side")
+    expect(window.page.get_by_role("status")).to_have_text("User ana: old, new side by side.")
+    shown = {
+        section.locator("> h2").inner_text(): {
+            card.locator("h3").inner_text(): card.locator(".item button.id").all_inner_texts()
+            for card in section.locator(".card").all()
+        }
+        for section in window.page.locator(".arms").all()
+    }
+    assert shown == expected
+    for domain, lists in expected.items():
+        section = window.page.locator(".arms", has=window.page.get_by_role("heading", name=domain, exact=True))
+        common = len({*lists["old"]} & {*lists["new"]})
+        longest = max(map(len, lists.values()))
+        expect(section.locator("> .note")).to_have_text(f"{common} of {longest} items are in the list of every arm.")
+    assert any(lists["old"] != lists["new"] for lists in expected.values())
+    first = window.page.locator(".arms").first.get_by_label("Rank in the other arms").first
+    expect(first).to_contain_text("new")
+    assert window.page.evaluate("document.documentElement.scrollWidth") == 390
+    window.page.get_by_role("tab", name="Bundle").click()
+    expect(window.page.locator("#live")).to_contain_text("arm old")
+    window.page.go_back()
+    expect(window.page.get_by_role("status")).to_have_text("User ana: old, new side by side.")
+
+
 def test_without_an_experiment_there_is_no_arm_to_choose(open_window, served) -> None:
     window = open_window()
     window.goto(served, "#retrieve?user=ana")

@@ -1,13 +1,14 @@
 // The page: the fragment says what is shown, and each change of it is shown anew.
 
 import { ask, Problem, token } from "./api.js";
-import { arm } from "./arm.js";
+import { ALL, arm } from "./arm.js";
+import { armsSideBySide, retrieveFromAll, rowsOf } from "./arms.js";
 import { bundle } from "./bundle.js";
 import { cards, summary } from "./cards.js";
 import { byId, make } from "./elements.js";
 import { Form } from "./form.js";
 import { Highlight } from "./highlight.js";
-import { bars, legend, partsOf } from "./parts.js";
+import { legend, partsOf } from "./parts.js";
 import { pastOf } from "./past.js";
 import { retrieve } from "./retrieve.js";
 import { read, write } from "./state.js";
@@ -27,16 +28,17 @@ function go(state) {
 async function show() {
   const own = ++latest;
   const state = read(location.hash);
+  const chosen = state.arm === ALL ? "" : state.arm;
   showTab(state.tab);
   byId("page-error").textContent = "";
   byId("results").setAttribute("aria-busy", "true"); // from the start: what is there still answers another request
   try {
-    const about = await ask("v1/bundle", undefined, state.arm || null);
+    const about = await ask("v1/bundle", undefined, chosen || null);
     if (own !== latest) return;
     arm.show(about.arms, state.arm);
     byId("token-form").hidden = true;
     byId("live").textContent = `${about.arm === null ? "" : `arm ${about.arm}: `}${about.model}, bundle ${about.version}`;
-    if (state.tab === "trending") await trending(state, about, () => own === latest);
+    if (state.tab === "trending") await trending({ ...state, arm: chosen }, about, () => own === latest);
     else if (state.tab === "weights") byId("panel-weights").replaceChildren(...weights(about));
     else if (state.tab === "bundle") byId("panel-bundle").replaceChildren(...bundle(about));
     else await showRetrieved(state, about, () => own === latest);
@@ -58,7 +60,12 @@ async function showRetrieved(state, about, current) {
   }
   byId("status").textContent = "Asking …";
   try {
-    const found = await retrieve(state);
+    if (state.arm === ALL && about.arms !== null) {
+      const byArm = await retrieveFromAll(state, about.arms);
+      if (current()) presentAll(state, byArm);
+      return;
+    }
+    const found = await retrieve(state, about.display);
     if (current()) present(state, found);
   } catch (problem) {
     if (!current()) return;
@@ -72,28 +79,36 @@ async function showRetrieved(state, about, current) {
 function present(state, found) {
   const highlight = new Highlight();
   const parts = partsOf(found.domains);
+  const lists = Object.entries(found.domains).map(([domain, list]) => [domain, rowsOf(list, parts)]);
+  byId("results").replaceChildren(
+    ...warnings(found),
+    ...(found.past ? [pastOf(found, highlight)] : []),
+    ...(parts.length ? [legend(parts)] : []),
+    cards(Object.fromEntries(lists), found.attributes, highlight, { none: "Nothing: no item is admitted that is not left out." }));
+  const answeredBy = found.arm === null ? "" : `, arm ${found.arm}, bundle ${found.version}`;
+  byId("status").textContent = `${whoOf(state)}${answeredBy}: ${summary(found)}`;
+}
+
+function presentAll(state, byArm) {
+  const highlight = new Highlight();
+  const [first] = Object.values(byArm);
+  const notes = new Map(Object.values(byArm).flatMap(warnings).map((note) => [note.textContent, note]));
+  byId("results").replaceChildren(
+    ...notes.values(),
+    ...(first.past ? [pastOf(first, highlight)] : []),
+    ...armsSideBySide(byArm, highlight));
+  byId("status").textContent = `${whoOf(state)}: ${Object.keys(byArm).join(", ")} side by side.`;
+}
+
+const whoOf = (state) => state.history === null ? `User ${state.user}` : "A new user";
+
+function warnings(found) {
   const notes = [];
   if (found.ignored.length) notes.push(`Not in the bundle, and ignored: ${found.ignored.join(", ")}.`);
   if (found.withoutEvents) notes.push("Without what the user did since the export: the store of events does not answer.");
   if (found.withoutTrends) notes.push("Without trends: a source of clicks does not answer, so these lists are by taste alone.");
   if (found.without) notes.push(`Without attributes: ${found.without}`);
-  byId("results").replaceChildren(
-    ...notes.map((text) => make("p", { class: "warning" }, text)),
-    ...(found.past ? [pastOf(found, highlight)] : []),
-    ...(parts.length ? [legend(parts)] : []),
-    cards(listsOf(found.domains, parts), found.attributes, highlight, "Nothing: no item is admitted that is not left out."));
-  const who = state.history === null ? `User ${state.user}` : "A new user";
-  const arm = found.arm === null ? "" : `, arm ${found.arm}, bundle ${found.version}`;
-  byId("status").textContent = `${who}${arm}: ${summary(found)}`;
-}
-
-// The rows of each card: the items with their scores, and of a list with trends the parts of these.
-function listsOf(domains, names) {
-  return Object.fromEntries(Object.entries(domains).map(([domain, list]) => {
-    const more = list.parts ? bars(list, names) : [];
-    return [domain, list.items.map((item, place) =>
-      ({ item, value: list.scores[place].toFixed(3), name: "score", more: more[place] ?? null }))];
-  }));
+  return notes.map((text) => make("p", { class: "warning" }, text));
 }
 
 // For somebody who has no id at hand.

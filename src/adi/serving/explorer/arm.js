@@ -2,7 +2,9 @@
 
 import { byId, make } from "./elements.js";
 
+export const ALL = "*"; // no arm has this name
 const OWN = "that of the user";
+const SIDE_BY_SIDE = "all, side by side";
 
 export const arm = {
   chosen: () => byId("arm").value,
@@ -11,7 +13,7 @@ export const arm = {
 
   show(names, chosen) {
     byId("arm-choice").hidden = names === null;
-    const choices = [["", OWN], ...(names ?? []).map((name) => [name, name])];
+    const choices = [["", OWN], ...(names ?? []).map((name) => [name, name]), [ALL, SIDE_BY_SIDE]];
     byId("arm").replaceChildren(...choices.map(([value, text]) => make("option", { value }, text)));
     byId("arm").value = chosen;
   },

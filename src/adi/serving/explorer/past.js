@@ -1,15 +1,17 @@
 // What a known user did, newest first.
 
 import { count, heard, make, shown } from "./elements.js";
+import { itemParts, UNKNOWN } from "./item.js";
 
 export function pastOf(found, highlight) {
   const { past, attributes } = found;
   const numbers = Object.keys(found.domains);
   const events = past.history.map(({ item, domain, since }) => {
-    const button = make("button", { type: "button", class: "id" }, item);
-    const word = Object.values(attributes[domain]?.[item] ?? {}).find((value) => typeof value === "string");
+    const own = attributes[domain]?.[item] ?? UNKNOWN;
+    const { picture, button, key } = itemParts(item, own);
+    const word = own.title === null ? Object.values(own.others).find((value) => typeof value === "string") : null;
     const element = make("li", { class: `event domain-${Math.max(0, numbers.indexOf(domain)) % 7}` },
-      button, make("span", { class: "place" }, heard("in "), domain), word ? make("span", { class: "note" }, shown(word)) : null,
+      picture, button, key, make("span", { class: "place" }, heard("in "), domain), word ? make("span", { class: "note" }, shown(word)) : null,
       since ? make("span", { class: "since" }, "since export") : null);
     highlight.add(item, element, button);
     return element;

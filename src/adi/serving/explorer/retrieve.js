@@ -4,7 +4,7 @@
 import { ask } from "./api.js";
 import { attributesOf } from "./attributes.js";
 
-export async function retrieve(state) {
+export async function retrieve(state, display) {
   const who = state.history === null ? { user: state.user || null } : { history: state.history };
   const body = { ...who, context: state.context, filter: state.filter || null, explain: true, preview: true };
   if (state.k !== "") body.k = Number(state.k);
@@ -14,7 +14,7 @@ export async function retrieve(state) {
   const past = state.history === null ? await pastOf(state.user, arm) : null;
   const own = (domain) => (past?.history ?? []).filter((event) => event.domain === domain).map((event) => event.item);
   const wanted = Object.entries(domains).map(([domain, { items }]) => [domain, [...items, ...own(domain)]]);
-  const about = await attributesOf(Object.fromEntries(wanted), arm);
+  const about = await attributesOf(Object.fromEntries(wanted), arm, display);
   return { version, arm, domains, ignored, withoutEvents, withoutTrends, past, ...about };
 }
 

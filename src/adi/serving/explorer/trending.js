@@ -43,7 +43,8 @@ async function showLists(state, about, current) {
   const chosen = about.half_lives.includes(state.halfLife) ? { half_life: state.halfLife } : {};
   const answers = await Promise.all(about.domains.map((domain) =>
     ask(`v1/trending?${new URLSearchParams({ domain, k: ITEMS, ...chosen })}`, undefined, arm)));
-  const found = await attributesOf(Object.fromEntries(answers.map(({ domain, items }) => [domain, items.map(({ item }) => item)])), arm);
+  const items = Object.fromEntries(answers.map(({ domain, items: own }) => [domain, own.map(({ item }) => item)]));
+  const found = await attributesOf(items, arm, about.display);
   if (current()) present(answers, found);
 }
 
@@ -60,7 +61,7 @@ function present(answers, { attributes, without }) {
   const next = new Highlight();
   replaceLists(
     ...notes.map((text) => make("p", { class: "warning" }, text)),
-    cards(Object.fromEntries(lists), attributes, next, "Nothing is clicked now."));
+    cards(Object.fromEntries(lists), attributes, next, { none: "Nothing is clicked now." }));
   if (highlight.pressed !== null) next.press(highlight.pressed);
   highlight = next;
 }
@@ -75,7 +76,7 @@ function replaceLists(...children) {
   box.querySelector(".cards").scrollLeft = scrolled;
   if (number < 0) return;
   const buttons = [...box.querySelectorAll(".card")[number].querySelectorAll("button.id")];
-  buttons.find((button) => button.textContent === focused.textContent)?.focus({ preventScroll: true });
+  buttons.find((button) => button.dataset.item === focused.dataset.item)?.focus({ preventScroll: true });
 }
 
 function rowOf({ item, count: clicks, share, age }, isDate) {
