@@ -30,8 +30,8 @@ function row({ item, value, name, more, rank, attributes, listsOf, others }, hig
   const known = Object.entries(attributes.others).map(([key, own]) => [key, shown(own)]).filter(([, text]) => text !== null);
   const element = make("li", { class: "item" },
     make("span", { class: "rank" }, heard("rank "), String(rank)),
-    make("div", { class: "head" }, picture, button, key,
-      others.length ? make("ul", { class: "elsewhere", "aria-label": `Rank in the other ${listsOf}` }, ...elsewhere) : null),
+    make("div", { class: "head" }, picture, make("div", { class: "names" }, button, key,
+      others.length ? make("ul", { class: "elsewhere", "aria-label": `Rank in the other ${listsOf}` }, ...elsewhere) : null)),
     make("span", { class: "score" }, heard(`${name} `), value),
     more,
     known.length ? make("dl", {}, ...known.map(([key, text]) => make("div", {}, make("dt", {}, key), make("dd", {}, text)))) : null);
