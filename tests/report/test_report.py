@@ -249,6 +249,12 @@ def test_charts_have_the_numbers(make_run: Make) -> None:
     assert [(row["x"], row["value"]) for row in _values(parts)] == [("0|20", 0.3), ("1+|1,100", 0.6)]
 
 
+@pytest.mark.parametrize(("epochs", "ticks"), [(1, [1]), (2, [1, 2]), (25, [1, 4, 7, 10, 13, 16, 19, 22, 25])])
+def test_learning_curves_have_ticks_at_epochs_alone(make_run: Make, epochs: int, ticks: list[int]) -> None:
+    curve = loss_curve(group_runs(read_runs([make_run("a", losses=(3.0,) * epochs)])))
+    assert curve["encoding"]["x"]["axis"]["values"] == ticks
+
+
 def test_curves_end_before_the_refit(make_run: Make) -> None:
     run = make_run("a", losses=(3.0, 2.0))
     with (run / "log.jsonl").open("a") as log:
