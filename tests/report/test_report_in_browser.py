@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from adi.report.charts import SHAPES
 from adi.report.page import write_report
+from browser import FAINT
 
 DOMAINS = [f"domain-{number}" for number in range(7)]
 
@@ -136,6 +138,15 @@ def test_nothing_is_wider_than_the_page(open_report, ranked_run, tmp_path, width
     boxes = [figure.bounding_box() for figure in page.locator("figure").all()[:4]]
     in_a_row = len({box["y"] for box in boxes})
     assert in_a_row == {390: 4, 768: 2, 1280: 1}[width]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_have_enough_contrast(open_report, scheme) -> None:
+    page = open_report(scheme=scheme)
+    for details in page.locator("details").all():
+        details.evaluate("element => { element.open = true; }")
+    faint = page.evaluate(FAINT)
+    assert [text for text in faint if text[0] not in SHAPES.values()] == []  # a legend's shapes are no texts
 
 
 def test_pictures_that_do_not_load_leave_no_hole(open_report) -> None:
