@@ -24,6 +24,8 @@ def test_overlap_is_the_share_of_items_in_both_lists() -> None:
     one = QueryLists(np.array([1, 4, 8]), np.array([[1, 2, 3], [5, -1, -1], [0, 1, 2]]))
     other = QueryLists(np.array([1, 4, 9]), np.array([[3, 9, 1], [6, 5, -1], [0, 1, 2]]))
     assert mean_overlap(one, other) == pytest.approx((2 / 3 + 1 / 2) / 2)
+    longer = QueryLists(np.array([1, 4]), np.array([[3, 9, 1, 2], [6, 5, -1, -1]]))  # cut at three items
+    assert mean_overlap(one, longer) == mean_overlap(longer, one) == mean_overlap(one, other)
     assert mean_overlap(one, QueryLists(np.array([2]), np.array([[1, 2, 3]]))) is None
 
 

@@ -84,7 +84,7 @@ def side_by_side(groups: Sequence[RunGroup], figures: Figures, *, k: int, labels
     of_seeds = f" Of {' and '.join(seeds)}." if seeds else ""
     explanation = (
         f"A model hits a test query if the item that was held out is among the first {k} of its list.{of_seeds} "
-        "Overlap: the mean share of items that both lists of a query have."
+        f"Overlap: the mean share of {_first_items(pair)} that both lists of a query have."
     )
     overlaps, missing = _overlaps(first.runs[0], second.runs[0])
     rows = []
@@ -102,6 +102,12 @@ def side_by_side(groups: Sequence[RunGroup], figures: Figures, *, k: int, labels
     return Html("".join(parts))
 
 
+def _first_items(pair: Sequence[RunGroup]) -> str:
+    """The part of the lists that overlaps are of, in words."""
+    lengths = [group.runs[0].metrics.lists.k for group in pair if group.runs[0].metrics.lists is not None]
+    return f"the first {min(lengths)} items" if lengths else "items"
+
+
 def _overlaps(first: Run, second: Run) -> tuple[dict[str, float | None], Html]:
     """The overlap of two runs' lists by domain, and a note where a run has none."""
     try:
@@ -115,10 +121,12 @@ def mean_overlap(one: QueryLists, other: QueryLists) -> float | None:
     """The mean share of items that two models' lists A and B of a query have in common; None without such queries.
 
     overlap = mean over queries of  |A ∩ B| / max(|A|, |B|)
+
+    Where one model's lists are longer, since it was evaluated at other K, both are cut at the shorter length.
     """
-    rows = np.intersect1d(one.rows, other.rows)
+    rows, length = np.intersect1d(one.rows, other.rows), min(one.items.shape[1], other.items.shape[1])
     shares = []
-    for ours, theirs in zip(one.of(rows), other.of(rows), strict=True):
+    for ours, theirs in zip(one.of(rows)[:, :length], other.of(rows)[:, :length], strict=True):
         lengths = (ours >= 0).sum(), (theirs >= 0).sum()
         if max(lengths):
             shares.append(len(np.intersect1d(ours[ours >= 0], theirs[theirs >= 0])) / max(lengths))
