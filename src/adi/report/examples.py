@@ -41,9 +41,8 @@ def example_lists(groups: Sequence[RunGroup], *, number: int) -> Html:
     try:
         dataset = groups[0].runs[0].open_dataset()
         models = [
-            ModelLists(group.label, read_lists(group.runs[0]), read_ranks(group.runs[0]))
-            for group in groups
-        ]  # fmt: skip
+            ModelLists(group.label, read_lists(run), read_ranks(run)) for group in groups for run in group.runs[:1]
+        ]
     except AdiError as error:
         return Html(f"{title}{note(f'Not available: {error}')}")
     parts: list[Html] = []
