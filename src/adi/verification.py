@@ -17,9 +17,10 @@ from adi.runs.by_feature import INTEREST, read_by_feature
 from adi.runs.epochs import read_epochs
 from adi.runs.info import FILE as RUN
 from adi.runs.info import read_info
+from adi.runs.lists import read_lists
 from adi.runs.metrics import FILE as METRICS
 from adi.runs.ranks import read_ranks
-from adi.runs.run import read_run
+from adi.runs.run import Run, read_run
 from adi.runs.self_training import read_audit
 from adi.strict import Strict
 
@@ -85,6 +86,12 @@ CHECKS: dict[str, tuple[Kind, Callable[[Path], tuple[Files | None, Iterator[str]
 """By the name of a manifest: the kind of its folder, and what gives its files and the faults of others."""
 
 
+def _check_lists(run: Run) -> None:
+    """Read the lists of an evaluation; one of an older adi has none."""
+    if run.metrics.lists is not None:
+        read_lists(run)
+
+
 def _faults_of_others(run: Path, files: Files) -> Iterator[str]:
     """The faults of a run's files that its record does not name: of evaluations, and of an unfinished training."""
     checks: list[tuple[str, Callable[[], object]]] = [
@@ -94,6 +101,7 @@ def _faults_of_others(run: Path, files: Files) -> Iterator[str]:
         (INTEREST, lambda: read_by_feature(run / INTEREST)),
         (METRICS, lambda: read_run(run)),
         (METRICS, lambda: read_ranks(read_run(run))),
+        (METRICS, lambda: _check_lists(read_run(run))),
     ]
     for name, read in checks:
         if name not in files and (run / name).exists():

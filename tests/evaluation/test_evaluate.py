@@ -310,7 +310,7 @@ def test_a_run_is_evaluated_against_its_candidates_and_keeps_the_result(listed, 
     result = evaluate_run(tmp_path / "run", ks=(1, 2))
     data = Dataset(listed)
     expected = evaluate(Popularity(data), data, against="candidates", ks=(1, 2))
-    assert result == expected.model_copy(update={"model": "popularity", "ranks": result.ranks})
+    assert result == expected.model_copy(update={"model": "popularity", "ranks": result.ranks, "lists": result.lists})
     assert read_metrics(tmp_path / "run") == result
     corpus = evaluate_run(tmp_path / "run", ks=(1,), against="corpus", causal=False)
     assert (corpus.against, corpus.domains["a"]["recall@1"]) == ("corpus", 1 / 3)
