@@ -35,6 +35,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "no-networks": {"networks": []},
     "slow-tables": {"embedding_lr": 0.025},
     "ten-epochs": {"epochs": 10},
+    "patience-4": {"patience": 4},
 }
 """Sets of defaults, as settings that differ from those of adi."""
 

@@ -51,10 +51,11 @@ def test_few_rows_have_several_sets(manifest, rows, sets):
     assert settings_for(MODELS["adi-paper"]).for_data(data).model.embedding_sets == 1
 
 
-@pytest.mark.parametrize(("rows", "epochs"), [(200_000, 30), (200_001, 10)])
-def test_few_rows_have_more_epochs(manifest, rows, epochs):
+@pytest.mark.parametrize(("rows", "epochs", "patience"), [(200_000, 30, 8), (200_001, 10, 4)])
+def test_few_rows_have_more_epochs_and_patience(manifest, rows, epochs, patience):
     data = manifest(rows=rows, users=100_000)
-    assert settings_for(MODELS["dnn"]).for_data(data).training.epochs == epochs
+    training = settings_for(MODELS["dnn"]).for_data(data).training
+    assert (training.epochs, training.patience) == (epochs, patience)
     assert settings_for(MODELS["dnn"], {"epochs": 7}).for_data(data).training.epochs == 7
 
 

@@ -25,6 +25,9 @@ SETS, FEW_ROWS = 4, 200_000
 EPOCHS, EPOCHS_OF_FEW_ROWS = 10, 30
 """Epochs at most, also up to so many rows: with few steps in each, the tenth is often the best of ten."""
 
+PATIENCE, PATIENCE_OF_FEW_ROWS = 4, 8
+"""Epochs without improvement that end a training: few validation rows can show none by chance while it still learns."""
+
 MUCH_HELD_OUT = 0.02
 """A model is trained again on all rows where more of some domain's are validation rows."""
 
@@ -53,7 +56,7 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
             Default("unknown_items", UNKNOWN_ITEMS_WITH_TRENDS, "trends: many items are new"),
             Default("row_half_life", longest, "the longest half-life of the trends"),
         )
-    rules = (_epochs, _embedding_sets, _neighbours, _blend, _refit)
+    rules = (_epochs, _patience, _embedding_sets, _neighbours, _blend, _refit)
     return (*by_trend, *(rule(manifest) for rule in rules))
 
 
@@ -75,6 +78,16 @@ def _epochs(manifest: Manifest) -> Default:
     if rows > FEW_ROWS:
         return Default("epochs", EPOCHS, f"{rows:,} rows: many steps in each")
     return Default("epochs", EPOCHS_OF_FEW_ROWS, f"{rows:,} rows: few steps in each")
+
+
+def _patience(manifest: Manifest) -> Default:
+    """More where validation rows are few, too, and an epoch is quick."""
+    rows = _rows(manifest)
+    if manifest.trend is not None:
+        return Default("patience", PATIENCE, "trends: an epoch takes long")
+    if rows > FEW_ROWS:
+        return Default("patience", PATIENCE, f"{rows:,} rows: an epoch takes long")
+    return Default("patience", PATIENCE_OF_FEW_ROWS, f"{rows:,} rows: validation is noisy, and an epoch is quick")
 
 
 def _embedding_sets(manifest: Manifest) -> Default:
