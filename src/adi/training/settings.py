@@ -35,10 +35,10 @@ class TrainingSettings(Strict):
     default the longest half-life of the trends where the data has them, else "off".
 
     With `keep: mean`, the run keeps the epoch with the highest validation recall@`k`, averaged over the domains.
-    Training stops after `epochs`, by default 30 up to 200,000 rows and without trends, else 10, or if that mean has not
-    improved for `patience` epochs, by default 8 in the same data, else 4. With `keep: domain`, each domain keeps its own
-    best epoch, and training stops if no domain has improved for `patience` epochs. With `average` above 0, validation
-    and the kept weights use the exponential moving average of the weights, with this decay.
+    Training stops after `epochs`, or if that mean has not improved for `patience` epochs: by default 30 and 8 up to
+    200,000 rows and without trends, else 10 and 4. With `keep: domain`, each domain keeps its own best epoch, and
+    training stops if no domain has improved for `patience` epochs. With `average` above 0, validation and the kept
+    weights use the exponential moving average of the weights, with this decay.
 
     `self_training` (`adi.training.self_training`) starts after the fraction `self_training_start` of the steps of all
     `epochs`. For each pair of domains, it accepts the share `self_training_share` of the eligible pairs of a user and
