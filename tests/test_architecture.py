@@ -65,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving": SERVED | {"retrieval", "serving"},
     "router": {"errors", "documents", "strict", "serving", "router"},
     "report": STORED | {"metrics", "runs", "evaluation", "comparison", "report"},
+    "abtest": STORED | {"report", "abtest"},
     "backtesting": TABLES
     | {"durations", "metrics", "runs", "models", "evaluation", "training", "report", "grid", "backtesting"},
     "grid": STORED | {"progress", "runs", "models", "training", "grid"},

@@ -131,7 +131,7 @@ def join(
     memory: str,
 ) -> Joined:
     """Read both logs and credit the clicks to the lists; the arguments are those of `analyze`."""
-    within, again = _duration(window, "window"), _duration(retention, "retention")
+    within, again = duration(window, "window"), duration(retention, "retention")
     paths = [str(clicks)] if isinstance(clicks, str | Path) else [str(path) for path in clicks]
     with working_database(memory) as connection:
         exposures = read_exposures(connection, Path(logs), experiment=experiment, control=control, arms=arms)
@@ -169,7 +169,8 @@ def check_positive(**values: float) -> None:
             raise ArgumentError(name, f"{value}; give a share above 0 and below 1, such as 0.02 for 2 %.")
 
 
-def _duration(text: str, name: str) -> int:
+def duration(text: str, name: str) -> int:
+    """The microseconds of an argument's duration; raises `ArgumentError` for any other text."""
     try:
         length = microseconds(text)
     except ValueError as error:

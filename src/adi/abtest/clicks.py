@@ -38,7 +38,7 @@ def read_clicks(connection: Connection, paths: Sequence[str], columns: ClickColu
     files = click_files(paths)
     source = _source(files)
     _check_types(connection, files[0], source, columns)
-    charge = "0.0" if columns.charge is None else f"try_cast({identifier(columns.charge)} AS DOUBLE)"
+    charge = "0::DOUBLE" if columns.charge is None else f"try_cast({identifier(columns.charge)} AS DOUBLE)"
     connection.execute(f"""
         CREATE TABLE all_clicks AS
         SELECT {identifier(columns.user)}::VARCHAR AS user_id, {identifier(columns.item)}::VARCHAR AS item,

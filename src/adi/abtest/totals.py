@@ -134,7 +134,8 @@ class Day:
 def read_days(connection: Connection, arms: tuple[str, ...]) -> list[Day]:
     """The sums of all domains together, then of each domain, by arm and day."""
     rows = connection.execute("""
-        SELECT time::DATE::VARCHAR, arm, domain, count(*), sum(coalesce(clicks, 0))::BIGINT, sum(coalesce(charge, 0.0))
+        SELECT time::DATE::VARCHAR, arm, domain, count(*), sum(coalesce(clicks, 0))::BIGINT,
+               sum(coalesce(charge, 0))::DOUBLE
         FROM lists LEFT JOIN paid USING (list)
         GROUP BY GROUPING SETS ((time::DATE, arm, domain), (time::DATE, arm))
         ORDER BY 3 NULLS FIRST, 1, 2""").fetchall()

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from adi.cli import backtest, bundle, compare, data, quickstart, reproduce, route, runs, serve, tune, verify
+from adi.cli import abtest, backtest, bundle, compare, data, quickstart, reproduce, route, runs, serve, tune, verify
 from adi.cli.command import Command, Commands, with_log_options
 from adi.cli.exit_codes import FAILED, INPUT, INTERRUPTED
 from adi.cli.interrupts import SIGNALS, Interrupt
@@ -69,6 +69,7 @@ for function in (
     reproduce.reproduce,
 ):
     app.command(cls=Command)(with_log_options(function))
+app.add_typer(abtest.abtest, name="abtest")
 
 
 def _show_version(wanted: bool) -> None:
