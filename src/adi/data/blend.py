@@ -89,7 +89,7 @@ class Blend:
             sums.append(self.here[domain].sums(_in_domain(last, domain)))
         width = max(len(items), 1)
         cells, similarities = zip(*(_cells(part, items, width) for part in sums), strict=True)
-        distinct = np.unique(np.concatenate(cells))  # of either kind, by query and then by item
+        distinct = _distinct(np.concatenate(cells))  # of either kind, by query and then by item
         values = np.zeros((len(distinct), len(BlendWeights._fields)), dtype=np.float32)
         for kind, cell in enumerate(cells):
             values[np.searchsorted(distinct, cell), kind] = similarities[kind]
@@ -114,6 +114,12 @@ def _cells(sums: sp.csr_array, items: Array, width: int) -> tuple[Array, Array]:
     inside = np.flatnonzero((columns >= 0) & (sums.data > 0))
     rows = np.repeat(np.arange(sums.shape[0]), np.diff(sums.indptr))[inside]
     return rows * width + columns[inside], sums.data[inside]
+
+
+def _distinct(cells: Array) -> Array:
+    """The distinct values of `cells` (T,), ascending: `np.unique`, whose hash table takes several times as long here."""
+    ascending = np.sort(cells, kind="stable")
+    return ascending[np.flatnonzero(np.diff(ascending, prepend=-1))]
 
 
 def _log1p(values: Array) -> Array:
