@@ -1,0 +1,176 @@
+"""The simulation of an experiment on a live marketplace: every arm with its users, each in a process of its own.
+
+The arms share no state (budgets are split, too), so that processes change nothing in the logs.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from adi.data.folder import new_folder
+from adi.errors import ArgumentError, suggestion
+from adi.machine import available_cores
+from adi.online.arms import BOUNDS
+from adi.online.live import LiveArm
+from adi.online.logs import DayLog
+from adi.online.settings import Online
+from adi.online.world import open_world
+from adi.progress import Report, reporting
+from adi.serving.experiment import Experiment, load_experiment
+from adi.thread_budget import THREAD_BUDGET
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """What the process of an arm is given. `bundle` is None for a bound."""
+
+    market: Path
+    folder: Path
+    experiment: Experiment
+    arm: str
+    bundle: Path | None
+    online: Online
+
+
+def simulate_experiment(
+    market: str | Path,
+    experiment: str | Path,
+    out: str | Path,
+    online: Online | None = None,
+    *,
+    bounds: bool = False,
+    jobs: int | None = None,
+    progress: bool | Report = True,
+) -> dict[str, Any]:
+    """Simulate an experiment's arms on a marketplace and write their logs, which `analyze` reads.
+
+    Writes ``exposures/`` in the format of `adi serve --exposures`, ``clicks/`` (user, item, domain, time, charge),
+    ``experiment.yaml`` with the weights, and ``simulation.json`` with each arm's sums. Returns the latter.
+
+    Args:
+        market: folder that `adi simulate` wrote, whose truth the users follow.
+        experiment: file of an experiment, as for `adi serve`.
+        out: folder to write, which must be empty or not exist.
+        online: length and rules.
+        bounds: add the arms ``oracle`` and ``random``, each with the mean weight of the others.
+        jobs: processes; by default one for each arm, at most one for each core.
+        progress: show a bar on standard error; or a function to report to.
+
+    Raises `AdiError` for a marketplace, an experiment or a bundle that does not fit.
+    """
+    online = online or Online()
+    content = _with_bounds(load_experiment(Path(experiment)), bounds)
+    if unknown := [arm for arm in online.planted if arm not in content.arms]:
+        raise ArgumentError(
+            "planted", f"'{unknown[0]}' is not one of {', '.join(content.arms)}.{suggestion(unknown[0], content.arms)}"
+        )
+    open_world(Path(market), online)  # whatever is wrong with it is said before any process starts
+    jobs = min(len(content.arms), jobs or available_cores())
+    with reporting(progress) as report, new_folder(Path(out)) as folder:
+        tasks = [
+            _Task(
+                market=Path(market),
+                folder=folder,
+                experiment=content,
+                arm=name,
+                bundle=None if name in BOUNDS and bounds else arm.bundle,
+                online=online,
+            )
+            for name, arm in content.arms.items()
+        ]
+        start = time.perf_counter()
+        counts = _in_processes(tasks, jobs, report) if jobs > 1 else _one_by_one(tasks, report)
+        seconds = time.perf_counter() - start
+        summary = {
+            "experiment": content.name,
+            "settings": asdict(online),
+            "arms": {name: counts[name] for name in content.arms},
+            "seconds": seconds,
+            "requests_per_second": sum(each["requests"] for each in counts.values()) / seconds,
+        }
+        (folder / "simulation.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        (folder / "experiment.yaml").write_text(
+            yaml.safe_dump(content.model_dump(mode="json", exclude_none=True), sort_keys=False), encoding="utf-8"
+        )
+    return summary
+
+
+def _with_bounds(experiment: Experiment, bounds: bool) -> Experiment:
+    """The experiment, with the arms of the bounds; their `bundle` is their name."""
+    if not bounds:
+        return experiment
+    if taken := [name for name in BOUNDS if name in experiment.arms]:
+        raise ArgumentError("bounds", f"the experiment has an arm '{taken[0]}' already. Give it another name.")
+    weight = sum(arm.weight for arm in experiment.arms.values()) / len(experiment.arms)
+    arms = {name: {"bundle": name, "weight": weight} for name in BOUNDS}
+    return Experiment.model_validate(experiment.model_dump() | {"arms": experiment.model_dump()["arms"] | arms})
+
+
+def _one_by_one(tasks: list[_Task], report: Report) -> dict[str, dict[str, float]]:
+    total = sum(task.online.days for task in tasks)
+    counts = {}
+    for number, task in enumerate(tasks):
+        first = number * task.online.days
+        counts[task.arm] = _run(task, lambda day, first=first: report("arm days", first + day, total))
+    return counts
+
+
+def _in_processes(tasks: list[_Task], jobs: int, report: Report) -> dict[str, dict[str, float]]:
+    counts: dict[str, dict[str, float]] = {}
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_one_core) as pool:
+        futures = {pool.submit(_run, task): task.arm for task in tasks}
+        try:
+            for done, future in enumerate(as_completed(futures), start=1):
+                counts[futures[future]] = future.result()
+                report("arms", done, len(tasks))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return counts
+
+
+def _one_core() -> None:
+    """Search with one thread in this process: the others have their cores."""
+    THREAD_BUDGET.cores = 1
+
+
+def _run(task: _Task, report: Callable[[int], None] = lambda day: None) -> dict[str, float]:
+    """Simulate an arm; returns its counts."""
+    world = open_world(task.market, task.online)
+    users = np.array([task.experiment.arm_of(str(user + 1)) == task.arm for user in range(len(world.main_share))])
+    live = LiveArm(task.arm, task.bundle, world, task.online, users, task.experiment.shares[task.arm])
+    start = time.perf_counter()
+    for day in range(task.online.days):
+        log = DayLog(
+            task.folder,
+            experiment=task.experiment.name,
+            arm=task.arm,
+            version=live.arm.version,
+            domains=world.settings.domain_names,
+            k=task.online.candidates,
+        )
+        live.run_day(day, log)
+        log.write(f"{task.arm}-day-{day:03}", live.rng(10_000 + day))
+        report(day + 1)
+    live.counts.seconds = time.perf_counter() - start
+    return asdict(live.counts)
+
+
+def rates_of(summary: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """CTR, RPM and PPC of each arm in a summary."""
+    return {
+        name: {
+            "ctr": arm["clicks"] / max(1, arm["requests"]),
+            "rpm": 1000.0 * arm["revenue"] / max(1, arm["requests"]),
+            "ppc": arm["revenue"] / max(1, arm["clicks"]),
+        }
+        for name, arm in summary["arms"].items()
+    }
