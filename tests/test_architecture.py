@@ -66,6 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "router": {"errors", "documents", "strict", "serving", "router"},
     "report": STORED | {"metrics", "runs", "evaluation", "comparison", "report"},
     "abtest": STORED | {"report", "abtest"},
+    "online": SERVED | {"machine", "progress", "marketplace", "retrieval", "serving", "online"},
     "backtesting": TABLES
     | {"durations", "metrics", "runs", "models", "evaluation", "training", "report", "grid", "backtesting"},
     "grid": STORED | {"progress", "runs", "models", "training", "grid"},

@@ -23,7 +23,8 @@ from adi.errors import ArgumentError
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """Exposures and clicks after they are joined: totals of users (all domains first), sums by day, what was left out."""
+    """Exposures and clicks after they are joined: totals of users (all domains first), sums by day, what was left
+    out."""
 
     exposures: Exposures
     totals: list[UserTotals]
@@ -62,8 +63,8 @@ def analyze(
         shares: share of the users by arm, for the test of the sample ratio; None: it is not made.
         window: longest time from a list to a click that belongs to it.
         retention: time within which users are to come again.
-        before: first moment (ISO 8601) of a period before the test, whose exposures and clicks are in the same tables; with
-            it intervals are shorter (CUPED).
+        before: first moment (ISO 8601) of a period before the test, whose exposures and clicks are in the same tables;
+            with it intervals are shorter (CUPED).
         days: planned length of the test in days. A test that is shorter was stopped early, and nothing is decided.
         sequential: intervals that hold however often one looks, and for a test that was stopped early.
         typical_uplift: size of uplift, chosen before the start, for which the sequential intervals are shortest.
@@ -222,14 +223,14 @@ def _arm_totals(exposures: Exposures, totals: UserTotals) -> dict[str, ArmTotals
     }
 
 
-def _doubts(
-    joined: Joined, ratio: SampleRatio | None, *, days: float | None, sequential: bool
-) -> tuple[str, ...]:
+def _doubts(joined: Joined, ratio: SampleRatio | None, *, days: float | None, sequential: bool) -> tuple[str, ...]:
     """Why all verdicts are withheld."""
     doubts = [] if ratio is None or ratio.doubt is None else [ratio.doubt]
     doubts += [fault.doubt for fault in joined.faults if fault.doubt is not None]
     if silent := list(silent_days(joined.days)):
-        doubts.append(f"no click in any arm on {len(silent)} days with exposures, first on {silent[0]}: clicks are missing")
+        doubts.append(
+            f"no click in any arm on {len(silent)} days with exposures, first on {silent[0]}: clicks are missing"
+        )
     length = _length(joined.exposures)
     # A last list comes some time before the end of its day.
     if days is not None and not sequential and length < days - 0.25:
@@ -255,11 +256,19 @@ def _notes(
         notes.append("RPM and PPC are not reported: name the column of charges.")
     for arm, versions in exposures.versions.items():
         if len(versions) > 1:
-            notes.append(f"{arm} was answered by {len(versions)} versions ({', '.join(versions)}), one after the other.")
+            notes.append(
+                f"{arm} was answered by {len(versions)} versions ({', '.join(versions)}), one after the other."
+            )
     if _length(exposures) * MICROSECONDS["d"] <= microseconds(retention):
-        notes.append(f"Retention is not defined: the test is no longer than {retention}, within which users may return.")
-    if before is not None and not any(joined.totals[0].columns[name].any() for name in ("exposures_before", "clicks_before")):
-        notes.append(f"No user of the test has an exposure or a click from {before} on to its start: CUPED changes nothing.")
+        notes.append(
+            f"Retention is not defined: the test is no longer than {retention}, within which users may return."
+        )
+    if before is not None and not any(
+        joined.totals[0].columns[name].any() for name in ("exposures_before", "clicks_before")
+    ):
+        notes.append(
+            f"No user of the test has an exposure or a click from {before} on to its start: CUPED changes nothing."
+        )
     if joined.last_click is not None and joined.last_click < exposures.end:
         short = (exposures.end - joined.last_click).total_seconds() * MICROSECONDS["s"]
         if short > MICROSECONDS["h"]:

@@ -19,7 +19,7 @@ def attribute(connection: Connection, window: int, start: datetime) -> tuple[Fau
         start: time of the first list. Clicks earlier than this are of the time before the test.
     """
     seconds = window / MICROSECONDS["s"]
-    connection.execute(f"""
+    connection.execute("""
         CREATE TABLE shown AS
         SELECT lists.list, lists.user_id, lists.domain, lists.time, unnest(list_distinct(log.items)) AS item
         FROM lists JOIN log USING (filename, file_row_number)

@@ -13,9 +13,7 @@ from adi.report.charts import BAR_STEP, COLOURS, LINE_HEIGHT, SHAPES, Row, Speci
 def looks(arms: Sequence[str]) -> list[tuple[str, str, str]]:
     """Each arm's name, colour and shape, the shape as a character."""
     shapes = list(SHAPES.values())
-    return [
-        (arm, COLOURS[number % len(COLOURS)], shapes[number % len(shapes)]) for number, arm in enumerate(arms)
-    ]
+    return [(arm, COLOURS[number % len(COLOURS)], shapes[number % len(shapes)]) for number, arm in enumerate(arms)]
 
 
 def by_day(days: Sequence[Day], metric: Metric, *, arms: Sequence[str], title: str) -> Specification:
@@ -25,7 +23,9 @@ def by_day(days: Sequence[Day], metric: Metric, *, arms: Sequence[str], title: s
         alt.Chart(alt.InlineData(values=rows), title=title, width="container", height=LINE_HEIGHT)
         .mark_line(point=alt.OverlayMarkDef(size=45, filled=True), strokeWidth=1.8)
         .encode(
-            x=alt.X("day:T", title="Day (UTC)", scale=alt.Scale(type="utc"), axis=alt.Axis(format="%b %d", tickCount=7)),
+            x=alt.X(
+                "day:T", title="Day (UTC)", scale=alt.Scale(type="utc"), axis=alt.Axis(format="%b %d", tickCount=7)
+            ),
             y=alt.Y(
                 "value:Q",
                 title=metric.title,
@@ -33,8 +33,14 @@ def by_day(days: Sequence[Day], metric: Metric, *, arms: Sequence[str], title: s
                 axis=alt.Axis(tickCount=5, format=".1%" if metric.percent else ",.3~r"),
             ),
             color=_colour(arms),
-            shape=alt.Shape("arm:N", scale=alt.Scale(domain=list(arms), range=_in_turn(list(SHAPES), arms)), legend=None),
-            tooltip=["arm:N", alt.Tooltip("utcyearmonthdate(day):T", title="Day"), alt.Tooltip("value:Q", title=metric.title, format=".4")],
+            shape=alt.Shape(
+                "arm:N", scale=alt.Scale(domain=list(arms), range=_in_turn(list(SHAPES), arms)), legend=None
+            ),
+            tooltip=[
+                "arm:N",
+                alt.Tooltip("utcyearmonthdate(day):T", title="Day"),
+                alt.Tooltip("value:Q", title=metric.title, format=".4"),
+            ],
         )
     )
     return chart.to_dict()

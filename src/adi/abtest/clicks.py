@@ -94,11 +94,11 @@ def _check_types(connection: Connection, file: str, source: str, columns: ClickC
     for name in (columns.user, columns.item):
         if types[name] != "VARCHAR" and types[name] not in WHOLE:
             raise AdiError(
-                f"{file}, column '{name}': ids of type {types[name]}; 7.0 is not 7. Write them as text or whole numbers."
+                f"{file}, column '{name}': ids of type {types[name]}; 7.0 is not 7. Write text or whole numbers."
             )
     if not types[columns.time].startswith(TIMES):
         raise AdiError(
-            f"{file}, column '{columns.time}': of type {types[columns.time]}, whose unit is not known. Write timestamps."
+            f"{file}, column '{columns.time}': of type {types[columns.time]}, a unit is not known. Write timestamps."
         )
 
 

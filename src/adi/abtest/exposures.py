@@ -160,8 +160,7 @@ def _check_arms(folder: Path, name: str, served: list[str], control: str, arms: 
     if arms is not None:
         if silent := [arm for arm in arms if arm not in served]:
             raise AdiError(
-                f"{folder}: arm '{silent[0]}' of '{name}' has no exposure by hash. Nothing can be compared with it: check "
-                "its bundle and its weight."
+                f"{folder}: arm '{silent[0]}' of '{name}' has no exposure by hash. Check its bundle and its weight."
             )
         if strange := [arm for arm in served if arm not in arms]:
             raise AdiError(f"{folder}: arm '{strange[0]}' is not one of '{name}' ({', '.join(arms)}): other files.")

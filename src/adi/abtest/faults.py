@@ -10,8 +10,8 @@ MOST_FAULTY = 0.01
 class Fault:
     """Rows with one fault: how many, of how many, what is done with them, and the first of them.
 
-    `doubtful` faults are a reason to withhold the verdicts where they exceed `MOST_FAULTY`; others are what a healthy log
-    has, too.
+    `doubtful` faults are a reason to withhold the verdicts where they exceed `MOST_FAULTY`; others are what a healthy
+    log has, too.
     """
 
     name: str

@@ -1,4 +1,5 @@
-"""Moments of users' totals, and a metric's ratio with its uplift by the delta method; tea-tasting does the statistics."""
+"""Moments of users' totals, and a metric's ratio with its uplift by the delta method; tea-tasting does the
+statistics."""
 
 import math
 from collections.abc import Mapping
@@ -57,10 +58,11 @@ def estimate(
     metric: Metric, control: Columns, treatment: Columns, covariates: tuple[str, str | None] | None = None
 ) -> Estimate:
     """A metric's uplift, each user one observation (Deng, Knoblich and Lu, "Applying the Delta Method in Metric
-    Analytics", KDD 2018), with covariates of the period before the test, if any (Deng, Xu, Kohavi and Walker, "Improving
-    the Sensitivity of Online Controlled Experiments", WSDM 2013).
+    Analytics", KDD 2018), with covariates of the period before the test, if any (Deng, Xu, Kohavi and Walker,
+    "Improving the Sensitivity of Online Controlled Experiments", WSDM 2013).
 
-    The interval is that of the logarithm of the ratio, with unequal variances; values are those after CUPED's correction.
+    The interval is that of the logarithm of the ratio, with unequal variances; values are those after CUPED's
+    correction.
     """
     test = ratio_of_means(metric, covariates)
     names = [name for name in (metric.numerator, metric.denominator, *(covariates or ())) if name is not None]

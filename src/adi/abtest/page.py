@@ -57,8 +57,8 @@ def _uplifts(test: AbTest, arm: str) -> Html:
     content = table(head, (_row(uplift) for uplift in test.of(arm)), caption=f"Uplift of {arm}")
     kind = "are always valid" if test.sequential else "are for one look at the planned end"
     below = note(
-        f"Intervals {kind}; users are the unit. Verdicts use p-values after Holm's correction over the whole table. Changes "
-        f"within ±{test.margin:.1%} do not matter in practice."
+        f"Intervals {kind}; users are the unit. Verdicts use p-values after Holm's correction over the whole table. "
+        f"Changes within ±{test.margin:.1%} do not matter in practice."
     )
     reasons = dict.fromkeys(
         f"{uplift.metric} in {uplift.where}: {uplift.reason}."

@@ -1,9 +1,9 @@
 """The plan of a test: the smallest uplift that so many days detect, and the days that an uplift needs.
 
-From a past log, users' totals over its first day, its first two days, and so on: users come again, so that twice the days
-are not twice the users. Beyond the log's length the smallest uplift is taken to fall with the square root of the days.
-From given rates, every user comes on one day alone, clicks are independent and charges exponential: real users vary more,
-so that this is the least that a test needs.
+From a past log, users' totals over its first day, its first two days, and so on: users come again, so that twice the
+days are not twice the users. Beyond the log's length the smallest uplift is taken to fall with the square root of the
+days. From given rates, every user comes on one day alone, clicks are independent and charges exponential: real users
+vary more, so that this is the least that a test needs.
 """
 
 import math
@@ -80,7 +80,8 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Power:
-    """What a test is to detect, and how surely. `share` is the treatment's share of the users, the control has the rest."""
+    """What a test is to detect, and how surely. `share` is the treatment's share of the users, the control has the
+    rest."""
 
     uplift: float = 0.05
     power: float = 0.8
@@ -177,9 +178,7 @@ class _Daily:
         """The totals of each user who came in the first days."""
         rows = self.day < days
         users, codes = np.unique(self.user[rows], return_inverse=True)
-        return {
-            name: np.bincount(codes, values[rows], minlength=len(users)) for name, values in self.columns.items()
-        }
+        return {name: np.bincount(codes, values[rows], minlength=len(users)) for name, values in self.columns.items()}
 
 
 def _daily(connection: Connection) -> Iterator[tuple[str | None, _Daily]]:
@@ -227,9 +226,7 @@ def _row_of_log(
     if needed is None:
         needed = max(power.days + 1, math.ceil(log_days * (last / power.uplift) ** 2))
     value = metric.scale * whole[metric.numerator].sum() / whole[metric.denominator].sum()
-    return PlanRow(
-        domain=domain, metric=metric.name, value=float(value), needed=needed, horizons=tuple(horizons)
-    )
+    return PlanRow(domain=domain, metric=metric.name, value=float(value), needed=needed, horizons=tuple(horizons))
 
 
 def _detectable(metric: Metric, moments: Aggregates, users: int, *, power: Power, alpha: float) -> float:
@@ -240,9 +237,7 @@ def _detectable(metric: Metric, moments: Aggregates, users: int, *, power: Power
     return float(solved.rel_effect_size)
 
 
-def _plan(
-    power: Power, alpha: float, log_days: int | None, rows: Sequence[PlanRow], faults: tuple[Fault, ...]
-) -> Plan:
+def _plan(power: Power, alpha: float, log_days: int | None, rows: Sequence[PlanRow], faults: tuple[Fault, ...]) -> Plan:
     return Plan(
         uplift=power.uplift,
         power=power.power,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from scipy import stats
 
 MISMATCH = 0.001
-"""The p-value below which the arms are said not to have their shares, as is usual for this test: a false alarm would stop
-a good experiment, and a true cause gives a tiny p-value soon."""
+"""The p-value below which the arms are said not to have their shares, as is usual for this test: a false alarm would
+stop a good experiment, and a true cause gives a tiny p-value soon."""
 
 
 @dataclass(frozen=True, kw_only=True)

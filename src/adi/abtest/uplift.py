@@ -26,9 +26,9 @@ FEWEST_EVENTS = 10
 class Uplift:
     """An arm's value against the control's, in a domain or (None) in all domains together.
 
-    `users` are those of control and arm that the metric is about. `low` and `high` bound the 95 % interval of the relative
-    `uplift`; `p_corrected` is Holm's. Where no interval can be claimed they are None, and `reason` says why. `cuped` says
-    that the interval uses the period before the test.
+    `users` are those of control and arm that the metric is about. `low` and `high` bound the 95 % interval of the
+    relative `uplift`; `p_corrected` is Holm's. Where no interval can be claimed they are None, and `reason` says why.
+    `cuped` says that the interval uses the period before the test.
     """
 
     arm: str
@@ -68,7 +68,8 @@ def uplift(
     """The uplift of an arm, given by position, over the first, without a verdict.
 
     Args:
-        typical_uplift: of the always-valid intervals (`adi.abtest.sequential`); None: an interval for one look at the end.
+        typical_uplift: of the always-valid intervals (`adi.abtest.sequential`); None: an interval for one look at the
+            end.
     """
     control, treatment = totals.of_arm(0), totals.of_arm(arm)
     counts = tuple(int(np.count_nonzero(columns[metric.denominator])) for columns in (control, treatment))
@@ -119,12 +120,15 @@ def decided(uplifts: Sequence[Uplift], *, margin: float, doubts: Sequence[str]) 
 
 
 def _decided(measured: Uplift, *, margin: float, doubts: Sequence[str]) -> Uplift:
-    assert measured.uplift is not None and measured.low is not None and measured.high is not None
-    assert measured.p_corrected is not None
+    uplift, low, high, p = measured.uplift, measured.low, measured.high, measured.p_corrected
+    assert uplift is not None
+    assert low is not None
+    assert high is not None
+    assert p is not None
     if doubts:
         return replace(measured, reason=doubts[0])
-    if -margin <= measured.low and measured.high <= margin:
+    if -margin <= low and high <= margin:
         return replace(measured, verdict="makes no difference")
-    if measured.p_corrected < ALPHA:
-        return replace(measured, verdict="helps" if measured.uplift > 0 else "hurts")
+    if p < ALPHA:
+        return replace(measured, verdict="helps" if uplift > 0 else "hurts")
     return measured

@@ -117,7 +117,7 @@ def _cells(sums: sp.csr_array, items: Array, width: int) -> tuple[Array, Array]:
 
 
 def _distinct(cells: Array) -> Array:
-    """The distinct values of `cells` (T,), ascending: `np.unique`, whose hash table takes several times as long here."""
+    """The distinct values of `cells` (T,), not negative, ascending. `np.unique` hashes them, and is slower."""
     ascending = np.sort(cells, kind="stable")
     return ascending[np.flatnonzero(np.diff(ascending, prepend=-1))]
 

@@ -185,7 +185,7 @@ class _Candidates:
             of_quiet = (
                 (vectors * self.user[:, None]).sum(axis=2).max(axis=0) + added.scores[~is_active] + self.bid(quiet)
             )
-            kept = ~np.isin(quiet, excluded)
+            kept = ~_is_among(quiet, excluded, len(active.index))
             if self.allowed is not None:
                 kept &= self.allowed.contains(quiet)
             of_quiet[~kept] = -np.inf
@@ -204,7 +204,7 @@ class _Candidates:
             valid = (taste_positions >= 0) & ~self.active.is_active[taste_positions]
             for left_out in (self.excluded, self.scored_quiet):
                 if len(left_out):
-                    valid &= ~np.isin(taste_positions, left_out)
+                    valid &= ~_is_among(taste_positions, left_out, len(self.active.index))
             sums = taste_scores + trend[:, None]
             top_scores, top_positions = _merge(
                 np.append(scores, sums[valid]), np.append(positions, taste_positions[valid]), k
@@ -235,6 +235,17 @@ class _Candidates:
         bid = self.bid(positions)
         of_trend = {"trend": trend} if len(active.quiet) else {}
         return {"taste": scores - trend - added - bid, **of_trend, active.added_by: added, "bid": bid}
+
+
+def _is_among(values: Array, positions: Array, size: int) -> Array:
+    """Whether each of `values`, positions among `size` items, is in `positions`.
+
+    For the few of a query, `np.isin` takes ten times as long.
+    """
+    mask = np.zeros(size, dtype=bool)
+    mask[positions] = True
+    among: Array = mask[values]
+    return among
 
 
 def _best(scores: Array, k: int) -> Array:

@@ -1,9 +1,10 @@
 """Arms: what retrieves the candidates of requests. A served bundle, and two bounds that no bundle can pass.
 
-The oracle knows the true scores of all users; the random arm knows nothing.
+The oracle knows the truth of all users and items; the random arm knows nothing.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -21,8 +22,35 @@ BOUNDS = ("oracle", "random")
 SCORED_AT_ONCE = 2_000_000
 """Items of requests that the oracle scores at once."""
 
-Recent = Mapping[int, Sequence[tuple[str, str]]]
-"""The clicks of users since the start as (item, domain), oldest first, by user."""
+SPARE = 100
+"""Items beyond k that the oracle looks at, for some have been clicked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """B requests, and what is true when they are made.
+
+    Shapes:
+        user, domain, hour: (B,) numbers; the hour is that of the day. is_live: (I,) bool, on line and paid for.
+        seen: keys user · I + item of all clicks so far, ascending.
+
+    `recent` are the users' clicks since the start as (item, domain), oldest first.
+    """
+
+    user: Array
+    domain: Array
+    hour: Array
+    recent: Mapping[int, Sequence[tuple[str, str]]]
+    is_live: Array
+    seen: Array
+
+    def has_seen(self, items: Array) -> Array:
+        """Whether the users have clicked `items` (B, K)."""
+        keys = self.user[:, None] * len(self.is_live) + items
+        if not len(self.seen):
+            return np.zeros(keys.shape, dtype=bool)
+        positions = np.minimum(np.searchsorted(self.seen, keys), len(self.seen) - 1)
+        return np.asarray(self.seen[positions] == keys)
 
 
 class Arm(Protocol):
@@ -30,13 +58,8 @@ class Arm(Protocol):
 
     version: str
 
-    def candidates(self, user: Array, domain: Array, hour: Array, recent: Recent) -> tuple[Array, Array]:
-        """The items (B, K) int of B requests, best first, -1 where there are fewer, and their scores (B, K).
-
-        Args:
-            user, domain, hour: numbers (B,); the hour is that of the day.
-            recent: the users' clicks since the start.
-        """
+    def candidates(self, moment: Moment) -> tuple[Array, Array]:
+        """The items (B, K) int of B requests, best first, -1 where there are fewer, and their scores (B, K)."""
         ...
 
 
@@ -48,20 +71,22 @@ class BundleArm:
         self.version = self.retriever.engine.version
         self.names = world.settings.domain_names
         if missing := [name for name in self.names if name not in self.retriever.domains]:
-            raise AdiError(f"{bundle}: lacks domain '{missing[0]}' of the marketplace. Export a run that was trained on it.")
+            raise AdiError(
+                f"{bundle}: lacks domain '{missing[0]}' of the marketplace. Export a run that was trained on it."
+            )
         self.has_hour = "hour" in {feature.name for feature in self.retriever.dataset.manifest.side("context")}
 
-    def candidates(self, user: Array, domain: Array, hour: Array, recent: Recent) -> tuple[Array, Array]:
+    def candidates(self, moment: Moment) -> tuple[Array, Array]:
         """See `Arm.candidates`."""
         requests = [
             Request(
                 self.names[number],
                 user=str(who + 1),
-                recent=recent.get(who, ()),
+                recent=moment.recent.get(who, ()),
                 context={"hour": str(at)} if self.has_hour else {},
                 k=self.k,
             )
-            for who, number, at in zip(user.tolist(), domain.tolist(), hour.tolist(), strict=True)
+            for who, number, at in zip(moment.user.tolist(), moment.domain.tolist(), moment.hour.tolist(), strict=True)
         ]
         items = np.full((len(requests), self.k), -1)
         scores = np.zeros(items.shape, dtype=np.float32)
@@ -74,28 +99,36 @@ class BundleArm:
 
 
 class OracleArm:
-    """The items with the highest true scores: an upper bound of what retrieval can reach."""
+    """The live items with the highest true attraction × bid, which the user has not clicked: a bound of RPM.
+
+    The ranking stage fills the slots by predicted CTR × bid, so that no other candidates are worth more. (Their CTR may
+    be lower than that of items which are chosen by attraction alone.) It does not plan ahead: an arm that spends the
+    budgets more slowly may pass it by a little.
+    """
 
     version = "oracle"
 
     def __init__(self, world: World, k: int) -> None:
-        self.world, self.k = world, k
+        self.world, self.k = world, min(k, world.settings.items - 1)
 
-    def candidates(self, user: Array, domain: Array, hour: Array, recent: Recent) -> tuple[Array, Array]:
+    def candidates(self, moment: Moment) -> tuple[Array, Array]:
         """See `Arm.candidates`."""
-        every = np.arange(self.world.settings.items)
-        size = max(1, SCORED_AT_ONCE // len(every))
-        items, scores = [], []
-        for first in range(0, len(user), size):
-            part = slice(first, first + size)
-            attraction = self.world.attractions(domain[part], user[part], np.broadcast_to(every, (len(user[part]), len(every))))
-            top = np.argpartition(-attraction, self.k, axis=1)[:, : self.k]
-            best = np.take_along_axis(attraction, top, axis=1)
-            order = np.argsort(-best, axis=1)
+        live = np.flatnonzero(moment.is_live)
+        depth, size = min(self.k + SPARE, len(live)), max(1, SCORED_AT_ONCE // max(1, len(live)))
+        items, scores = np.full((len(moment.user), self.k), -1), np.zeros((len(moment.user), self.k), dtype=np.float32)
+        for first in range(0, len(moment.user), size):
+            rows = np.arange(first, min(first + size, len(moment.user)))
+            every = np.broadcast_to(live, (len(rows), len(live)))
+            value = self.world.attractions(moment.domain[rows], moment.user[rows], every)
+            value *= self.world.bid[moment.domain[rows][:, None], live]
+            top = np.argpartition(-value, depth - 1, axis=1)[:, :depth]
+            best = np.take_along_axis(value, top, axis=1)
+            best[replace(moment, user=moment.user[rows]).has_seen(live[top])] = 0.0
+            order = np.argsort(-best, axis=1)[:, : self.k]
             top, best = np.take_along_axis(top, order, axis=1), np.take_along_axis(best, order, axis=1)
-            items.append(np.where(best > 0.0, top, -1))
-            scores.append(np.log(np.maximum(best, 1e-30)).astype(np.float32))
-        return np.concatenate(items), np.concatenate(scores)
+            items[rows, : top.shape[1]] = np.where(best > 0.0, live[top], -1)
+            scores[rows, : top.shape[1]] = np.log(np.maximum(best, 1e-30))
+        return items, scores
 
 
 class RandomArm:
@@ -107,14 +140,14 @@ class RandomArm:
         self.corpora = [np.flatnonzero(row > 0.0) for row in world.weight]
         self.k, self.rng = k, rng
 
-    def candidates(self, user: Array, domain: Array, hour: Array, recent: Recent) -> tuple[Array, Array]:
+    def candidates(self, moment: Moment) -> tuple[Array, Array]:
         """See `Arm.candidates`; an item that is drawn twice is there once."""
-        sizes = np.array([len(corpus) for corpus in self.corpora])[domain]
-        positions = np.sort((self.rng.random((len(user), self.k)) * sizes[:, None]).astype(np.int64), axis=1)
+        sizes = np.array([len(corpus) for corpus in self.corpora])[moment.domain]
+        positions = np.sort((self.rng.random((len(moment.user), self.k)) * sizes[:, None]).astype(np.int64), axis=1)
         positions[:, 1:][positions[:, 1:] == positions[:, :-1]] = -1
         items = np.full(positions.shape, -1)
         for number, corpus in enumerate(self.corpora):
-            rows = domain == number
+            rows = moment.domain == number
             items[rows] = np.where(positions[rows] < 0, -1, corpus[positions[rows]])
         order = np.argsort(items < 0, axis=1, kind="stable")  # what is missing comes last
         return np.take_along_axis(items, order, axis=1), np.zeros(items.shape, dtype=np.float32)

@@ -1,7 +1,7 @@
 """The ranking stage and the auction, the same for all arms: a list's slots go to the highest predicted CTR × bid.
 
-A generalized second-price auction (Edelman, Ostrovsky and Schwarz, "Internet Advertising and the Generalized Second-Price
-Auction", American Economic Review 2007): whoever is clicked pays the least bid that keeps the slot,
+A generalized second-price auction (Edelman, Ostrovsky and Schwarz, "Internet Advertising and the Generalized
+Second-Price Auction", American Economic Review 2007): whoever is clicked pays the least bid that keeps the slot,
 
     price(slot) = CTR(slot + 1) · bid(slot + 1) / CTR(slot)
 
@@ -42,7 +42,9 @@ def auction(predicted: Array, bid: Array, eligible: Array, *, slots: int, reserv
     """
     value = np.where(eligible & (bid >= reserve[:, None]), predicted * bid, -1.0)  # (B, K)
     width = min(slots + 1, value.shape[1])  # one more, who sets the last price
-    columns = np.argpartition(-value, width - 1, axis=1)[:, :width] if width < value.shape[1] else np.argsort(-value, axis=1)
+    columns = (
+        np.argpartition(-value, width - 1, axis=1)[:, :width] if width < value.shape[1] else np.argsort(-value, axis=1)
+    )
     order = np.argsort(-np.take_along_axis(value, columns, axis=1), axis=1, kind="stable")
     columns = np.take_along_axis(columns, order, axis=1)
     ranked, rate, own = (np.take_along_axis(each, columns, axis=1) for each in (value, predicted, bid))

@@ -8,7 +8,7 @@ import numpy as np
 
 from adi.data.arrays import Array
 from adi.marketplace.clock import DAY, FIRST_DAY, HOUR
-from adi.online.arms import Arm, open_arm
+from adi.online.arms import Arm, Moment, open_arm
 from adi.online.auction import auction
 from adi.online.logs import DayLog, Served
 from adi.online.settings import Online
@@ -24,7 +24,11 @@ MOST_RECENT = 50
 
 @dataclass(kw_only=True)
 class ArmCounts:
-    """The sums of an arm over a simulation; `exhausted` is the share of advertiser-days whose budget ran out."""
+    """The sums of an arm over a simulation.
+
+    `empty` lists had no item to show. `exhausted` is the share of advertiser-days whose budget ran out. `seconds` are
+    those of the arm's process from its first request on, `cpu_seconds` those that it had a core.
+    """
 
     requests: int = 0
     empty: int = 0
@@ -32,6 +36,7 @@ class ArmCounts:
     revenue: float = 0.0
     exhausted: float = 0.0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 class LiveArm:
@@ -64,7 +69,12 @@ class LiveArm:
         for first in range(0, len(requests.user), REQUESTS_AT_ONCE):
             part = slice(first, first + REQUESTS_AT_ONCE)
             served = self._serve(
-                requests.user[part], requests.domain[part], start + requests.time[part], budget, self.world.on_line[day], rng
+                requests.user[part],
+                requests.domain[part],
+                start + requests.time[part],
+                budget,
+                self.world.on_line[day],
+                rng,
             )
             log.add(served)
             clicked.append(served.user[served.clicked >= 0])
@@ -77,11 +87,18 @@ class LiveArm:
     ) -> Served:
         """Answer B requests. Budgets are checked before them and charged after them: `budget` (A,) is changed."""
         world = self.world
-        items, scores = self.arm.candidates(user, domain, time // HOUR % 24, self.recent)  # (B, K)
+        moment = Moment(
+            user=user,
+            domain=domain,
+            hour=time // HOUR % 24,
+            recent=self.recent,
+            is_live=on_line & (budget > 0.0)[world.advertiser],
+            seen=self.seen,
+        )
+        items, scores = self.arm.candidates(moment)  # (B, K)
         candidate = np.maximum(items, 0)
         attraction = world.attractions(domain, user, candidate)
-        eligible = (items >= 0) & on_line[candidate] & (attraction > 0.0) & (budget[world.advertiser[candidate]] > 0.0)
-        eligible &= ~_contains(self.seen, user[:, None] * world.settings.items + candidate)
+        eligible = (items >= 0) & (attraction > 0.0) & moment.is_live[candidate] & ~moment.has_seen(candidate)
         outside = self.online.outside * world.masses(domain, user)[:, None]
         noisy = attraction * np.exp(self.online.ranking_noise * rng.standard_normal(items.shape))
         predicted = np.maximum(noisy / (outside + noisy), 1e-12)
@@ -106,9 +123,7 @@ class LiveArm:
         self.counts.empty += int((~shown.any(axis=1)).sum())
         self.counts.clicks += len(rows)
         self.counts.revenue += float(price.sum())
-        return Served(
-            user=user, domain=domain, time=time, items=items, scores=scores, clicked=clicked, price=price
-        )
+        return Served(user=user, domain=domain, time=time, items=items, scores=scores, clicked=clicked, price=price)
 
     def _credit(self, user: Array, domain: Array, item: Array) -> None:
         """Remember clicks, which are the users' recent events from the next requests on."""
@@ -125,16 +140,9 @@ class LiveArm:
         return self.world.settings.rng(REQUESTS_STREAM, self.online.seed, crc32(self.name.encode()), number)
 
 
-def _contains(ascending: Array, keys: Array) -> Array:
-    """Whether each of `keys` (B, K) is among `ascending` (n,)."""
-    if not len(ascending):
-        return np.zeros(keys.shape, dtype=bool)
-    positions = np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)
-    return np.asarray(ascending[positions] == keys)
-
-
 def _choice(weight: Array, outside: Array, factor: float, rng: np.random.Generator) -> Array:
-    """The clicked slot of each list (B,), or -1, from the slots' weights (B, S) and that of doing something else (B, 1).
+    """The clicked slot of each list (B,), or -1, from the slots' weights (B, S) and that of doing something else (B,
+    1).
 
     `factor` multiplies the probability of a click, up to 1.
     """

@@ -23,8 +23,8 @@ CLICKS = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """B answered requests: `items` and `scores` (B, K) with -1 for missing ones; the `clicked` item (B,) or -1, and what
-    its advertiser pays (B,). `time` is in microseconds since 1970."""
+    """B answered requests: `items` and `scores` (B, K) with -1 for missing ones; the `clicked` item (B,) or -1, and
+    what its advertiser pays (B,). `time` is in microseconds since 1970."""
 
     user: Array
     domain: Array
@@ -38,7 +38,9 @@ class Served:
 class DayLog:
     """The logs of one arm on one day, written as one file of exposures and one of clicks."""
 
-    def __init__(self, folder: Path, *, experiment: str, arm: str, version: str, domains: Sequence[str], k: int) -> None:
+    def __init__(
+        self, folder: Path, *, experiment: str, arm: str, version: str, domains: Sequence[str], k: int
+    ) -> None:
         self.folder, self.experiment, self.arm, self.version, self.k = folder, experiment, arm, version, k
         self.domains = pa.array(domains)
         self._parts: list[Served] = []

@@ -22,7 +22,6 @@ class Online:
         ranking_noise: standard deviation of the error of the ranking stage's log attraction.
         budgets: daily budgets as a multiple of what advertisers are expected to spend; some run out.
         away: share of the items that are off line at any moment; `absence` is the mean number of days.
-        exclude_seen: items that a user has clicked are not shown again.
         planted: relative uplift of the probability of a click by arm, which is added to the truth.
     """
 
@@ -34,7 +33,7 @@ class Online:
     reserve: float = 0.1
     outside: float = 0.5
     ranking_noise: float = 0.3
-    budgets: float = 1.0
+    budgets: float = 2.0
     away: float = 0.05
     absence: float = 3.0
     planted: Mapping[str, float] = field(default_factory=dict)

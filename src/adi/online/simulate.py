@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -118,9 +119,12 @@ def _one_by_one(tasks: list[_Task], report: Report) -> dict[str, dict[str, float
     total = sum(task.online.days for task in tasks)
     counts = {}
     for number, task in enumerate(tasks):
-        first = number * task.online.days
-        counts[task.arm] = _run(task, lambda day, first=first: report("arm days", first + day, total))
+        counts[task.arm] = _run(task, partial(_report_day, report, number * task.online.days, total))
     return counts
+
+
+def _report_day(report: Report, before: int, total: int, day: int) -> None:
+    report("arm days", before + day, total)
 
 
 def _in_processes(tasks: list[_Task], jobs: int, report: Report) -> dict[str, dict[str, float]]:
@@ -147,7 +151,7 @@ def _run(task: _Task, report: Callable[[int], None] = lambda day: None) -> dict[
     world = open_world(task.market, task.online)
     users = np.array([task.experiment.arm_of(str(user + 1)) == task.arm for user in range(len(world.main_share))])
     live = LiveArm(task.arm, task.bundle, world, task.online, users, task.experiment.shares[task.arm])
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     for day in range(task.online.days):
         log = DayLog(
             task.folder,
@@ -160,7 +164,7 @@ def _run(task: _Task, report: Callable[[int], None] = lambda day: None) -> dict[
         live.run_day(day, log)
         log.write(f"{task.arm}-day-{day:03}", live.rng(10_000 + day))
         report(day + 1)
-    live.counts.seconds = time.perf_counter() - start
+    live.counts.seconds, live.counts.cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     return asdict(live.counts)
 
 

@@ -1,8 +1,8 @@
 """The traffic of a day: who comes to which domain, and when.
 
-Users come at rates in proportion to their activity in a domain, by the rhythm of a day (`adi.marketplace.clock`). A user
-who found something comes more often from the next day on, and one who did not comes less often: so retention depends on
-what was shown.
+Users come at rates in proportion to their activity in a domain, by the rhythm of a day (`adi.marketplace.clock`). A
+user who found something comes more often from the next day on, and one who did not comes less often: so retention
+depends on what was shown.
 """
 
 from dataclasses import dataclass

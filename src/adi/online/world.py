@@ -1,18 +1,18 @@
 """The world of a live marketplace: users, items, bids and the hidden truth, from a folder of `adi simulate`.
 
-**Clicks.** Of the items that a list shows, and of doing something else, a user takes one by the softmax of the true score
-f(v | u, d) of `adi.marketplace.simulation`, where lower slots are looked at less:
+**Clicks.** Of the items that a list shows, and of doing something else, a user takes one by the softmax of the true
+score f(v | u, d) of `adi.marketplace.simulation`, where lower slots are looked at less:
 
     P(v | list) = g(slot) exp f(v | u, d) / ( outside · M(u, d) + sum over the list of g(slot) exp f )
 
-M(u, d) is the sum of exp f over all items of the domain, so that `outside` is the attraction of doing something else as a
-multiple of that of the whole corpus: a list has a high CTR if it holds much of what the user could want. g(slot) is
-1 / log2(1 + slot). What a user has clicked before, in the log or since, is not wanted again.
+M(u, d) is the sum of exp f over all items of the domain, so that `outside` is the attraction of doing something else as
+a multiple of that of the whole corpus: a list has a high CTR if it holds much of what the user could want. g(slot) is 1
+/ log2(1 + slot). What a user has clicked before, in the log or since, is not wanted again.
 
 **Items come and go.** Each day an item is on line or away; absences last `absence` days on average.
 
-**Advertisers** have a budget for each day, log-normal around what their items are expected to cost. Each arm has its share
-of each budget (Liu, Mao and Kang, "Trustworthy and Powerful Online Marketplace Experimentation with Budget-split
+**Advertisers** have a budget for each day, log-normal around what their items are expected to cost. Each arm has its
+share of each budget (Liu, Mao and Kang, "Trustworthy and Powerful Online Marketplace Experimentation with Budget-split
 Design", KDD 2021), so that what one arm spends takes nothing from another: the arms do not interfere.
 """
 
@@ -89,8 +89,8 @@ class World:
 def open_world(market: Path, online: Online) -> World:
     """Read a simulated marketplace and draw what a log does not have: absences and budgets.
 
-    Raises `AdiError` for a folder that `adi simulate` has not written, and for a marketplace with trends, whose attention
-    ends with its log.
+    Raises `AdiError` for a folder that `adi simulate` has not written, and for a marketplace with trends, whose
+    attention ends with its log.
     """
     if not (market / "truth" / "settings.json").exists():
         raise AdiError(f"{market}: holds no truth/settings.json. Name the folder that adi simulate wrote.")

@@ -276,8 +276,9 @@ def positions_in(corpus: Array, items: Array) -> Array:
         return np.empty(0, dtype=np.int64)
     items = items.astype(corpus.dtype)  # else the search would convert the whole corpus to the other type
     positions = np.searchsorted(corpus, items)
-    positions = positions[positions < len(corpus)]
-    return np.unique(positions[np.isin(corpus[positions], items)])
+    inside = positions < len(corpus)
+    positions, items = positions[inside], items[inside]
+    return np.unique(positions[corpus[positions] == items])
 
 
 def _excluded_items(batch: Sequence[_Parsed], histories: Histories) -> list[Array]:

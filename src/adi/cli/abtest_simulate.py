@@ -1,0 +1,102 @@
+"""The command abtest simulate: an experiment on a simulated marketplace that is live."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from adi.cli.options import AsJson
+from adi.cli.show import plain_table, progress_bar, say, say_json
+
+
+def simulate(
+    market: Annotated[Path, typer.Argument(help="Folder that adi simulate wrote; its truth is what users follow.")],
+    experiment: Annotated[Path, typer.Argument(help="The experiment's file, as for adi serve.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must be empty or not exist.")],
+    days: Annotated[int, typer.Option(help="Days to simulate.")] = 14,
+    requests: Annotated[int, typer.Option(help="Requests of all arms on a day.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same logs.")] = 0,
+    candidates: Annotated[int, typer.Option(help="Items that an arm retrieves for a request.")] = 50,
+    slots: Annotated[int, typer.Option(help="Items that a list shows.")] = 4,
+    budgets: Annotated[
+        float, typer.Option(help="Budgets of advertisers, as a multiple of what they are expected to spend.")
+    ] = 2.0,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Add two arms: oracle, which knows the truth, and random.")
+    ] = False,
+    planted: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plant",
+            help="Add an uplift to the clicks of an arm, as in treatment=0.05; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes.", show_default="one for each arm, at most one for each core")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate an experiment: users of a marketplace with known truth, real bundles, an auction, clicks and charges.
+
+    Example: [bold]adi abtest simulate tables ranker-2.yaml --out live --bounds[/]
+    """
+    from adi.online.settings import Online
+    from adi.online.simulate import simulate_experiment
+
+    online = Online(
+        days=days,
+        requests=requests,
+        seed=seed,
+        candidates=candidates,
+        slots=slots,
+        budgets=budgets,
+        planted=_planted(planted or []),
+    )
+    with progress_bar() as bar:
+        summary = simulate_experiment(market, experiment, out, online, bounds=bounds, jobs=jobs, progress=bar)
+    if as_json:
+        say_json(summary)
+        return
+    say(_table(summary))
+    say(
+        f"{summary['requests_per_second']:,.0f} requests per second. Wrote {out}. Next: adi abtest {out}/exposures "
+        f"--clicks {out}/clicks --charge charge --experiment {out}/experiment.yaml"
+    )
+
+
+def _planted(given: list[str]) -> dict[str, float]:
+    """The uplifts of ``ARM=UPLIFT``."""
+    from adi.errors import ArgumentError
+
+    planted = {}
+    for text in given:
+        arm, equals, uplift = text.partition("=")
+        try:
+            planted[arm] = float(uplift)
+        except ValueError:
+            raise ArgumentError("planted", f"'{text}': give an arm and a number, as in treatment=0.05.") from None
+        if not equals:
+            raise ArgumentError("planted", f"'{text}': give an arm and a number, as in treatment=0.05.")
+    return planted
+
+
+def _table(summary: dict[str, Any]) -> Any:
+    """The rates of each arm."""
+    from adi.online.simulate import rates_of
+
+    table = plain_table(f"{summary['experiment']}, {summary['settings']['days']} days", "arm")
+    for column in ("requests", "clicks", "CTR", "RPM", "PPC", "budgets spent"):
+        table.add_column(column, justify="right")
+    for name, rates in rates_of(summary).items():
+        arm = summary["arms"][name]
+        table.add_row(
+            name,
+            f"{arm['requests']:,}",
+            f"{arm['clicks']:,}",
+            f"{rates['ctr']:.2%}",
+            f"{rates['rpm']:,.2f}",
+            f"{rates['ppc']:.3f}",
+            f"{arm['exhausted']:.0%}",
+        )
+    return table
