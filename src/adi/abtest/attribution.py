@@ -9,10 +9,13 @@ from datetime import datetime
 from adi.abtest.database import Connection, count
 from adi.abtest.faults import Fault
 from adi.durations import MICROSECONDS
+from adi.errors import AdiError
 
 
 def attribute(connection: Connection, window: int, start: datetime) -> tuple[Fault, ...]:
     """Make the table ``attributed`` (click, list, charge) of clicks since `start`; returns what was left out.
+
+    Raises `AdiError` if no click belongs to a list.
 
     Args:
         window: microseconds from a list to the last click that belongs to it.
@@ -45,12 +48,13 @@ def attribute(connection: Connection, window: int, start: datetime) -> tuple[Fau
           ON left_over.user_id = shown.user_id AND left_over.domain = shown.domain AND left_over.item = shown.item
              AND left_over.time < shown.time""")
     total = count(connection, "SELECT count(*) FROM matches")
+    matched = count(connection, "SELECT count(*) FROM attributed")
     outside = "user_id NOT IN (SELECT user_id FROM lists)"
     early = f"NOT ({outside}) AND coalesce(is_early, false)"
     late = f"NOT ({outside}) AND NOT coalesce(is_early, false) AND shown_at IS NOT NULL"
     never = f"NOT ({outside}) AND NOT coalesce(is_early, false) AND shown_at IS NULL"
     inside = total - count(connection, f"SELECT count(*) FROM unmatched WHERE {outside}")
-    return tuple(
+    faults = tuple(
         fault
         for fault in (
             _fault(connection, "clicks of users outside the experiment", outside, total),
@@ -59,6 +63,26 @@ def attribute(connection: Connection, window: int, start: datetime) -> tuple[Fau
             _fault(connection, "clicks before their exposure (clocks apart)", early, inside, doubtful=True),
         )
         if fault.rows
+    )
+    if not matched:
+        reasons = "; ".join(fault.sentence for fault in faults) or f"all {total:,} are earlier than the first list"
+        raise AdiError(
+            f"clicks: none belongs to a list ({reasons}). Check that both logs have the same ids and the same clock."
+        )
+    if 2 * matched < inside:
+        faults = (*faults, _most(inside - matched, inside))
+    return faults
+
+
+def _most(rows: int, inside: int) -> Fault:
+    """The fault that most clicks of the experiment's users belong to no list: the join is wrong, not a few rows."""
+    return Fault(
+        name="clicks that belong to no list, for any of these reasons",
+        rows=rows,
+        of=inside,
+        what="clicks",
+        treatment="other ids, clocks apart, or too short a window",
+        doubtful=True,
     )
 
 

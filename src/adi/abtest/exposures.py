@@ -30,6 +30,11 @@ class Exposures:
     versions: Mapping[str, tuple[str, ...]]
     faults: tuple[Fault, ...]
 
+    @property
+    def days(self) -> float:
+        """The time from the first to the last list in days."""
+        return (self.end - self.start).total_seconds() / 86_400.0
+
 
 def read_exposures(
     connection: Connection, folder: Path, *, experiment: str | None, control: str | None, arms: tuple[str, ...] | None

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from tea_tasting.aggr import Aggregates
 
-from adi.abtest.analysis import check_positive, duration
+from adi.abtest.analysis import check_positive
 from adi.abtest.attribution import attribute
 from adi.abtest.clicks import ClickColumns, read_clicks
 from adi.abtest.correction import ALPHA
 from adi.abtest.database import Connection, working_database
 from adi.abtest.exposures import open_log
 from adi.abtest.faults import Fault
+from adi.abtest.join import duration
 from adi.abtest.metrics import METRICS, Metric
 from adi.abtest.moments import aggregates, ratio_of_means
 from adi.abtest.uplift import FEWEST_EVENTS, FEWEST_USERS

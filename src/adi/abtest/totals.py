@@ -3,7 +3,8 @@
 The arms are drawn by user, so a user is one observation, however many lists the user was shown.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -147,10 +148,16 @@ def read_days(connection: Connection, arms: tuple[str, ...]) -> list[Day]:
     return sorted(days, key=lambda day: (day.domain is not None, day.domain, order[day.arm], day.day))
 
 
-def silent_days(days: list[Day]) -> Iterator[str]:
-    """The days with exposures and not one click, in any arm."""
-    clicks: dict[str, int] = {}
+SURPRISING = 10.0
+"""Clicks that a day's exposures let expect, from which on a day without any is no accident."""
+
+
+def silent_days(days: list[Day]) -> list[str]:
+    """The days whose exposures let expect clicks, and which have not one in any arm."""
+    exposures, clicks = Counter[str](), Counter[str]()
     for day in days:
         if day.domain is None:
-            clicks[day.day] = clicks.get(day.day, 0) + day.clicks
-    return (name for name, total in sorted(clicks.items()) if not total)
+            exposures[day.day] += day.exposures
+            clicks[day.day] += day.clicks
+    ctr = clicks.total() / max(1, exposures.total())
+    return [day for day, shown in sorted(exposures.items()) if not clicks[day] and shown * ctr > SURPRISING]

@@ -105,9 +105,16 @@ def _too_few(metric: Metric, *arms: Columns) -> str | None:
     events = min(int(np.count_nonzero(columns[metric.numerator])) for columns in arms)
     if events < FEWEST_EVENTS:
         return f"{events} users in an arm with any {metric.numerator}, of {FEWEST_EVENTS} that an interval needs"
-    if any(np.ptp(columns[metric.numerator]) == 0 == np.ptp(columns[metric.denominator]) for columns in arms):
-        return f"every user of an arm has the same {metric.numerator}"
+    if not all(_varies(metric, columns) for columns in arms):
+        return f"every user of an arm has the same {metric.name}"
     return None
+
+
+def _varies(metric: Metric, columns: Columns) -> bool:
+    """Whether the users of an arm differ in a metric, without which it has no standard error."""
+    numerator, denominator = columns[metric.numerator], columns[metric.denominator]
+    residual = numerator - numerator.sum() / denominator.sum() * denominator
+    return bool(np.abs(residual).max() > 1e-9 * np.abs(numerator).max())
 
 
 def decided(uplifts: Sequence[Uplift], *, margin: float, doubts: Sequence[str]) -> list[Uplift]:

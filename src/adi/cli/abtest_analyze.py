@@ -174,14 +174,21 @@ def _say(test: "AbTest") -> None:
     )
     if test.sample_ratio is not None:
         say(f"Sample ratio: p = {test.sample_ratio.p:.3g}.")
-    for reason in dict.fromkeys(cell.reason for cell in test.uplifts if cell.low is None and cell.reason is not None):
-        where = [
-            f"{cell.metric} in {cell.where}" for cell in test.uplifts if cell.low is None and cell.reason == reason
-        ]
-        say(f"No interval for {', '.join(where)}: {reason}.")
+    for sentence in _without_interval(test):
+        say(sentence)
     for fault in test.faults:
         say(f"Left out: {fault.sentence}." if fault.treatment != "counted once" else f"{fault.sentence}.")
     for sentence in test.notes:
         say(sentence)
     for doubt in test.doubts:
         say(f"Nothing is decided: {doubt}.")
+
+
+def _without_interval(test: "AbTest") -> list[str]:
+    """Sentences on the cells without an interval, those with the same reason together."""
+    cells: dict[str, list[str]] = {}
+    for cell in test.uplifts:
+        if cell.low is None and cell.reason is not None and any(cell.users):
+            arm = f" ({cell.arm})" if len(test.treatments) > 1 else ""
+            cells.setdefault(cell.reason, []).append(f"{cell.metric} in {cell.where}{arm}")
+    return [f"No interval for {', '.join(names)}: {reason}." for reason, names in cells.items()]
