@@ -33,12 +33,10 @@ def auction(predicted: Array, bid: Array, eligible: Array, *, slots: int, reserv
 
     Example:
         >>> import numpy as np
-        >>> slates = auction(
-        ...     np.array([[0.1, 0.2, 0.1]]), np.array([[3.0, 2.0, 1.0]]), np.ones((1, 3), dtype=bool),
-        ...     slots=2, reserve=np.array([0.5]),
-        ... )
+        >>> predicted, bid = np.array([[0.25, 0.5, 0.25]]), np.array([[4.0, 3.0, 1.0]])
+        >>> slates = auction(predicted, bid, np.ones((1, 3), dtype=bool), slots=2, reserve=np.array([0.5]))
         >>> slates.columns.tolist(), slates.price.tolist()
-        ([[1, 0]], [[1.5, 1.0]])
+        ([[1, 0]], [[2.0, 1.0]])
     """
     value = np.where(eligible & (bid >= reserve[:, None]), predicted * bid, -1.0)  # (B, K)
     width = min(slots + 1, value.shape[1])  # one more, who sets the last price

@@ -112,8 +112,11 @@ class LiveArm:
         shown = slates.columns >= 0  # (B, S)
         columns = np.maximum(slates.columns, 0)
         weight = np.where(shown, np.take_along_axis(attraction, columns, axis=1), 0.0) * self.look[: shown.shape[1]]
-        slot = _choice(weight, outside, 1.0 + self.online.planted.get(self.name, 0.0), rng)
+        slot = choice(weight, outside, 1.0 + self.online.planted.get(self.name, 0.0), rng)
         rows = np.flatnonzero(slot >= 0)
+        # A user who comes twice in a batch is not known to have clicked an item already; the second click is none.
+        keys = user[rows] * world.settings.items + items[rows, columns[rows, slot[rows]]]
+        rows = rows[np.unique(keys, return_index=True)[1]]
         column = columns[rows, slot[rows]]
         clicked, price = np.full(len(user), -1), np.zeros(len(user))
         clicked[rows], price[rows] = items[rows, column], slates.price[rows, slot[rows]]
@@ -140,7 +143,7 @@ class LiveArm:
         return self.world.settings.rng(REQUESTS_STREAM, self.online.seed, crc32(self.name.encode()), number)
 
 
-def _choice(weight: Array, outside: Array, factor: float, rng: np.random.Generator) -> Array:
+def choice(weight: Array, outside: Array, factor: float, rng: np.random.Generator) -> Array:
     """The clicked slot of each list (B,), or -1, from the slots' weights (B, S) and that of doing something else (B,
     1).
 
