@@ -31,6 +31,7 @@ COMMANDS = {
     "start": "start",
     "portfolio": "portfolio.portfolio",
     "rules": "portfolio.rules",
+    "abtest": "abtest.abtest",
 }
 """The module of each command; the function in it has the command's name, with _ for -."""
 

@@ -7,7 +7,7 @@ vary more, so that this is the least that a test needs.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,14 @@ from adi.abtest.analysis import check_positive
 from adi.abtest.attribution import attribute
 from adi.abtest.clicks import ClickColumns, read_clicks
 from adi.abtest.correction import ALPHA
-from adi.abtest.database import Connection, working_database
+from adi.abtest.daily import DailySums, read_daily_sums
+from adi.abtest.database import working_database
 from adi.abtest.exposures import open_log
 from adi.abtest.faults import Fault
 from adi.abtest.join import duration
 from adi.abtest.metrics import METRICS, Metric
 from adi.abtest.moments import aggregates, ratio_of_means
 from adi.abtest.uplift import FEWEST_EVENTS, FEWEST_USERS
-from adi.data.arrays import Array
 from adi.errors import AdiError, ArgumentError
 
 PLANNED = ("rpm", "ppc", "ctr")
@@ -126,13 +126,11 @@ def plan_from_logs(
         log_days = int((span[1] - span[0]).total_seconds() / 86_400.0 + 0.25)  # a day's last list comes before its end
         if not log_days:
             raise AdiError(f"{logs}: spans less than a day. Users' variation over days is read from a longer log.")
-        sums = dict(_daily(connection))
+        sums = read_daily_sums(connection)
     metrics = [METRICS[name] for name in PLANNED if columns.charge is not None or not METRICS[name].needs_charge]
     alpha = ALPHA / (len(metrics) * len(sums))
     rows = [
-        _row_of_log(domain, metric, daily, power=power, alpha=alpha, log_days=log_days)
-        for domain, daily in sums.items()
-        for metric in metrics
+        _row_of_log(metric, daily, power=power, alpha=alpha, log_days=log_days) for daily in sums for metric in metrics
     ]
     return _plan(power, alpha, log_days, rows, faults)
 
@@ -167,43 +165,8 @@ def plan_from_rates(
     return _plan(power, alpha, None, rows, ())
 
 
-@dataclass(frozen=True)
-class _Daily:
-    """Sums (n,) of a user (a number) on a day, from 0."""
-
-    user: Array
-    day: Array
-    columns: Mapping[str, Array]
-
-    def until(self, days: int) -> dict[str, Array]:
-        """The totals of each user who came in the first days."""
-        rows = self.day < days
-        users, codes = np.unique(self.user[rows], return_inverse=True)
-        return {name: np.bincount(codes, values[rows], minlength=len(users)) for name, values in self.columns.items()}
-
-
-def _daily(connection: Connection) -> Iterator[tuple[str | None, _Daily]]:
-    """The sums by user and day of all domains together (None), then of each domain."""
-    table = connection.execute("""
-        WITH paid AS (SELECT list, count(*) AS clicks, sum(charge) AS charge FROM attributed GROUP BY list),
-        first AS (SELECT min(time) AS start FROM lists)
-        SELECT dense_rank() OVER (ORDER BY user_id) AS user, domain,
-               floor((epoch(time) - epoch(start)) / 86400)::BIGINT AS day, count(*)::DOUBLE AS exposures,
-               sum(coalesce(clicks, 0))::DOUBLE AS clicks, sum(coalesce(charge, 0))::DOUBLE AS charge
-        FROM lists CROSS JOIN first LEFT JOIN paid USING (list)
-        GROUP BY user_id, domain, day""").to_arrow_table()
-    domains = np.asarray(table["domain"].to_pylist(), dtype=object)
-    values = {name: table[name].to_numpy() for name in ("user", "day", "exposures", "clicks", "charge")}
-    for domain in (None, *sorted(set(domains.tolist()))):
-        rows = np.ones(len(domains), dtype=bool) if domain is None else domains == domain
-        columns = {name: values[name][rows] for name in ("exposures", "clicks", "charge")}
-        yield domain, _Daily(values["user"][rows], values["day"][rows], columns)
-
-
-def _row_of_log(
-    domain: str | None, metric: Metric, daily: _Daily, *, power: Power, alpha: float, log_days: int
-) -> PlanRow:
-    whole = daily.until(log_days)
+def _row_of_log(metric: Metric, daily: DailySums, *, power: Power, alpha: float, log_days: int) -> PlanRow:
+    domain, whole = daily.domain, daily.until(log_days)[1]
     users, events = (int(np.count_nonzero(whole[name])) for name in (metric.denominator, metric.numerator))
     if users < 2 * FEWEST_USERS or events < 2 * FEWEST_EVENTS:
         reason = f"{users} users and {events} with any {metric.numerator}: fewer than a test needs"
@@ -211,7 +174,7 @@ def _row_of_log(
     names = [metric.numerator, metric.denominator]
     horizons = []
     for days in range(1, min(log_days, power.days) + 1):
-        totals = daily.until(days)
+        _, totals = daily.until(days)
         if np.count_nonzero(totals[metric.numerator]) < 2 * FEWEST_EVENTS:
             continue
         size = len(totals[metric.denominator])
