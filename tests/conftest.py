@@ -17,7 +17,17 @@ from adi.metrics import RECALL
 from adi.preparation.prepare import prepare
 from adi.runs.ranks import QueryRanks, write_ranks
 
-pytest_plugins = ["browser", "cheaper", "displayed", "exhaustive", "later_data", "servers", "trending", "workspace"]
+pytest_plugins = [
+    "browser",
+    "cheaper",
+    "displayed",
+    "exhaustive",
+    "later_data",
+    "live_market",
+    "servers",
+    "trending",
+    "workspace",
+]
 
 settings.register_profile("untimed", deadline=None)  # how fast a machine is, or how busy, is no test
 settings.load_profile("untimed")

@@ -25,9 +25,9 @@ QUICK = Online(days=2, requests=2000, candidates=20)
 CHARGE = ClickColumns(charge="charge")
 
 
-def moment_of(world: World, users: list[int], domains: list[int], **more: Any) -> Moment:
+def moment_of(live_world: World, users: list[int], domains: list[int], **more: Any) -> Moment:
     user, domain = np.array(users), np.array(domains)
-    values = {"recent": {}, "is_live": np.ones(200, dtype=bool), "seen": world.seen} | more
+    values = {"recent": {}, "is_live": np.ones(200, dtype=bool), "seen": live_world.seen} | more
     return Moment(user=user, domain=domain, hour=np.full(len(user), 12), **values)
 
 
@@ -50,37 +50,41 @@ class Simulated:
 
 
 @pytest.fixture(scope="module")
-def simulated(market: Path, experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+def simulated(live_market: Path, live_experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
     out = tmp_path_factory.mktemp("simulated") / "live"
-    return Simulated(out, simulate_experiment(market, experiment, out, QUICK, bounds=True, jobs=1, progress=False))
+    return Simulated(
+        out, simulate_experiment(live_market, live_experiment, out, QUICK, bounds=True, jobs=1, progress=False)
+    )
 
 
-def test_the_oracle_has_the_live_items_of_the_highest_value_that_are_not_seen(world: World) -> None:
+def test_the_oracle_has_the_live_items_of_the_highest_value_that_are_not_seen(live_world: World) -> None:
     is_live = np.random.default_rng(0).random(200) < 0.7
-    moment = moment_of(world, [3, 9], [0, 2], is_live=is_live)
-    items, _ = OracleArm(world, 5).candidates(moment)
+    moment = moment_of(live_world, [3, 9], [0, 2], is_live=is_live)
+    items, _ = OracleArm(live_world, 5).candidates(moment)
     for row, (user, domain) in enumerate(((3, 0), (9, 2))):
-        attraction = world.attractions(np.array([domain]), np.array([user]), np.arange(200)[None])[0]
-        seen = np.isin(user * 200 + np.arange(200), world.seen)
-        value = np.where(is_live & ~seen, attraction * world.bid[domain], 0.0)
+        attraction = live_world.attractions(np.array([domain]), np.array([user]), np.arange(200)[None])[0]
+        seen = np.isin(user * 200 + np.arange(200), live_world.seen)
+        value = np.where(is_live & ~seen, attraction * live_world.bid[domain], 0.0)
         assert items[row].tolist() == np.argsort(-value)[:5].tolist()
 
 
-def test_the_random_arm_has_items_of_the_domain_each_once(world: World) -> None:
-    arm = RandomArm(world, 30, np.random.default_rng(0))
-    items, _ = arm.candidates(moment_of(world, [1] * 50, [0, 1] * 25))
+def test_the_random_arm_has_items_of_the_domain_each_once(live_world: World) -> None:
+    arm = RandomArm(live_world, 30, np.random.default_rng(0))
+    items, _ = arm.candidates(moment_of(live_world, [1] * 50, [0, 1] * 25))
     for row, domain in zip(items, [0, 1] * 25, strict=True):
         kept = row[row >= 0]
         assert len(set(kept.tolist())) == len(kept)
         assert (row[: len(kept)] >= 0).all()
-        assert world.truth.eligible[kept, domain].all()
+        assert live_world.truth.eligible[kept, domain].all()
 
 
-def test_a_bundle_answers_as_its_server_does_over_http(world: World, bundle: Path, serving: Any) -> None:
+def test_a_bundle_answers_as_its_server_does_over_http(live_world: World, live_bundle: Path, serving: Any) -> None:
     """Known users, one of whom has clicked since the start."""
     recent = {9: [("7", "search"), ("8", "feed")]}
-    items, scores = BundleArm(bundle, world, 6).candidates(moment_of(world, [3, 9, 9], [0, 0, 1], recent=recent))
-    server = serving(bundle)
+    items, scores = BundleArm(live_bundle, live_world, 6).candidates(
+        moment_of(live_world, [3, 9, 9], [0, 0, 1], recent=recent)
+    )
+    server = serving(live_bundle)
     events = [{"item": item, "domain": domain} for item, domain in recent[9]]
     assert server.ask("/v1/events", {"user": "10", "events": events}).status == 204
     requests = [
@@ -98,10 +102,10 @@ def test_a_bundle_answers_as_its_server_does_over_http(world: World, bundle: Pat
 def test_exposures_have_the_servers_format_and_the_users_of_their_arms(simulated: Simulated) -> None:
     exposures = simulated.table("exposures")
     assert exposures.schema.equals(SCHEMA)
-    experiment = load_experiment(simulated.folder / "experiment.yaml")
+    live_experiment = load_experiment(simulated.folder / "experiment.yaml")
     rows = exposures.to_pylist()
     assert {row["arm"] for row in rows} == {"control", "treatment", "oracle", "random"}
-    assert all(experiment.arm_of(row["user"]) == row["arm"] for row in rows)
+    assert all(live_experiment.arm_of(row["user"]) == row["arm"] for row in rows)
     assert {row["assignment"] for row in rows} == {"hash"}
     assert all(0 < len(row["items"]) <= 20 == row["k"] and len(row["scores"]) == len(row["items"]) for row in rows)
 
@@ -122,23 +126,23 @@ def test_the_bundle_is_between_the_bounds(simulated: Simulated) -> None:
     assert min(rpm["control"], rpm["treatment"]) > rpm["random"]
 
 
-def test_nobody_clicks_an_item_twice_and_charges_are_below_bids(simulated: Simulated, world: World) -> None:
+def test_nobody_clicks_an_item_twice_and_charges_are_below_bids(simulated: Simulated, live_world: World) -> None:
     clicks = simulated.table("clicks").to_pylist()
     keys = [(int(row["user"]) - 1) * 200 + int(row["item"]) - 1 for row in clicks]
     assert len(set(keys)) == len(keys) > 50
-    assert not np.isin(keys, world.seen).any()
-    names = world.settings.domain_names
-    bids = [world.bid[names.index(row["domain"]), int(row["item"]) - 1] for row in clicks]
+    assert not np.isin(keys, live_world.seen).any()
+    names = live_world.settings.domain_names
+    bids = [live_world.bid[names.index(row["domain"]), int(row["item"]) - 1] for row in clicks]
     assert all(0.0 < row["charge"] <= bid for row, bid in zip(clicks, bids, strict=True))
 
 
 def test_an_advertiser_whose_budget_is_spent_is_shown_no_more(
-    market: Path, experiment: Path, tmp_path: Path, world: World
+    live_market: Path, live_experiment: Path, tmp_path: Path, live_world: World
 ) -> None:
     """With next to no budget each advertiser of an arm has the clicks of one batch of requests, and then none."""
-    rich = simulate_experiment(market, experiment, tmp_path / "rich", QUICK, jobs=1, progress=False)
+    rich = simulate_experiment(live_market, live_experiment, tmp_path / "rich", QUICK, jobs=1, progress=False)
     poor = replace(QUICK, budgets=1e-6)
-    summary = simulate_experiment(market, experiment, tmp_path / "poor", poor, jobs=1, progress=False)
+    summary = simulate_experiment(live_market, live_experiment, tmp_path / "poor", poor, jobs=1, progress=False)
     for name in ("control", "treatment"):
         assert summary["arms"][name]["exhausted"] > 0.1
         assert rich["arms"][name]["exhausted"] < summary["arms"][name]["exhausted"]
@@ -146,43 +150,51 @@ def test_an_advertiser_whose_budget_is_spent_is_shown_no_more(
 
 
 def test_the_same_seed_gives_the_same_logs_in_any_number_of_processes(
-    market: Path, experiment: Path, simulated: Simulated, tmp_path: Path
+    live_market: Path, live_experiment: Path, simulated: Simulated, tmp_path: Path
 ) -> None:
-    two = simulate_experiment(market, experiment, tmp_path / "two", QUICK, bounds=True, jobs=2, progress=False)
+    two = simulate_experiment(
+        live_market, live_experiment, tmp_path / "two", QUICK, bounds=True, jobs=2, progress=False
+    )
     again = Simulated(tmp_path / "two", two)
     for kind in ("exposures", "clicks"):
         assert again.table(kind).equals(simulated.table(kind))
     other = replace(QUICK, seed=1)
-    third = Simulated(tmp_path, simulate_experiment(market, experiment, tmp_path / "1", other, jobs=1, progress=False))
+    third = Simulated(
+        tmp_path, simulate_experiment(live_market, live_experiment, tmp_path / "1", other, jobs=1, progress=False)
+    )
     assert third.summary["arms"]["control"]["clicks"] != two["arms"]["control"]["clicks"]
 
 
 def test_a_planted_uplift_is_in_the_clicks(
-    market: Path, experiment: Path, simulated: Simulated, tmp_path: Path
+    live_market: Path, live_experiment: Path, simulated: Simulated, tmp_path: Path
 ) -> None:
     planted = replace(QUICK, planted={"treatment": 1.0})
-    summary = simulate_experiment(market, experiment, tmp_path / "a", planted, jobs=1, bounds=True, progress=False)
+    summary = simulate_experiment(
+        live_market, live_experiment, tmp_path / "a", planted, jobs=1, bounds=True, progress=False
+    )
     ctr = {name: rates["ctr"] for name, rates in rates_of(summary).items()}
     plain = {name: rates["ctr"] for name, rates in rates_of(simulated.summary).items()}
     assert ctr["control"] == plain["control"]
     assert ctr["treatment"] > 1.5 * plain["treatment"]
 
 
-def test_experiments_that_are_refused(market: Path, experiment: Path, tmp_path: Path) -> None:
+def test_experiments_that_are_refused(live_market: Path, live_experiment: Path, tmp_path: Path) -> None:
     with pytest.raises(AdiError, match=r"planted: 'treatmen' is not one of .*Did you mean 'treatment'\?"):
-        simulate_experiment(market, experiment, tmp_path / "a", replace(QUICK, planted={"treatmen": 0.1}))
+        simulate_experiment(live_market, live_experiment, tmp_path / "a", replace(QUICK, planted={"treatmen": 0.1}))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("")
     with pytest.raises(AdiError, match=r"out: .*is not empty"):
-        simulate_experiment(market, experiment, tmp_path / "full", QUICK)
-    named = experiment.with_name("oracle.yaml")
-    named.write_text(experiment.read_text().replace("treatment", "oracle"))
+        simulate_experiment(live_market, live_experiment, tmp_path / "full", QUICK)
+    named = live_experiment.with_name("oracle.yaml")
+    named.write_text(live_experiment.read_text().replace("treatment", "oracle"))
     with pytest.raises(AdiError, match="bounds: the experiment has an arm 'oracle' already"):
-        simulate_experiment(market, named, tmp_path / "a", QUICK, bounds=True)
+        simulate_experiment(live_market, named, tmp_path / "a", QUICK, bounds=True)
     assert not (tmp_path / "a").exists()
 
 
-def test_a_bundle_without_a_domain_of_the_market_is_refused(world: World, bundle: Path, tmp_path: Path) -> None:
-    renamed = replace(world, truth=replace(world.truth, settings=replace(world.settings, domains=4)))
+def test_a_bundle_without_a_domain_of_the_market_is_refused(
+    live_world: World, live_bundle: Path, tmp_path: Path
+) -> None:
+    renamed = replace(live_world, truth=replace(live_world.truth, settings=replace(live_world.settings, domains=4)))
     with pytest.raises(AdiError, match="lacks domain 'd1' of the marketplace"):
-        BundleArm(bundle, renamed, 5)
+        BundleArm(live_bundle, renamed, 5)

@@ -17,44 +17,46 @@ from adi.online.world import World, open_world
 EVERY = np.arange(200)
 
 
-def test_attractions_are_the_exponentials_of_the_true_scores(world: World, market: Path) -> None:
-    users = pq.read_table(market / "truth" / "users.parquet").slice(0, 5)
+def test_attractions_are_the_exponentials_of_the_true_scores(live_world: World, live_market: Path) -> None:
+    users = pq.read_table(live_market / "truth" / "users.parquet").slice(0, 5)
     groups = np.column_stack([users["main_group"], users["side_group"]])
-    for number, name in enumerate(world.settings.domain_names):
-        scores = world.truth.scores(groups, users["main_share"].to_numpy(), name)
+    for number, name in enumerate(live_world.settings.domain_names):
+        scores = live_world.truth.scores(groups, users["main_share"].to_numpy(), name)
         user, domain = np.arange(5), np.full(5, number)
-        attraction = world.attractions(domain, user, np.broadcast_to(EVERY, (5, 200)))
+        attraction = live_world.attractions(domain, user, np.broadcast_to(EVERY, (5, 200)))
         np.testing.assert_allclose(attraction, np.exp(scores))
-        np.testing.assert_allclose(world.masses(domain, user), np.exp(scores).sum(axis=1))
+        np.testing.assert_allclose(live_world.masses(domain, user), np.exp(scores).sum(axis=1))
 
 
-def test_bids_advertisers_and_clicks_are_those_of_the_tables(world: World, market: Path) -> None:
-    bids = pq.read_table(market / "item_domain.parquet").to_pylist()
-    names = world.settings.domain_names
-    assert all(world.bid[names.index(row["domain"]), row["item_id"] - 1] == row["bid"] for row in bids)
-    assert np.count_nonzero(world.bid) == len(bids)
-    advertiser = pq.read_table(market / "items.parquet")["advertiser"].to_pylist()
+def test_bids_advertisers_and_clicks_are_those_of_the_tables(live_world: World, live_market: Path) -> None:
+    bids = pq.read_table(live_market / "item_domain.parquet").to_pylist()
+    names = live_world.settings.domain_names
+    assert all(live_world.bid[names.index(row["domain"]), row["item_id"] - 1] == row["bid"] for row in bids)
+    assert np.count_nonzero(live_world.bid) == len(bids)
+    advertiser = pq.read_table(live_market / "items.parquet")["advertiser"].to_pylist()
     assert (
-        len(set(zip(advertiser, world.advertiser.tolist(), strict=True))) == len(set(advertiser)) == len(world.budget)
+        len(set(zip(advertiser, live_world.advertiser.tolist(), strict=True)))
+        == len(set(advertiser))
+        == len(live_world.budget)
     )
-    log = pq.read_table(market / "interactions").to_pylist()
-    assert set(world.seen.tolist()) == {(row["user_id"] - 1) * 200 + row["item_id"] - 1 for row in log}
+    log = pq.read_table(live_market / "interactions").to_pylist()
+    assert set(live_world.seen.tolist()) == {(row["user_id"] - 1) * 200 + row["item_id"] - 1 for row in log}
 
 
-def test_items_are_away_for_the_share_and_the_time_that_is_asked(market: Path) -> None:
-    on_line = open_world(market, Online(days=200, away=0.2, absence=4.0)).on_line
+def test_items_are_away_for_the_share_and_the_time_that_is_asked(live_market: Path) -> None:
+    on_line = open_world(live_market, Online(days=200, away=0.2, absence=4.0)).on_line
     assert on_line.mean() == pytest.approx(0.8, abs=0.02)
     away = ~on_line
     ends = (away[:-1] & ~away[1:]).sum()
     assert away[:-1].sum() / ends == pytest.approx(4.0, rel=0.1)
-    assert open_world(market, Online(days=3, away=0.0)).on_line.all()
+    assert open_world(live_market, Online(days=3, away=0.0)).on_line.all()
 
 
-def test_requests_follow_activity_domains_and_hours(world: World) -> None:
-    rate = rates(world, 50_000)
+def test_requests_follow_activity_domains_and_hours(live_world: World) -> None:
+    rate = rates(live_world, 50_000)
     assert rate.sum() == pytest.approx(50_000)
-    assert ((rate > 0) == (world.activity > 0)).all()
-    np.testing.assert_allclose(rate.sum(axis=0) / 50_000, world.settings.domain_shares)
+    assert ((rate > 0) == (live_world.activity > 0)).all()
+    np.testing.assert_allclose(rate.sum(axis=0) / 50_000, live_world.settings.domain_shares)
     requests = draw_requests(np.random.default_rng(0), rate)
     assert (np.diff(requests.time) >= 0).all()
     assert (requests.time >= 0).all()
@@ -84,7 +86,7 @@ def test_clicks_follow_the_law_of_choice() -> None:
     assert (choice(np.zeros((9, 2)), np.ones((9, 1)), 1.0, np.random.default_rng(0)) == -1).all()
 
 
-def test_markets_that_are_refused(market: Path, tmp_path: Path) -> None:
+def test_markets_that_are_refused(live_market: Path, tmp_path: Path) -> None:
     with pytest.raises(AdiError, match=r"holds no truth/settings.json"):
         open_world(tmp_path, Online())
     adi.simulate(
