@@ -11,7 +11,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from packaging.requirements import Requirement
 
 ROOT = "adi-retrieval"
-EXTRAS = ("report", "tune", "serve", "distributed", "mlflow", "spark", "milvus", "qdrant")
+EXTRAS = ("report", "abtest", "tune", "serve", "distributed", "mlflow", "spark", "milvus", "qdrant")
 
 NAMES = r"Apache|0?BSD|MIT|ISC|MPL-2\.0|Mozilla Public License 2\.0|PSF|Python Software Foundation|Zlib|CC0|BSL-1\.0"
 COMPATIBLE = rf"\b({NAMES})\b"

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from adi.cli.abtest import DEFAULT
 from adi.cli.main import app
 from adi.models.catalog import MODELS
 from adi.router.table import RoutingTable
@@ -161,10 +162,21 @@ def test_the_python_of_a_page_runs(
             assert capsys.readouterr().out, f"{snippet.name} shows nothing"
 
 
+def command_of(program: str, name: str, words: list[str]) -> tuple[Any, list[str]]:
+    """A command, or of a group with a default (`adi abtest`) the one that the words are for; and its own words."""
+    command = COMMANDS[program][name]
+    if not hasattr(command, "commands") or not words:
+        return command, words
+    if words[0] in command.commands:
+        return command.commands[words[0]], words[1:]
+    return command.commands[DEFAULT], words
+
+
 @pytest.mark.parametrize(("place", "program", "arguments"), SHELL)
 def test_a_command_line_can_be_parsed(place: str, program: str, arguments: str) -> None:
     name, *words = shlex.split(arguments.split(" | ")[0], comments=True)
-    COMMANDS[program][name].make_context(name, words)
+    command, words = command_of(program, name, words)
+    command.make_context(name, words)
 
 
 @pytest.mark.parametrize(("place", "program", "arguments"), MENTIONED)
@@ -172,7 +184,8 @@ def test_a_command_in_the_text_exists_with_its_options(place: str, program: str,
     name, *words = re.sub(r"[\[\]…]|\.\.\.", " ", arguments).split()
     if name.startswith("--"):
         return
-    known = {option for parameter in COMMANDS[program][name].params for option in parameter.opts}
+    command, words = command_of(program, name, words)
+    known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("-")} - known == set()
 
 

@@ -17,7 +17,18 @@ import sys
 from setuptools import build_meta
 print(getattr(build_meta, sys.argv[1])(sys.argv[2]), file=sys.stderr)
 """
-EXTRAS = {"altair", "vl_convert", "optuna", "faiss", "fastapi", "uvicorn", "onnxruntime", "redis", "pyspark", "pandas"}
+EXTRAS = {
+    "altair",
+    "vl_convert",
+    "optuna",
+    "faiss",
+    "fastapi",
+    "uvicorn",
+    "onnxruntime",
+    "redis",
+    "pyspark",
+    "pandas",
+} | {"tea_tasting"}
 SMALL = ["--set=epochs=1", "--set=embedding_dim=4", "--set=dim=4", "--set=networks=[4]", "--set=embedding_sets=1"]
 
 
@@ -103,9 +114,12 @@ def test_from_tables_to_a_comparison_without_an_extra(site, tmp_path):
     for words in steps:
         done = adi(*words)
         assert done.returncode == 0, done.stderr
-    for words, extra in ((["report", "run", "--out", "report.html"], "report"), (["tune", "prepared"], "tune")):
-        options = [] if extra == "report" else ["--model", "adi-se", "--out", "study"]
-        done = adi(*words, *options)
+    for words, extra in (
+        (["report", "run", "--out", "report.html"], "report"),
+        (["tune", "prepared", "--model", "adi-se", "--out", "study"], "tune"),
+        (["abtest", "exposures", "--clicks", "clicks.csv"], "abtest"),
+    ):
+        done = adi(*words)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.endswith(f"pip install 'adi-retrieval[{extra}]'\n"), done.stderr
     done = adi("serve", "run")

@@ -83,13 +83,13 @@ def _power(logs: Path, totals: UserTotals, treated: list[np.ndarray], days: int)
     plan = plan_from_logs(logs / "exposures", [logs / "clicks"], Power(power=0.8, days=days), columns=CHARGE)
     (row,) = [each for each in plan.rows if each.domain is None and each.metric == "ctr"]
     uplift, rng = row.horizons[-1].uplift, np.random.default_rng(0)
-    found = [with_planted(totals, who, uplift, rng) < plan.alpha for who in treated]
-    return np.array(found), uplift
+    hits = [with_planted(totals, who, uplift, rng) < plan.alpha for who in treated]
+    return np.array(hits), uplift
 
 
 def _runs(folder: Path, online: Online, runs: int, uplift: float) -> Row:
     """Whole tests, simulated with other seeds: how many A/A tests find anything, and how many find a planted uplift."""
-    false, found = [], []
+    of_none, of_planted = [], []
     for seed in range(1, runs + 1):
         for planted in (0.0, 4.0 * uplift):
             shutil.rmtree(folder / "run-live", ignore_errors=True)
@@ -98,12 +98,12 @@ def _runs(folder: Path, online: Online, runs: int, uplift: float) -> Row:
             test = analyze(logs / "exposures", logs / "clicks", columns=CHARGE)
             decided = [cell for cell in test.uplifts if cell.verdict in ("helps", "hurts")]
             if planted:
-                found.append(any(cell.metric == "ctr" and cell.domain is None for cell in decided))
+                of_planted.append(any(cell.metric == "ctr" and cell.domain is None for cell in decided))
             else:
-                false.append(bool(decided))
+                of_none.append(bool(decided))
     return {
-        "simulated_aa_with_a_finding": _phrase(np.array(false)),
-        f"simulated_ctr_uplift_of_{4 * uplift:.1%}_found": _phrase(np.array(found)),
+        "simulated_aa_with_a_finding": _phrase(np.array(of_none)),
+        f"simulated_ctr_uplift_of_{4 * uplift:.1%}_found": _phrase(np.array(of_planted)),
     }
 
 

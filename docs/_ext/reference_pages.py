@@ -48,7 +48,7 @@ def command_line() -> Iterator[str]:
     yield "|---|---|"
     yield from (f"| {code} | {meaning} |" for code, meaning in MEANINGS.items())
     yield ""
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in commands_of(get_command(app)):
         yield f"## adi {name}\n"
         yield markdown(cleandoc(command.help or ""))
         options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
@@ -62,6 +62,14 @@ def command_line() -> Iterator[str]:
             names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
             yield f"| {names} | {default_of(option)} | {cell(markdown(option.help or ''))} |"
         yield ""
+
+
+def commands_of(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Each command with its name, those of a group after the group."""
+    for name, command in group.commands.items():
+        yield before + name, command
+        if hasattr(command, "commands"):
+            yield from commands_of(command, f"{before}{name} ")
 
 
 def default_of(option: Any) -> str:

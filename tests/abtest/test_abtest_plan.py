@@ -16,8 +16,8 @@ CHARGE = ClickColumns(charge="charge")
 
 
 def row(plan: Plan, metric: str, domain: str | None = None) -> PlanRow:
-    (found,) = [each for each in plan.rows if each.metric == metric and each.domain == domain]
-    return found
+    (match,) = [each for each in plan.rows if each.metric == metric and each.domain == domain]
+    return match
 
 
 def test_rates_give_the_normal_formula() -> None:

@@ -21,8 +21,8 @@ CHARGE = ClickColumns(charge="charge")
 
 
 def cell(test: AbTest, metric: str, domain: str | None = None) -> Uplift:
-    (found,) = [each for each in test.uplifts if each.metric == metric and each.domain == domain]
-    return found
+    (match,) = [each for each in test.uplifts if each.metric == metric and each.domain == domain]
+    return match
 
 
 @pytest.fixture

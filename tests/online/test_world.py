@@ -78,12 +78,12 @@ def test_clicks_follow_the_law_of_choice() -> None:
     """Weights 1, 2 and 0 beside 3 of doing something else: a sixth, a third, never; half of all lists have no click."""
     lists = 60_000
     weight = np.tile([1.0, 2.0, 0.0], (lists, 1))
-    slots = choice(weight, np.full((lists, 1), 3.0), 1.0, np.random.default_rng(0))
+    slots = choice(weight, np.full(lists, 3.0), 1.0, np.random.default_rng(0))
     shares = np.bincount(slots + 1, minlength=4) / lists
     np.testing.assert_allclose(shares, [1 / 2, 1 / 6, 1 / 3, 0.0], atol=0.01)
-    planted = choice(weight, np.full((lists, 1), 3.0), 1.2, np.random.default_rng(1))
+    planted = choice(weight, np.full(lists, 3.0), 1.2, np.random.default_rng(1))
     assert (planted >= 0).mean() == pytest.approx(0.6, abs=0.01)
-    assert (choice(np.zeros((9, 2)), np.ones((9, 1)), 1.0, np.random.default_rng(0)) == -1).all()
+    assert (choice(np.zeros((9, 2)), np.ones(9), 1.0, np.random.default_rng(0)) == -1).all()
 
 
 def test_markets_that_are_refused(live_market: Path, tmp_path: Path) -> None:

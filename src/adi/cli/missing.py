@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, requires
 MODULES = {
     "faiss": "faiss-cpu",
     "prometheus_client": "prometheus-client",
+    "tea_tasting": "tea-tasting",
     "vl_convert": "vl-convert-python",
     "mlflow": "mlflow-skinny",
     "milvus_lite": "milvus-lite",

@@ -9,7 +9,7 @@ import numpy as np
 from adi.data.arrays import Array
 from adi.marketplace.clock import DAY, FIRST_DAY, HOUR
 from adi.online.arms import Arm, Moment, open_arm
-from adi.online.auction import auction
+from adi.online.auction import Slates, auction
 from adi.online.logs import DayLog, Served
 from adi.online.settings import Online
 from adi.online.traffic import draw_requests, rates, updated_loyalty
@@ -96,37 +96,44 @@ class LiveArm:
             seen=self.seen,
         )
         items, scores = self.arm.candidates(moment)  # (B, K)
-        candidate = np.maximum(items, 0)
-        attraction = world.attractions(domain, user, candidate)
-        eligible = (items >= 0) & (attraction > 0.0) & moment.is_live[candidate] & ~moment.has_seen(candidate)
-        outside = self.online.outside * world.masses(domain, user)[:, None]
-        noisy = attraction * np.exp(self.online.ranking_noise * rng.standard_normal(items.shape))
-        predicted = np.maximum(noisy / (outside + noisy), 1e-12)
-        slates = auction(
-            predicted,
-            world.bid[domain[:, None], candidate],
-            eligible,
-            slots=self.online.slots,
-            reserve=self.reserve[domain],
-        )
-        shown = slates.columns >= 0  # (B, S)
-        columns = np.maximum(slates.columns, 0)
-        weight = np.where(shown, np.take_along_axis(attraction, columns, axis=1), 0.0) * self.look[: shown.shape[1]]
+        slates, attraction, outside = self._slates(moment, items, rng)
+        weight = attraction * self.look[: attraction.shape[1]]
         slot = choice(weight, outside, 1.0 + self.online.planted.get(self.name, 0.0), rng)
         rows = np.flatnonzero(slot >= 0)
         # A user who comes twice in a batch is not known to have clicked an item already; the second click is none.
-        keys = user[rows] * world.settings.items + items[rows, columns[rows, slot[rows]]]
+        keys = user[rows] * world.settings.items + items[rows, slates.columns[rows, slot[rows]]]
         rows = rows[np.unique(keys, return_index=True)[1]]
-        column = columns[rows, slot[rows]]
         clicked, price = np.full(len(user), -1), np.zeros(len(user))
-        clicked[rows], price[rows] = items[rows, column], slates.price[rows, slot[rows]]
+        clicked[rows] = items[rows, slates.columns[rows, slot[rows]]]
+        price[rows] = slates.price[rows, slot[rows]]
         self._credit(user[rows], domain[rows], clicked[rows])
         np.subtract.at(budget, world.advertiser[clicked[rows]], price[rows])
         self.counts.requests += len(user)
-        self.counts.empty += int((~shown.any(axis=1)).sum())
+        self.counts.empty += int((slates.columns < 0).all(axis=1).sum())
         self.counts.clicks += len(rows)
         self.counts.revenue += float(price.sum())
         return Served(user=user, domain=domain, time=time, items=items, scores=scores, clicked=clicked, price=price)
+
+    def _slates(self, moment: Moment, items: Array, rng: np.random.Generator) -> tuple[Slates, Array, Array]:
+        """Rank candidates `items` (B, K) and fill the slots.
+
+        Returns the slates, the attraction of the shown items (B, S), 0 in an empty slot, and that of doing something
+        else (B,).
+        """
+        world, candidate = self.world, np.maximum(items, 0)
+        attraction = world.attractions(moment.domain, moment.user, candidate)
+        eligible = (items >= 0) & (attraction > 0.0) & moment.is_live[candidate] & ~moment.has_seen(candidate)
+        outside = self.online.outside * world.masses(moment.domain, moment.user)
+        noisy = attraction * np.exp(self.online.ranking_noise * rng.standard_normal(items.shape))
+        slates = auction(
+            np.maximum(noisy / (outside[:, None] + noisy), 1e-12),
+            world.bid[moment.domain[:, None], candidate],
+            eligible,
+            slots=self.online.slots,
+            reserve=self.reserve[moment.domain],
+        )
+        shown = np.take_along_axis(attraction, np.maximum(slates.columns, 0), axis=1)
+        return slates, np.where(slates.columns >= 0, shown, 0.0), outside
 
     def _credit(self, user: Array, domain: Array, item: Array) -> None:
         """Remember clicks, which are the users' recent events from the next requests on."""
@@ -144,13 +151,14 @@ class LiveArm:
 
 
 def choice(weight: Array, outside: Array, factor: float, rng: np.random.Generator) -> Array:
-    """The clicked slot of each list (B,), or -1, from the slots' weights (B, S) and that of doing something else (B,
-    1).
+    """The clicked slot of each list (B,), or -1.
 
-    `factor` multiplies the probability of a click, up to 1.
+    Args:
+        weight: weights of the slots (B, S). outside: weight of doing something else (B,).
+        factor: multiplies the probability of a click, up to 1.
     """
     total = weight.sum(axis=1)
-    probability = np.minimum(1.0, factor * total / (total + outside[:, 0]))
+    probability = np.minimum(1.0, factor * total / (total + outside))
     draw = rng.random(len(weight))
     clicks = draw < probability
     until = np.cumsum(weight, axis=1)

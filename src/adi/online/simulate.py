@@ -108,8 +108,8 @@ def _with_bounds(experiment: Experiment, bounds: bool) -> Experiment:
     """The experiment, with the arms of the bounds; their `bundle` is their name."""
     if not bounds:
         return experiment
-    if taken := [name for name in BOUNDS if name in experiment.arms]:
-        raise ArgumentError("bounds", f"the experiment has an arm '{taken[0]}' already. Give it another name.")
+    if clash := [name for name in BOUNDS if name in experiment.arms]:
+        raise ArgumentError("bounds", f"the experiment has an arm '{clash[0]}' already. Give it another name.")
     weight = sum(arm.weight for arm in experiment.arms.values()) / len(experiment.arms)
     arms = {name: {"bundle": name, "weight": weight} for name in BOUNDS}
     return Experiment.model_validate(experiment.model_dump() | {"arms": experiment.model_dump()["arms"] | arms})
