@@ -22,11 +22,13 @@ def attribute(connection: Connection, window: int, start: datetime) -> tuple[Fau
         start: time of the first list. Clicks earlier than this are of the time before the test.
     """
     seconds = window / MICROSECONDS["s"]
+    # Of all that was shown, only what was clicked is kept: an exposure has dozens of items, and a click or none.
     connection.execute("""
         CREATE TABLE shown AS
-        SELECT lists.list, lists.user_id, lists.domain, lists.time, unnest(list_distinct(log.items)) AS item
-        FROM lists JOIN log USING (filename, file_row_number)
-        WHERE (lists.user_id, lists.domain) IN (SELECT (user_id, domain) FROM clicks)""")
+        SELECT list, user_id, domain, time, item
+        FROM (SELECT lists.list, lists.user_id, lists.domain, lists.time, unnest(list_distinct(log.items)) AS item
+              FROM log JOIN lists USING (filename, file_row_number))
+        SEMI JOIN clicks USING (user_id, domain, item)""")
     connection.execute(
         """
         CREATE TABLE matches AS
