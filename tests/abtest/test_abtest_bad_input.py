@@ -293,7 +293,7 @@ def test_paths_of_clicks_that_are_refused(
         analyze(logs.exposures, paths, columns=CHARGE)
 
 
-def test_csv_keeps_ids_as_they_are_written_and_names_times_that_cannot_be_read(write_logs: WriteLogs, tmp_path: Path) -> None:
+def test_csv_keeps_ids_as_written_and_names_times_that_cannot_be_read(write_logs: WriteLogs, tmp_path: Path) -> None:
     logs = write_logs([shown("1e1", "control", 0), shown("10", "treatment", 0)], CLICKS)
     rows = "1e1,i,search,2026-11-01T00:10:00Z,1.5\n10,i,search,2026-11-01 01:10:00+01:00,2\n10,i,search,noon,1\n"
     (tmp_path / "c.csv").write_text("who,item,domain,time,price\n" + rows + "10,i,search,2026-11-01 00:20:00,free\n")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from adi.abtest.analysis import analyze
 from adi.abtest.clicks import ClickColumns
 from adi.abtest.result import AbTest
+from adi.bundle.manifest import DATA
+from adi.data.manifest import read_manifest
 from adi.errors import AdiError
 from adi.online.arms import BundleArm, Moment, OracleArm, RandomArm
 from adi.online.settings import Online
@@ -20,6 +23,8 @@ from adi.online.simulate import rates_of, simulate_experiment
 from adi.online.world import World
 from adi.serving.experiment import load_experiment
 from adi.serving.exposures import SCHEMA
+from adi.steps.retrain import retrain
+from small import SMALL
 
 QUICK = Online(days=2, requests=2000, candidates=20)
 CHARGE = ClickColumns(charge="charge")
@@ -176,6 +181,38 @@ def test_a_planted_uplift_is_in_the_clicks(
     plain = {name: rates["ctr"] for name, rates in rates_of(simulated.summary).items()}
     assert ctr["control"] == plain["control"]
     assert ctr["treatment"] > 1.5 * plain["treatment"]
+
+
+def test_arms_learn_from_their_own_clicks_of_the_days_before(
+    live_market: Path, live_experiment: Path, tmp_path: Path
+) -> None:
+    """Each day has another bundle for each arm, whose data has the arm's clicks of the days before."""
+    settings = dict(SMALL) | {"epochs": 1, "batch_size": 64}
+    days = Online(days=2, requests=600, candidates=20)
+    simulate_experiment(
+        live_market,
+        live_experiment,
+        tmp_path / "a",
+        days,
+        retrain=partial(checked_retrain, model="dnn", settings=settings, notes=tmp_path / "notes"),
+        jobs=1,
+        progress=False,
+    )
+    exposures = pq.read_table(tmp_path / "a" / "exposures").to_pylist()
+    versions = {(row["arm"], row["time"].day, row["version"]) for row in exposures}
+    assert len({version for _, day, version in versions if day == 4}) == 1
+    assert len({version for _, day, version in versions if day == 5}) == 2
+    clicks = {
+        arm: pq.read_table(tmp_path / "a" / "clicks" / f"{arm}-day-000.parquet") for arm in ("control", "treatment")
+    }
+    assert (tmp_path / "notes").read_text().split() == [str(4000 + table.num_rows) for table in clicks.values()]
+
+
+def checked_retrain(tables: Path, bundle: Path, *, notes: Path, **options: Any) -> None:
+    """Retrain, and write down how many rows the log has."""
+    retrain(tables, bundle, **options)
+    with notes.open("a") as file:
+        file.write(f"{read_manifest(bundle / DATA).rows.read}\n")
 
 
 def test_experiments_that_are_refused(live_market: Path, live_experiment: Path, tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """The command abtest simulate: an experiment on a simulated marketplace that is live."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from adi.cli.options import AsJson
 from adi.cli.show import plain_table, progress_bar, say, say_json
+
+if TYPE_CHECKING:
+    from adi.online.retraining import Retrain
 
 
 def simulate(
@@ -32,6 +35,17 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    retrain: Annotated[
+        str | None,
+        typer.Option(
+            help="After each day, train this model anew for each arm, on the log and the arm's clicks.",
+            show_default="bundles stay as they are",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of --retrain, as in epochs=3; repeatable.", show_default=False),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option(help="Processes.", show_default="one for each arm, at most one for each core")
     ] = None,
@@ -54,7 +68,16 @@ def simulate(
         planted=_planted(planted or []),
     )
     with progress_bar() as bar:
-        summary = simulate_experiment(market, experiment, out, online, bounds=bounds, jobs=jobs, progress=bar)
+        summary = simulate_experiment(
+            market,
+            experiment,
+            out,
+            online,
+            bounds=bounds,
+            retrain=_retrain(retrain, settings or []),
+            jobs=jobs,
+            progress=bar,
+        )
     if as_json:
         say_json(summary)
         return
@@ -63,6 +86,26 @@ def simulate(
         f"{summary['requests_per_second']:,.0f} requests per second. Wrote {out}. Next: adi abtest {out}/exposures "
         f"--clicks {out}/clicks --charge charge --experiment {out}/experiment.yaml"
     )
+
+
+def _retrain(model: str | None, given: list[str]) -> "Retrain | None":
+    """What trains the model with its settings, both checked; None without a model."""
+    from adi.errors import ArgumentError
+
+    if model is None:
+        if given:
+            raise ArgumentError("settings", "there is nothing to train. Give --retrain, or leave --set out.")
+        return None
+    from functools import partial
+
+    from adi.cli.settings import given_settings
+    from adi.models.catalog import model_of
+    from adi.steps.retrain import retrain
+    from adi.training.settings import settings_for
+
+    settings = given_settings(None, given, [model])
+    settings_for(model_of(model), settings)
+    return partial(retrain, model=model, settings=settings)
 
 
 def _planted(given: list[str]) -> dict[str, float]:

@@ -82,6 +82,11 @@ class LiveArm:
             self.loyalty = updated_loyalty(self.loyalty, np.unique(requests.user), np.unique(np.concatenate(clicked)))
         self.counts.exhausted += float((budget <= 0.0).mean()) / self.online.days
 
+    def renew(self, bundle: Path) -> None:
+        """Serve another bundle, whose histories have all clicks so far."""
+        self.arm = open_arm(self.name, bundle, self.world, self.online.candidates, self.rng(0))
+        self.recent = {}
+
     def _serve(
         self, user: Array, domain: Array, time: Array, budget: Array, on_line: Array, rng: np.random.Generator
     ) -> Served:

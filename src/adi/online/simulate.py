@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from adi.machine import available_cores
 from adi.online.arms import BOUNDS
 from adi.online.live import LiveArm
 from adi.online.logs import DayLog
+from adi.online.retraining import Retrain, tables_with_clicks
 from adi.online.settings import Online
 from adi.online.world import open_world
 from adi.progress import Report, reporting
@@ -39,6 +41,7 @@ class _Task:
     arm: str
     bundle: Path | None
     online: Online
+    retrain: Retrain | None = None
 
 
 def simulate_experiment(
@@ -48,6 +51,7 @@ def simulate_experiment(
     online: Online | None = None,
     *,
     bounds: bool = False,
+    retrain: Retrain | None = None,
     jobs: int | None = None,
     progress: bool | Report = True,
 ) -> dict[str, Any]:
@@ -62,6 +66,8 @@ def simulate_experiment(
         out: folder to write, which must be empty or not exist.
         online: length and rules.
         bounds: add the arms ``oracle`` and ``random``, each with the mean weight of the others.
+        retrain: makes a new bundle of the marketplace's log and the arm's clicks after each day; a function that can be
+            pickled. None: bundles stay.
         jobs: processes; by default one for each arm, at most one for each core.
         progress: show a bar on standard error; or a function to report to.
 
@@ -84,6 +90,7 @@ def simulate_experiment(
                 arm=name,
                 bundle=None if name in BOUNDS and bounds else arm.bundle,
                 online=online,
+                retrain=retrain,
             )
             for name, arm in content.arms.items()
         ]
@@ -151,6 +158,13 @@ def _run(task: _Task, report: Callable[[int], None] = lambda day: None) -> dict[
     world = open_world(task.market, task.online)
     users = np.array([task.experiment.arm_of(str(user + 1)) == task.arm for user in range(len(world.main_share))])
     live = LiveArm(task.arm, task.bundle, world, task.online, users, task.experiment.shares[task.arm])
+    with TemporaryDirectory(prefix="adi-live-") as work:
+        _run_days(task, live, Path(work), report)
+    return asdict(live.counts)
+
+
+def _run_days(task: _Task, live: LiveArm, work: Path, report: Callable[[int], None]) -> None:
+    """Simulate the days of an arm; `work` is for what retraining needs."""
     start, cpu_start = time.perf_counter(), time.process_time()
     for day in range(task.online.days):
         log = DayLog(
@@ -158,14 +172,19 @@ def _run(task: _Task, report: Callable[[int], None] = lambda day: None) -> dict[
             experiment=task.experiment.name,
             arm=task.arm,
             version=live.arm.version,
-            domains=world.settings.domain_names,
+            domains=live.world.settings.domain_names,
             k=task.online.candidates,
         )
         live.run_day(day, log)
         log.write(f"{task.arm}-day-{day:03}", live.rng(10_000 + day))
+        if task.retrain is not None and task.bundle is not None and day + 1 < task.online.days:
+            tables, bundle = work / f"tables-{day}", work / f"bundle-{day}"
+            clicks = sorted((task.folder / "clicks").glob(f"{task.arm}-day-*.parquet"))
+            tables_with_clicks(task.market, clicks, tables)
+            task.retrain(tables, bundle)
+            live.renew(bundle)
         report(day + 1)
     live.counts.seconds, live.counts.cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-    return asdict(live.counts)
 
 
 def rates_of(summary: Mapping[str, Any]) -> dict[str, dict[str, float]]:
