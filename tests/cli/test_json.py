@@ -14,7 +14,14 @@ WITHOUT_JSON = {
     "route": "runs until it is ended, and has no result",
 }
 
-COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = {
+    " ".join([name, *more]): command
+    for name, group in get_command(app).commands.items()  # type: ignore[attr-defined]
+    for more, command in (
+        [([name], command) for name, command in group.commands.items()] if hasattr(group, "commands") else [([], group)]
+    )
+}
+"""The commands by their names, those of groups with the group's."""
 
 
 def result(done: Any) -> Any:

@@ -7,17 +7,16 @@ name are given to `analyze`. A folder of the name of a command is given as ./pla
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from adi.cli.abtest_analyze import analyze
 from adi.cli.abtest_plan import plan
 from adi.cli.abtest_simulate import simulate
-from adi.cli.command import Command
+from adi.cli.command import Command, Commands, with_log_options
 
 DEFAULT = "analyze"
 
 
-class AnalyzeByDefault(TyperGroup):
+class AnalyzeByDefault(Commands):
     """A group whose default command is `analyze`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -27,9 +26,8 @@ class AnalyzeByDefault(TyperGroup):
 
 
 abtest = typer.Typer(cls=AnalyzeByDefault, no_args_is_help=True, rich_markup_mode="rich")
-abtest.command(cls=Command)(analyze)
-abtest.command(cls=Command)(plan)
-abtest.command(cls=Command)(simulate)
+for function in (analyze, plan, simulate):
+    abtest.command(cls=Command)(with_log_options(function))
 
 
 @abtest.callback()

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adi.cli.compare import REGRESSION
+from adi.cli.exit_codes import REGRESSION
+from adi.cli.log import LOG
 from adi.cli.options import AsJson
-from adi.cli.show import ERR, plain_table, say, say_json
+from adi.cli.progress import working
+from adi.cli.show import plain_table, say, say_json
 
 if TYPE_CHECKING:
     from adi.abtest.result import AbTest
@@ -85,7 +87,7 @@ def analyze(
     from adi.abtest.page import write_page
 
     name, arm, shares = _experiment(experiment, control)
-    with ERR.status("joining exposures and clicks"):
+    with working("joining exposures and clicks"):
         test = run(
             logs,
             clicks,
@@ -112,7 +114,7 @@ def analyze(
             say(f"Wrote {report}.")
     failures = _failures(test, strict=gate_strict) if gate or gate_strict else []
     for failure in failures:
-        ERR.print(f"gate: {failure}", soft_wrap=True)
+        LOG.message(f"gate: {failure}", level="error")
     if failures:
         raise typer.Exit(REGRESSION)
 

@@ -7,7 +7,8 @@ import typer
 
 from adi.cli.abtest_analyze import ChargeColumn, DomainColumn, ItemColumn, Memory, TimeColumn, UserColumn, Window
 from adi.cli.options import AsJson
-from adi.cli.show import ERR, plain_table, say, say_json
+from adi.cli.progress import working
+from adi.cli.show import plain_table, say, say_json
 
 if TYPE_CHECKING:
     from adi.abtest.plan import Plan
@@ -56,7 +57,7 @@ def plan(
         if not clicks:
             raise ArgumentError("clicks", "give the clicks of these exposures.")
         columns = ClickColumns(user=user, item=item, domain=domain, time=time, charge=charge)
-        with ERR.status("joining exposures and clicks"):
+        with working("joining exposures and clicks"):
             planned = plan_from_logs(logs, clicks, wanted, columns=columns, window=window, memory=memory)
     if as_json:
         say_json(planned.to_json())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adi.cli.options import AsJson
-from adi.cli.show import plain_table, progress_bar, say, say_json
+from adi.cli.progress import progress_bar
+from adi.cli.show import plain_table, say, say_json
 
 if TYPE_CHECKING:
     from adi.online.retraining import Retrain
