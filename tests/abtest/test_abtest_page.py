@@ -19,7 +19,8 @@ CHARGE = ClickColumns(charge="charge")
 
 
 def text_of(page: str) -> str:
-    return re.sub(r"<[^>]+>", " ", page.partition("<script>")[0])
+    without = re.sub(r"<(script|style)>.*?</\1>", " ", page, flags=re.DOTALL)
+    return re.sub(r"<[^>]+>", " ", without)
 
 
 def rows_of(chart: dict[str, Any]) -> list[dict[str, Any]]:
