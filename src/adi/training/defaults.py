@@ -56,8 +56,8 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
             Default("unknown_items", UNKNOWN_ITEMS_WITH_TRENDS, "trends: many items are new"),
             Default("row_half_life", longest, "the longest half-life of the trends"),
         )
-    rules = (_epochs, _patience, _embedding_sets, _neighbours, _blend, _refit)
-    return (*by_trend, *(rule(manifest) for rule in rules))
+    rules = (_embedding_sets, _neighbours, _blend, _refit)
+    return (*by_trend, *_length(manifest), *(rule(manifest) for rule in rules))
 
 
 def pairs_of_rows(manifest: Manifest) -> float:
@@ -70,24 +70,18 @@ def _rows(manifest: Manifest) -> int:
     return sum(domain.train + domain.validation for domain in manifest.by_domain.values())
 
 
-def _epochs(manifest: Manifest) -> Default:
-    """More where an epoch has few steps; patience ends a training that has learnt all it can."""
+def _length(manifest: Manifest) -> tuple[Default, Default]:
+    """Epochs and patience: more where an epoch has few steps, and validation few rows."""
     rows = _rows(manifest)
+    epochs, patience = EPOCHS, PATIENCE
     if manifest.trend is not None:
-        return Default("epochs", EPOCHS, "trends: the first epochs are most often the best")
-    if rows > FEW_ROWS:
-        return Default("epochs", EPOCHS, f"{rows:,} rows: many steps in each")
-    return Default("epochs", EPOCHS_OF_FEW_ROWS, f"{rows:,} rows: few steps in each")
-
-
-def _patience(manifest: Manifest) -> Default:
-    """More where validation rows are few, too, and an epoch is quick."""
-    rows = _rows(manifest)
-    if manifest.trend is not None:
-        return Default("patience", PATIENCE, "trends: an epoch takes long")
-    if rows > FEW_ROWS:
-        return Default("patience", PATIENCE, f"{rows:,} rows: an epoch takes long")
-    return Default("patience", PATIENCE_OF_FEW_ROWS, f"{rows:,} rows: validation is noisy, and an epoch is quick")
+        reason = "trends: the first epochs are most often the best"
+    elif rows > FEW_ROWS:
+        reason = f"{rows:,} rows: many steps in each epoch"
+    else:
+        epochs, patience = EPOCHS_OF_FEW_ROWS, PATIENCE_OF_FEW_ROWS
+        reason = f"{rows:,} rows: few steps in each epoch, and few validation rows"
+    return Default("epochs", epochs, reason), Default("patience", patience, reason)
 
 
 def _embedding_sets(manifest: Manifest) -> Default:
