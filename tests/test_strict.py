@@ -56,7 +56,7 @@ DATE = "a date or a time, such as 2024-01-31 or 2024-01-31 12:30:00"
             {"key": "a"},
             "tables.my items: should be a name of letters, digits and underscores (got 'my items')",
         ),
-        ("features.user", [], "features.user: should have entries: 1 or more"),
+        ("features.user", [], "features.user: should not be empty"),
         (
             "features.item.0.kind",
             "ids",

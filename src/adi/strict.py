@@ -32,7 +32,7 @@ NAMES = r"^[A-Za-z_][A-Za-z0-9_]*$"
 PLAIN = {
     "missing": "is missing",
     "string_type": "should be text",
-    "string_too_short": "should have characters: {min_length} or more",
+    "string_too_short": "should {least}",
     "int_": "should be a whole number",
     "float_": "should be a number",
     "finite_number": "should be a finite number",
@@ -42,8 +42,8 @@ PLAIN = {
     "dict_type": "should be a mapping of keys to values",
     "model_": "should be a mapping of keys to values",
     "date": "should be a date or a time, such as 2024-01-31 or 2024-01-31 12:30:00",
-    "too_short": "should have entries: {min_length} or more",
-    "too_long": "should have entries: {max_length} or fewer",
+    "too_short": "should {least}",
+    "too_long": "should not be longer than {max_length}",
     "greater_than_equal": "should be {ge} or more",
     "greater_than": "should be more than {gt}",
     "less_than_equal": "should be {le} or less",
@@ -127,6 +127,9 @@ def plain_message(fault: Mapping[str, Any]) -> str:
     if kind == "string_pattern_mismatch" and limits["pattern"] == NAMES:
         return "should be a name of letters, digits and underscores"
     limits |= {name: int(limit) for name, limit in limits.items() if isinstance(limit, float) and limit.is_integer()}
+    limits["least"] = (
+        "not be empty" if limits.get("min_length") == 1 else f"not be shorter than {limits.get('min_length')}"
+    )
     limits["name"] = str(limits.get("discriminator")).strip("'")
     limits["suggestion"] = suggestion(str(limits.get("tag")), re.findall("'([^']+)'", limits.get("expected_tags", "")))
     for beginning, message in PLAIN.items():

@@ -201,7 +201,7 @@ def test_live_histories_hold_every_earlier_row_of_the_user(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"half_lives": []}, "at least 1"),
+        ({"half_lives": []}, "half_lives: should not be empty"),
         ({"half_lives": [3, 3]}, "half-lives are distinct"),
         ({"half_lives": ["3x"]}, "not a duration"),
         ({"half_lives": [0]}, "above 0"),

@@ -126,5 +126,5 @@ def test_a_feature_is_zeroed_in_every_set(dataset):
 
 
 def test_a_model_has_one_set_or_more():
-    with pytest.raises(AdiError, match="greater than or equal to 1"):
+    with pytest.raises(AdiError, match="1 or more"):
         settings_for(MODELS["adi-se"], {"embedding_sets": 0})

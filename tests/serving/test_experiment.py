@@ -126,7 +126,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("name: ranker-2", "name: 2", "name: should be text (got 2)"),
         ("name: ranker-2", "name: ranker 2", "name: String should match pattern"),
         ("name: ranker-2", "", "name: is missing"),
-        ("name: ranker-2", "name: a\nsalt: ''", "salt: should have characters: 1 or more"),
+        ("name: ranker-2", "name: a\nsalt: ''", "salt: should not be empty"),
         ("  treatment: {bundle: /srv/new, weight: 1}\n", "", "arms: an experiment needs at least two (control given)"),
         ("treatment:", "treat ment:", "String should match pattern '^[A-Za-z0-9_.-]+$' (got 'treat ment')"),
         ("treatment:", "7:", "should be text (got 7)"),

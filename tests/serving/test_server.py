@@ -12,10 +12,10 @@ from adi.errors import ArgumentError
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ({"workers": 0}, "workers: Input should be greater than or equal to 1 (got 0)."),
-        ({"waiting": -1}, "waiting: Input should be greater than or equal to 0 (got -1)."),
-        ({"timeout": 0}, "timeout: Input should be greater than 0 (got 0)."),
-        ({"token": ""}, "token: String should have at least 1 character (got '')."),
+        ({"workers": 0}, "workers: should be 1 or more (got 0)."),
+        ({"waiting": -1}, "waiting: should be 0 or more (got -1)."),
+        ({"timeout": 0}, "timeout: should be more than 0 (got 0)."),
+        ({"token": ""}, "token: should not be empty (got '')."),
         ({"events": "http://host/0"}, "events: not the address of a Redis server."),
         ({"watch": "missing"}, "watch: missing: no such folder. Create it, and export bundles into it."),
         (

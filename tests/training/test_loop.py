@@ -338,7 +338,7 @@ def test_a_diverging_loss_names_its_place_and_the_remedy(prepared, tmp_path):
     ("change", "message"),
     [
         ({"settings": {"epoch": 3}}, "setting 'epoch' does not exist .*Did you mean 'epochs'"),
-        ({"settings": {"epochs": 0}}, r"training\.epochs: .*greater than or equal to 1 \(got 0\)"),
+        ({"settings": {"epochs": 0}}, r"training\.epochs: .*1 or more \(got 0\)"),
         ({"model": "adi-sse"}, "'adi-sse' is not a model. Did you mean 'adi-se'"),
         ({"seed": -1}, "seed: -1; give a whole number from 0"),
         ({"seed": 1 << 70}, "seed: 1180591620717411303424; give"),
