@@ -50,6 +50,9 @@ CITIES = ["New York", "New Orleans", "San Jose", *(f"Port {name}" for name in "A
     ("texts", "separator"),
     [
         (GENRES, " "),
+        ([text.replace("War", "Children's") for text in GENRES], " "),
+        ([*GENRES, *["Action", "Comedy", "Drama", "War"] * 15], " "),  # a quarter of the texts have several
+        ([*GENRES, *["Action", "Comedy", "Drama", "War"] * 25], None),  # fewer have
         (GENRES[:10], None),  # few texts
         ([text.replace("Action", "18+") for text in GENRES], None),  # no words
         ([*GENRES, "Musical"], None),  # a word that comes once

@@ -174,16 +174,16 @@ def _separator(connection: duckdb.DuckDBPyConnection, value: str, table: str, di
 
 
 def _has_words(connection: duckdb.DuckDBPyConnection, value: str, table: str, distinct: int) -> bool:
-    """Whether most texts are several different words, of a few that come again and again, in different places."""
+    """Whether a quarter of the texts or more are several different words, of a few that come again in other places."""
     texts = f"SELECT string_split({value}, ' ') AS words FROM {table} WHERE {value} IS NOT NULL"
     several = "len(words) > 1 AND len(list_distinct(words)) = len(words)"
     query = f"SELECT count(*), count(*) FILTER ({several}) FROM ({texts})"
     rows, of_several = connection.execute(query).fetchall()[0]
-    if distinct < FEWEST_TEXTS or 2 * of_several < rows:
+    if distinct < FEWEST_TEXTS or 4 * of_several < rows:
         return False
     words = f"SELECT unnest(words) AS word, generate_subscripts(words, 1) AS position FROM ({texts})"
     counts = f"SELECT word, count(*) AS rows, count(DISTINCT position) AS places FROM ({words}) GROUP BY word"
-    letters = "bool_and(regexp_full_match(word, '[\\p{L}&/-]+'))"
+    letters = "bool_and(regexp_full_match(word, '[\\p{L}&/''’-]+'))"
     query = f"SELECT count(*), count(*) FILTER (places > 1), min(rows), {letters} FROM ({counts})"
     vocabulary, anywhere, rarest, are_words = connection.execute(query).fetchall()[0]
     few = vocabulary <= MOST_WORDS and 2 * vocabulary <= distinct
