@@ -77,7 +77,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verification": STORED | {"runs", "bundle", "training"},
     "reproduce": TABLES
     | {"runs", "marketplace", "sources", "models", "evaluation", "comparison", "training", "report"}
-    | {"grid", "reproduce"},
+    | {"abtest", "grid", "reproduce"},
+    "reproduce.experiments": TABLES
+    | {"marketplace", "training", "exporting", "serving", "abtest", "online", "grid", "reproduce"},
 }
 """What each part, or the named module of a part, may import of the others. The package itself and `cli` may import
 all; `cli` is for nobody else to import. A part that is not listed belongs in this table before it is written."""

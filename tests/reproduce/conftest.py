@@ -10,6 +10,7 @@ import pytest
 from adi.grid import run
 from adi.grid.cells import Cell, CellRecord
 from adi.marketplace.simulation import Marketplace
+from adi.online import simulate
 from adi.reproduce import datasets, grid, lines
 from older import change_manifest
 
@@ -82,6 +83,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("table6", "figure5"):
             grid.reproduce(name, out, Recorder(), datasets=["marketplace"], quick=True)
     return out / "quick"
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The --out of table 9 with two models and 900 requests a day. Not to be written to."""
+    out = tmp_path_factory.mktemp("simulated")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "SMALL", MARKET)
+        patch.setattr(lines, "QUICK", SETTINGS)
+        patch.setattr(simulate, "available_cores", lambda: 1)
+        grid.reproduce("table9", out, Recorder(), only=["dnn", "adi-se"], quick=True, requests=900)
+    return out
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from adi.cli.show import say, say_json
 
 def reproduce(
     table: Annotated[
-        str, typer.Argument(help="table2, table3, table6, table7, table8, figure3, figure5, live, or all.")
+        str, typer.Argument(help="table2, table3, table6, table7, table8, table9, figure3, figure5, live, or all.")
     ],
     out: Annotated[
         Path, typer.Option("--out", help="Folder of the grid: new, or that of an earlier call, which goes on.")
@@ -39,6 +39,13 @@ def reproduce(
             "--redo", help="Remove cells of other code, data or settings, and failed ones, and run them again."
         ),
     ] = False,
+    days: Annotated[
+        int | None, typer.Option(help="Of table9: days to simulate.", show_default="14; 2 with --quick")
+    ] = None,
+    requests: Annotated[
+        int | None,
+        typer.Option(help="Of table9: requests of both arms on a day.", show_default="20000; 1000 with --quick"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Reproduce a table or figure of the paper beside the paper's numbers, as CSV, PNG and one HTML report.
@@ -63,6 +70,8 @@ def reproduce(
                 device=device,
                 quick=quick,
                 redo=redo,
+                days=days,
+                requests=requests,
             )
     except KeyboardInterrupt:
         LOG.message(f"{out}: not finished; the same command goes on.", level="error")

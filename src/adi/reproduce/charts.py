@@ -42,6 +42,8 @@ def looks_of(results: Results) -> list[Look]:
     """The looks that the charts of a table distinguish; empty where all rows are of one family."""
     if results.table.kind == "curve":
         return list(CURVES.values())
+    if results.table.kind == "online":
+        return list(zip(results.treatments, COLOURS, SHAPES, strict=False))
     present = {row.family for row, _ in results.finished}
     return [look for family, look in FAMILIES.items() if family in present] if len(present) > 1 else []
 
@@ -109,7 +111,14 @@ def write_picture(
         datasets |= specification.get("datasets", {})
     picture = {
         "$schema": specifications[0]["$schema"],
-        "title": {"text": title, "subtitle": subtitle, "fontSize": 18, "subtitleFontSize": 13, "offset": 16},
+        "title": {
+            "text": title,
+            "subtitle": subtitle,
+            "fontSize": 18,
+            "subtitleFontSize": 13,
+            "offset": 16,
+            "limit": PICTURE_WIDTH * columns,
+        },
         "concat": charts,
         "columns": columns,
         "spacing": 28,

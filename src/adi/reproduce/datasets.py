@@ -154,7 +154,7 @@ def provenance_of(name: str, data: Path | None, *, quick: bool, code: str) -> Pr
     """The provenance of a data set that is prepared now."""
     dataset = DATASETS[name]
     if dataset.source == MARKETPLACE:
-        source = blake2b(repr(_marketplace(name, quick)).encode(), digest_size=16).hexdigest()
+        source = blake2b(repr(marketplace_of(name, quick)).encode(), digest_size=16).hexdigest()
     else:
         source = digest_of(files_in(_published(dataset, data)), size=16)
     return Provenance(source=source, code=code, changes=None if dataset.changes is None else dict(dataset.changes))
@@ -169,7 +169,7 @@ def make_dataset(
         tables = building / "tables"
         if dataset.source == MARKETPLACE:
             say(f"simulating {name}")
-            simulate(tables, _marketplace(name, quick), progress=False)
+            simulate(tables, marketplace_of(name, quick), progress=False)
         else:
             say(f"converting {name}")
             convert(dataset.source, _published(dataset, data), tables)
@@ -186,7 +186,8 @@ def _change(schema: Path, changes: Mapping[str, Any]) -> None:
     schema.write_text(yaml.safe_dump({**content, **changes}, sort_keys=False), encoding="utf-8")
 
 
-def _marketplace(name: str, quick: bool) -> Marketplace:
+def marketplace_of(name: str, quick: bool) -> Marketplace:
+    """The settings of a simulated data set."""
     market = WITH_FACETS if name == FACETS else FULL
     return replace(SMALL, facets=market.facets, facet_strength=market.facet_strength) if quick else market
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adi.errors import ArgumentError
 from adi.grid.cells import Cell, GridObserver
@@ -11,13 +12,16 @@ from adi.grid.run import run_cells
 from adi.grid.versions import Version, clear_stale, manifests_in, this_code
 from adi.reproduce.datasets import check_sources, make_dataset, provenance_of
 from adi.reproduce.interest import check_interest
-from adi.reproduce.lines import distinct_cells, lines_of, only_models
+from adi.reproduce.lines import Parts, distinct_cells, lines_of, only_models
 from adi.reproduce.outputs import write_outputs
 from adi.reproduce.requests import add_requests
 from adi.reproduce.tables import TABLES, datasets_of, tables_named
 from adi.runs.metrics import Metrics
 from adi.training.device import device_named
 from adi.training.evaluation import evaluate_run
+
+if TYPE_CHECKING:
+    from adi.reproduce.experiments import Contests
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ def reproduce(
     device: str = "cpu",
     quick: bool = False,
     redo: bool = False,
+    days: int | None = None,
+    requests: int | None = None,
 ) -> Reproduction:
     """Run the cells of a table or figure of the paper, and write the outputs of all cells that were ever run in `out`.
 
@@ -58,6 +64,8 @@ def reproduce(
         device: where models are trained, as in `adi.training.train.train`; it may differ between calls.
         quick: one seed, one epoch and a small marketplace, in ``<out>/quick``.
         redo: remove what is of another version or has failed, and run it again.
+        days, requests: of Table 9, the days that are simulated and the requests on a day; None: those of
+            `adi.online.settings.Online`, and fewer in a quick look.
 
     Raises `AdiError`, before any work, for names, settings and folders that do not exist, and for cells in `out` of
     other code, data or settings.
@@ -79,9 +87,12 @@ def reproduce(
         only,
     )
     check_sources(parts, data)
+    online = _online_part(parts, quick=quick, days=days, requests=requests)
     cells = distinct_cells(line for lines in parts.values() for line in lines)
     folder = GridFolder(Path(out, "quick") if quick else Path(out))
     with folder.locked():
+        if online is not None:
+            online.check(folder, redo=redo)
         version = _prepare(folder, cells, observer, data=data, quick=quick, redo=redo)
         add_requests(folder, parts, seeds)
         failed = run_cells(folder, version, cells, observer, evaluate=_evaluate, jobs=jobs, device=device)
@@ -89,9 +100,24 @@ def reproduce(
             if TABLES[name].kind == "interest":
                 for cell in distinct_cells(lines):
                     check_interest(folder, cell, observer.stage)
+        if online is not None:
+            online.run(folder, observer.stage)
         observer.stage("writing the tables")
         report = write_outputs(folder, version, quick=quick)
     return Reproduction(report, failed)
+
+
+def _online_part(parts: Parts, *, quick: bool, days: int | None, requests: int | None) -> "Contests | None":
+    """The experiments of the parts, if any: only these need the extra abtest."""
+    lines = [line for (name, _), part in parts.items() if TABLES[name].kind == "online" for line in part]
+    if lines:
+        from adi.reproduce.experiments import contests_of
+
+        return contests_of(lines, quick=quick, days=days, requests=requests)
+    for name, value in (("days", days), ("requests", requests)):
+        if value is not None:
+            raise ArgumentError(name, f"{value}, and nothing is simulated. Leave it out, or ask for table9.")
+    return None
 
 
 def _prepare(

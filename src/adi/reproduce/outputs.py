@@ -16,6 +16,7 @@ from adi.report.page import document
 from adi.reproduce import charts, sections
 from adi.reproduce.interest import checked_sides, heat_maps, interest
 from adi.reproduce.lines import Line, distinct_cells, lines_of
+from adi.reproduce.online import intervals, online
 from adi.reproduce.orderings import Ordering, orderings_of
 from adi.reproduce.requests import requested
 from adi.reproduce.results import Results, results_of, write_csv
@@ -24,6 +25,9 @@ from adi.reproduce.tuned import read_tuned
 
 Records = Sequence[tuple[Cell, CellRecord]]
 """The cells of a report's tables that were started, and their records."""
+
+COLUMNS = {"interest": 4, "online": 3}
+"""Charts in a row of a picture: those of a model, those of the metrics."""
 
 ABOUT = (
     "The tables and figures of “Adaptive Domain Interest network for Multi-domain Recommendation” (CIKM 2022), "
@@ -58,9 +62,7 @@ def write_outputs(folder: GridFolder, version: Version, *, quick: bool) -> Path:
                     specifications,
                     title=f"{result.table.title}, {result.dataset}",
                     looks=charts.looks_of(result),
-                    columns=4
-                    if result.table.kind == "interest"
-                    else ceil(sqrt(len(specifications))),  # a model in a row
+                    columns=COLUMNS.get(result.table.kind) or ceil(sqrt(len(specifications))),
                 )
     records = [
         (cell, record)
@@ -83,6 +85,8 @@ def pictures(results: Results) -> Sequence[Specification]:
             for side in checked_sides(group)
             for chart in heat_maps(side, row.label)
         ]
+    if results.table.kind == "online":
+        return intervals(results)
     draw = charts.curves if results.table.kind == "curve" else charts.dots
     return [draw(results, domain=domain) for domain in (None, *results.domains)]
 
@@ -100,6 +104,8 @@ def render(results: Mapping[str, Sequence[Results]], records: Records, version: 
                 body.append(sections.curve(parts, figures))
             case "interest":
                 body.append(interest(parts, figures))
+            case "online":
+                body.append(online(parts, figures))
     lead = f"{QUICK_LOOK if quick else ''}<p>{text(ABOUT)}</p>{_counts(records)}{_contents(results)}"
     content = Html("".join([_overview(results, orderings), *body, _provenance(records, version)]))
     return document(text("ADI, reproduced"), Html(lead), content, figures.specifications)

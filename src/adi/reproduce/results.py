@@ -9,6 +9,7 @@ from adi.grid.folder import GridFolder
 from adi.grid.versions import Version
 from adi.reproduce.lines import Line
 from adi.reproduce.tables import Row, Table
+from adi.reproduce.uplifts import mean_measures, mean_uplifts, measures_of, tests_of
 from adi.runs.by_feature import FALLS, INTEREST, read_by_feature
 from adi.runs.groups import RunGroup
 from adi.runs.run import Run, read_run
@@ -38,6 +39,11 @@ class Results:
     def finished(self) -> list[tuple[Row, RunGroup]]:
         """The rows with finished runs."""
         return [(outcome.row, outcome.group) for outcome in self.outcomes if outcome.group is not None]
+
+    @property
+    def treatments(self) -> list[str]:
+        """The labels of the methods that a table compares with a control, online: ADI's."""
+        return [row.label for row in self.table.rows if row.family == "adi"]
 
     @property
     def name(self) -> str:
@@ -109,6 +115,17 @@ def _csv_lines(results: Results) -> Iterator[tuple[object, ...]]:
                 measures += _by_feature(run)
             for domain, measure, value in measures:
                 yield results.dataset, run.info.model, row.label, run.info.seed, metrics.known, domain, measure, value
+        if results.table.kind == "online":
+            for seed, domain, measure, value in _online(group):
+                yield results.dataset, group.model, row.label, seed, "live", domain, measure, value
+
+
+def _online(group: RunGroup) -> Iterator[tuple[int | str, str, str, float | None]]:
+    """Seed (or ``mean``), domain, measure and value of a model's experiments."""
+    tests = tests_of(group)
+    for seed, test in tests.items():
+        yield from ((seed, *measure) for measure in measures_of(test))
+    yield from (("mean", *measure) for measure in mean_measures(mean_uplifts(list(tests.values()))))
 
 
 def _by_feature(run: Run) -> Iterator[tuple[str, str, float | None]]:
