@@ -98,3 +98,12 @@ def test_names() -> None:
         AdiError, match=r"table: 'table4' is not one of table2, .*figure5, live, all\. Did you mean 'table"
     ):
         tables_named("table4")
+
+
+def test_table_9_trains_no_more_than_table_2() -> None:
+    cells = {
+        name: {cell for line in lines_of(TABLES[name], MARKETPLACE, seeds=3, quick=False) for cell in line.cells}
+        for name in ("table2", "table9")
+    }
+    assert cells["table9"] < cells["table2"]
+    assert len(cells["table9"]) == 9

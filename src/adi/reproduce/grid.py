@@ -86,8 +86,8 @@ def reproduce(
         },
         only,
     )
-    check_sources(parts, data)
     online = _online_part(parts, quick=quick, days=days, requests=requests)
+    check_sources(parts, data)
     cells = distinct_cells(line for lines in parts.values() for line in lines)
     folder = GridFolder(Path(out, "quick") if quick else Path(out))
     with folder.locked():
