@@ -32,6 +32,7 @@ COMMANDS = {
     "portfolio": "portfolio.portfolio",
     "rules": "portfolio.rules",
     "abtest": "abtest.abtest",
+    "bids": "abtest.bids",
 }
 """The module of each command; the function in it has the command's name, with _ for -."""
 

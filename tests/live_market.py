@@ -27,7 +27,7 @@ def live_bundle(live_market: Path) -> Path:
     folder = live_market.parent
     adi.prepare(live_market, folder / "prepared", progress=False)
     adi.train(folder / "prepared", "dnn", folder / "run", settings=dict(SMALL) | {"epochs": 3, "batch_size": 64})
-    adi.export(folder / "run", folder / "bundle")
+    adi.export(folder / "run", folder / "bundle", bid="bid")
     return folder / "bundle"
 
 

@@ -28,6 +28,12 @@ def test_options_that_are_refused(adi, live_market: Path, live_experiment: Path,
 
     assert refused("--plant", "treatment").startswith("adi: --plant: 'treatment': give an arm and a number")
     assert refused("--plant", "new=0.1").startswith("adi: --plant: 'new' is not one of control, treatment")
+    assert refused("--bid-weight", "treatment=low").startswith(
+        "adi: --bid-weight: 'treatment=low': give an arm and a n"
+    )
+    assert refused("--bid-weight", "treatment=-1").startswith(
+        "adi: --bid-weight: treatment=-1.0; give a multiple from 0"
+    )
     assert refused("--slots", "60").startswith("adi: --slots: 60 are more than the 50 candidates")
     assert refused("--set", "epochs=3").startswith("adi: --set: there is nothing to train")
     assert "dnn" in refused("--retrain", "dn")

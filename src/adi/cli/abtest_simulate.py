@@ -36,6 +36,15 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    bid_weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bid-weight",
+            help="Rank an arm's items with their bids, as in treatment=0.5: a multiple of the weight at which bids "
+            "spread scores as widely as the model does; repeatable. Needs a bundle with bids.",
+            show_default=False,
+        ),
+    ] = None,
     retrain: Annotated[
         str | None,
         typer.Option(
@@ -66,7 +75,8 @@ def simulate(
         candidates=candidates,
         slots=slots,
         budgets=budgets,
-        planted=_planted(planted or []),
+        planted=_by_arm("planted", planted or []),
+        bid_weights=_by_arm("bid_weights", bid_weights or []),
     )
     with progress_bar() as bar:
         summary = simulate_experiment(
@@ -109,20 +119,20 @@ def _retrain(model: str | None, given: list[str]) -> "Retrain | None":
     return partial(retrain, model=model, settings=settings)
 
 
-def _planted(given: list[str]) -> dict[str, float]:
-    """The uplifts of ``ARM=UPLIFT``."""
+def _by_arm(option: str, given: list[str]) -> dict[str, float]:
+    """The numbers of ``ARM=NUMBER``."""
     from adi.errors import ArgumentError
 
-    planted = {}
+    numbers = {}
     for text in given:
-        arm, equals, uplift = text.partition("=")
+        arm, equals, number = text.partition("=")
         try:
-            planted[arm] = float(uplift)
+            numbers[arm] = float(number)
         except ValueError:
-            raise ArgumentError("planted", f"'{text}': give an arm and a number, as in treatment=0.05.") from None
+            equals = ""
         if not equals:
-            raise ArgumentError("planted", f"'{text}': give an arm and a number, as in treatment=0.05.")
-    return planted
+            raise ArgumentError(option, f"'{text}': give an arm and a number, as in treatment=0.5.")
+    return numbers
 
 
 def _table(summary: dict[str, Any]) -> Any:

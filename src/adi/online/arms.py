@@ -54,9 +54,10 @@ class Moment:
 
 
 class Arm(Protocol):
-    """Retrieves the candidates of requests."""
+    """Retrieves the candidates of requests. `bid_weight` (D,) is that of its requests in each domain."""
 
     version: str
+    bid_weight: Array
 
     def candidates(self, moment: Moment) -> tuple[Array, Array]:
         """The items (B, K) int of B requests, best first, -1 where there are fewer, and their scores (B, K)."""
@@ -64,9 +65,13 @@ class Arm(Protocol):
 
 
 class BundleArm:
-    """A bundle that answers as its server would, with the users' new clicks as their recent events."""
+    """A bundle that answers as its server would, with the users' new clicks as their recent events.
 
-    def __init__(self, bundle: Path, world: World, k: int) -> None:
+    Args:
+        bid_weight: as a multiple of the middle one of the bundle's ``weights`` (`Online.bid_weights`).
+    """
+
+    def __init__(self, bundle: Path, world: World, k: int, bid_weight: float = 0.0) -> None:
         self.retriever, self.k = Retriever(bundle), k
         self.version = self.retriever.engine.version
         self.names = world.settings.domain_names
@@ -74,6 +79,9 @@ class BundleArm:
             raise AdiError(
                 f"{bundle}: lacks domain '{missing[0]}' of the marketplace. Export a run that was trained on it."
             )
+        self.bid_weight = np.zeros(len(self.names))
+        if bid_weight:
+            self.bid_weight = bid_weight * middle_weights(self.retriever, self.names, bundle)
         self.has_hour = "hour" in {feature.name for feature in self.retriever.dataset.manifest.side("context")}
 
     def candidates(self, moment: Moment) -> tuple[Array, Array]:
@@ -85,8 +93,15 @@ class BundleArm:
                 recent=moment.recent.get(who, ()),
                 context={"hour": str(at)} if self.has_hour else {},
                 k=self.k,
+                bid_weight=weight,
             )
-            for who, number, at in zip(moment.user.tolist(), moment.domain.tolist(), moment.hour.tolist(), strict=True)
+            for who, number, at, weight in zip(
+                moment.user.tolist(),
+                moment.domain.tolist(),
+                moment.hour.tolist(),
+                self.bid_weight[moment.domain].tolist(),
+                strict=True,
+            )
         ]
         items = np.full((len(requests), self.k), -1)
         scores = np.zeros(items.shape, dtype=np.float32)
@@ -110,6 +125,7 @@ class OracleArm:
 
     def __init__(self, world: World, k: int) -> None:
         self.world, self.k = world, min(k, world.settings.items - 1)
+        self.bid_weight = np.zeros(world.settings.domains)
 
     def candidates(self, moment: Moment) -> tuple[Array, Array]:
         """See `Arm.candidates`."""
@@ -139,6 +155,7 @@ class RandomArm:
     def __init__(self, world: World, k: int, rng: np.random.Generator) -> None:
         self.corpora = [np.flatnonzero(row > 0.0) for row in world.weight]
         self.k, self.rng = k, rng
+        self.bid_weight = np.zeros(world.settings.domains)
 
     def candidates(self, moment: Moment) -> tuple[Array, Array]:
         """See `Arm.candidates`; an item that is drawn twice is there once."""
@@ -153,8 +170,21 @@ class RandomArm:
         return np.take_along_axis(items, order, axis=1), np.zeros(items.shape, dtype=np.float32)
 
 
-def open_arm(name: str, bundle: Path | None, world: World, k: int, rng: np.random.Generator) -> Arm:
-    """The arm of a bundle, or (None) the bound of that name."""
+def middle_weights(retriever: Retriever, domains: Sequence[str], bundle: Path) -> Array:
+    """The bid weights (D,) at which bids spread scores as widely as the model does, as the export measured them.
+
+    Raises `AdiError` for a bundle without bids.
+    """
+    bids = [retriever.engine.about()["indexes"][name]["bids"] for name in domains]
+    if None in bids:
+        raise AdiError(f"{bundle}: has no bids. Export its run with --bid, or leave its bid weight out.")
+    return np.array([each["weights"][1] for each in bids])
+
+
+def open_arm(
+    name: str, bundle: Path | None, world: World, k: int, rng: np.random.Generator, bid_weight: float = 0.0
+) -> Arm:
+    """The arm of a bundle, or (None) the bound of that name, which ignores bids or knows them."""
     if bundle is not None:
-        return BundleArm(bundle, world, k)
+        return BundleArm(bundle, world, k, bid_weight)
     return OracleArm(world, k) if name == "oracle" else RandomArm(world, k, rng)

@@ -51,7 +51,7 @@ class LiveArm:
         self, name: str, bundle: Path | None, world: World, online: Online, users: Array, share: float
     ) -> None:
         self.name, self.world, self.online, self.share = name, world, online, share
-        self.arm: Arm = open_arm(name, bundle, world, online.candidates, self.rng(0))
+        self.arm = self._open(bundle)
         self.rate = rates(world, online.requests) * users[:, None]
         self.loyalty = np.ones(len(users))
         self.seen, self.recent = world.seen, dict[int, list[tuple[str, str]]]()
@@ -84,8 +84,12 @@ class LiveArm:
 
     def renew(self, bundle: Path) -> None:
         """Serve another bundle, whose histories have all clicks so far."""
-        self.arm = open_arm(self.name, bundle, self.world, self.online.candidates, self.rng(0))
+        self.arm = self._open(bundle)
         self.recent = {}
+
+    def _open(self, bundle: Path | None) -> Arm:
+        weight = self.online.bid_weights.get(self.name, 0.0)
+        return open_arm(self.name, bundle, self.world, self.online.candidates, self.rng(0), weight)
 
     def _serve(
         self, user: Array, domain: Array, time: Array, budget: Array, on_line: Array, rng: np.random.Generator

@@ -36,13 +36,25 @@ class Served:
 
 
 class DayLog:
-    """The logs of one arm on one day, written as one file of exposures and one of clicks."""
+    """The logs of one arm on one day, written as one file of exposures and one of clicks.
+
+    Args:
+        bid_weight: the arm's, in each of the `domains` (D,).
+    """
 
     def __init__(
-        self, folder: Path, *, experiment: str, arm: str, version: str, domains: Sequence[str], k: int
+        self,
+        folder: Path,
+        *,
+        experiment: str,
+        arm: str,
+        version: str,
+        domains: Sequence[str],
+        k: int,
+        bid_weight: Array,
     ) -> None:
         self.folder, self.experiment, self.arm, self.version, self.k = folder, experiment, arm, version, k
-        self.domains = pa.array(domains)
+        self.domains, self.bid_weight = pa.array(domains), bid_weight
         self._parts: list[Served] = []
 
     def add(self, served: Served) -> None:
@@ -80,7 +92,7 @@ class DayLog:
                 self.domains.take(pa.array(self._joined("domain"))),
                 constant(self.k, pa.int32()),
                 constant(None, pa.string()),
-                constant(0.0, pa.float64()),
+                pa.array(self.bid_weight[self._joined("domain")], pa.float64()),
                 pa.ListArray.from_arrays(offsets, ids(items[present])),
                 pa.ListArray.from_arrays(offsets, pa.array(scores[present], pa.float32())),
             ],

@@ -23,6 +23,8 @@ class Online:
         budgets: daily budgets as a multiple of what advertisers are expected to spend; some run out.
         away: share of the items that are off line at any moment; `absence` is the mean number of days.
         planted: relative uplift of the probability of a click by arm, which is added to the truth.
+        bid_weights: bid weight of an arm's requests, as a multiple of the weight at which bids spread the scores of a
+            domain as widely as the model does: the middle one of its bundle's ``weights``. Other arms ignore bids.
     """
 
     days: int = 14
@@ -37,6 +39,7 @@ class Online:
     away: float = 0.05
     absence: float = 3.0
     planted: Mapping[str, float] = field(default_factory=dict)
+    bid_weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ranges: dict[str, tuple[float, float]] = {
@@ -61,3 +64,6 @@ class Online:
         for arm, uplift in self.planted.items():
             if not -1.0 < uplift <= 10.0:
                 raise ArgumentError("planted", f"{arm}={uplift}; give an uplift above -1, such as 0.05.")
+        for arm, weight in self.bid_weights.items():
+            if not 0.0 <= weight <= 1000.0:
+                raise ArgumentError("bid_weights", f"{arm}={weight}; give a multiple from 0 to 1000, such as 0.5.")

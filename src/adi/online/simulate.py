@@ -5,7 +5,7 @@ The arms share no state (budgets are split, too), so that processes change nothi
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -75,10 +75,10 @@ def simulate_experiment(
     """
     online = online or Online()
     content = _with_bounds(load_experiment(Path(experiment)), bounds)
-    if unknown := [arm for arm in online.planted if arm not in content.arms]:
-        raise ArgumentError(
-            "planted", f"'{unknown[0]}' is not one of {', '.join(content.arms)}.{suggestion(unknown[0], content.arms)}"
-        )
+    _check_arms("planted", online.planted, list(content.arms))
+    _check_arms("bid_weights", online.bid_weights, [arm for arm in content.arms if not (bounds and arm in BOUNDS)])
+    if retrain is not None and online.bid_weights:
+        raise ArgumentError("bid_weights", "the bundles that are trained anew have no bids. Leave one of the two out.")
     open_world(Path(market), online)  # whatever is wrong with it is said before any process starts
     jobs = min(len(content.arms), jobs or available_cores())
     with reporting(progress) as report, new_folder(Path(out)) as folder:
@@ -109,6 +109,12 @@ def simulate_experiment(
             yaml.safe_dump(content.model_dump(mode="json", exclude_none=True), sort_keys=False), encoding="utf-8"
         )
     return summary
+
+
+def _check_arms(setting: str, given: Iterable[str], arms: Sequence[str]) -> None:
+    """Raise `ArgumentError` for a setting of an arm that does not have it."""
+    if unknown := [arm for arm in given if arm not in arms]:
+        raise ArgumentError(setting, f"'{unknown[0]}' is not one of {', '.join(arms)}.{suggestion(unknown[0], arms)}")
 
 
 def _with_bounds(experiment: Experiment, bounds: bool) -> Experiment:
@@ -174,6 +180,7 @@ def _run_days(task: _Task, live: LiveArm, work: Path, report: Callable[[int], No
             version=live.arm.version,
             domains=live.world.settings.domain_names,
             k=task.online.candidates,
+            bid_weight=live.arm.bid_weight,
         )
         live.run_day(day, log)
         log.write(f"{task.arm}-day-{day:03}", live.rng(10_000 + day))
