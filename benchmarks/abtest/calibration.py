@@ -52,7 +52,7 @@ class Findings:
 
 
 def rate(hits: Array) -> Row:
-    """How often something was found, and the 95 % interval of how often it is."""
+    """The share of analyses with a finding, and its 95 % binomial interval."""
     if not len(hits):
         return {"analyses": 0, "found": None, "rate": None, "low": None, "high": None}
     count = int(np.count_nonzero(hits))

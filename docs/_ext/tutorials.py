@@ -68,7 +68,7 @@ def _commands(text: str, start: int) -> Iterator[Cell]:
 
 
 def outputs_of(cells: list[Cell], folder: Path) -> Iterator[str]:
-    """What each cell prints when all are run in order in a folder; an error ends it, with what was printed."""
+    """The output of each cell when all are run in order in a folder. An error ends it and has the output so far."""
     words = [sys.executable, "-c", DRIVER]
     with subprocess.Popen(words, cwd=folder, stdin=PIPE, stdout=PIPE, stderr=STDOUT, text=True) as python:
         for cell in cells:

@@ -71,7 +71,7 @@ def notes_of(
     days: float | None,
     sequential: bool,
 ) -> tuple[str, ...]:
-    """What a reader should know of the numbers."""
+    """Sentences that a reader of the numbers should know."""
     exposures, notes = joined.exposures, []
     if ratio is None:
         notes.append("The sample ratio is not tested: give the experiment's file, which has the weights of its arms.")

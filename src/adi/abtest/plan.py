@@ -81,8 +81,8 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Power:
-    """What a test is to detect, and how surely. `share` is the treatment's share of the users, the control has the
-    rest."""
+    """The uplift that a test should detect, and the probability that it does. `share` is the treatment's share of the
+    users; the control has the rest."""
 
     uplift: float = 0.05
     power: float = 0.8

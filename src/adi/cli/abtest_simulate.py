@@ -100,7 +100,7 @@ def simulate(
 
 
 def _retrain(model: str | None, given: list[str]) -> "Retrain | None":
-    """What trains the model with its settings, both checked; None without a model."""
+    """A function that trains the model with its settings, both checked; None without a model."""
     from adi.errors import ArgumentError
 
     if model is None:

@@ -72,5 +72,5 @@ def log_evaluation(run: "MlflowRun | None", folder: Path, metrics: "Metrics") ->
 
 
 def mlflow_result(run: "MlflowRun | None") -> dict[str, Any]:
-    """What the result in JSON says of MLflow: the run's id, and why something was not logged; nothing without it."""
+    """The part of the result in JSON about MLflow: the run's id, and why something was not logged; empty without it."""
     return {} if run is None else {"mlflow": {"run_id": run.run_id, "problem": run.problem}}

@@ -25,7 +25,7 @@ def path_columns(path: str | Path) -> dict[str, str]:
     Raises `AdiError` for a name that comes twice.
     """
     text = str(path)
-    names = [found[1] for found in COLUMN.finditer(text)]
+    names = [match[1] for match in COLUMN.finditer(text)]
     if twice := [name for name in names if names.count(name) > 1]:
         raise AdiError(f"'{path}': {{{twice[0]}}} comes twice. Give each part of a path a name of its own.")
     return {name: f"^{_expression(text, name)}(?:/.*)?$" for name in names}

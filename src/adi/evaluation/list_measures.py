@@ -1,4 +1,4 @@
-"""What lists hold, beyond the item that was held out: novelty, popularity bias, and overlap between domains.
+"""Measures of lists beyond the item that was held out: novelty, popularity bias, and overlap between domains.
 
 None of these says that a list is good. Beside recall they say what it costs: a model can gain recall by showing the
 same few popular items to everybody. Coverage is in `adi.evaluation.coverage`.
@@ -86,13 +86,13 @@ def overlaps(lists: Mapping[str, QueryLists]) -> dict[str, dict[str, float | Non
     distributions", 1989). Where samples are small, it is too low. None for a domain without lists.
     """
     shares = {name: _shares(part.items) for name, part in lists.items()}
-    return {one: {other: _overlap(shares[one], shares[other]) for other in shares} for one in shares}
+    return {domain: {other: _overlap(shares[domain], shares[other]) for other in shares} for domain in shares}
 
 
-def _overlap(one: Mapping[int, float], other: Mapping[int, float]) -> float | None:
-    if not one or not other:
+def _overlap(shares: Mapping[int, float], other: Mapping[int, float]) -> float | None:
+    if not shares or not other:
         return None
-    return math.fsum(min(share, other[item]) for item, share in one.items() if item in other)
+    return math.fsum(min(share, other[item]) for item, share in shares.items() if item in other)
 
 
 def _shares(items: Array) -> dict[int, float]:

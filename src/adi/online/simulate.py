@@ -33,7 +33,7 @@ from adi.thread_budget import THREAD_BUDGET
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
-    """What the process of an arm is given. `bundle` is None for a bound."""
+    """The arguments of an arm's process. `bundle` is None for a bound."""
 
     market: Path
     folder: Path

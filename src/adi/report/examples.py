@@ -82,14 +82,14 @@ def _example(dataset: Dataset, run: Run, models: Sequence[ModelLists], domain: s
     history = queries.histories.last(MOST_OF_HISTORY)
     lists = [model.lists[domain].of(rows)[0][:MOST_LISTED] for model in models]
     listed = [items[items >= 0].tolist() for items in lists]
-    items = items_of(dataset, of_domain, [target, *history.items.tolist(), *(item for own in listed for item in own)])
+    items = items_of(dataset, of_domain, [target, *history.items.tolist(), *(item for top in listed for item in top)])
     before = [
         items[item].shown(domain=dataset.domains[number])
         for item, number in zip(history.items[::-1].tolist(), history.domains[::-1].tolist(), strict=True)
     ]
     columns = [
-        _list(model, domain, row, [items[item] for item in own], own.index(target) if target in own else None)
-        for model, own in zip(models, listed, strict=True)
+        _list(model, domain, row, [items[item] for item in top], top.index(target) if target in top else None)
+        for model, top in zip(models, listed, strict=True)
     ]
     return (
         f'<article class="example"><h4>User {text(dataset.users.key(int(users[0])))}</h4>'
@@ -108,9 +108,9 @@ def _history(shown: Sequence[Html], length: int) -> str:
 
 def _list(model: ModelLists, domain: str, row: int, items: Sequence[Item], hit: int | None) -> str:
     """A model's list, and where the held-out item is if it is not in the part that is shown."""
-    shown = "".join(item.shown(rank=place + 1, hit=place == hit) for place, item in enumerate(items))
+    shown = "".join(item.shown(rank=index + 1, hit=index == hit) for index, item in enumerate(items))
     ranks = model.ranks[domain]
     rank = float(ranks.ranks[ranks.rows == row][0])
-    place = f"at rank {int(rank) + 1:,}" if np.isfinite(rank) else "not among the items that were ranked"
-    below = "" if hit is not None else note(f"Held out item: {place}.")
+    position = f"at rank {int(rank) + 1:,}" if np.isfinite(rank) else "not among the items that were ranked"
+    below = "" if hit is not None else note(f"Held out item: {position}.")
     return f"<section><h5>{text(model.label)}</h5><ol>{shown}</ol>{below}</section>"

@@ -29,9 +29,9 @@ class Item:
         below += [f"in {domain}"] if domain is not None else []
         small = f"<small>{text(', '.join(below))}</small>" if below else ""
         mark = '<span aria-hidden="true">★ </span><span class="heard">held out: </span>' if hit else ""
-        place = "" if rank is None else f'<span class="rank">{rank}</span>'
+        number = "" if rank is None else f'<span class="rank">{rank}</span>'
         name = f'<span class="name">{mark}{text(self.title or self.id)}{small}</span>'
-        return Html(f'<li class="shown{" hit" if hit else ""}">{place}{picture}{name}</li>')
+        return Html(f'<li class="shown{" hit" if hit else ""}">{number}{picture}{name}</li>')
 
 
 def items_of(dataset: Dataset, domain: int, numbers: Iterable[int]) -> dict[int, Item]:

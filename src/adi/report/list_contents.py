@@ -87,19 +87,22 @@ def _overlap(groups: Sequence[RunGroup], figures: Figures) -> str:
         if not measured or len(domains) < 2:
             continue
         estimates = {
-            (one, other): Estimate.of(lists.overlap.get(one, {}).get(other) for lists in measured)
-            for one in domains
+            (domain, other): Estimate.of(lists.overlap.get(domain, {}).get(other) for lists in measured)
+            for domain in domains
             for other in domains
         }
         cells: list[Row] = [
-            {"domain": one, "other domain": other, "overlap": None if one == other else estimate.mean}
-            for (one, other), estimate in estimates.items()
+            {"domain": domain, "other domain": other, "overlap": None if domain == other else estimate.mean}
+            for (domain, other), estimate in estimates.items()
         ]
         chart = heat_map(
             cells, x="other domain", y="domain", value="overlap", title=group.label, x_order=domains, y_order=domains
         )
         maps.append(figures.add(chart, about=f"Overlap of the lists of domains, {group.label}", columns=len(domains)))
-        rows = [[text(one), *(mean_spread(estimates[one, other], decimals=3) for other in domains)] for one in domains]
+        rows = [
+            [text(domain), *(mean_spread(estimates[domain, other], decimals=3) for other in domains)]
+            for domain in domains
+        ]
         caption = f"Overlap of the lists, {group.label}"
         tables.append(f"<h4>{text(group.label)}</h4>{table(['Domain', *domains], rows, caption=caption)}")
     if not maps:

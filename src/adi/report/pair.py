@@ -111,22 +111,22 @@ def _first_items(pair: Sequence[RunGroup]) -> str:
 def _overlaps(first: Run, second: Run) -> tuple[dict[str, float | None], Html]:
     """The overlap of two runs' lists by domain, and a note where a run has none."""
     try:
-        one, other = read_lists(first), read_lists(second)
+        lists, other_lists = read_lists(first), read_lists(second)
     except AdiError as error:
         return {}, note(f"Overlap is not available: {error}")
-    return {domain: mean_overlap(one[domain], other[domain]) for domain in first.domains}, Html("")
+    return {domain: mean_overlap(lists[domain], other_lists[domain]) for domain in first.domains}, Html("")
 
 
-def mean_overlap(one: QueryLists, other: QueryLists) -> float | None:
+def mean_overlap(lists: QueryLists, other: QueryLists) -> float | None:
     """The mean share of items that two models' lists A and B of a query have in common; None without such queries.
 
     overlap = mean over queries of  |A ∩ B| / max(|A|, |B|)
 
     Where one model's lists are longer, since it was evaluated at other K, both are cut at the shorter length.
     """
-    rows, length = np.intersect1d(one.rows, other.rows), min(one.items.shape[1], other.items.shape[1])
+    rows, length = np.intersect1d(lists.rows, other.rows), min(lists.items.shape[1], other.items.shape[1])
     shares = []
-    for ours, theirs in zip(one.of(rows)[:, :length], other.of(rows)[:, :length], strict=True):
+    for ours, theirs in zip(lists.of(rows)[:, :length], other.of(rows)[:, :length], strict=True):
         lengths = (ours >= 0).sum(), (theirs >= 0).sum()
         if max(lengths):
             shares.append(len(np.intersect1d(ours[ours >= 0], theirs[theirs >= 0])) / max(lengths))
@@ -156,9 +156,14 @@ def _by(
             for number, label in enumerate(labels(by))
             if (numbers == number).any()
         }
-        rows += [[text(domain), text(label), count(own.queries), *_cells(own)] for label, own in by_group.items()]
-        shown[domain] = {label: own for label, own in by_group.items() if own.queries >= FEWEST_USERS}
-    shares = [share for by_group in shown.values() for own in by_group.values() for share in own.alone]
+        rows += [
+            [text(domain), text(label), count(group_hits.queries), *_cells(group_hits)]
+            for label, group_hits in by_group.items()
+        ]
+        shown[domain] = {
+            label: group_hits for label, group_hits in by_group.items() if group_hits.queries >= FEWEST_USERS
+        }
+    shares = [share for by_group in shown.values() for group_hits in by_group.values() for share in group_hits.alone]
     if not shares:
         return ""
     name, top = readable(by).lower(), max(*shares, 0.01)
@@ -190,10 +195,10 @@ def alone_bars(
 ) -> Specification:
     """Bars from zero: up the share that the first model alone hits, down the second's, on an axis to `top`."""
     rows: list[Row] = []
-    names = [f"{label}|{short(own.queries)}" for label, own in by_group.items()]
-    for name, own in zip(names, by_group.values(), strict=True):
-        for group, share, sign in zip(pair, own.alone, (1, -1), strict=True):
-            alone = own.first if sign > 0 else own.second
+    names = [f"{label}|{short(group_hits.queries)}" for label, group_hits in by_group.items()]
+    for name, group_hits in zip(names, by_group.values(), strict=True):
+        for group, share, sign in zip(pair, group_hits.alone, (1, -1), strict=True):
+            alone = group_hits.first if sign > 0 else group_hits.second
             rows.append({"model": group.label, "x": name, "signed": sign * share, "share": share, "queries": alone})
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=rows), title=title, width="container", height=LINE_HEIGHT)
