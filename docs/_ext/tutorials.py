@@ -6,6 +6,7 @@ As a Sphinx extension it also offers each tutorial as a Jupyter notebook, withou
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -91,7 +92,10 @@ def _asked(python: "subprocess.Popen[str]", code: str) -> str:
 
 
 def _shell(code: str, folder: Path) -> str:
-    done = subprocess.run(["bash", "-c", code], cwd=folder, stdout=PIPE, stderr=STDOUT, text=True)
+    programs = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+    done = subprocess.run(
+        ["bash", "-c", code], cwd=folder, env=os.environ | programs, stdout=PIPE, stderr=STDOUT, text=True
+    )
     if done.returncode:
         raise RuntimeError(f"{code}\nended with {done.returncode}:\n{done.stdout}")
     return done.stdout
