@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn
 
 from adi.errors import AdiError
 from adi.machine import torchrun
@@ -21,7 +22,10 @@ TIMEOUT = 600.0
 def joined(device: torch.device, *, timeout: float = TIMEOUT) -> Iterator[Processes]:
     """Within the context, this process can talk to the others that torchrun has started; without torchrun, it is alone.
 
-    They talk by gloo, and about tensors on GPUs by nccl.
+    They talk by gloo, and about tensors on GPUs by nccl. At its end no thread of gloo is left: one that lets go of a
+    tensor while Python ends would abort the process. A group ends its threads when nothing holds it any more. The
+    functions of `torch.distributed.nn` hold the group that there is when they are imported, as a default; so they are
+    imported above, when there is none.
     """
     process = torchrun()
     if process is None:
@@ -33,9 +37,6 @@ def joined(device: torch.device, *, timeout: float = TIMEOUT) -> Iterator[Proces
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
     try:
         yield Processes(dist.get_rank(), dist.get_world_size(), on_this_machine=process.local_count)
-        # A call without tensors last: gloo's threads let go of those of a call a little after it has returned, which
-        # crashes a process that ends meanwhile.
-        dist.barrier()
     finally:
         if joins:
             dist.destroy_process_group()
