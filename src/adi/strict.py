@@ -85,9 +85,9 @@ def _by_key(faults: Sequence[ErrorDetails], content: object) -> dict[tuple[int |
     for fault in faults:
         key = fault["loc"] if content is None else _key_in(content, fault["loc"])
         by_key.setdefault(key, []).append(fault)
-    for key in list(by_key):
-        inside = any(len(other) > len(key) and other[: len(key)] == key for other in by_key)
-        if inside and all(fault["type"] in ("literal_error", "too_short") for fault in by_key[key]):
+    outer = {key[:length] for key in by_key for length in range(len(key))}
+    for key in outer & by_key.keys():
+        if all(fault["type"] in ("literal_error", "too_short") for fault in by_key[key]):
             del by_key[key]
     return by_key
 
