@@ -18,10 +18,10 @@ def build(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*map(str, words)], capture_output=True, text=True)
 
 
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory) -> Path:
+@pytest.fixture
+def pages(tmp_path) -> Path:
     """A copy of the pages beside the files that they link to, with the changelog."""
-    folder = tmp_path_factory.mktemp("site")
+    folder = tmp_path / "site"
     for name in ("docs", "src", "deploy", "examples", "tests"):
         if name == "docs":
             shutil.copytree(DOCS, folder / name, ignore=shutil.ignore_patterns("_build", "reference"))
@@ -32,7 +32,7 @@ def pages(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_site_is_built_and_has_every_command_setting_and_page(pages, tmp_path):
+def test_the_site_has_every_command_setting_and_page_and_no_broken_link(pages, tmp_path):
     done = build(pages, tmp_path / "html")
     assert (done.returncode, done.stderr) == (0, "")
     commands = (tmp_path / "html" / "reference" / "command-line.html").read_text()
@@ -51,12 +51,7 @@ def test_the_site_is_built_and_has_every_command_setting_and_page(pages, tmp_pat
         assert name == "index" or f'href="{name}.html"' in index, f"{name} is not in index.md"
     assert not re.findall(r'<(?:script|link)[^>]*(?:src|href)="https?:', index), "a page loads nothing from elsewhere"
 
-
-@pytest.mark.slow
-def test_a_broken_link_is_an_error(pages, tmp_path):
-    broken = tmp_path / "site" / "docs"
-    shutil.copytree(pages.parent, tmp_path / "site", symlinks=True)
-    (broken / "faq.md").write_text("# Questions\n\n[nowhere](nowhere.md)\n")
-    done = build(broken, tmp_path / "html")
+    (pages / "faq.md").write_text("# Questions\n\n[nowhere](nowhere.md)\n")  # sphinx reads this page alone again
+    done = build(pages, tmp_path / "html")
     assert done.returncode == 1
     assert "nowhere.md" in done.stderr
