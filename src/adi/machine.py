@@ -33,10 +33,14 @@ def tune_allocator() -> None:
     libc.mallopt(M_TOP_PAD, 64 << 20)
 
 
-def bound_mlflow() -> None:
-    """Bound the time that MLflow's client waits for a server that does not answer: seconds, where it would be hours."""
+def configure_mlflow() -> None:
+    """Let MLflow's client wait seconds for a server that does not answer, not hours, and print nothing.
+
+    It would print the address of each ended run, on the standard output that is a command's result.
+    """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 
 
 def available_cores() -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from adi.errors import ArgumentError
-from adi.machine import bound_mlflow
+from adi.machine import configure_mlflow
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -128,7 +128,7 @@ class MlflowRun:
         if self._client is None:
             from mlflow.tracking import MlflowClient
 
-            bound_mlflow()
+            configure_mlflow()
             for library in ("mlflow", "alembic"):
                 logging.getLogger(library).setLevel(logging.WARNING)
             self._client = MlflowClient(tracking_uri=self.address)
