@@ -71,6 +71,20 @@ class TestFilesOf:
         write(tmp_path / "log [1]2.csv", "a\n2\n")
         assert files_of("log [1]*.csv", tmp_path) == [file]
 
+    def test_a_path_that_goes_up_is_named_without_dots(self, tmp_path, monkeypatch):
+        log = write(tmp_path / "shop" / "log.csv", "a\n1\n")
+        (tmp_path / "shop" / "out").mkdir()
+        monkeypatch.chdir(tmp_path)
+        assert TableFiles.at("../log.csv", tmp_path / "shop" / "out").files == [log]
+        assert TableFiles.at("../*.csv", Path("shop", "out")).files == [Path("shop", "log.csv")]
+
+    def test_behind_a_link_up_is_where_the_link_leads(self, tmp_path):
+        write(tmp_path / "shop" / "log.csv", "a\n1\n")
+        (tmp_path / "shop" / "out").mkdir()
+        (tmp_path / "link").symlink_to(tmp_path / "shop" / "out")
+        (file,) = TableFiles.at("../log.csv", tmp_path / "link").files
+        assert file.read_text() == "a\n1\n"
+
     @pytest.mark.parametrize("path", ["click.csv", "click*.csv", "clicks/*.parquet"])
     def test_nothing_matches(self, tmp_path, path):
         (tmp_path / "empty").mkdir()

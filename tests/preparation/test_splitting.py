@@ -223,7 +223,7 @@ def test_last_equals_a_plain_loop(engine, rows, validation, least):
 def test_no_test_rows_at_all(workspace):
     workspace.schema["split"] = {"kind": "time", "at": 41}
     with pytest.raises(
-        AdiError, match=r"log\.jsonl: the split .*'at': 41.* leaves the test none of the 12 rows\. Choose"
+        AdiError, match=r"log\.jsonl: the split .*at: 41.* leaves the test none of the 12 rows\. Choose"
     ):
         workspace.prepare()
     assert workspace.left_behind() == []
@@ -232,7 +232,7 @@ def test_no_test_rows_at_all(workspace):
 def test_no_training_rows_in_a_domain(workspace, log):
     workspace.write("log.jsonl", [*log, {"user": "ann", "item": "x", "domain": "c", "time": 50}])
     with pytest.raises(
-        AdiError, match=r"log\.jsonl: the split \{'kind': 'last'\} leaves domain 'c' no row for training; its 1 rows"
+        AdiError, match=r"log\.jsonl: the split \{kind: last\} leaves domain 'c' no row for training; its 1 rows"
     ):
         workspace.prepare()
     assert workspace.left_behind() == []

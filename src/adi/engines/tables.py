@@ -15,6 +15,7 @@ row that does not fit is an error that names its line. Two things JSON loses all
 """
 
 import csv
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -92,7 +93,7 @@ class TableFiles:
         """
         if is_remote(path):
             return cls(files_in_store(glob_of(path)), path_columns(path))
-        pattern = folder / path
+        pattern = _inside(folder, path)
         is_path = pattern.exists()
         matches = [pattern] if is_path else [Path(match) for match in glob(glob_of(str(pattern)), recursive=True)]
         parts = sorted({file for match in matches for file in (_parts_in(match) if match.is_dir() else [match])})
@@ -329,6 +330,12 @@ def listed(columns: Collection[str], *, most: int = 40) -> str:
     """The columns of a table in a message."""
     names = list(columns)
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _inside(folder: Path, path: str) -> Path:
+    """A path in `folder`, without `..` unless the folder has links in its own path, behind which `..` is elsewhere."""
+    joined = folder / path
+    return Path(os.path.normpath(joined)) if folder.resolve() == folder.absolute() else joined
 
 
 def _parts_in(folder: Path) -> list[Path]:

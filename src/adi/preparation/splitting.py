@@ -136,7 +136,8 @@ def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], so
     )
     by_index = {row.pop("domain"): row for row in counted.to_pyarrow().to_pylist()}
     result = {name: DomainCounts(corpus=0, **by_index[index]) for index, name in enumerate(domains)}
-    shown = split.model_dump(exclude={"validation", "validation_least", "validation_by"}, exclude_none=True)
+    keys = split.model_dump(exclude={"validation", "validation_least", "validation_by"}, exclude_none=True)
+    shown = "{" + ", ".join(f"{key}: {value}" for key, value in keys.items()) + "}"
     for name, counts in result.items():
         if counts.train == 0 and counts.validation:
             raise AdiError(
