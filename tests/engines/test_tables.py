@@ -143,9 +143,18 @@ class TestKinds:
             "user": "VARCHAR",
             "flag": "VARCHAR",
             "price": "DOUBLE",
-            "when": "TIMESTAMP",
+            "when": "TIMESTAMP WITH TIME ZONE",
         }
         assert rows_of(connection, [file], "user, flag, price", {"user", "flag"}) == [("1e5", "true", 1.5)]
+
+    @pytest.mark.parametrize(
+        "day", ["01/05/2024", "05.01.2024", "05-01-2024", "05.01.2024 10:11:12", "1/5/24 10:11 PM"]
+    )
+    @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+    def test_a_date_with_the_day_or_the_month_first_is_no_date(self, connection, tmp_path, suffix, day):
+        lines = {"csv": f"item,when\n1,{day}\n", "jsonl": f'{{"item": 1, "when": "{day}"}}\n'}
+        file = write(tmp_path / f"log.{suffix}", lines[suffix])
+        assert TableFiles([file]).columns(connection)["when"] == "VARCHAR"
 
     def test_nothing_in_a_csv_is_a_comment(self, connection, tmp_path):
         file = write(tmp_path / "log.csv", 'item,n\n#1,2\n"two\nlines",3\n5" disk,4\n')

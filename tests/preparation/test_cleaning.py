@@ -54,6 +54,26 @@ class TestTime:
         workspace.prepare()
         assert workspace["interactions/time"] == [microseconds(DAY) + time * 1_000_000 for time in self.ORDER]
 
+    @pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+    def test_texts_may_have_a_zone_each(self, workspace, log, suffix):
+        """Countries log in zones of their own; a time without one is in UTC."""
+        forms = ("2020-01-01 00:00:{:02}", "2020-01-01T09:00:{:02}+09:00", "2019-12-31 19:00:{:02}-05:00")
+        workspace.write(
+            f"log.{suffix}", [{**row, "time": forms[n % 3].format(row["time"])} for n, row in enumerate(log)]
+        )
+        workspace.interactions(path=f"log.{suffix}")
+        workspace.prepare()
+        assert workspace["interactions/time"] == [microseconds(DAY) + time * 1_000_000 for time in self.ORDER]
+
+    def test_a_zone_after_many_times_without_one(self, workspace, log):
+        """What a reader of CSV makes of the first rows must not change those behind."""
+        early = [{**log[0], "time": "2019-01-01 00:00:00"} for _ in range(30_000)]
+        rows = at(log, lambda time: f"2020-01-01 09:00:{time:02}+09:00")
+        workspace.write("log.csv", early + rows)
+        workspace.interactions(path="log.csv")
+        workspace.prepare()
+        assert max(workspace["interactions/time"]) == microseconds(DAY) + 20 * 1_000_000
+
     def test_nan_and_infinities_are_set_aside(self, workspace, log):
         rows = at(log, float)
         for row, broken in ((1, float("nan")), (4, float("inf")), (9, float("-inf"))):

@@ -203,15 +203,18 @@ class TableFiles:
             raise
 
     def _reader(self, *, text: Collection[str] = (), options: str = "") -> str:
-        """The table function alone, with the options that leave as little as can be to detection."""
+        """The table function alone, with the options that leave as little as can be to detection.
+
+        Detection would read 01/05/2024 as the first of May, and drop the zone of a time after times without one.
+        """
         kind = self.kind
         arguments = [self._names(), "union_by_name = true", "hive_types_autocast = false"]
         if kind in ("csv", "tsv"):
-            arguments.append(self._dialect())
+            arguments += [self._dialect(), "dateformat = '%Y-%m-%d', timestampformat = 'iso'"]
             if text:
                 arguments.append(f"types = {{{', '.join(f'{literal(name)}: VARCHAR' for name in sorted(text))}}}")
         elif kind == "json":
-            arguments.append("format = 'newline_delimited', records = 'true'")
+            arguments.append("format = 'newline_delimited', records = 'true', dateformat = '%Y-%m-%d'")
         arguments += [options] if options else []
         return f"read_{kind.replace('tsv', 'csv')}({', '.join(arguments)})"
 

@@ -61,6 +61,7 @@ def guess_schema(
         )
     named = {"user": user, "item": item, "domain": domain, "time": time}
     with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
         profiles = []
         paths = [str(table) for table in tables]
         if domain is None:

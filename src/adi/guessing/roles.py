@@ -205,7 +205,7 @@ def _time(connection: duckdb.DuckDBPyConnection, log: TableProfile, with_role: S
     for column in [*typed, *likely]:
         if column.form == "text":
             value = quoted(column.name)
-            query = f"SELECT count(TRY_CAST({value} AS TIMESTAMP)) / count({value}) FROM {quoted(log.sample)}"
+            query = f"SELECT count(TRY_CAST({value} AS TIMESTAMPTZ)) / count({value}) FROM {quoted(log.sample)}"
             if connection.execute(query).fetchall()[0][0] < 0.99:
                 continue
         if column.form in ("time", "integer", "decimal", "text"):

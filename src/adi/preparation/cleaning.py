@@ -134,6 +134,8 @@ def _time_sql(log: Log, column: str | None) -> str:
     """Microseconds since 1970 for dates, timestamps and text that reads as one; numbers as they are."""
     if column is None:
         return "NULL::BIGINT"
+    if log.time == "timestamp" and log.columns[column] == "VARCHAR":
+        return f"epoch_us(TRY_CAST({quoted(column)} AS TIMESTAMPTZ))"  # a cast to TIMESTAMP would ignore its zone
     if log.time == "timestamp":
         return f"epoch_us(TRY_CAST({quoted(column)} AS TIMESTAMP))"  # with a zone, too: Ibis sets the engine's to UTC
     if log.columns[column].startswith(("FLOAT", "DOUBLE", "DECIMAL")):
