@@ -17,6 +17,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "reference_pages",
+    "spreads",
     "tutorials",
 ]
 exclude_patterns = ["_build", "_ext"]
