@@ -8,7 +8,7 @@ from docutils.utils import new_document
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "docs" / "_ext"))
 
-from spreads import mark  # noqa: E402
+from spreads import mark
 
 
 def test_cells_with_a_spread_are_marked() -> None:
