@@ -6,7 +6,7 @@ INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 MEANINGS = {
     DONE: "done",
     FAILED: "failed: cells of a grid, a damaged file (`adi verify`), or an error of the program or the machine",
-    INPUT: "a fault of what was given (options, schema, tables, paths, a full disk), which the message names",
+    INPUT: "wrong input (options, schema, tables, paths) or a full disk, which the message names",
     REGRESSION: "a regression that `adi compare --gate` or `adi abtest --gate` found",
     INTERRUPTED: "interrupted by Ctrl-C (SIGINT)",
     BROKEN_PIPE: "the reader of standard output has gone (SIGPIPE)",
