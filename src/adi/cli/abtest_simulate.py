@@ -45,6 +45,22 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    explore: Annotated[
+        float | None,
+        typer.Option(
+            help="Temperature of a random choice of the shown item, for adi abtest estimate; needs --slots 1.",
+            show_default="the best are shown",
+        ),
+    ] = None,
+    others: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--other",
+            help="With --explore, write into an arm's log the probabilities of another arm, as in control=treatment; "
+            "repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     retrain: Annotated[
         str | None,
         typer.Option(
@@ -77,6 +93,8 @@ def simulate(
         budgets=budgets,
         planted=_by_arm("planted", planted or []),
         bid_weights=_by_arm("bid_weights", bid_weights or []),
+        explore=explore,
+        others=_pairs("others", others or [], "an arm and another one, as in control=treatment"),
     )
     with progress_bar() as bar:
         summary = simulate_experiment(
@@ -97,6 +115,8 @@ def simulate(
         f"{summary['requests_per_second']:,.0f} requests per second. Wrote {out}. Next: adi abtest {out}/exposures "
         f"--clicks {out}/clicks --charge charge --experiment {out}/experiment.yaml"
     )
+    for arm, other in online.others.items():
+        say(f"Off-policy estimates of {other} from the log of {arm}: adi abtest estimate {out}/shown/{arm}")
 
 
 def _retrain(model: str | None, given: list[str]) -> "Retrain | None":
@@ -123,16 +143,26 @@ def _by_arm(option: str, given: list[str]) -> dict[str, float]:
     """The numbers of ``ARM=NUMBER``."""
     from adi.errors import ArgumentError
 
-    numbers = {}
-    for text in given:
-        arm, equals, number = text.partition("=")
+    wanted, numbers = "an arm and a number, as in treatment=0.5", {}
+    for arm, number in _pairs(option, given, wanted).items():
         try:
             numbers[arm] = float(number)
         except ValueError:
-            equals = ""
-        if not equals:
-            raise ArgumentError(option, f"'{text}': give an arm and a number, as in treatment=0.5.")
+            raise ArgumentError(option, f"'{arm}={number}': give {wanted}.") from None
     return numbers
+
+
+def _pairs(option: str, given: list[str], wanted: str) -> dict[str, str]:
+    """The words of ``ARM=WORD``."""
+    from adi.errors import ArgumentError
+
+    pairs = {}
+    for text in given:
+        arm, _, word = text.partition("=")
+        if not word:
+            raise ArgumentError(option, f"'{text}': give {wanted}.")
+        pairs[arm] = word
+    return pairs
 
 
 def _table(summary: dict[str, Any]) -> Any:

@@ -10,7 +10,9 @@ from adi.data.arrays import Array
 from adi.marketplace.clock import DAY, FIRST_DAY, HOUR
 from adi.online.arms import Arm, Moment, open_arm
 from adi.online.auction import Slates, auction
+from adi.online.exploration import Shown, counterfactual, draw, matches, probabilities
 from adi.online.logs import DayLog, Served
+from adi.online.ranking import Ranked, RankingStage
 from adi.online.settings import Online
 from adi.online.traffic import draw_requests, rates, updated_loyalty
 from adi.online.world import REQUESTS_STREAM, World
@@ -45,17 +47,28 @@ class LiveArm:
     Args:
         name: of the arm. users: (U,) bool, those of the arm.
         share: the arm's share of the users, and so of each budget.
+        other: name and bundle (None for a bound) of another arm that is asked for its candidates at the requests of
+            this one, for the log of an exploration.
     """
 
     def __init__(
-        self, name: str, bundle: Path | None, world: World, online: Online, users: Array, share: float
+        self,
+        name: str,
+        bundle: Path | None,
+        world: World,
+        online: Online,
+        users: Array,
+        share: float,
+        other: tuple[str, Path | None] | None = None,
     ) -> None:
         self.name, self.world, self.online, self.share = name, world, online, share
-        self.arm = self._open(bundle)
+        self.arm = self._open(name, bundle, self.rng(0))
+        self.other_name = None if other is None else other[0]
+        self.other = None if other is None else self._open(*other, self.rng(20_000))
+        self.ranking = RankingStage(world, online)
         self.rate = rates(world, online.requests) * users[:, None]
         self.loyalty = np.ones(len(users))
         self.seen, self.recent = world.seen, dict[int, list[tuple[str, str]]]()
-        self.reserve = online.reserve * np.array([np.median(bid[bid > 0.0]) for bid in world.bid])
         self.look = 1.0 / np.log2(1.0 + np.arange(1, online.slots + 1))
         self.counts = ArmCounts()
 
@@ -84,12 +97,12 @@ class LiveArm:
 
     def renew(self, bundle: Path) -> None:
         """Serve another bundle, whose histories have all clicks so far."""
-        self.arm = self._open(bundle)
+        self.arm = self._open(self.name, bundle, self.rng(0))
         self.recent = {}
 
-    def _open(self, bundle: Path | None) -> Arm:
-        weight = self.online.bid_weights.get(self.name, 0.0)
-        return open_arm(self.name, bundle, self.world, self.online.candidates, self.rng(0), weight)
+    def _open(self, name: str, bundle: Path | None, rng: np.random.Generator) -> Arm:
+        weight = self.online.bid_weights.get(name, 0.0)
+        return open_arm(name, bundle, self.world, self.online.candidates, rng, weight)
 
     def _serve(
         self, user: Array, domain: Array, time: Array, budget: Array, on_line: Array, rng: np.random.Generator
@@ -105,9 +118,12 @@ class LiveArm:
             seen=self.seen,
         )
         items, scores = self.arm.candidates(moment)  # (B, K)
-        slates, attraction, outside = self._slates(moment, items, rng)
-        weight = attraction * self.look[: attraction.shape[1]]
-        slot = choice(weight, outside, 1.0 + self.online.planted.get(self.name, 0.0), rng)
+        error = rng.standard_normal(items.shape)
+        ranked = self.ranking.rank(moment, items, error)
+        slates, shown = self._slates(moment, ranked, error, rng)
+        attraction = np.take_along_axis(ranked.attraction, np.maximum(slates.columns, 0), axis=1)  # (B, S)
+        weight = np.where(slates.columns >= 0, attraction, 0.0) * self.look[: attraction.shape[1]]
+        slot = choice(weight, ranked.outside, 1.0 + self.online.planted.get(self.name, 0.0), rng)
         rows = np.flatnonzero(slot >= 0)
         # A user who comes twice in a batch is not known to have clicked an item already; the second click is none.
         keys = user[rows] * world.settings.items + items[rows, slates.columns[rows, slot[rows]]]
@@ -121,28 +137,37 @@ class LiveArm:
         self.counts.empty += int((slates.columns < 0).all(axis=1).sum())
         self.counts.clicks += len(rows)
         self.counts.revenue += float(price.sum())
-        return Served(user=user, domain=domain, time=time, items=items, scores=scores, clicked=clicked, price=price)
-
-    def _slates(self, moment: Moment, items: Array, rng: np.random.Generator) -> tuple[Slates, Array, Array]:
-        """Rank candidates `items` (B, K) and fill the slots.
-
-        Returns the slates, the attraction of the shown items (B, S), 0 in an empty slot, and that of doing something
-        else (B,).
-        """
-        world, candidate = self.world, np.maximum(items, 0)
-        attraction = world.attractions(moment.domain, moment.user, candidate)
-        eligible = (items >= 0) & (attraction > 0.0) & moment.is_live[candidate] & ~moment.has_seen(candidate)
-        outside = self.online.outside * world.masses(moment.domain, moment.user)
-        noisy = attraction * np.exp(self.online.ranking_noise * rng.standard_normal(items.shape))
-        slates = auction(
-            np.maximum(noisy / (outside[:, None] + noisy), 1e-12),
-            world.bid[moment.domain[:, None], candidate],
-            eligible,
-            slots=self.online.slots,
-            reserve=self.reserve[moment.domain],
+        return Served(
+            user=user, domain=domain, time=time, items=items, scores=scores, clicked=clicked, price=price, shown=shown
         )
-        shown = np.take_along_axis(attraction, np.maximum(slates.columns, 0), axis=1)
-        return slates, np.where(slates.columns >= 0, shown, 0.0), outside
+
+    def _slates(
+        self, moment: Moment, ranked: Ranked, error: Array, rng: np.random.Generator
+    ) -> tuple[Slates, Shown | None]:
+        """Fill the slots of B lists, by the auction, or at random if the arm explores: then with the draws."""
+        online, temperature = self.online, self.online.explore
+        if temperature is None:
+            slates = auction(
+                ranked.predicted, ranked.bid, ranked.eligible, slots=online.slots, reserve=ranked.reserve
+            )
+            return slates, None
+        probability = probabilities(ranked, temperature)
+        column, rows = draw(probability, rng), np.arange(len(probability))
+        is_shown, other = column >= 0, None
+        if self.other is not None:
+            items, _ = self.other.candidates(moment)
+            is_there, position = matches(ranked.items, items)
+            same_error = np.take_along_axis(error, position, axis=1)
+            others = self.ranking.rank(moment, items, np.where(is_there, same_error, rng.standard_normal(items.shape)))
+            factor = 1.0 + online.planted.get(str(self.other_name), 0.0)
+            target = probabilities(others, temperature)
+            other = counterfactual(column, ranked, probability, others, target, factor=factor)
+        shown = Shown(
+            item=np.where(is_shown, ranked.items[rows, column], -1),
+            propensity=np.where(is_shown, probability[rows, column], 1.0),
+            other=other,
+        )
+        return Slates(column[:, None], ranked.bid[rows, column][:, None]), shown
 
     def _credit(self, user: Array, domain: Array, item: Array) -> None:
         """Remember clicks, which are the users' recent events from the next requests on."""

@@ -25,6 +25,8 @@ class Online:
         planted: relative uplift of the probability of a click by arm, which is added to the truth.
         bid_weights: bid weight of an arm's requests, as a multiple of the weight at which bids spread the scores of a
             domain as widely as the model does: the middle one of its bundle's ``weights``. Other arms ignore bids.
+        explore: temperature of a random choice of the shown item (`adi.online.exploration`); None: the best are shown.
+        others: by arm, the name of another arm whose probabilities are written into the arm's log of shown items.
     """
 
     days: int = 14
@@ -40,6 +42,8 @@ class Online:
     absence: float = 3.0
     planted: Mapping[str, float] = field(default_factory=dict)
     bid_weights: Mapping[str, float] = field(default_factory=dict)
+    explore: float | None = None
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ranges: dict[str, tuple[float, float]] = {
@@ -67,3 +71,20 @@ class Online:
         for arm, weight in self.bid_weights.items():
             if not 0.0 <= weight <= 1000.0:
                 raise ArgumentError("bid_weights", f"{arm}={weight}; give a multiple from 0 to 1000, such as 0.5.")
+        self._check_exploration()
+
+    def _check_exploration(self) -> None:
+        if self.explore is None:
+            if self.others:
+                raise ArgumentError("others", "without --explore nothing is drawn at random. Give its temperature.")
+            return
+        if not 0.01 <= self.explore <= 100.0:
+            raise ArgumentError("explore", f"{self.explore}; give a temperature from 0.01 to 100, such as 1.")
+        if self.slots != 1:
+            raise ArgumentError(
+                "explore",
+                f"lists of {self.slots} slots: the probability of a draw is known for a list of a single item. "
+                "Give --slots 1.",
+            )
+        if same := [arm for arm, other in self.others.items() if arm == other]:
+            raise ArgumentError("others", f"{same[0]}={same[0]}: name another arm.")

@@ -33,7 +33,7 @@ from adi.thread_budget import THREAD_BUDGET
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
-    """The arguments of an arm's process. `bundle` is None for a bound."""
+    """The arguments of an arm's process. `bundle` is None for a bound, as is that of the `other` arm."""
 
     market: Path
     folder: Path
@@ -42,6 +42,7 @@ class _Task:
     bundle: Path | None
     online: Online
     retrain: Retrain | None = None
+    other: tuple[str, Path | None] | None = None
 
 
 def simulate_experiment(
@@ -58,7 +59,8 @@ def simulate_experiment(
     """Simulate an experiment's arms on a marketplace and write their logs, which `analyze` reads.
 
     Writes ``exposures/`` in the format of `adi serve --exposures`, ``clicks/`` (user, item, domain, time, charge),
-    ``experiment.yaml`` with the weights, and ``simulation.json`` with each arm's sums. Returns the latter.
+    ``experiment.yaml`` with the weights, and ``simulation.json`` with each arm's sums. Returns the latter. If arms
+    explore, ``shown/ARM/`` has the shown items with their probabilities (`adi.online.logs.SHOWN`).
 
     Args:
         market: folder that `adi simulate` wrote, whose truth the users follow.
@@ -77,22 +79,29 @@ def simulate_experiment(
     content = _with_bounds(load_experiment(Path(experiment)), bounds)
     _check_arms("planted", online.planted, list(content.arms))
     _check_arms("bid_weights", online.bid_weights, [arm for arm in content.arms if not (bounds and arm in BOUNDS)])
+    _check_arms("others", (name for pair in online.others.items() for name in pair), list(content.arms))
     if retrain is not None and online.bid_weights:
         raise ArgumentError("bid_weights", "the bundles that are trained anew have no bids. Leave one of the two out.")
+    if retrain is not None and online.others:
+        raise ArgumentError("others", "the bundles are trained anew from each arm's own clicks. Leave --retrain out.")
     open_world(Path(market), online)  # whatever is wrong with it is said before any process starts
     jobs = min(len(content.arms), jobs or available_cores())
     with reporting(progress) as report, new_folder(Path(out)) as folder:
+        bundles = {
+            name: None if name in BOUNDS and bounds else arm.bundle for name, arm in content.arms.items()
+        }
         tasks = [
             _Task(
                 market=Path(market),
                 folder=folder,
                 experiment=content,
                 arm=name,
-                bundle=None if name in BOUNDS and bounds else arm.bundle,
+                bundle=bundle,
                 online=online,
                 retrain=retrain,
+                other=(online.others[name], bundles[online.others[name]]) if name in online.others else None,
             )
-            for name, arm in content.arms.items()
+            for name, bundle in bundles.items()
         ]
         start = time.perf_counter()
         counts = _in_processes(tasks, jobs, report) if jobs > 1 else _one_by_one(tasks, report)
@@ -163,7 +172,8 @@ def _run(task: _Task, report: Callable[[int], None] = lambda day: None) -> dict[
     """Simulate an arm; returns its counts."""
     world = open_world(task.market, task.online)
     users = np.array([task.experiment.arm_of(str(user + 1)) == task.arm for user in range(len(world.main_share))])
-    live = LiveArm(task.arm, task.bundle, world, task.online, users, task.experiment.shares[task.arm])
+    share = task.experiment.shares[task.arm]
+    live = LiveArm(task.arm, task.bundle, world, task.online, users, share, task.other)
     with TemporaryDirectory(prefix="adi-live-") as work:
         _run_days(task, live, Path(work), report)
     return asdict(live.counts)
@@ -181,9 +191,10 @@ def _run_days(task: _Task, live: LiveArm, work: Path, report: Callable[[int], No
             domains=live.world.settings.domain_names,
             k=task.online.candidates,
             bid_weight=live.arm.bid_weight,
+            other=live.other_name,
         )
         live.run_day(day, log)
-        log.write(f"{task.arm}-day-{day:03}", live.rng(10_000 + day))
+        log.write(day, live.rng(10_000 + day))
         if task.retrain is not None and task.bundle is not None and day + 1 < task.online.days:
             tables, bundle = work / f"tables-{day}", work / f"bundle-{day}"
             clicks = sorted((task.folder / "clicks").glob(f"{task.arm}-day-*.parquet"))
