@@ -33,6 +33,7 @@ COMMANDS = {
     "rules": "portfolio.rules",
     "abtest": "abtest.abtest",
     "bids": "abtest.bids",
+    "offpolicy": "abtest.offpolicy",
 }
 """The module of each command; the function in it has the command's name, with _ for -."""
 

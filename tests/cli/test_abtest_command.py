@@ -101,7 +101,7 @@ def test_a_plan_from_logs_and_from_rates(adi, logs: Path) -> None:
 
 def test_every_command_of_the_group_shows_an_example_and_every_default(adi) -> None:
     commands = get_command(app).commands["abtest"].commands  # type: ignore[attr-defined]
-    assert set(commands) == {"analyze", "plan", "simulate"}
+    assert set(commands) == {"analyze", "plan", "simulate", "estimate"}
     for name, command in commands.items():
         shown = " ".join(adi("abtest", name, "--help").stdout.replace("│", " ").split())
         assert f"Example: adi abtest {name}" in shown

@@ -1,17 +1,13 @@
 """The user's tables of clicks and charges: which columns are meant, and which rows cannot be used."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from glob import glob
-from pathlib import Path
-
-import duckdb
 
 from adi.abtest.database import Connection, count, identifier
 from adi.abtest.faults import Fault
+from adi.abtest.tables import check_id, column_types, source_of, table_files
 from adi.errors import AdiError, ArgumentError, suggestion
 
-WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 TIMES = ("TIMESTAMP", "DATE", "VARCHAR")
 
 
@@ -35,9 +31,9 @@ def read_clicks(connection: Connection, paths: Sequence[str], columns: ClickColu
     Raises `AdiError` for a path without files, a missing column, ids that are fractions, a time that is a number, and
     for clicks that are given twice with different charges.
     """
-    files = click_files(paths)
-    source = _source(files)
-    _check_types(connection, files[0], source, columns)
+    files = table_files(paths, argument="clicks")
+    source = source_of(files)
+    _check_types(column_types(connection, files, argument="clicks"), files[0], columns)
     charge = "0::DOUBLE" if columns.charge is None else f"try_cast({identifier(columns.charge)} AS DOUBLE)"
     connection.execute(f"""
         CREATE TABLE all_clicks AS
@@ -49,41 +45,8 @@ def read_clicks(connection: Connection, paths: Sequence[str], columns: ClickColu
     return tuple(fault for fault in _select(connection, columns) if fault.rows)
 
 
-def click_files(paths: Sequence[str]) -> list[str]:
-    """The files of paths, folders and globs, all of one format."""
-    files: list[str] = []
-    for path in paths:
-        pattern = Path(path)
-        matches = (
-            [str(file) for end in ("parquet", "csv") for file in sorted(pattern.glob(f"*.{end}"))]
-            if pattern.is_dir()
-            else sorted(glob(path))
-        )
-        if not matches:
-            raise ArgumentError("clicks", f"{path}: no such file, and no folder with .parquet or .csv files.")
-        files += matches
-    if len({Path(file).suffix for file in files}) > 1:
-        raise ArgumentError("clicks", f"{', '.join(files[:3])}: of different formats. Give Parquet or CSV files alone.")
-    if Path(files[0]).suffix not in (".parquet", ".csv"):
-        raise ArgumentError("clicks", f"{files[0]}: is neither .parquet nor .csv.")
-    return files
-
-
-def _source(files: Sequence[str]) -> str:
-    """The files as a table in SQL. All columns of CSV are text, so that an id such as 007 keeps its zeros."""
-    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-    if Path(files[0]).suffix == ".csv":
-        return f"read_csv([{listed}], header = true, all_varchar = true, union_by_name = true)"
-    return f"read_parquet([{listed}], union_by_name = true)"
-
-
-def _check_types(connection: Connection, file: str, source: str, columns: ClickColumns) -> None:
+def _check_types(types: Mapping[str, str], file: str, columns: ClickColumns) -> None:
     """Raise `AdiError` for a missing column, and for ids and times of a type that would be misread."""
-    try:
-        described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-    except duckdb.Error as error:
-        raise ArgumentError("clicks", f"{file}: cannot be read ({error}).") from None
-    types = {name: kind for name, kind, *_ in described}
     wanted = {"user": columns.user, "item": columns.item, "domain": columns.domain, "time": columns.time}
     wanted |= {} if columns.charge is None else {"charge": columns.charge}
     for option, name in wanted.items():
@@ -92,10 +55,7 @@ def _check_types(connection: Connection, file: str, source: str, columns: ClickC
                 option, f"{file} has no column '{name}' ({', '.join(types)}).{suggestion(name, types)} Name the column."
             )
     for name in (columns.user, columns.item):
-        if types[name] != "VARCHAR" and types[name] not in WHOLE:
-            raise AdiError(
-                f"{file}, column '{name}': ids of type {types[name]}; 7.0 is not 7. Write text or whole numbers."
-            )
+        check_id(types, file, name)
     if not types[columns.time].startswith(TIMES):
         raise AdiError(
             f"{file}, column '{columns.time}': of type {types[columns.time]}, a unit is not known. Write timestamps."

@@ -1,4 +1,4 @@
-"""The commands abtest, abtest plan and abtest simulate.
+"""The commands abtest, abtest plan, abtest simulate and abtest estimate.
 
 `adi abtest LOGS` is what is done every day, so that the group has a default command: words that begin with no command's
 name are given to `analyze`. A folder of the name of a command is given as ./plan.
@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from adi.cli.abtest_analyze import analyze
+from adi.cli.abtest_estimate import estimate
 from adi.cli.abtest_plan import plan
 from adi.cli.abtest_simulate import simulate
 from adi.cli.command import Command, Commands, with_log_options
@@ -26,7 +27,7 @@ class AnalyzeByDefault(Commands):
 
 
 abtest = typer.Typer(cls=AnalyzeByDefault, no_args_is_help=True, rich_markup_mode="rich")
-for function in (analyze, plan, simulate):
+for function in (analyze, plan, simulate, estimate):
     abtest.command(cls=Command)(with_log_options(function))
 
 
@@ -38,5 +39,5 @@ def about() -> None:
 
     It is short for [bold]adi abtest analyze[/], whose [bold]--help[/] has the options. Before the start,
     [bold]adi abtest plan[/] says how long to run; [bold]adi abtest simulate[/] tries an experiment on a simulated
-    marketplace.
+    marketplace, and [bold]adi abtest estimate[/] estimates an arm from the log of another one.
     """

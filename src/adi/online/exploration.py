@@ -4,10 +4,12 @@ The candidates that may be shown have the probabilities
 
     p(v) = value(v)^(1/T) / sum over the candidates of value^(1/T),    value = predicted CTR · bid
 
-with a temperature T: near 0 it shows the best, as the auction does; with a large one any. It is drawn with Gumbel noise,
-as the first choice of Plackett and Luce (Kool, van Hoof and Welling, "Stochastic Beams and Where to Find Them", ICML
-2019). No bid keeps the slot from being drawn, so that a click pays the whole bid of its item (a first price). So clicks
-and charges depend on the request and the item alone, and the charges of one arm tell those of another.
+with a temperature T: near 0 the best is shown, as by the auction; with a large one any. The draw is by Gumbel noise,
+the first choice of Plackett and Luce (Kool, van Hoof and Welling, "Stochastic Beams and Where to Find Them", ICML
+2019).
+
+No bid secures the slot, so that there is no second price: a click pays the bid of its item. So clicks and charges
+depend on the request and the item alone, and the charges of one arm tell those of another.
 
 **Off-policy evaluation** needs the probability with which another arm would have shown the item. That arm is asked for
 its candidates at the same requests; they are not shown.
@@ -82,23 +84,42 @@ def draw(probability: Array, rng: np.random.Generator) -> Array:
 
 
 def matches(items: Array, others: Array) -> tuple[Array, Array]:
-    """The columns of `items` (B, K) that hold `others` (B, L): whether there is one (B, L), and which (B, L)."""
-    same = (items[:, :, None] == others[:, None, :]) & (others >= 0)[:, None, :]  # (B, K, L)
-    return same.any(axis=1), same.argmax(axis=1)
+    """The columns of `items` (B, K) that hold `others` (B, L): whether there is one (B, L), and which (B, L).
+
+    Example:
+        >>> import numpy as np
+        >>> is_there, column = matches(np.array([[5, 9, 2], [8, 5, -1]]), np.array([[2, 7], [5, -1]]))
+        >>> is_there.tolist(), column[is_there].tolist()
+        ([[True, False], [True, False]], [2, 1])
+    """
+    order = np.argsort(items, axis=1)
+    first_key = np.arange(len(items))[:, None] * (max(items.max(), others.max()) + 2) + 1  # above those of rows before
+    keys = (first_key + np.take_along_axis(items, order, axis=1)).ravel()
+    position = np.minimum(np.searchsorted(keys, first_key + others), len(keys) - 1)  # (B, L)
+    is_there = (keys[position] == first_key + others) & (others >= 0)
+    return is_there, np.where(is_there, order.ravel()[position], 0)
 
 
 def counterfactual(
-    column: Array, ranked: Ranked, probability: Array, other: Ranked, target: Array, *, factor: float
+    column: Array,
+    ranked: Ranked,
+    probability: Array,
+    other: Ranked,
+    target: Array,
+    matched: tuple[Array, Array],
+    *,
+    factor: float,
 ) -> Counterfactual:
     """Another arm at B requests.
 
     Args:
         column: shown candidates (B,), -1 for none. ranked, probability: this arm's candidates, and (B, K).
         other, target: the other arm's candidates, and their probabilities (B, L).
+        matched: `matches` of this arm's items with the other's.
         factor: multiplies the other arm's true probability of a click, up to 1.
     """
     rows, is_shown = np.arange(len(column)), column >= 0
-    is_there, position = matches(ranked.items, other.items)
+    is_there, position = matched
     is_supported = is_there & (np.take_along_axis(probability, position, axis=1) > 0.0)
     item = np.where(is_shown, ranked.items[rows, column], -1)
     of_item = np.where(other.items == item[:, None], target, 0.0).sum(axis=1)

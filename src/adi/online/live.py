@@ -147,21 +147,19 @@ class LiveArm:
         """Fill the slots of B lists, by the auction, or at random if the arm explores: then with the draws."""
         online, temperature = self.online, self.online.explore
         if temperature is None:
-            slates = auction(
-                ranked.predicted, ranked.bid, ranked.eligible, slots=online.slots, reserve=ranked.reserve
-            )
+            slates = auction(ranked.predicted, ranked.bid, ranked.eligible, slots=online.slots, reserve=ranked.reserve)
             return slates, None
         probability = probabilities(ranked, temperature)
         column, rows = draw(probability, rng), np.arange(len(probability))
         is_shown, other = column >= 0, None
         if self.other is not None:
             items, _ = self.other.candidates(moment)
-            is_there, position = matches(ranked.items, items)
+            matched = is_there, position = matches(ranked.items, items)
             same_error = np.take_along_axis(error, position, axis=1)
             others = self.ranking.rank(moment, items, np.where(is_there, same_error, rng.standard_normal(items.shape)))
             factor = 1.0 + online.planted.get(str(self.other_name), 0.0)
             target = probabilities(others, temperature)
-            other = counterfactual(column, ranked, probability, others, target, factor=factor)
+            other = counterfactual(column, ranked, probability, others, target, matched, factor=factor)
         shown = Shown(
             item=np.where(is_shown, ranked.items[rows, column], -1),
             propensity=np.where(is_shown, probability[rows, column], 1.0),

@@ -87,9 +87,7 @@ def simulate_experiment(
     open_world(Path(market), online)  # whatever is wrong with it is said before any process starts
     jobs = min(len(content.arms), jobs or available_cores())
     with reporting(progress) as report, new_folder(Path(out)) as folder:
-        bundles = {
-            name: None if name in BOUNDS and bounds else arm.bundle for name, arm in content.arms.items()
-        }
+        bundles = {name: None if name in BOUNDS and bounds else arm.bundle for name, arm in content.arms.items()}
         tasks = [
             _Task(
                 market=Path(market),
