@@ -39,7 +39,7 @@ def test_the_reference_has_the_table(monkeypatch) -> None:
 
     page = list(reference_pages.command_line())
     assert [line for line in page if line[:3] == "| 3"] == [
-        "| 3 | a regression that `adi compare --gate` or `adi abtest --gate` found, or estimates that are not trusted |"
+        "| 3 | a regression that `adi compare --gate` or `adi abtest --gate` found, or untrusted estimates |"
     ]
     guide = (PAGES.parent / "pipelines.md").read_text(encoding="utf-8").splitlines()
     for code, meaning in MEANINGS.items():

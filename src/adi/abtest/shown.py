@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from adi.abtest.database import Connection, count, identifier
+from adi.abtest.database import Connection, identifier
 from adi.abtest.tables import check_id, column_types, source_of, table_files
 from adi.data.arrays import Array
 from adi.errors import AdiError, ArgumentError, suggestion
@@ -62,7 +62,8 @@ def read_shown(connection: Connection, paths: Sequence[str], names: Mapping[str,
     connection.execute(f"""
         CREATE TABLE shown AS
         SELECT {", ".join(f"{identifier(columns[name])}::VARCHAR AS {name}" for name in IDS)},
-               {", ".join(f"try_cast({identifier(columns[name])} AS DOUBLE) AS {name}" for name in numbers)}
+               {", ".join(f"try_cast({identifier(columns[name])} AS DOUBLE) AS {name}" for name in numbers)},
+               count(*) OVER (PARTITION BY {identifier(columns["request"])}) AS times
         FROM {source_of(files)}""")
     _check_rows(connection, columns)
     domains = connection.execute("SELECT DISTINCT domain FROM shown ORDER BY domain").fetchall()
@@ -97,10 +98,18 @@ def _columns(types: Mapping[str, str], file: str, names: Mapping[str, str]) -> d
 
 def _check_rows(connection: Connection, columns: Mapping[str, str]) -> None:
     """Raise `AdiError` that names every fault of the rows, how many rows have it, and the first of them."""
-    total = count(connection, "SELECT count(*) FROM shown")
+    conditions = _conditions(columns)
+    counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for _, condition in conditions)
+    row = connection.execute(f"SELECT count(*), {counts} FROM shown").fetchone()
+    assert row is not None
+    total, *faulty = row
     if not total:
         raise ArgumentError("tables", "no rows. Name the log of shown items.")
-    faults = [sentence for name, condition in _conditions(columns) if (sentence := _fault(connection, name, condition))]
+    faults = [
+        f"{phrase}: {rows:,} rows, the first {_first(connection, condition)}"
+        for (phrase, condition), rows in zip(conditions, faulty, strict=True)
+        if rows
+    ]
     if faults:
         raise AdiError(
             f"shown items, {total:,} rows: {'; '.join(faults)}. Log the right values: without these rows the estimates "
@@ -123,24 +132,18 @@ def _conditions(columns: Mapping[str, str]) -> list[tuple[str, str]]:
     conditions += [
         ("click is neither 0 nor 1", "click NOT IN (0, 1) AND isfinite(click)"),
         ("supported is less than target", f"supported < target - {ROUNDING}"),
-        (
-            "a request that is there twice",
-            "request IN (SELECT request FROM shown GROUP BY request HAVING count(*) > 1)",
-        ),
+        ("a request that is there twice", "times > 1"),
     ]
     missing = [name for name in ("supported", "charge") if name not in columns]
     return [(phrase, sql) for phrase, sql in conditions if not any(name in sql.split() for name in missing)]
 
 
-def _fault(connection: Connection, name: str, condition: str) -> str | None:
-    """``propensity is 0: 2 rows, the first request 'r7', user 'u1'``; None without such rows."""
-    rows = count(connection, f"SELECT count(*) FROM shown WHERE {condition}")
-    if not rows:
-        return None
-    first = connection.execute(f"SELECT request, user FROM shown WHERE {condition} ORDER BY ALL LIMIT 1").fetchone()
-    assert first is not None
-    request, user = ("missing" if value is None else f"'{value}'" for value in first)
-    return f"{name}: {rows:,} rows, the first request {request}, user {user}"
+def _first(connection: Connection, condition: str) -> str:
+    """``request 'r7', user 'u1'``: the first of the rows with a fault."""
+    row = connection.execute(f"SELECT request, user FROM shown WHERE {condition} ORDER BY ALL LIMIT 1").fetchone()
+    assert row is not None
+    request, user = ("missing" if value is None else f"'{value}'" for value in row)
+    return f"request {request}, user {user}"
 
 
 def _totals(connection: Connection, domain: str | None, columns: Mapping[str, str]) -> ShownTotals:
