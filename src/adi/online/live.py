@@ -10,7 +10,7 @@ from adi.data.arrays import Array
 from adi.marketplace.clock import DAY, FIRST_DAY, HOUR
 from adi.online.arms import Arm, Moment, open_arm
 from adi.online.auction import Slates, auction
-from adi.online.exploration import Shown, counterfactual, draw, matches, probabilities
+from adi.online.exploration import Counterfactual, Shown, counterfactual, draw, matches, probabilities
 from adi.online.logs import DayLog, Served
 from adi.online.ranking import Ranked, RankingStage
 from adi.online.settings import Online
@@ -151,21 +151,39 @@ class LiveArm:
             return slates, None
         probability = probabilities(ranked, temperature)
         column, rows = draw(probability, rng), np.arange(len(probability))
-        is_shown, other = column >= 0, None
-        if self.other is not None:
-            items, _ = self.other.candidates(moment)
-            matched = is_there, position = matches(ranked.items, items)
-            same_error = np.take_along_axis(error, position, axis=1)
-            others = self.ranking.rank(moment, items, np.where(is_there, same_error, rng.standard_normal(items.shape)))
-            factor = 1.0 + online.planted.get(str(self.other_name), 0.0)
-            target = probabilities(others, temperature)
-            other = counterfactual(column, ranked, probability, others, target, matched, factor=factor)
+        is_shown = column >= 0
         shown = Shown(
             item=np.where(is_shown, ranked.items[rows, column], -1),
             propensity=np.where(is_shown, probability[rows, column], 1.0),
-            other=other,
+            other=self._other(moment, column, ranked, probability, error, rng),
         )
         return Slates(column[:, None], ranked.bid[rows, column][:, None]), shown
+
+    def _other(
+        self,
+        moment: Moment,
+        column: Array,
+        ranked: Ranked,
+        probability: Array,
+        error: Array,
+        rng: np.random.Generator,
+    ) -> Counterfactual | None:
+        """The other arm at the requests, given the draws `column` (B,) of this one by `probability` (B, K)."""
+        if self.other is None or self.other_name is None or self.online.explore is None:
+            return None
+        items, _ = self.other.candidates(moment)
+        is_there, position = matches(ranked.items, items)
+        errors = np.where(is_there, np.take_along_axis(error, position, axis=1), rng.standard_normal(items.shape))
+        others = self.ranking.rank(moment, items, errors)
+        return counterfactual(
+            column,
+            ranked,
+            probability,
+            others,
+            probabilities(others, self.online.explore),
+            (is_there, position),
+            factor=1.0 + self.online.planted.get(self.other_name, 0.0),
+        )
 
     def _credit(self, user: Array, domain: Array, item: Array) -> None:
         """Remember clicks, which are the users' recent events from the next requests on."""
