@@ -57,6 +57,17 @@ def test_files_that_are_mounted_exist_and_no_service_is_open_to_the_network():
     assert set(rules) <= mounted
 
 
+def test_the_server_writes_to_folders_in_memory_that_docker_and_podman_make():
+    """Podman knows no uid= of a tmpfs, so what the image's user writes to is everybody's: that user is the only one."""
+    adi = COMPOSE["services"]["adi"]
+    assert adi["read_only"]
+    folders = dict(folder.partition(":")[::2] for folder in adi["tmpfs"])
+    assert set(folders.values()) <= {"", "mode=1777"}
+    cache = re.search(r"ADI_CACHE=(\S+)", dict(instructions())["ENV"])
+    assert cache
+    assert str(Path(cache[1]).parent) in folders
+
+
 def instructions() -> list[tuple[str, str]]:
     text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
     return [tuple(line.split(None, 1)) for line in text.splitlines() if line and not line.startswith("#")]  # type: ignore[misc]
