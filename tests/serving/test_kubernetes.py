@@ -77,3 +77,17 @@ def test_a_pod_has_time_to_end_and_room_for_its_copy(pod, container):
     values = {variable["name"]: variable.get("value") for variable in container["env"]}
     assert values[CACHE] == mount["mountPath"]
     assert {"requests", "limits"} <= set(container["resources"])
+
+
+def test_a_container_is_nobodys_root_and_writes_to_its_volumes_alone(pod, container):
+    uid = re.search(r"--uid (\d+)", MANIFESTS.with_name("Dockerfile").read_text(encoding="utf-8"))
+    assert uid
+    assert pod["spec"]["securityContext"]["runAsNonRoot"]
+    assert pod["spec"]["securityContext"]["runAsUser"] == int(uid[1])
+    assert container["securityContext"] == {
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    (cache,) = [variable["value"] for variable in container["env"] if variable["name"] == CACHE]
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {cache, "/tmp"}
