@@ -71,11 +71,10 @@ def test_a_pod_has_time_to_end_and_room_for_its_copy(pod, container):
     pause = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
     answering = 5 + 1  # the timeout of a request, and a second
     assert pod["spec"]["terminationGracePeriodSeconds"] > pause + answering
-    volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
-    (mount,) = container["volumeMounts"]
-    assert mount["name"] in volumes
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert set(mounts.values()) == {volume["name"] for volume in pod["spec"]["volumes"]}
     values = {variable["name"]: variable.get("value") for variable in container["env"]}
-    assert values[CACHE] == mount["mountPath"]
+    assert values[CACHE] in mounts
     assert {"requests", "limits"} <= set(container["resources"])
 
 
@@ -89,5 +88,4 @@ def test_a_container_is_nobodys_root_and_writes_to_its_volumes_alone(pod, contai
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
     }
-    (cache,) = [variable["value"] for variable in container["env"] if variable["name"] == CACHE]
-    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {cache, "/tmp"}
+    assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}
