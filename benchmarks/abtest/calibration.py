@@ -103,9 +103,12 @@ def on_any_day(daily: DailySums, treated: Sequence[Array], days: int, *, typical
 
 
 def with_planted(totals: UserTotals, treated: Array, uplift: float, rng: np.random.Generator) -> float:
-    """The p-value of CTR where the treatment has an uplift: the control loses the share of its clicks that makes it."""
-    clicks = totals.columns["clicks"]
-    kept = np.where(treated, clicks, rng.binomial(clicks.astype(np.int64), 1.0 / (1.0 + uplift)))
-    columns = dict(totals.columns) | {"clicks": kept.astype(np.float64)}
+    """The p-value of CTR where the treatment has an uplift: so many more clicks, each drawn from its clicks.
+
+    The control stays as it is, since the plan states its power for the CTR that the log has.
+    """
+    clicks = totals.columns["clicks"].astype(np.int64)
+    planted = np.where(treated, clicks * (1 + int(uplift)) + rng.binomial(clicks, uplift % 1.0), clicks)
+    columns = dict(totals.columns) | {"clicks": planted.astype(np.float64)}
     control, treatment = ({name: values[rows] for name, values in columns.items()} for rows in (~treated, treated))
     return estimate(METRICS["ctr"], control, treatment).p

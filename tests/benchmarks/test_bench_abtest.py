@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.abtest.calibration import is_treated, rate
+from adi.abtest.totals import UserTotals
+from benchmarks.abtest.calibration import is_treated, rate, with_planted
 
 
 def test_every_test_has_a_rate_and_the_summary_the_speed(measure, live_experiment) -> None:
@@ -34,3 +35,17 @@ def test_salts_divide_users_in_halves_and_independently() -> None:
     one, other = is_treated(users, "1"), is_treated(users, "2")
     assert one.mean() == pytest.approx(0.5, abs=0.04)
     assert (one & other).mean() == pytest.approx(0.25, abs=0.04)
+
+
+def test_a_planted_uplift_is_found_where_it_is_large_and_none_is_where_there_is_none() -> None:
+    rng = np.random.default_rng(0)
+    clicks, treated = rng.poisson(2.0, 4000).astype(float), np.arange(4000) % 2 == 1
+    totals = UserTotals(
+        domain=None,
+        users=np.arange(4000),
+        arms=treated.astype(int),
+        columns={"clicks": clicks, "exposures": clicks + 9},
+    )
+    p = {uplift: with_planted(totals, treated, uplift, rng) for uplift in (0.0, 0.5, 1.5)}
+    assert p[0.0] > 0.05
+    assert p[1.5] < p[0.5] < 1e-9
