@@ -96,7 +96,7 @@ def _cells(market: Path, out: Path, online: Online, seed: int) -> Iterator[Cell]
 
 
 def _truth(log: Path, domain: str | None) -> dict[str, float]:
-    """What the other arm would have had at the requests of a log, by metric."""
+    """The values that the other arm would have had at the requests of a log, by metric."""
     table = pq.read_table(log, filters=None if domain is None else [("domain", "=", domain)])
     return {name: METRICS[name].scale * fmean(table[column].to_pylist()) for name, column in TRUTH.items()}
 
@@ -160,13 +160,13 @@ def coverage_by_trust(cells: Sequence[Cell]) -> Row:
 
 
 def covers_truth(cell: Cell) -> bool | None:
-    """Whether the estimate's 95 % interval holds the truth at the same requests; None without an interval."""
+    """True if the estimate's 95 % interval holds the truth at the same requests; None without an interval."""
     error = cell["estimate_error"]
     return None if error is None else bool(abs(cell["estimate"] - cell["truth"]) <= Z * error)
 
 
 def agrees_with_live(cell: Cell) -> bool | None:
-    """Whether the estimate differs from what the arm itself measured by no more than both errors explain."""
+    """True if the estimate differs from what the arm itself measured by no more than both errors explain."""
     if cell["estimate_error"] is None or cell["live_error"] is None:
         return None
     error = math.hypot(cell["estimate_error"], cell["live_error"])

@@ -104,7 +104,7 @@ class OffPolicy:
 
     @property
     def trusted(self) -> bool:
-        """Whether the estimates of every domain can be trusted."""
+        """True if the estimates of every domain can be trusted."""
         return all(each.trusted for each in self.domains)
 
     def to_json(self) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _check_rows(connection: Connection, columns: Mapping[str, str]) -> None:
 
 
 def _conditions(columns: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What must not be, as a phrase and as a condition in SQL."""
+    """The faults of rows, each as a phrase and as a condition in SQL."""
     conditions = [(f"no {name} ('{columns[name]}')", f"{name} IS NULL") for name in IDS]
     for name in (name for name in columns if name not in IDS):
         conditions.append((f"{name} ('{columns[name]}') is missing or no number", f"{name} IS NULL"))

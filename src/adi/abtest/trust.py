@@ -1,4 +1,4 @@
-"""Whether off-policy estimates can be trusted: the rules, and what speaks against them in a log."""
+"""Trust in off-policy estimates: the rules, and what speaks against them in a log."""
 
 from collections.abc import Sequence
 
