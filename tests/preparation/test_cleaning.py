@@ -66,7 +66,7 @@ class TestTime:
         assert workspace["interactions/time"] == [microseconds(DAY) + time * 1_000_000 for time in self.ORDER]
 
     def test_a_zone_after_many_times_without_one(self, workspace, log):
-        """What a reader of CSV makes of the first rows must not change those behind."""
+        """The first rows, by which a reader of CSV chooses types, do not change those behind."""
         early = [{**log[0], "time": "2019-01-01 00:00:00"} for _ in range(30_000)]
         rows = at(log, lambda time: f"2020-01-01 09:00:{time:02}+09:00")
         workspace.write("log.csv", early + rows)

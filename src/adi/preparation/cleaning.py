@@ -134,10 +134,9 @@ def _time_sql(log: Log, column: str | None) -> str:
     """Microseconds since 1970 for dates, timestamps and text that reads as one; numbers as they are."""
     if column is None:
         return "NULL::BIGINT"
-    if log.time == "timestamp" and log.columns[column] == "VARCHAR":
-        return f"epoch_us(TRY_CAST({quoted(column)} AS TIMESTAMPTZ))"  # a cast to TIMESTAMP would ignore its zone
     if log.time == "timestamp":
-        return f"epoch_us(TRY_CAST({quoted(column)} AS TIMESTAMP))"  # with a zone, too: Ibis sets the engine's to UTC
+        # Ibis sets the engine's zone to UTC: what has no zone is in it. A cast to TIMESTAMP ignores the zone of a text.
+        return f"epoch_us(TRY_CAST({quoted(column)} AS TIMESTAMPTZ))"
     if log.columns[column].startswith(("FLOAT", "DOUBLE", "DECIMAL")):
         return f"CASE WHEN isfinite({quoted(column)}::DOUBLE) THEN {quoted(column)}::DOUBLE END"
     return f"TRY_CAST({quoted(column)} AS BIGINT)"
