@@ -106,7 +106,7 @@ features:
   context:
     - {name: device, kind: categorical}
     - {name: hour, kind: numeric, buckets: 3}
-split: {kind: last, validation: 0.5}
+split: {kind: last, validation: 0.5, validation_least: 0}
 """
 
 

@@ -217,9 +217,10 @@ class Trend(HalfLives):
 class HeldOut(Strict):
     """Part of every split: the training rows that are held out for validation.
 
-    By users, `validation` is the share of users whose last training row in each domain is held out; of a domain in
-    which these are fewer than `validation_least` rows, so many, or those of half of the users. By time, it is the share
-    of the training rows that are newest: all rows from one moment on, so that rows of equal time stay together.
+    By users, `validation` is the share of users whose last training row in each domain is held out. A domain in which
+    these are fewer than `validation_least` rows draws as many users as that takes, half of them at most, and if these
+    are too few, several last rows of each: ten at most, and half of the user's rows in the domain. By time, it is the
+    share of the training rows that are newest: all rows from one moment on, so that rows of equal time stay together.
     """
 
     validation: float = Field(0.1, ge=0.0, le=0.5)

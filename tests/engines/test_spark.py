@@ -233,7 +233,7 @@ def test_duplicates_and_more_validation_rows_in_small_domains(spark, tmp_path):
     others = log.slice(0, 50).set_column(4, "device", pa.array(["radio"] * 50))  # another context
     interactions = PLAIN["interactions"] | {"time": "time", "duplicates": "drop"}
     features = PLAIN["features"] | {"context": [{"name": "device", "kind": "categorical"}]}
-    split = {"kind": "last", "validation": 0.1, "validation_least": 12}
+    split = {"kind": "last", "validation": 0.1, "validation_least": 30}
     schema = PLAIN | {"interactions": interactions, "features": features, "split": split}
     path = written(tmp_path / "t", schema, log=pa.concat_tables([log, others, log.slice(100, 90), others.slice(0, 9)]))
     manifest = prepare(path, tmp_path / "duckdb", progress=False)

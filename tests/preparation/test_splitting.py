@@ -128,6 +128,24 @@ def test_more_users_are_drawn_in_a_domain_with_few_validation_rows(engine, valid
     assert len(given_to_test(parts)) == 17
 
 
+def test_several_last_rows_of_a_user_where_half_of_the_users_are_too_few(engine):
+    """Domain a needs three of each drawn user, and b gets ten of one, the most, though it needs more."""
+    sizes = {"a": dict.fromkeys(range(13), 12), "b": {0: 40, 1: 40, 2: 40, 3: 6}}
+    rows = [
+        {"user": user, "item": "x", "domain": domain, "time": time}
+        for domain, users in sizes.items()
+        for user, count in users.items()
+        for time in range(count)
+    ]
+    parts = split_rows(engine, rows, LastSplit(kind="last", validation=0.1, validation_least=19))
+    held_out: dict[tuple[str, int], list[int]] = {}
+    for row, (part, _) in zip(rows, parts, strict=True):
+        if part == VALIDATION:
+            held_out.setdefault((row["domain"], row["user"]), []).append(row["time"])
+    of_a = {("a", user): [8, 9, 10] for user in (12, 10, 9, 4, 2, 7, 8)}
+    assert held_out == of_a | {("b", 2): [*range(29, 39)]}
+
+
 def test_the_least_number_is_a_thousand_and_of_validation_by_users_alone(engine, log):
     assert LastSplit(kind="last").validation_least == 1000
     least = {
@@ -187,33 +205,39 @@ def test_files_is_what_was_given(engine, log):
 
 
 rows_strategy = st.lists(
-    st.tuples(st.integers(0, 6), st.sampled_from("ab"), st.integers(0, 5)), min_size=1, max_size=25
+    st.tuples(st.integers(0, 6), st.sampled_from("ab"), st.integers(0, 5)), min_size=1, max_size=60
 )
 
 
 @settings(max_examples=40)
-@given(rows_strategy, st.sampled_from([0.0, 0.3, 0.5]), st.sampled_from([0, 1, 2, 1000]))
+@given(rows_strategy, st.sampled_from([0.0, 0.3, 0.5]), st.sampled_from([0, 1, 2, 5, 1000]))
 def test_last_equals_a_plain_loop(engine, rows, validation, least):
     rows = [{"user": user, "domain": domain, "time": time} for user, domain, time in rows]
     parts = split_rows(engine, rows, LastSplit(kind="last", validation=validation, validation_least=least))
     expected = [TRAIN] * len(rows)
     order = sorted(range(len(rows)), key=lambda position: (rows[position]["time"], position))
 
-    def last_rows():
-        """The last training rows of each user who keeps another."""
+    def newest_first():
+        """The training rows of each user and domain, for users who keep another than the last of each domain."""
         for user in {row["user"] for row in rows}:
             kept = [position for position in order if rows[position]["user"] == user and expected[position] == TRAIN]
-            last = {rows[position]["domain"]: position for position in kept}.values()
-            yield from last if len(kept) > len(last) else ()
+            of_domains = {rows[position]["domain"]: [] for position in kept}
+            for position in reversed(kept):
+                of_domains[rows[position]["domain"]].append(position)
+            yield from of_domains.values() if len(kept) > len(of_domains) else ()
 
-    for position in list(last_rows()):
-        expected[position] = TEST
-    candidates = list(last_rows())
-    for position in candidates:
-        count = sum(rows[other]["domain"] == rows[position]["domain"] for other in candidates)
-        share = max(validation, min(least / count, 0.5)) if validation else 0
-        if digest_share(str(rows[position]["user"])) < share:
-            expected[position] = VALIDATION
+    for last, *_ in list(newest_first()):
+        expected[last] = TEST
+    candidates = [each[: max(min(len(each) // 2, 10), 1)] for each in newest_first()]
+    for domain in "ab":
+        here = [each for each in candidates if rows[each[0]]["domain"] == domain]
+        for each in here:
+            share = max(validation, min(least / len(here), 0.5)) if validation else 0
+            if digest_share(str(rows[each[0]]["user"])) < share:
+                up_to = [sum(len(other[:depth]) for other in here) for depth in range(1, 11)]
+                depth = next((depth for depth, count in enumerate(up_to, 1) if count >= 2 * least), 10)
+                for position in each[: depth if least > len(here) / 2 else 1]:
+                    expected[position] = VALIDATION
     assert [part for part, _ in parts] == expected
     for position, (_, before) in enumerate(parts):
         earlier = order[: order.index(position)]

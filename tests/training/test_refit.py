@@ -209,9 +209,9 @@ def test_by_default_it_is_where_validation_is_by_time_or_holds_much_of_a_domain(
         assert settings_for(MODELS["dnn"], {"refit": refit}).refits(manifest) is refit
 
 
-@pytest.mark.parametrize(("least", "held_out", "refits"), [(0, [1, 1], False), (1000, [9, 9], True)])
+@pytest.mark.parametrize(("least", "held_out", "refits"), [(0, [1, 1], False), (1000, [35, 43], True)])
 def test_the_default_of_a_run_is_that_of_its_data(by_time, tmp_path, least, held_out, refits):
-    """Of 15 users with some 120 rows in each domain, one draws below a tenth, and nine below a half."""
+    """Of 15 users with some 120 rows in each domain, one draws below a tenth, and nine below a half: up to ten rows."""
     by_users = {"validation": 0.1, "validation_by": "users", "validation_least": least}
     by_time.schema["split"] = {"kind": "time", "at": 270, **by_users}
     manifest = by_time.prepare("by_users")

@@ -105,7 +105,7 @@ def few_validation(manifest: "Manifest") -> str | None:
     fewest = few[0][0]
     error = f" On {fewest} the standard error of a recall of a half is {0.5 / fewest**0.5:.3f}." if fewest else ""
     remedy = {
-        "users": "validation and validation_least under split in the schema, half of the users at most",
+        "users": "validation and validation_least under split in the schema, ten rows of half of the users at most",
         "time": "validation under split in the schema, 0.5 at most",
     }[manifest.validation_by]
     return f"Few validation rows to choose the best epoch by: {named}{more}.{error} More: {remedy}."

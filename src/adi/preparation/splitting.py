@@ -18,7 +18,10 @@ from adi.schema import LastSplit, RandomSplit, Split, TimeSplit
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 MOST_FOR_LEAST = 0.5
-"""The largest share of a domain's users that is drawn to reach `validation_least`."""
+"""The largest share of a domain's users that is drawn to reach `validation_least`, and of a user's rows in it."""
+
+DEEPEST = 10
+"""The most rows of a user in a domain that are validation rows. Earlier ones tell less about what comes next."""
 
 
 def assign_parts(engine: Engine, rows: ibis.Table, split: Split, time: TimeKind) -> ibis.Table:
@@ -30,19 +33,19 @@ def assign_parts(engine: Engine, rows: ibis.Table, split: Split, time: TimeKind)
     user's rows.
 
     Validation rows are the last training rows of drawn users, or by time the newest training rows of the log: the share
-    `split.validation`, and rows as old as the oldest of them. Of a domain in which few users are drawn so, more are
-    (`adi.schema.HeldOut.validation_least`).
+    `split.validation`, and rows as old as the oldest of them. Of a domain in which few users are drawn so, more are,
+    and where that is not enough, several of their last rows (`adi.schema.HeldOut.validation_least`).
     """
     by_time = split.validation_by == "time"
     part_of = Parts(split, timed=time is not None)
     inputs = ["user", "domain", "row" if isinstance(split, RandomSplit) else "in_test"]
     if not isinstance(split, RandomSplit):
         rows = rows.mutate(in_test=rows.time >= to_log_time(split.at) if isinstance(split, TimeSplit) else _.given_test)
-    order, outputs = ("user", "time", "row"), {"part": np.int8, "before": np.int32, "draw": np.float64}
-    divided = engine.compute("rows", rows.drop("given_test"), order, inputs, part_of, outputs)
-    drawn = ibis.literal(False) if by_time else _.draw < _share_of_domain(divided, split)
+    outputs = {"part": np.int8, "before": np.int32, "draw": np.float64, "depth": np.int8}
+    divided = engine.compute("rows", rows.drop("given_test"), ("user", "time", "row"), inputs, part_of, outputs)
+    drawn = ibis.literal(False) if by_time else _is_drawn(divided, split)
     candidate = divided.part == VALIDATION
-    divided = divided.mutate(part=ibis.ifelse(candidate & ~drawn, TRAIN, _.part).cast("int8")).drop("draw")
+    divided = divided.mutate(part=ibis.ifelse(candidate & ~drawn, TRAIN, _.part).cast("int8")).drop("draw", "depth")
     if by_time and split.validation:
         trained = divided.filter(_.part == TRAIN)
         num_rows = int(trained.count().to_pyarrow().as_py())
@@ -54,22 +57,37 @@ def assign_parts(engine: Engine, rows: ibis.Table, split: Split, time: TimeKind)
     return divided
 
 
-def _share_of_domain(rows: ibis.Table, split: Split) -> ibis.Value:
-    """The share of users, by domain, that are drawn for validation."""
+def _is_drawn(rows: ibis.Table, split: Split) -> ibis.Value:
+    """Whether a candidate is a validation row: of a drawn user, and among as many of the last rows as its domain needs.
+
+    A domain whose last rows of half of the users are too few needs more rows of each.
+    """
     if split.validation == 0:
-        return ibis.literal(0.0)
-    counted = rows.filter(_.part == VALIDATION).group_by("domain").agg(rows=_.count()).to_pyarrow().to_pylist()
-    shares = {row["domain"]: min(split.validation_least / row["rows"], MOST_FOR_LEAST) for row in counted}
-    smaller = [(rows.domain == domain, share) for domain, share in shares.items() if share > split.validation]
-    return ibis.cases(*smaller, else_=split.validation) if smaller else ibis.literal(split.validation)
+        return ibis.literal(False)
+    candidates = rows.filter(_.part == VALIDATION)
+    counted = candidates.group_by("domain", "depth").agg(rows=_.count()).order_by("domain", "depth").to_pyarrow()
+    domains, counts = counted["domain"].to_numpy(), counted["rows"].to_numpy()
+    shares, depths = [], []
+    for domain in np.unique(domains):
+        of_depths = np.cumsum(counts[domains == domain])
+        wanted = split.validation_least / of_depths[0]
+        if wanted > split.validation:
+            shares.append((rows.domain == int(domain), float(min(wanted, MOST_FOR_LEAST))))
+        if wanted > MOST_FOR_LEAST:
+            enough = np.flatnonzero(MOST_FOR_LEAST * of_depths >= split.validation_least)
+            depths.append((rows.domain == int(domain), int(enough[0]) if len(enough) else DEEPEST))
+    share = ibis.cases(*shares, else_=split.validation) if shares else split.validation
+    depth = ibis.cases(*depths, else_=0) if depths else 0
+    return (_.draw < share) & (_.depth <= depth)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Computes `part` and `before` of all rows of some users, by user and then by time, and the users' `draw`.
+    """Computes `part` and `before` of all rows of some users, by user and then by time, `draw` and `depth`.
 
-    `part` is that of a split in which the last training row of every user in each domain is a validation row. `draw` is
-    a pseudo-random number of the user in [0, 1), the same on every machine.
+    `part` is that of a split in which the last training rows of every user in each domain are validation rows, up to
+    `DEEPEST` of them and half of the user's. `depth` counts the later ones of them. `draw` is a pseudo-random number of
+    the user in [0, 1), the same on every machine.
     """
 
     split: Split
@@ -82,16 +100,16 @@ class Parts:
         else:
             in_test = rows["in_test"]
         num_last = int(isinstance(split, LastSplit))  # how many of the newest rows of a (user, domain) are test rows
-        part, before = _parts(user, rows["domain"], in_test, num_last, timed=self.timed)
+        part, before, depth = _parts(user, rows["domain"], in_test, num_last, timed=self.timed)
         candidates = np.flatnonzero(part == VALIDATION)
         distinct, position = np.unique(user[candidates], return_inverse=True)
         draw = np.zeros(len(user))
         draw[candidates] = draws(distinct)[position]
-        return {"part": part, "before": before, "draw": draw}
+        return {"part": part, "before": before, "draw": draw, "depth": depth}
 
 
-def _parts(user: Array, domain: Array, in_test: Array, num_last: int, *, timed: bool) -> tuple[Array, Array]:
-    """Part (n,) and `before` (n,) of all rows of some users, by user and then by time, as if all users were drawn.
+def _parts(user: Array, domain: Array, in_test: Array, num_last: int, *, timed: bool) -> tuple[Array, Array, Array]:
+    """`part`, `before` and `depth` (n,) of all rows of some users, by user and then by time (`Parts`).
 
     `in_test` (n,) marks rows that are test rows wherever they are; of the others, so are the `num_last` newest of each
     user and domain, if the user keeps another row.
@@ -99,15 +117,19 @@ def _parts(user: Array, domain: Array, in_test: Array, num_last: int, *, timed: 
     first = np.flatnonzero(np.diff(user, prepend=-1))  # the first row of each user
     sizes = np.diff(first, append=len(user))
     newer = np.full(len(user), -1)  # the number of newer rows of the user in the domain, rows in the test left out
+    of_group = np.zeros(len(user), dtype=np.int64)  # and of all of them
     free = np.flatnonzero(~in_test)
     by_domain = free[np.argsort(domain[free], kind="stable")]  # in a domain still by user and time
     changes = (np.diff(domain[by_domain], prepend=-1) != 0) | (np.diff(user[by_domain], prepend=-1) != 0)
     groups = np.diff(np.flatnonzero(changes), append=len(free))
     newer[by_domain] = np.repeat(np.cumsum(groups), groups) - 1 - np.arange(len(free))
+    of_group[by_domain] = np.repeat(groups, groups)
 
     most = np.repeat(np.maximum.reduceat(newer, first), sizes)
     test = in_test | ((newer < num_last) & (most >= num_last))
-    validation = (newer == num_last) & (most > num_last)
+    depth = newer - num_last
+    deepest = np.clip(((of_group - num_last) * MOST_FOR_LEAST).astype(np.int64), 1, DEEPEST)
+    validation = (depth >= 0) & (depth < deepest) & (most > num_last)
     # A user without another row has no test rows by this rule, and keeps all of them.
     kept = (newer >= num_last) | ((most < num_last) & ~in_test)
     kept_until = np.cumsum(kept)
@@ -117,7 +139,7 @@ def _parts(user: Array, domain: Array, in_test: Array, num_last: int, *, timed: 
     else:
         before = np.repeat(np.add.reduceat(kept, first, dtype=np.int64), sizes)
     part = np.where(test, TEST, np.where(validation, VALIDATION, TRAIN))
-    return part.astype(np.int8), before.astype(np.int32)
+    return part.astype(np.int8), before.astype(np.int32), np.where(validation, depth, 0).astype(np.int8)
 
 
 def count_by_domain(rows: ibis.Table, split: Split, domains: tuple[str, ...], source: str) -> dict[str, DomainCounts]:
