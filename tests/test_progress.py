@@ -13,9 +13,8 @@ from adi.training.progress import Epochs, epochs
 
 def metrics(recalls: dict[str, float | None], mean: float) -> Metrics:
     domains = {name: {"recall@50": value} for name, value in recalls.items()}
-    return Metrics(
-        part="validation", against="corpus", history="earlier", ks=(50,), domains=domains, mean={"recall@50": mean}
-    )
+    means = {"recall@50": mean, "ndcg@50": mean / 3}
+    return Metrics(part="validation", against="corpus", history="earlier", ks=(50,), domains=domains, mean=means)
 
 
 def lines_of(width: int, *epochs: tuple[dict[str, float | None], float, bool], steps: int = 3) -> list[str]:
@@ -31,27 +30,35 @@ def lines_of(width: int, *epochs: tuple[dict[str, float | None], float, bool], s
 def test_epochs_are_rows_of_a_table_by_domain() -> None:
     lines = lines_of(80, ({"a": 0.5, "long name": 0.25}, 0.375, True), ({"a": None, "long name": 0.125}, 0.125, False))
     assert lines == [
-        "                            validation recall@50",
-        "epoch    loss  samples/s    mean       a  long name",
-        "    1  4.0000     12,346  0.3750  0.5000     0.2500  best",
-        "    2  4.0000     12,346  0.1250       –     0.1250",
+        "                            validation, lists of 50: recall by domain",
+        "epoch    loss  samples/s    ndcg  recall       a  long name",
+        "    1  4.0000     12,346  0.1250  0.3750  0.5000     0.2500  best",
+        "    2  4.0000     12,346  0.0417  0.1250       –     0.1250",
     ]
 
 
-@pytest.mark.parametrize(("width", "by_domain"), [(76, False), (77, False), (78, True)])
+@pytest.mark.parametrize(("width", "by_domain"), [(84, False), (85, False), (86, True)])
 def test_domains_that_do_not_fit_leave_their_mean_alone(width: int, by_domain: bool) -> None:
     recalls = dict.fromkeys(["one", "two", "three", "four", "five"], 0.5)
     above, head, line = lines_of(width, (recalls, 0.5, True))
     if by_domain:
-        assert head.split()[4:] == list(recalls)
+        assert head.split()[5:] == list(recalls)
         assert max(map(len, (above, head, line))) == width
     else:
-        assert above.endswith("validation recall@50, mean of 5 domains")
-        assert (head.split()[3:], line.split()[3:]) == (["mean"], ["0.5000", "best"])
+        assert above.endswith("validation, lists of 50: mean of 5 domains")
+        assert (head.split()[3:], line.split()[3:]) == (["ndcg", "recall"], ["0.1667", "0.5000", "best"])
 
 
 def test_an_epoch_that_was_resumed_at_its_end_has_no_loss_to_show() -> None:
-    assert lines_of(80, ({"a": 0.5}, 0.5, True), steps=0)[2].split() == ["1", "–", "–", "0.5000", "0.5000", "best"]
+    assert lines_of(80, ({"a": 0.5}, 0.5, True), steps=0)[2].split() == [
+        "1",
+        "–",
+        "–",
+        "0.1667",
+        "0.5000",
+        "0.5000",
+        "best",
+    ]
 
 
 def test_a_bar_begins_anew_with_each_epoch() -> None:

@@ -43,6 +43,9 @@ def test_a_training_logs_its_steps_epochs_and_end(adi, pipeline, tiny: list[str]
     assert [epoch["measure"] for epoch in epochs] == ["recall@50", "recall@50"]
     expected = [record["validation"]["mean"]["recall@50"] for record in records]
     assert [epoch["mean"] for epoch in epochs] == pytest.approx(expected)
+    assert [(epoch["compared_by"], epoch["value"]) for epoch in epochs] == [
+        ("ndcg@50", pytest.approx(record["validation"]["mean"]["ndcg@50"])) for record in records
+    ]
     assert set(epochs[0]["domains"]) == {"search", "feed", "cart"}
     assert (logged[-1]["event"], logged[-1]["fields"]["exit_code"]) == ("end", 0)
 

@@ -70,12 +70,13 @@ def test_train_shows_its_epochs_on_standard_error_alone(pipeline) -> None:
     logged, refit = map(json.loads, (pipeline.folder / "run" / "log.jsonl").read_text().splitlines())
     assert again == "refit on training and validation rows, epochs: 1"
     assert (refit["epoch"], refit["refit"], "validation" in refit) == (2, True, False)
-    assert above.strip() == "validation recall@50"
-    assert head.split() == ["epoch", "loss", "samples/s", "mean", *logged["validation"]["domains"]]
-    epoch, loss, _, *recalls, best = line.split()
+    assert above.strip() == "validation, lists of 50: recall by domain"
+    assert head.split() == ["epoch", "loss", "samples/s", "ndcg", "recall", *logged["validation"]["domains"]]
+    epoch, loss, _, ndcg, *recalls, best = line.split()
     assert (epoch, best) == ("1", "best")
     assert float(loss) == pytest.approx(logged["loss"], abs=1e-4)
     expected = [logged["validation"]["mean"], *logged["validation"]["domains"].values()]
+    assert float(ndcg) == pytest.approx(logged["validation"]["mean"]["ndcg@50"], abs=1e-4)
     assert [float(recall) for recall in recalls] == pytest.approx([one["recall@50"] for one in expected], abs=1e-4)
     assert max(len(line) for line in (above, head, line)) <= 80
 

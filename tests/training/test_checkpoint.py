@@ -41,9 +41,8 @@ def test_a_restored_training_goes_on_as_if_nothing_had_happened(dataset, tmp_pat
     path = tmp_path / "checkpoint.safetensors"
     first = State(dataset, seed=0)
     first.train(0, 2)
-    saved = Progress(
-        epoch=1, step=2, best={"mean": 0.25}, best_epoch={"mean": 1}, loss_sum=3.5, samples=16, pseudo=3, seconds=0.1
-    )
+    best = {"best_ndcg": {"mean": 0.25}, "best_epoch": {"mean": 1}}
+    saved = Progress(epoch=1, step=2, **best, loss_sum=3.5, samples=16, pseudo=3, seconds=0.1)
     save_checkpoint(path, first.model, first.tables, first.dense, saved)
     first.train(2, 4)
 
@@ -91,6 +90,16 @@ def test_a_missing_checkpoint_is_named(dataset, tmp_path):
     state = State(dataset, seed=0)
     with pytest.raises(AdiError, match=r"nothing\.safetensors: there is no checkpoint to resume from"):
         load_checkpoint(tmp_path / "nothing.safetensors", state.model, state.tables, state.dense)
+
+
+def test_a_checkpoint_of_another_version_is_refused(dataset, tmp_path, monkeypatch):
+    """Its progress has another measure of the best epoch, with which new epochs cannot be compared."""
+    path, state = tmp_path / "checkpoint.safetensors", State(dataset, seed=0)
+    older = {"epoch": 1, "step": 2, "best": {"mean": 0.25}, "best_epoch": {"mean": 1}}
+    monkeypatch.setattr("adi.training.checkpoint.asdict", lambda _: older)
+    save_checkpoint(path, state.model, state.tables, state.dense, Progress())
+    with pytest.raises(AdiError, match=r"checkpoint\.safetensors: a checkpoint of another version of adi\."):
+        load_checkpoint(path, state.model, state.tables, state.dense)
 
 
 def test_a_failed_write_leaves_the_former_file(tmp_path, monkeypatch):

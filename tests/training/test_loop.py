@@ -52,7 +52,7 @@ class Recorder:
             raise KeyboardInterrupt
 
     def validated(self, *, epoch, metrics, best):
-        self.validations.append((epoch, metrics.mean["recall@2"], best))
+        self.validations.append((epoch, metrics.mean["ndcg@2"], best))
 
     def warned(self, *, warning):
         self.warnings.append((warning.kind, warning.domain))
@@ -194,12 +194,16 @@ def test_a_run_cut_off_after_its_last_epoch_trains_no_other(prepared, tmp_path, 
     assert read_info(tmp_path / "run").status == "complete"
 
 
-def validated(recalls, mean):
-    """The metrics of a validation with these recalls by domain."""
+def validated(ndcg, mean):
+    """The metrics of a validation with this NDCG by domain. Recall falls as it rises: epochs are not compared by it."""
+
+    def measures(value):
+        return {"recall@2": None if value is None else 1.0 - value, "ndcg@2": value}
+
     counts = {"queries": 9, "corpus": 9, "coverage@2": 1.0}
-    domains = {name: counts | {"recall@2": recall} for name, recall in recalls.items()}
+    domains = {name: counts | measures(value) for name, value in ndcg.items()}
     return Metrics(
-        part="validation", against="corpus", history="earlier", ks=(2,), domains=domains, mean={"recall@2": mean}
+        part="validation", against="corpus", history="earlier", ks=(2,), domains=domains, mean=measures(mean)
     )
 
 
@@ -409,7 +413,7 @@ def test_the_log_of_a_run_is_one_line_for_each_epoch(whole):
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(line["epoch"], line["step"], line["samples"]) for line in lines] == [(1, 4, 31), (2, 8, 31), (3, 12, 31)]
     assert [line["loss"] for line in lines] == [loss for _, step, _, loss in recorder.steps if step == 4]
-    values = [line["validation"]["mean"]["recall@2"] for line in lines]
+    values = [line["validation"]["mean"]["ndcg@2"] for line in lines]
     assert values == [value for _, value, _ in recorder.validations]
 
 

@@ -87,7 +87,8 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[[Curve], list[dict[str,
                     raise recalls
                 observer.step(epoch=epoch, step=7, steps=7, loss=0.5, samples_per_second=9.0)
                 mean = sum(value for value in recalls.values() if value is not None)
-                domains = {name: {f"recall@{flat['k']}": value} for name, value in recalls.items()}
+                measures = [f"{name}@{flat['k']}" for name in ("recall", "ndcg")]
+                domains = {name: dict.fromkeys(measures, value) for name, value in recalls.items()}
                 metrics = Metrics(
                     part="validation", against="corpus", history="earlier", ks=(flat["k"],), domains=domains, mean={}
                 )

@@ -106,11 +106,14 @@ class EpochEvents:
         self.stages(f"epoch {epoch}", step, steps, loss=_number(loss), samples_per_second=speed, **self.fields)
 
     def validated(self, *, epoch: int, metrics: "Metrics", best: bool) -> None:
-        measure = next(iter(metrics.mean))
+        (k,) = metrics.ks
+        measure, compared = f"recall@{k}", f"ndcg@{k}"
         LOG.event(
             "epoch",
             epoch=epoch,
             best=best,
+            compared_by=compared,
+            value=metrics.mean[compared],
             loss=_number(self.loss),
             measure=measure,
             mean=metrics.mean[measure],

@@ -23,23 +23,24 @@ def keep_if_best(
     folder: Path,
     processes: Processes = ALONE,
 ) -> bool:
-    """Save the weights of the current epoch if its validation recall is the best so far.
+    """Save the weights of the current epoch if its validation NDCG is the best so far.
 
-    The recall is the mean over the domains, or with ``keep: domain`` that of each domain, for which a domain without
-    validation rows uses the mean. Updates `progress`, and deletes weights that are no longer the best.
+    The NDCG is the mean over the domains, or with ``keep: domain`` that of each domain, for which a domain without
+    validation rows uses the mean. Recall would count each row as found or not, and so depend more on chance where rows
+    are few (docs/method.md). Updates `progress`, and deletes weights that are no longer the best.
 
     Returns whether the weights were saved.
     """
-    key = f"recall@{settings.k}"
+    key = f"ndcg@{settings.k}"
     mean = metrics.mean[key]
     assert mean is not None  # training refuses a dataset without validation rows
     by_domain = settings.keep == "domain"
-    recalls = {MEAN: mean}
+    values = {MEAN: mean}
     if by_domain:
         measured = {name: measures[key] for name, measures in metrics.domains.items()}
-        recalls = {name: mean if recall is None else recall for name, recall in measured.items()}
-    better = {name: recall for name, recall in recalls.items() if recall > progress.best.get(name, -1.0)}
-    progress.best |= better
+        values = {name: mean if value is None else value for name, value in measured.items()}
+    better = {name: value for name, value in values.items() if value > progress.best_ndcg.get(name, -1.0)}
+    progress.best_ndcg |= better
     progress.best_epoch |= dict.fromkeys(better, progress.epoch)
     if better:
         file = weights_file(folder, by_domain, progress.epoch)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from adi.training.tensor_file import read_tensors, save_tensors
 class Progress:
     """The progress of a training: its position, the best validations so far, and the sums over the current epoch.
 
-    `epoch` and `step` are the numbers of complete epochs, and of complete steps in the current one. `best` and
+    `epoch` and `step` are the numbers of complete epochs, and of complete steps in the current one. `best_ndcg` and
     `best_epoch` have the key "mean", or with ``keep: domain`` the names of the domains. `norms` are those of the last
     steps, by the kind of their warning; `warnings` are those of the epoch (`adi.runs.health`), and `warned` has the
     subjects of all.
@@ -29,7 +29,7 @@ class Progress:
 
     epoch: int = 0
     step: int = 0
-    best: dict[str, float] = field(default_factory=dict)
+    best_ndcg: dict[str, float] = field(default_factory=dict)
     best_epoch: dict[str, int] = field(default_factory=dict)
     loss_sum: float = 0.0
     samples: int = 0
@@ -135,7 +135,10 @@ def load_checkpoint(
     if not path.exists():
         raise AdiError(f"{path}: there is no checkpoint to resume from. Train without --resume.")
     tensors, metadata = read_tensors(path, _rows(model, tables, parts))
-    progress = Progress(**json.loads(metadata["progress"]))
+    saved = json.loads(metadata["progress"])
+    if set(saved) != {each.name for each in fields(Progress)}:
+        raise AdiError(f"{path}: a checkpoint of another version of adi. Train without --resume.")
+    progress = Progress(**saved)
     _load_weights(model, _with_prefix("model.", tensors))
     if processes.first:
         torch.set_rng_state(tensors["random"])

@@ -25,7 +25,8 @@ def epochs(progress: bool) -> "Iterator[Epochs | None]":
 class Epochs:
     """An observer of a training (`adi.training.loop.Observer`) that writes its epochs to standard error.
 
-    The finished epochs form a table with a column for each domain, or only their mean if the terminal is too narrow.
+    The finished epochs form a table: the mean of the NDCG, by which epochs are compared, that of the recall, and the
+    recall of each domain, unless the terminal is too narrow for all domains.
     """
 
     def __init__(self, progress: Progress) -> None:
@@ -57,31 +58,32 @@ class Epochs:
 
     def validated(self, *, epoch: int, metrics: Metrics, best: bool) -> None:
         self.progress.update(self.task, visible=False)
-        key = next(iter(metrics.mean))
+        (k,) = metrics.ks
         if self.widths is None:
-            self.widths = self._heading(key, metrics.domains)
-        value = metrics.mean[key]
+            self.widths = self._heading(k, metrics.domains)
         if best:
             self.best = epoch
-        values = "".join(f"{_recall(metrics.domains[name][key]):>{width}}" for name, width in self.widths.items())
-        line = f"{epoch:>5}{self.loss:>8}{self.speed:>11}{_recall(value):>8}{values}{'  best' if best else ''}"
-        self._print(line)
+        values = "".join(f"{_rounded(metrics.mean[f'{name}@{k}']):>8}" for name in ("ndcg", "recall"))
+        for name, width in self.widths.items():
+            values += f"{_rounded(metrics.domains[name][f'recall@{k}']):>{width}}"
+        self._print(f"{epoch:>5}{self.loss:>8}{self.speed:>11}{values}{'  best' if best else ''}")
 
     def warned(self, *, warning: HealthWarning) -> None:
         self._print(f"warning, epoch {warning.epoch}: {warning.message}")
 
-    def _heading(self, key: str, domains: Collection[str]) -> dict[str, int]:
+    def _heading(self, k: int, domains: Collection[str]) -> dict[str, int]:
         """Print the head of the table; returns the width of each domain's column, or none if they do not fit."""
         widths = {name: max(len(name), 6) + 2 for name in domains}
-        if len(HEAD) + 8 + sum(widths.values()) + len("  best") > self.progress.console.width:
+        if len(HEAD) + 16 + sum(widths.values()) + len("  best") > self.progress.console.width:
             widths = {}
-        self._print(f"{'':{len(HEAD)}}    validation {key}" + ("" if widths else f", mean of {len(domains)} domains"))
-        self._print(f"{HEAD}    mean" + "".join(f"{name:>{width}}" for name, width in widths.items()))
+        by_domain = "recall by domain" if widths else f"mean of {len(domains)} domains"
+        self._print(f"{'':{len(HEAD)}}    validation, lists of {k}: {by_domain}")
+        self._print(f"{HEAD}    ndcg  recall" + "".join(f"{name:>{width}}" for name, width in widths.items()))
         return widths
 
     def _print(self, line: str) -> None:
         self.progress.console.print(line, soft_wrap=True)
 
 
-def _recall(value: float | None) -> str:
+def _rounded(value: float | None) -> str:
     return UNDEFINED if value is None else f"{value:.4f}"

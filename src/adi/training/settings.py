@@ -34,7 +34,7 @@ class TrainingSettings(Strict):
     as without, drawn by weight. It is a duration such as "12h", or a number where the log's time is a number; by
     default the longest half-life of the trends where the data has them, else "off".
 
-    With `keep: mean`, the run keeps the epoch with the highest validation recall@`k`, averaged over the domains.
+    With `keep: mean`, the run keeps the epoch with the highest validation NDCG@`k`, averaged over the domains.
     Training stops after `epochs`, or if that mean has not improved for `patience` epochs: by default 30 and 8 up to
     200,000 rows and without trends, else 10 and 4. With `keep: domain`, each domain keeps its own best epoch, and
     training stops if no domain has improved for `patience` epochs. With `average` above 0, validation and the kept

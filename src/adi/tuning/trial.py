@@ -75,6 +75,7 @@ class Validations:
         self.by_domain = "training" in config and config["training"]["keep"] == "domain"
         self.recalls: list[dict[str, float | None]] = []
         """The recall of each domain in the best epoch so far, after each epoch."""
+        self.best_ndcg: dict[str, float] = {}
 
     def refitting(self, *, epochs: int) -> None:
         """Never called: trials have no refit."""
@@ -87,11 +88,13 @@ class Validations:
         """Say nothing: a trial is judged by its recall."""
 
     def validated(self, *, epoch: int, metrics: Metrics, best: bool) -> None:
-        now = {name: values[f"recall@{self.study.k}"] for name, values in metrics.domains.items()}
-        before = self.recalls[-1] if self.recalls else now
+        k, before = self.study.k, dict(self.recalls[-1]) if self.recalls else {}
+        better = list(metrics.domains) if best else []
         if self.by_domain:  # each domain keeps its own best epoch
-            now = {name: None if recall is None else max(recall, before[name] or 0.0) for name, recall in now.items()}
-        self.recalls.append(now if best or self.by_domain else before)
+            ndcg = {name: values[f"ndcg@{k}"] for name, values in metrics.domains.items()}
+            better = [name for name, value in ndcg.items() if value is None or value > self.best_ndcg.get(name, -1.0)]
+            self.best_ndcg |= {name: value for name, value in ndcg.items() if name in better and value is not None}
+        self.recalls.append(before | {name: metrics.domains[name][f"recall@{k}"] for name in better})
         if is_behind(self.study, self.study.objectives(self.recalls)):
             raise PrunedError
 
