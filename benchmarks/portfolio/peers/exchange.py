@@ -12,7 +12,7 @@ from adi.evaluation.evaluate import spread
 from adi.training.settings import TrainingSettings
 
 CRITERION = TrainingSettings()
-"""Peers choose by the recall@`k` on as many validation rows as a training of adi does."""
+"""Peers choose by the NDCG@`k` on as many validation rows as a training of adi does."""
 
 
 def write_data(dataset: Dataset, path: Path, *, ks: Sequence[int]) -> None:

@@ -82,7 +82,7 @@ class Data:
     """A data set.
 
     `is_validation` marks validation rows among `rows`. `corpora` are the retrievable items of each domain, ascending.
-    With `repeats`, lists may hold the items of the history. Settings are chosen by recall@`k`; coverage is counted of
+    With `repeats`, lists may hold the items of the history. Settings are chosen by NDCG@`k`; coverage is counted of
     lists of `ks`.
     """
 

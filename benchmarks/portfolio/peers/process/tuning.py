@@ -1,6 +1,6 @@
 """Tuning of a peer: settings and epochs are chosen on the validation queries, then it is fitted to all rows.
 
-The criterion is that of adi: recall@50, averaged over the domains. A peer that is fitted to each domain separately has
+The criterion is that of adi: NDCG@50, averaged over the domains. A peer that is fitted to each domain separately has
 the same settings in all domains, and in each domain the epochs that were best there.
 """
 
@@ -46,18 +46,18 @@ class Peer:
 
 @dataclass
 class Best:
-    """The best recall on validation queries so far, and the epochs that it took."""
+    """The best NDCG on validation queries so far, and the epochs that it took."""
 
-    recall: float = -1.0
+    ndcg: float = -1.0
     epochs: int = 0
     calls: int = 0
 
-    def improves(self, recall: float, epochs: int) -> bool:
-        """Note a recall; returns whether it is the best so far."""
+    def improves(self, ndcg: float, epochs: int) -> bool:
+        """Note an NDCG; returns whether it is the best so far."""
         self.calls += 1
-        if recall <= self.recall:
+        if ndcg <= self.ndcg:
             return False
-        self.recall, self.epochs, self.calls = recall, epochs, 0
+        self.ndcg, self.epochs, self.calls = ndcg, epochs, 0
         return True
 
 
@@ -78,10 +78,10 @@ def tune(peer: Peer, data: Data, *, by_domain: bool, seed: int) -> Tuned:
     trials: list[dict[str, Any]] = []
     for settings in peer.settings:
         bests = [_trial(peer, settings, train, data, scope, seed) for scope in scopes]
-        recall = float(np.mean([best.recall for best in bests if best is not None]))
-        trials.append({"settings": dict(settings), "recall": recall, "epochs": _epochs(bests)})
-        _say(f"{settings}: validation recall@{data.k} {recall:.4f} after {trials[-1]['epochs']} epochs")
-    chosen = max(trials, key=lambda trial: trial["recall"])
+        ndcg = float(np.mean([best.ndcg for best in bests if best is not None]))
+        trials.append({"settings": dict(settings), "ndcg": ndcg, "epochs": _epochs(bests)})
+        _say(f"{settings}: validation NDCG@{data.k} {ndcg:.4f} after {trials[-1]['epochs']} epochs")
+    chosen = max(trials, key=lambda trial: trial["ndcg"])
     seconds = time.perf_counter() - started
     ranks, covered = np.full(len(data.test), np.inf), np.zeros((num_domains, len(data.ks)), dtype=np.int64)
     parameters = 0
@@ -96,7 +96,7 @@ def tune(peer: Peer, data: Data, *, by_domain: bool, seed: int) -> Tuned:
 
 
 def _trial(peer: Peer, settings: Settings, train: Rows, data: Data, scope: Sequence[int], seed: int) -> Best | None:
-    """Train on the training rows of some domains until their validation recall falls; None without validation rows."""
+    """Train on the training rows of some domains until their validation NDCG falls; None without validation rows."""
     queries = {domain: data.validation.in_domain(domain) for domain in scope}
     queries = {domain: of_domain for domain, of_domain in queries.items() if len(of_domain)}
     if not queries:
@@ -104,21 +104,21 @@ def _trial(peer: Peer, settings: Settings, train: Rows, data: Data, scope: Seque
     counts, best = {domain: train.counts(domain) for domain in queries}, Best()
 
     def watch(epochs: int, model: Model) -> bool:
-        recall = _recall(model, queries, data, counts, scope)
-        best.improves(recall, epochs)
-        _say(f"  epoch {epochs}: {recall:.4f}")
+        ndcg = _ndcg(model, queries, data, counts, scope)
+        best.improves(ndcg, epochs)
+        _say(f"  epoch {epochs}: {ndcg:.4f}")
         return best.calls < peer.patience
 
     peer.fit(train.of(scope), settings, epochs=None, seed=seed, watch=watch)
     return best
 
 
-def _recall(
+def _ndcg(
     model: Model, queries: Mapping[int, Queries], data: Data, counts: Mapping[int, Array], scope: Sequence[int]
 ) -> float:
-    """Recall@k, averaged over domains."""
+    """NDCG@k, averaged over domains."""
     ranks = [rank(model, of_domain, data, counts[domain], scope=scope).ranks for domain, of_domain in queries.items()]
-    return float(np.mean([(of_domain < data.k).mean() for of_domain in ranks]))
+    return float(np.mean([np.where(of < data.k, 1 / np.log2(of + 2), 0.0).mean() for of in ranks]))
 
 
 def _epochs(bests: Sequence[Best | None]) -> list[int]:
