@@ -58,7 +58,7 @@ def disagreeing(tmp_path_factory) -> Path:
 
 
 def recall_at_1(prepared, out, model, settings, *, measure="recall@1"):
-    train(prepared, model, out, settings=settings)
+    train(prepared, model, out, settings=settings, baselines=False)
     _, dataset, scorer = open_run(out)
     domains = evaluate(scorer, dataset, ks=(1,), metrics=[EVEN]).domains
     assert domains["search"]["queries"] == domains["feed"]["queries"] == GROUPS * TESTED_PER_GROUP
@@ -136,7 +136,7 @@ def gain(folder: Path, **strengths: float) -> tuple[float, float]:
     recalls = []
     without_blend = {"blend": False}  # its weights and its neighbours are of single domains
     for model, more in (("adi-se", {"adaptation": "none"}), ("dnn", BLIND_DNN)):
-        train(folder / "prepared", model, folder / model, settings=MARKET | more | without_blend)
+        train(folder / "prepared", model, folder / model, settings=MARKET | more | without_blend, baselines=False)
         _, dataset, scorer = open_run(folder / model)
         domains = evaluate(scorer, dataset, ks=(10,)).domains.values()
         queries = sum(domain["queries"] for domain in domains)

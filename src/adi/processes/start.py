@@ -52,6 +52,8 @@ def device_of_process(device: torch.device) -> torch.device:
 
 def check_same(processes: Processes, what: dict[str, object]) -> None:
     """Raise `AdiError` in all processes unless all were started with the same values, and with the same code."""
+    if not processes.several:
+        return
     described = {"code of adi": code_version(), **{name: repr(value) for name, value in what.items()}}
     of_all = processes.objects(described)
     for rank, other in enumerate(of_all):
