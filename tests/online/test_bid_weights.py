@@ -17,7 +17,7 @@ from adi.online.simulate import simulate_experiment
 from adi.online.world import World
 from adi.retrieval.retriever import Retriever
 
-WEIGHTED = Online(days=1, requests=600, candidates=20, bid_weights={"treatment": 100.0})
+WEIGHTED = Online(days=1, requests=600, candidates=20, bid_weights={"treatment": 1000.0})
 
 
 def middle_in(bundle: Path) -> dict[str, float]:
@@ -57,7 +57,7 @@ def test_an_arm_with_a_weight_has_dearer_candidates_and_logs_the_weight_of_each_
     assert len(set(middle.values())) == len(names)
     bids: dict[tuple[str, str], list[float]] = {}
     for row in rows:
-        factor = 100.0 if row["arm"] == "treatment" else 0.0
+        factor = 1000.0 if row["arm"] == "treatment" else 0.0
         assert row["bid_weight"] == pytest.approx(factor * middle[row["domain"]])
         number = names.index(row["domain"])
         bids.setdefault((row["arm"], row["domain"]), []).extend(
