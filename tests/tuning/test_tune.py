@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from adi.evaluation.evaluate import evaluate
 from adi.models.item_knn import ItemKnn, ItemKnnSettings
 from adi.preparation.prepare import prepare
 from adi.runs.epochs import read_epochs
+from adi.runs.metrics import Metrics
 from adi.training.train import train
 from adi.tuning.study import Study
+from adi.tuning.trial import Validations
 from adi.tuning.tune import tune
 
 TINY = {
@@ -154,6 +157,26 @@ def test_a_trial_is_what_training_would_keep(prepared: Path, tmp_path: Path, pre
     assert study.trials[0].validations[1:] == ({"search": 0.6, "feed": 0.3, "kiosk": None},) * 2
     study = tune(prepared, "dnn", tmp_path / "domain", trials=1, settings=TINY | {"keep": "domain"}, space=SPACE)
     assert study.trials[0].validations[1:] == ({"search": 0.6, "feed": 0.5, "kiosk": None},) * 2
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("mean", (0.3, 0.2)), ("domain", (0.5, 0.2))])
+def test_the_recall_is_of_the_epoch_with_the_highest_ndcg(monkeypatch, keep: str, kept: tuple[float, float]) -> None:
+    """Its own recall is not the highest, in the mean or in feed."""
+    monkeypatch.setattr("adi.tuning.trial.is_behind", lambda *_: False)
+    study: Any = SimpleNamespace(k=2, objectives=len)
+    validations = Validations(study, {"training": {"keep": keep}}, None)
+    epochs = [  # NDCG and recall of search, and of feed
+        ((0.2, 0.5), (0.1, 0.6)),
+        ((0.1, 0.3), (0.3, 0.2)),
+        ((0.1, 0.9), (0.2, 0.9)),
+    ]
+    for number, epoch in enumerate(epochs, 1):
+        domains = {name: {"ndcg@2": ndcg, "recall@2": recall} for name, (ndcg, recall) in zip("sf", epoch, strict=True)}
+        metrics = Metrics(
+            part="validation", against="corpus", history="earlier", ks=(2,), domains=domains, mean={"recall@2": 0.0}
+        )
+        validations.validated(epoch=number, metrics=metrics, best=number < 3)
+    assert tuple(validations.recalls[-1].values()) == kept
 
 
 def test_worst_finds_what_helps_every_domain(prepared: Path, tmp_path: Path, pretend) -> None:
