@@ -110,6 +110,8 @@ lint: $(INSTALLED) ## Check format, style and types
 # Programs that some tests drive: a browser, a store of events, a proxy, and the machine that Spark runs on. Debian's packages have
 # their names, but for java. Without one of them its tests fail, and say what is missing; the others run.
 PROGRAMS := chromium redis-server nginx java
+# Debian has nginx in a folder that the PATH of many users lacks.
+export PATH := $(PATH):/usr/sbin
 
 programs:
 	@missing() { for name in $(PROGRAMS); do command -v $$name >/dev/null || echo $$name; done | \
