@@ -117,7 +117,7 @@ def _parts(user: Array, domain: Array, in_test: Array, num_last: int, *, timed: 
     first = np.flatnonzero(np.diff(user, prepend=-1))  # the first row of each user
     sizes = np.diff(first, append=len(user))
     newer = np.full(len(user), -1)  # the number of newer rows of the user in the domain, rows in the test left out
-    of_group = np.zeros(len(user), dtype=np.int64)  # and of all of them
+    of_group = np.zeros(len(user), dtype=np.int64)  # the number of all these rows
     free = np.flatnonzero(~in_test)
     by_domain = free[np.argsort(domain[free], kind="stable")]  # in a domain still by user and time
     changes = (np.diff(domain[by_domain], prepend=-1) != 0) | (np.diff(user[by_domain], prepend=-1) != 0)
