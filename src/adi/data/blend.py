@@ -1,15 +1,15 @@
-"""A blend: scores of item-kNN that are added to those of a trained model, with weights for each domain.
+"""A blend: scores of similar items that are added to those of a trained model, with weights for each domain.
 
     score(v) = model(v) + w_all log(1 + 10 s_all(v)) + w_here log(1 + 10 s_here(v))
 
-``s_all(v)`` is the sum of the similarities of v and the items of the history (`adi.models.similarity`), ``s_here(v)``
-the same counted in the domain alone. Only the nearest items of a history get a score, so that a list is still found by
+``s_all(v)`` is the sum of the similarities of v and the items of the history (`adi.models.blend`), ``s_here(v)`` the
+same counted in the domain alone. Only the nearest items of a history get a score, so that a list is still found by
 an index: the best by the model, and all that have an added score.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,6 +24,10 @@ LAST = 100
 
 SCALE = 10.0
 """The factor of a similarity before its logarithm."""
+
+
+Similarity = Literal["cosine", "linear-30", "linear-100"]
+"""The similarity of two items: the cosine of item-kNN, or a linear weight (EASE) with this regularisation."""
 
 
 class BlendWeights(NamedTuple):

@@ -1,26 +1,73 @@
 """A blend counted from the training rows of a dataset, as a run has it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
+import numpy as np
 import scipy.sparse as sp
 
-from adi.data.blend import Blend, BlendWeights, ItemNeighbours
+from adi.data.blend import Blend, BlendWeights, ItemNeighbours, Similarity
 from adi.data.dataset import Dataset
+from adi.errors import AdiError
+from adi.models.ease import item_weights
 from adi.models.profiles import fit_by_scope
-from adi.models.similarity import SHRINK, cosine_similarity
+from adi.models.similarity import ROWS_AT_ONCE, SHRINK, cosine_similarity, largest
 
 NEAREST = 100
 """Neighbours of an item."""
 
+L2: dict[Similarity, float] = {"linear-30": 30.0, "linear-100": 100.0}
+"""The regularisation of linear weights."""
 
-def counted_blend(dataset: Dataset, weights: Mapping[int, BlendWeights]) -> Blend:
-    """The blend with some weights, whose similarities are counted from a dataset."""
-    (everywhere, *_) = fit_by_scope(dataset, "all", _neighbours)
-    here = fit_by_scope(dataset, "domain", _neighbours)
+MOST_LINEAR, MOST_COUNTED_AGAIN = 12_000, 20_000
+"""Linear weights are a choice up to so many items with training rows, and are counted for other rows up to so many:
+the time to solve for them grows with the cube."""
+
+
+def similarities_for(dataset: Dataset) -> tuple[Similarity, ...]:
+    """The similarities that a blend can choose from."""
+    return ("cosine", *L2) if _items_with_rows(dataset) <= MOST_LINEAR else ("cosine",)
+
+
+def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int, BlendWeights]) -> Blend:
+    """The blend with some weights, whose similarities are counted from a dataset.
+
+    Raises `AdiError` for linear weights of more items than can be solved for in minutes.
+    """
+    if similarity in L2 and (items := _items_with_rows(dataset)) > MOST_COUNTED_AGAIN:
+        raise AdiError(
+            f"{dataset.folder}: {items:,} items have training rows. The run's blend has linear weights between items, "
+            f"which are solved for up to {MOST_COUNTED_AGAIN:,}. Train again on this data."
+        )
+    neighbours = _neighbours_by(similarity)
+    (everywhere, *_) = fit_by_scope(dataset, "all", neighbours)
+    here = fit_by_scope(dataset, "domain", neighbours)
     return Blend(everywhere, dict(enumerate(here)), weights)
 
 
-def _neighbours(interactions: sp.csr_array) -> ItemNeighbours:
+def _items_with_rows(dataset: Dataset) -> int:
+    return len(np.unique(dataset.targets("train", dataset.rows("train"))[1]))
+
+
+def _neighbours_by(similarity: Similarity) -> Callable[[sp.csr_array], ItemNeighbours]:
+    """The function from interactions (users, items) to the nearest items of each item."""
+    return partial(_linear, l2=L2[similarity]) if similarity in L2 else _cosine
+
+
+def _cosine(interactions: sp.csr_array) -> ItemNeighbours:
     similarities = cosine_similarity(interactions, shrink=SHRINK, neighbours=NEAREST)
     similarities.eliminate_zeros()
     return ItemNeighbours(similarities)
+
+
+def _linear(interactions: sp.csr_array, *, l2: float) -> ItemNeighbours:
+    """The largest weights of each item in the scores of others; those below 0 are left out."""
+    known, weights = item_weights(interactions, l2)
+    blocks = [
+        largest(sp.csr_array(np.maximum(weights[first : first + ROWS_AT_ONCE], 0.0)), NEAREST)
+        for first in range(0, len(known), ROWS_AT_ONCE)
+    ]
+    kept = sp.csr_array(sp.vstack(blocks)).tocoo()
+    num_items = interactions.shape[1]
+    pairs = (known[kept.row], known[kept.col])
+    return ItemNeighbours(sp.csr_array(sp.coo_array((kept.data, pairs), shape=(num_items, num_items))))

@@ -32,11 +32,11 @@ def cosine_similarity(interactions: sp.csr_array, *, shrink: float, neighbours: 
         row, column = block.row + first, block.col
         data = block.data / (norm[row] * norm[column] + shrink)
         data[row == column] = 0.0
-        blocks.append(_largest(sp.csr_array((data, (block.row, column)), shape=block.shape), neighbours))
+        blocks.append(largest(sp.csr_array((data, (block.row, column)), shape=block.shape), neighbours))
     return sp.csr_array(sp.vstack(blocks))
 
 
-def _largest(rows: sp.csr_array, keep: int) -> sp.csr_array:
+def largest(rows: sp.csr_array, keep: int) -> sp.csr_array:
     """Keep the `keep` largest entries of each row."""
     entries = []
     for start, stop in zip(rows.indptr[:-1], rows.indptr[1:], strict=True):

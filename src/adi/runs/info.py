@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from adi.data.blend import BlendWeights
+from adi.data.blend import BlendWeights, Similarity
 from adi.data.sealed import FileInfo, check_files, unsealed, write_sealed
 from adi.errors import AdiError
 from adi.runs.record import Record
@@ -35,7 +35,8 @@ class RunInfo(Record):
     `prepared` is the path of the prepared dataset, relative to the run's folder. `kept` is the epoch whose weights
     score each domain, the same for all domains except with ``keep: domain``. After a `refit`, they are the weights of
     as many epochs on the training and validation rows. `notes` explain where the training departed from the settings,
-    and why. `blend` has the weights of a blend by domain (`adi.data.blend.BlendWeights`); None without a blend.
+    and why. `blend` has the weights of a blend by domain (`adi.data.blend.BlendWeights`); None without a blend. Its
+    similarity is `blend_similarity`, which the record of an older adi does not have: cosine.
     `by_data` has the reason of each setting that the data decided (`adi.training.defaults`). `files` are those that the
     training left when it had ended, None before and in the record of an older adi; an evaluation adds others.
     """
@@ -53,6 +54,7 @@ class RunInfo(Record):
     kept: dict[str, int] | None = None
     refit: bool = False
     blend: dict[str, BlendWeights] | None = None
+    blend_similarity: Similarity = "cosine"
     versions: dict[str, str]
     config: dict[str, Any]
     notes: tuple[str, ...] = ()

@@ -1,30 +1,37 @@
-"""The weights of a blend, fitted on validation rows after training (`adi.data.blend`).
+"""The blend of a run, chosen on validation rows after training (`adi.data.blend`).
 
 A step of training never sees the added scores: they are counted from the very rows that it learns from, and would be
-trusted too much. The weights maximise the log-likelihood of the validation rows, the softmax over the corpus of
+trusted too much. The choice is that of the highest NDCG@k of the validation rows, as for the best epoch: first of the
+similarity, with weights that all domains share, and then of each domain's weights, where its own rows count together
+with `SHARED_ROWS` rows of all domains. Of equals, the smallest weights are chosen.
 
-    a model(v) + b_all log(1 + 10 s_all(v)) + b_here log(1 + 10 s_here(v)),    all weights 0 or more
-
-first over all domains, then for each domain with a penalty on its distance from these. What is added to the model's
-score is then ``b / a``.
+The likelihood of these rows would be a smoother criterion, and was worse: it depends most on the rows whose items have
+few training rows or none, which no weights can rank high.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
-from torch.nn import functional
 
 from adi.columns import columns_of
 from adi.data.arrays import Array
-from adi.data.blend import Blend, BlendWeights
+from adi.data.blend import Blend, BlendWeights, Similarity
 from adi.data.dataset import Dataset
+from adi.data.queries import Queries
 from adi.evaluation.evaluate import spread
-from adi.models.blend import counted_blend
+from adi.models.blend import counted_blend, similarities_for
 from adi.models.scorer import ScorerByDomain
+
+WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1000.0)
+"""The weights to choose from, in units of the temperature; with the last, the model decides between equals alone."""
+
+GRID = tuple(sorted({(weight, here) for weight in WEIGHTS for here in (0.0, weight)}))
+"""Pairs of weights: of the neighbours by all domains, and by this domain alone."""
+
+SHARED_ROWS = 1000
+"""The rows of all domains that the choice of a domain's weights is based on beside its own."""
 
 ROWS = 1000
 """The largest number of validation rows of a domain."""
@@ -32,50 +39,61 @@ ROWS = 1000
 SCORES = 1 << 25
 """The largest number of scores of a domain's rows, which are in memory together."""
 
-PENALTY = 10.0
-"""The log-likelihood that a squared distance of 1 from the weights of all domains costs."""
 
-LEAST_SCALE = 0.05
-"""The least weight of the model, as a multiple of what training gave it."""
+class FittedBlend(NamedTuple):
+    """The similarity of a blend, and the weights of each domain."""
 
-LEFT_OUT = -1e9
-"""The score of an item of the history; -inf would have no gradient."""
-
-NEGLIGIBLE = 0.005
-"""Weights below this are 0."""
+    similarity: Similarity
+    weights: dict[str, BlendWeights]
 
 
 class _Rows(NamedTuple):
-    """Validation rows of a domain: scores of the model (n, m), values of pairs (P, 2), and each row's target (n,)."""
+    """Validation rows of a domain: queries, scores of the model for `items` (n, m), and each target's column (n,)."""
 
+    domain: int
+    queries: Queries
+    items: Array
     scores: Tensor
-    pair_rows: Tensor
-    pair_columns: Tensor
-    values: Tensor
     targets: Tensor
 
-    def loss(self, weights: Tensor) -> Tensor:
-        """The negative log-likelihood of all rows."""
-        logits = weights[0] * self.scores
-        added = self.values @ weights[1:]
-        logits = logits.index_put((self.pair_rows, self.pair_columns), added, accumulate=True)
-        return functional.cross_entropy(logits, self.targets, reduction="sum")
+    def ndcg(self, blend: Blend, k: int, scale: float) -> Array:
+        """The mean NDCG@k with each pair of weights of the grid, multiplied by `scale` (G,)."""
+        pairs = blend.values(self.domain, self.queries.histories, self.items)
+        rows, columns, values = (torch.from_numpy(array) for array in (pairs.rows, pairs.columns, pairs.values))
+        means = []
+        for weights in GRID:
+            added = scale * (values @ torch.tensor(weights))
+            means.append(self._ndcg_of(self.scores.index_put((rows, columns), added, accumulate=True), k))
+        return np.array(means)
+
+    def _ndcg_of(self, scores: Tensor, k: int) -> float:
+        of_target = scores.gather(1, self.targets[:, None])
+        before = (scores > of_target).sum(dim=1) + ((scores == of_target).sum(dim=1) - 1) / 2
+        return float(torch.where(before < k, 1 / torch.log2(before.double() + 2), 0.0).mean())
 
 
-def fit_blend(scorer: ScorerByDomain, dataset: Dataset, temperature: float) -> dict[str, BlendWeights]:
-    """The weights of each domain, for a scorer trained with a temperature on the training rows of a dataset."""
-    blend = counted_blend(dataset, {})
-    rows = [_rows_of(scorer, dataset, blend, domain) for domain in range(len(dataset.domains))]
-    start = np.array([1.0 / temperature, 0.1, 0.1])
-    together = _fitted([of_domain for of_domain in rows if of_domain is not None], start, start, penalty=1.0)
+def fit_blend(scorer: ScorerByDomain, dataset: Dataset, temperature: float, k: int) -> FittedBlend:
+    """The blend for a scorer trained with a temperature on the training rows of a dataset.
+
+    Without a validation row that a list can have, all weights are 0.
+    """
+    rows = [_rows_of(scorer, dataset, domain) for domain in range(len(dataset.domains))]
+    counts = np.array([0 if of_domain is None else len(of_domain.targets) for of_domain in rows])
+    choices = []
+    for similarity in similarities_for(dataset):
+        blend = counted_blend(dataset, similarity, {})
+        ndcg = [np.zeros(len(GRID)) if part is None else part.ndcg(blend, k, temperature) for part in rows]
+        shared = (counts @ np.stack(ndcg)) / max(counts.sum(), 1)
+        choices.append((float(shared.max()), similarity, ndcg, shared))
+    _, similarity, ndcg, shared = max(choices, key=lambda choice: choice[0])  # of equals the first
     weights = {}
-    for name, of_domain in zip(dataset.domains, rows, strict=True):
-        scale, *added = together if of_domain is None else _fitted([of_domain], together, together, penalty=PENALTY)
-        weights[name] = BlendWeights(*(_rounded(value / scale) for value in added))
-    return weights
+    for name, count, own in zip(dataset.domains, counts, ndcg, strict=True):
+        chosen = GRID[int(np.argmax(count * own + SHARED_ROWS * shared))]
+        weights[name] = BlendWeights(*(temperature * weight for weight in chosen))
+    return FittedBlend(similarity, weights)
 
 
-def _rows_of(scorer: ScorerByDomain, dataset: Dataset, blend: Blend, domain: int) -> _Rows | None:
+def _rows_of(scorer: ScorerByDomain, dataset: Dataset, domain: int) -> _Rows | None:
     """The validation rows of a domain whose items are not left out of its lists; None if there are none."""
     items = dataset.corpora.retrievable(domain)
     rows = dataset.rows("validation")
@@ -95,29 +113,5 @@ def _rows_of(scorer: ScorerByDomain, dataset: Dataset, blend: Blend, domain: int
     if not dataset.manifest.repeats:
         seen = columns_of(queries.histories.items, items)
         of_seen = np.repeat(np.arange(len(rows)), queries.histories.lengths)
-        scores[torch.from_numpy(of_seen[seen >= 0]), torch.from_numpy(seen[seen >= 0])] = LEFT_OUT
-    columns = np.searchsorted(items, targets)
-    pairs = blend.values(domain, queries.histories, items)
-    numbers = (torch.from_numpy(array) for array in (pairs.rows, pairs.columns, pairs.values, columns))
-    return _Rows(scores, *numbers)
-
-
-def _fitted(rows: Sequence[_Rows], start: Array, towards: Array, *, penalty: float) -> Array:
-    """The weights with the least loss over rows plus the penalty on their squared distance from `towards`."""
-
-    def loss(values: Array) -> tuple[float, Array]:
-        weights = torch.tensor(values, dtype=torch.float32, requires_grad=True)
-        distance = weights - torch.tensor(towards, dtype=torch.float32)
-        total = sum((part.loss(weights) for part in rows), start=penalty * (distance**2).sum())
-        total.backward()  # type: ignore[no-untyped-call]
-        assert weights.grad is not None
-        return float(total.detach()), weights.grad.numpy().astype(np.float64)
-
-    bounds = [(LEAST_SCALE * start[0], None), (0.0, None), (0.0, None)]
-    result = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 50})
-    weights: Array = result.x
-    return weights
-
-
-def _rounded(weight: float) -> float:
-    return 0.0 if weight < NEGLIGIBLE else round(float(weight), 6)
+        scores[torch.from_numpy(of_seen[seen >= 0]), torch.from_numpy(seen[seen >= 0])] = -torch.inf
+    return _Rows(domain, queries, items, scores, torch.from_numpy(np.searchsorted(items, targets)))

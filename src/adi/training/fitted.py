@@ -82,7 +82,7 @@ def blend_of(info: RunInfo, dataset: Dataset) -> Callable[[], Blend] | None:
     if info.blend is None:
         return None
     weights = {number: info.blend[name] for number, name in enumerate(dataset.domains)}
-    return cache(partial(counted_blend, dataset, weights))
+    return cache(partial(counted_blend, dataset, info.blend_similarity, weights))
 
 
 def kept_scorers(
