@@ -1,17 +1,24 @@
 """Blends of trained models: weights that validation rows ask for, runs that keep them, and lists that follow."""
 
+import json
+import types
+
 import numpy as np
 import pytest
 import torch
 
 from adi.bundle.portion import Portion, Shard
+from adi.data.blend import Blend, BlendWeights, ItemNeighbours
+from adi.data.co_clicks import Pairs
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.exporting.export import export
+from adi.models import blend as models_module
 from adi.models.scorer import ScorerByDomain
 from adi.retrieval.retriever import Retriever
 from adi.runs.baselines import read_baselines
 from adi.runs.info import read_info
+from adi.training import blend as blend_module
 from adi.training import train as module
 from adi.training.blend import fit_blend
 from adi.training.evaluation import evaluate_run
@@ -74,27 +81,82 @@ class Oracle:
 
 
 def test_neighbours_get_weight_where_the_model_knows_nothing(series):
-    dataset = Dataset(series.out)
-    weights = fit_blend(ScorerByDomain([Noise()] * 3), dataset, 1.0)
-    assert list(weights) == ["x", "y", "z"]
-    for of_domain in weights.values():
+    fitted = fit_blend(ScorerByDomain([Noise()] * 3), Dataset(series.out), 0.5, 2)
+    assert list(fitted.weights) == ["x", "y", "z"]
+    for of_domain in fitted.weights.values():
         assert max(of_domain) > 2
 
 
 def test_neighbours_get_no_weight_where_the_model_knows_all(series):
     dataset = Dataset(series.out)
-    weights = fit_blend(ScorerByDomain([Oracle(dataset, "validation")] * 3), dataset, 1.0)
-    for of_domain in weights.values():
-        assert max(of_domain) < 0.2
-        assert min(of_domain) >= 0
+    fitted = fit_blend(ScorerByDomain([Oracle(dataset, "validation")] * 3), dataset, 1.0, 2)
+    assert set(fitted.weights.values()) == {BlendWeights(0.0, 0.0)}
 
 
-def test_a_domain_without_validation_rows_has_the_weights_of_all(series):
+def test_a_domain_goes_its_own_way_with_many_rows_of_its_own(series, monkeypatch):
+    """The model knows all in x, and nothing in y; z has no validation rows, and the weights of all rows."""
     dataset = Dataset(series.out)
     assert dataset.manifest.by_domain["z"].validation == 0
-    weights = fit_blend(ScorerByDomain([Noise()] * 3), dataset, 1.0)
-    assert weights["z"].everywhere > 1
-    assert weights["z"] != weights["x"]
+    scorer = ScorerByDomain([Oracle(dataset, "validation"), Noise(), Noise()])
+    weights = fit_blend(scorer, dataset, 1.0, 2).weights
+    assert weights["x"] == weights["y"] == weights["z"]  # of 1000 rows beside some dozens of its own
+    monkeypatch.setattr(blend_module, "SHARED_ROWS", 1)
+    own = fit_blend(scorer, dataset, 1.0, 2).weights
+    assert own["z"] == weights["z"]
+    assert max(own["x"]) < max(own["y"])
+
+
+def test_of_equal_weights_the_smallest_are_chosen(series):
+    """An item without neighbours ranks by the model alone, whatever the weights: they are 0."""
+    dataset = Dataset(series.out)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            models_module, "fit_by_scope", lambda _, scope, fit: [ItemNeighbours.none(len(dataset.items))] * 3
+        )
+        fitted = fit_blend(ScorerByDomain([Noise()] * 3), dataset, 1.0, 2)
+    assert fitted.similarity == "cosine"
+    assert set(fitted.weights.values()) == {BlendWeights(0.0, 0.0)}
+
+
+def test_items_of_equal_score_share_a_rank():
+    queries = types.SimpleNamespace(histories=None)
+    rows = blend_module._Rows(
+        0, queries, np.arange(3), torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]), torch.tensor([0, 2])
+    )
+    none = Pairs(np.empty(0, np.int64), np.empty((0, 2), np.float32), np.array([0, 0, 0]))
+    nothing = types.SimpleNamespace(values=lambda *_: none)
+    expected = (
+        1 / np.log2(2.5) + 1 / np.log2(3.0)
+    ) / 2  # half an item before the first target, and one before the second
+    np.testing.assert_allclose(rows.ndcg(nothing, 2, 1.0), [expected] * len(blend_module.GRID))
+    np.testing.assert_allclose(rows.ndcg(nothing, 1, 1.0), [0.5 / np.log2(2.5)] * len(blend_module.GRID))
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "linear-30", "linear-100"])
+def test_the_similarity_of_the_best_lists_is_chosen_and_kept(series, tmp_path, monkeypatch, similarity):
+    """By the other similarities, no item has neighbours."""
+    counted = blend_module.counted_blend
+
+    def useless(dataset, name, weights):
+        blend = counted(dataset, name, weights)
+        return blend if name == similarity else Blend(ItemNeighbours.none(len(dataset.items)), {}, weights)
+
+    monkeypatch.setattr(blend_module, "counted_blend", useless)
+    info = train(series.out, "dnn", tmp_path / "run", settings=UNTRAINED)
+    assert info.blend_similarity == read_info(tmp_path / "run").blend_similarity == similarity
+    matrix = open_run(tmp_path / "run").scorer.blend().everywhere.similarities
+    expected = counted(Dataset(series.out, all_rows=info.refit), similarity, {}).everywhere.similarities
+    assert (matrix != expected).nnz == 0
+
+
+def test_a_record_of_an_older_adi_has_the_cosine(series, tmp_path):
+    train(series.out, "dnn", tmp_path / "run", settings=UNTRAINED)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    del record["blend_similarity"]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+    info = read_info(tmp_path / "run")
+    assert info.blend_similarity == "cosine"
+    assert info.blend is not None
 
 
 @pytest.mark.parametrize("refit", [True, False])

@@ -20,7 +20,7 @@ class EaseSettings(Strict):
     """Settings of EASE: `scope` is the rows that weights are fitted to, `l2` the strength of their regularisation."""
 
     scope: Scope = "all"
-    l2: float = Field(300.0, gt=0.0)
+    l2: float = Field(100.0, gt=0.0)
     max_items: int = Field(20_000, ge=1)
     domain_prior: float = Field(0.0, ge=0.0)
 

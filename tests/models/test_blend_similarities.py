@@ -1,0 +1,46 @@
+"""The similarities that a blend can have: linear weights as EASE solves for them, and the catalogues they are for."""
+
+import numpy as np
+import pytest
+
+from adi.errors import AdiError
+from adi.models import blend as module
+from adi.models.blend import L2, counted_blend, similarities_for
+from adi.models.ease import item_weights
+from adi.models.profiles import fit_by_scope
+
+
+@pytest.mark.parametrize("similarity", L2)
+def test_linear_weights_are_the_largest_of_ease(dataset, monkeypatch, similarity):
+    """Against a dense twin, of all domains and of each; some weights are below 0."""
+    monkeypatch.setattr(module, "NEAREST", 2)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 3)
+    monkeypatch.setitem(L2, similarity, 0.1)
+    blend = counted_blend(dataset, similarity, {})
+    below = 0
+    for scope, neighbours in (("all", [blend.everywhere] * 3), ("domain", blend.here.values())):
+        solved = fit_by_scope(dataset, scope, lambda interactions: item_weights(interactions, 0.1))
+        for (known, weights), found in zip(solved, neighbours, strict=True):
+            below += int((weights < 0).sum())
+            dense = np.zeros((len(dataset.items), len(dataset.items)), np.float32)
+            for row, item in enumerate(known):
+                for column in np.argsort(-weights[row])[:2]:
+                    dense[item, known[column]] = max(weights[row, column], 0.0)
+            np.testing.assert_array_equal(found.similarities.toarray(), dense)
+            assert (found.similarities.data > 0).all()
+    assert below
+
+
+def test_linear_weights_are_a_choice_for_small_catalogues(dataset, monkeypatch):
+    with_rows = len(np.unique(dataset.targets("train", dataset.rows("train"))[1]))
+    monkeypatch.setattr(module, "MOST_LINEAR", with_rows)
+    assert similarities_for(dataset) == ("cosine", "linear-30", "linear-100")
+    monkeypatch.setattr(module, "MOST_LINEAR", with_rows - 1)
+    assert similarities_for(dataset) == ("cosine",)
+
+
+def test_linear_weights_of_much_larger_data_are_refused(dataset, monkeypatch):
+    monkeypatch.setattr(module, "MOST_COUNTED_AGAIN", 3)
+    counted_blend(dataset, "cosine", {})
+    with pytest.raises(AdiError, match=r"\d items have training rows.*solved for up to 3\. Train again on this data"):
+        counted_blend(dataset, "linear-30", {})
