@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from adi.data.blend import BlendWeights
 from adi.errors import AdiError
 from adi.models import blend as module
 from adi.models.blend import L2, counted_blend, similarities_for
@@ -16,7 +17,7 @@ def test_linear_weights_are_the_largest_of_ease(dataset, monkeypatch, similarity
     monkeypatch.setattr(module, "NEAREST", 2)
     monkeypatch.setattr(module, "ROWS_AT_ONCE", 3)
     monkeypatch.setitem(L2, similarity, 0.1)
-    blend = counted_blend(dataset, similarity, {})
+    blend = counted_blend(dataset, similarity)
     below = 0
     for scope, neighbours in (("all", [blend.everywhere] * 3), ("domain", blend.here.values())):
         solved = fit_by_scope(dataset, scope, lambda interactions: item_weights(interactions, 0.1))
@@ -41,6 +42,15 @@ def test_linear_weights_are_a_choice_for_small_catalogues(dataset, monkeypatch):
 
 def test_linear_weights_of_much_larger_data_are_refused(dataset, monkeypatch):
     monkeypatch.setattr(module, "MOST_COUNTED_AGAIN", 3)
-    counted_blend(dataset, "cosine", {})
+    counted_blend(dataset, "cosine")
     with pytest.raises(AdiError, match=r"\d items have training rows.*solved for up to 3\. Train again on this data"):
-        counted_blend(dataset, "linear-30", {})
+        counted_blend(dataset, "linear-30")
+
+
+def test_what_has_no_weight_is_not_counted(dataset):
+    whole = counted_blend(dataset, "cosine")
+    for weights, everywhere, here in (((2.0, 0.0), True, False), ((0.0, 2.0), False, True), ((0.0, 0.0), False, False)):
+        blend = counted_blend(dataset, "cosine", {0: BlendWeights(0.0, 0.0), 1: BlendWeights(*weights)})
+        assert blend.everywhere.similarities.nnz == (whole.everywhere.similarities.nnz if everywhere else 0)
+        assert list(blend.here) == ([0, 1, 2] if here else [])
+        assert blend.weights[1] == weights

@@ -137,15 +137,14 @@ def test_the_similarity_of_the_best_lists_is_chosen_and_kept(series, tmp_path, m
     """By the other similarities, no item has neighbours."""
     counted = blend_module.counted_blend
 
-    def useless(dataset, name, weights):
-        blend = counted(dataset, name, weights)
-        return blend if name == similarity else Blend(ItemNeighbours.none(len(dataset.items)), {}, weights)
+    def useless(dataset, name):
+        return counted(dataset, name) if name == similarity else Blend(ItemNeighbours.none(len(dataset.items)), {}, {})
 
     monkeypatch.setattr(blend_module, "counted_blend", useless)
     info = train(series.out, "dnn", tmp_path / "run", settings=UNTRAINED)
     assert info.blend_similarity == read_info(tmp_path / "run").blend_similarity == similarity
     matrix = open_run(tmp_path / "run").scorer.blend().everywhere.similarities
-    expected = counted(Dataset(series.out, all_rows=info.refit), similarity, {}).everywhere.similarities
+    expected = counted(Dataset(series.out, all_rows=info.refit), similarity).everywhere.similarities
     assert (matrix != expected).nnz == 0
 
 

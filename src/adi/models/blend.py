@@ -29,8 +29,10 @@ def similarities_for(dataset: Dataset) -> tuple[Similarity, ...]:
     return ("cosine", *L2) if _items_with_rows(dataset) <= MOST_LINEAR else ("cosine",)
 
 
-def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int, BlendWeights]) -> Blend:
+def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int, BlendWeights] | None = None) -> Blend:
     """The blend with some weights, whose similarities are counted from a dataset.
+
+    Those that have no weight in any domain are left out; without `weights`, none are.
 
     Raises `AdiError` for linear weights of more items than can be solved for in minutes.
     """
@@ -40,9 +42,12 @@ def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int
             f"which are solved for up to {MOST_COUNTED_AGAIN:,}. Train again on this data."
         )
     neighbours = _neighbours_by(similarity)
-    (everywhere, *_) = fit_by_scope(dataset, "all", neighbours)
-    here = fit_by_scope(dataset, "domain", neighbours)
-    return Blend(everywhere, dict(enumerate(here)), weights)
+    everywhere, here = ItemNeighbours.none(dataset.manifest.items), {}
+    if weights is None or any(of_domain.everywhere for of_domain in weights.values()):
+        (everywhere, *_) = fit_by_scope(dataset, "all", neighbours)
+    if weights is None or any(of_domain.here for of_domain in weights.values()):
+        here = dict(enumerate(fit_by_scope(dataset, "domain", neighbours)))
+    return Blend(everywhere, here, weights or {})
 
 
 def _items_with_rows(dataset: Dataset) -> int:

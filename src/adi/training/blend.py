@@ -81,7 +81,7 @@ def fit_blend(scorer: ScorerByDomain, dataset: Dataset, temperature: float, k: i
     counts = np.array([0 if of_domain is None else len(of_domain.targets) for of_domain in rows])
     choices = []
     for similarity in similarities_for(dataset):
-        blend = counted_blend(dataset, similarity, {})
+        blend = counted_blend(dataset, similarity)
         ndcg = [np.zeros(len(GRID)) if part is None else part.ndcg(blend, k, temperature) for part in rows]
         shared = (counts @ np.stack(ndcg)) / max(counts.sum(), 1)
         choices.append((float(shared.max()), similarity, ndcg, shared))
