@@ -55,10 +55,13 @@ def series(workspace):
 class Noise:
     """A scorer that tells nothing."""
 
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
     def against(self, domain, items):
         def score(queries):
             generator = torch.Generator().manual_seed(domain)
-            return torch.randn(len(queries), len(items), generator=generator)
+            return self.scale * torch.randn(len(queries), len(items), generator=generator)
 
         return score
 
@@ -85,6 +88,14 @@ def test_neighbours_get_weight_where_the_model_knows_nothing(series):
     assert list(fitted.weights) == ["x", "y", "z"]
     for of_domain in fitted.weights.values():
         assert max(of_domain) > 2
+
+
+def test_weights_are_in_units_of_the_temperature(series):
+    dataset = Dataset(series.out)
+    fitted, cold = (fit_blend(ScorerByDomain([Noise(scale)] * 3), dataset, scale, 2) for scale in (1.0, 0.25))
+    assert cold.similarity == fitted.similarity
+    for name, (everywhere, here) in fitted.weights.items():
+        assert cold.weights[name] == (everywhere / 4, here / 4)
 
 
 def test_neighbours_get_no_weight_where_the_model_knows_all(series):
