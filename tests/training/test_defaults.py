@@ -26,7 +26,7 @@ def manifest(workspace):
     ("counts", "neighbours", "blend", "reason"),
     [
         ({"rows": 50_000, "users": 10_000}, 20, True, "50,000 rows, 5.0 of a user"),
-        ({"rows": 100, "users": 20}, 20, True, "100 rows, 5.0 of a user"),
+        ({"rows": 49_999, "users": 10_000}, 0, True, "49,999 rows, of 50,000"),
         ({"rows": 100_000, "users": 2_000}, 0, True, "50 rows of a user"),
         ({"rows": 99_999, "users": 2_000}, 20, True, "50.0 of a user"),
         ({"rows": 50_000, "users": 10_000, "ids": False}, 0, True, "no item feature of kind id"),

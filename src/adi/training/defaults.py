@@ -16,8 +16,8 @@ MOST_ITEMS, MOST_PAIRS = 200_000, 1e8
 """Up to so many items, and pairs of rows of one user, similar items are counted in seconds."""
 
 NEIGHBOURS = 20
-LONG_HISTORIES = 50
-"""Embeddings are smoothed over neighbours where there are not so many rows for each user on average."""
+ENOUGH_ROWS, LONG_HISTORIES = 50_000, 50
+"""Embeddings are smoothed over neighbours where there are so many rows, and not so many for each user on average."""
 
 SETS, FEW_ROWS = 4, 200_000
 """Embedding sets up to so many rows: each takes a training as much time again."""
@@ -95,13 +95,15 @@ def _embedding_sets(manifest: Manifest) -> Default:
 
 
 def _neighbours(manifest: Manifest) -> Default:
-    """On where similarities are quick to count, and not blurred by long histories."""
+    """On where similarities are quick to count, sure enough to lean on, and not blurred by long histories."""
     rows = _rows(manifest)
     of_user = rows / max(manifest.users, 1)
     if reason := _reason_not_to_count(manifest):
         return Default("neighbours", 0, reason)
     if not any(feature.kind == "id" for feature in manifest.side("item")):
         return Default("neighbours", 0, "no item feature of kind id")
+    if rows < ENOUGH_ROWS:
+        return Default("neighbours", 0, f"{rows:,} rows, of {ENOUGH_ROWS:,} that similar items are sure by")
     if of_user >= LONG_HISTORIES:
         return Default("neighbours", 0, f"{of_user:.0f} rows of a user: many items that have little in common")
     return Default("neighbours", NEIGHBOURS, f"{rows:,} rows, {of_user:.1f} of a user")
