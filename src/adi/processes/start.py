@@ -1,5 +1,6 @@
 """Joining the processes that torchrun has started, and leaving them."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -40,6 +41,7 @@ def joined(device: torch.device, *, timeout: float = TIMEOUT) -> Iterator[Proces
     finally:
         if joins:
             dist.destroy_process_group()
+            gc.collect()  # cycles, such as those of an error's frames, may hold the group
 
 
 def device_of_process(device: torch.device) -> torch.device:
