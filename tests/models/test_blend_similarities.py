@@ -6,21 +6,21 @@ import pytest
 from adi.data.blend import BlendWeights
 from adi.errors import AdiError
 from adi.models import blend as module
-from adi.models.blend import L2, counted_blend, similarities_for
+from adi.models.blend import counted_blend, similarity_for
 from adi.models.ease import item_weights
 from adi.models.profiles import fit_by_scope
 
 
-@pytest.mark.parametrize("similarity", L2)
-def test_linear_weights_are_the_largest_of_ease(dataset, monkeypatch, similarity):
+def test_linear_weights_are_the_largest_of_ease(dataset, monkeypatch):
     """Against a dense twin, of all domains and of each; some weights are below 0."""
     monkeypatch.setattr(module, "NEAREST", 2)
     monkeypatch.setattr(module, "ROWS_AT_ONCE", 3)
-    monkeypatch.setitem(L2, similarity, 0.1)
-    blend = counted_blend(dataset, similarity)
+    monkeypatch.setattr(module, "L2", 0.1)
+    monkeypatch.setattr(module, "DROPOUT", 0.2)
+    blend = counted_blend(dataset, "linear")
     below = 0
     for scope, neighbours in (("all", [blend.everywhere] * 3), ("domain", blend.here.values())):
-        solved = fit_by_scope(dataset, scope, lambda interactions: item_weights(interactions, 0.1))
+        solved = fit_by_scope(dataset, scope, lambda interactions: item_weights(interactions, 0.1, 0.2))
         for (known, weights), found in zip(solved, neighbours, strict=True):
             below += int((weights < 0).sum())
             dense = np.zeros((len(dataset.items), len(dataset.items)), np.float32)
@@ -32,19 +32,19 @@ def test_linear_weights_are_the_largest_of_ease(dataset, monkeypatch, similarity
     assert below
 
 
-def test_linear_weights_are_a_choice_for_small_catalogues(dataset, monkeypatch):
+def test_similarities_are_linear_weights_for_small_catalogues(dataset, monkeypatch):
     with_rows = len(np.unique(dataset.targets("train", dataset.rows("train"))[1]))
     monkeypatch.setattr(module, "MOST_LINEAR", with_rows)
-    assert similarities_for(dataset) == ("cosine", "linear-30", "linear-100")
+    assert similarity_for(dataset) == "linear"
     monkeypatch.setattr(module, "MOST_LINEAR", with_rows - 1)
-    assert similarities_for(dataset) == ("cosine",)
+    assert similarity_for(dataset) == "cosine"
 
 
 def test_linear_weights_of_much_larger_data_are_refused(dataset, monkeypatch):
     monkeypatch.setattr(module, "MOST_COUNTED_AGAIN", 3)
     counted_blend(dataset, "cosine")
     with pytest.raises(AdiError, match=r"\d items have training rows.*solved for up to 3\. Train again on this data"):
-        counted_blend(dataset, "linear-30")
+        counted_blend(dataset, "linear")
 
 
 def test_what_has_no_weight_is_not_counted(dataset):

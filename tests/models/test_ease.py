@@ -1,5 +1,7 @@
 """EASE against what it is: for each item, ridge regression on all others; and its refusals."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -12,7 +14,7 @@ from adi.training.train import train
 def test_two_items_by_hand():
     # a of users 0 1 2, b of users 1 2 3 4: three and four users, two in common; nobody took the item between them
     taken = sp.csr_array(np.array([[1, 0, 0], [1, 0, 1], [1, 0, 1], [0, 0, 1], [0, 0, 1]], np.float32))
-    items, weights = item_weights(taken, l2=0.5)
+    items, weights = item_weights(taken, l2=0.5, dropout=0.0)
     assert items.tolist() == [0, 2]
     # row: from, column: to; regression of b on a alone is (a . b) / (a . a + l2)
     np.testing.assert_allclose(weights, [[0, 2 / (3 + 0.5)], [2 / (4 + 0.5), 0]], rtol=1e-6)
@@ -22,7 +24,7 @@ def test_two_items_by_hand():
 def test_each_item_is_regressed_on_all_others(l2):
     rng = np.random.default_rng(0)
     x = (rng.random((40, 7)) < 0.4).astype(np.float32)
-    items, weights = item_weights(sp.csr_array(x), l2)
+    items, weights = item_weights(sp.csr_array(x), l2, 0.0)
     assert items.tolist() == list(range(7))
     for item in range(7):
         others = np.delete(np.arange(7), item)
@@ -33,6 +35,24 @@ def test_each_item_is_regressed_on_all_others(l2):
         assert weights[item, item] == 0
 
 
+@pytest.mark.parametrize("dropout", [0.2, 0.7])
+def test_dropout_leaves_items_of_the_history_out(dropout):
+    """Against ridge regression on every history that is left by some draw, weighed by its probability."""
+    rng = np.random.default_rng(0)
+    x = (rng.random((40, 4)) < 0.5).astype(np.float32)
+    kept = 1 - dropout
+    _, weights = item_weights(sp.csr_array(x), 3.0, dropout)
+    for item in range(4):
+        others = np.delete(np.arange(4), item)
+        gram, product = 3.0 * kept**2 * np.eye(3), np.zeros(3)
+        for draw in itertools.product([0, 1], repeat=3):
+            left = x[:, others] * np.array(draw)
+            probability = kept ** sum(draw) * dropout ** (3 - sum(draw))
+            gram += probability * left.T @ left
+            product += probability * left.T @ x[:, item]
+        np.testing.assert_allclose(weights[others, item], kept * np.linalg.solve(gram, product), rtol=1e-4)
+
+
 @pytest.mark.parametrize("scope", ["all", "domain"])
 def test_a_score_is_the_sum_of_the_historys_weights(dataset, scope):
     feed = 1
@@ -40,11 +60,11 @@ def test_a_score_is_the_sum_of_the_historys_weights(dataset, scope):
     used = np.ones(len(users), bool) if scope == "all" else domains == feed
     x = np.zeros((len(dataset.users), len(dataset.items)), np.float32)
     x[users[used], items[used]] = 1
-    known, weights = item_weights(sp.csr_array(x), 2.0)
+    known, weights = item_weights(sp.csr_array(x), 2.0, 0.0)
     test = dataset.rows("test")
     queries = dataset.queries("test", test[dataset.targets("test", test)[2] == feed])
     ranked = np.array([dataset.items.find(word) for word in ("mug", "jar", "pen", "bag")])
-    model = Ease(dataset, EaseSettings(scope=scope, l2=2.0))
+    model = Ease(dataset, EaseSettings(scope=scope, l2=2.0, dropout=0.0))
     found = model.against(feed, ranked)(queries).numpy()
     cuts, other = queries.histories.offsets, 0
     for place in range(len(queries)):
@@ -72,7 +92,8 @@ def test_a_prior_leaves_what_is_below_zero_below_what_is_above(dataset):
     queries = queries.__class__(queries.users, queries.domains * 0, queries.histories, queries.context)
     items = dataset.corpora.retrievable(0)
     plain, with_prior = (
-        Ease(dataset, EaseSettings(l2=0.5, domain_prior=power)).against(0, items)(queries).numpy() for power in (0, 3)
+        Ease(dataset, EaseSettings(l2=0.5, dropout=0.0, domain_prior=power)).against(0, items)(queries).numpy()
+        for power in (0, 3)
     )
     assert (plain < -1e-4).any()
     np.testing.assert_array_equal(with_prior[plain < 0], plain[plain < 0])
@@ -109,4 +130,4 @@ def test_the_memory_is_told(dataset, monkeypatch):
 def test_an_l2_that_cannot_be_solved_with_is_refused():
     same = sp.csr_array(np.ones((3000, 3), np.float32))
     with pytest.raises(AdiError, match="ease: l2 = 1e-05 is too small to solve for the weights of 3 items"):
-        item_weights(same, 1e-5)
+        item_weights(same, 1e-5, 0.0)

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from adi.bundle.portion import Portion, Shard
-from adi.data.blend import Blend, BlendWeights, ItemNeighbours
+from adi.data.blend import BlendWeights, ItemNeighbours
 from adi.data.co_clicks import Pairs
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.exporting.export import export
 from adi.models import blend as models_module
+from adi.models.blend import counted_blend
 from adi.models.scorer import ScorerByDomain
 from adi.retrieval.retriever import Retriever
 from adi.runs.baselines import read_baselines
@@ -78,7 +79,7 @@ class Oracle:
     def against(self, domain, items):
         def score(queries):
             wanted = np.array([self.item_of[user, domain] for user in queries.users.tolist()])
-            return torch.from_numpy(20.0 * (wanted[:, None] == items)).float()
+            return torch.from_numpy(2.0 * (wanted[:, None] == items)).float()
 
         return score
 
@@ -125,7 +126,6 @@ def test_of_equal_weights_the_smallest_are_chosen(series):
             models_module, "fit_by_scope", lambda _, scope, fit: [ItemNeighbours.none(len(dataset.items))] * 3
         )
         fitted = fit_blend(ScorerByDomain([Noise()] * 3), dataset, 1.0, 2)
-    assert fitted.similarity == "cosine"
     assert set(fitted.weights.values()) == {BlendWeights(0.0, 0.0)}
 
 
@@ -143,19 +143,13 @@ def test_items_of_equal_score_share_a_rank():
     np.testing.assert_allclose(rows.ndcg(nothing, 1, 1.0), [0.5 / np.log2(2.5)] * len(blend_module.GRID))
 
 
-@pytest.mark.parametrize("similarity", ["cosine", "linear-30", "linear-100"])
-def test_the_similarity_of_the_best_lists_is_chosen_and_kept(series, tmp_path, monkeypatch, similarity):
-    """By the other similarities, no item has neighbours."""
-    counted = blend_module.counted_blend
-
-    def useless(dataset, name):
-        return counted(dataset, name) if name == similarity else Blend(ItemNeighbours.none(len(dataset.items)), {}, {})
-
-    monkeypatch.setattr(blend_module, "counted_blend", useless)
+@pytest.mark.parametrize(("most", "similarity"), [(0, "cosine"), (12_000, "linear")])
+def test_the_similarity_is_kept(series, tmp_path, monkeypatch, most, similarity):
+    monkeypatch.setattr(models_module, "MOST_LINEAR", most)
     info = train(series.out, "dnn", tmp_path / "run", settings=UNTRAINED)
     assert info.blend_similarity == read_info(tmp_path / "run").blend_similarity == similarity
     matrix = open_run(tmp_path / "run").scorer.blend().everywhere.similarities
-    expected = counted(Dataset(series.out, all_rows=info.refit), similarity).everywhere.similarities
+    expected = counted_blend(Dataset(series.out, all_rows=info.refit), similarity).everywhere.similarities
     assert (matrix != expected).nnz == 0
 
 

@@ -61,5 +61,5 @@ def copy_to_store(
     if copied.has_trends:
         say("Lists of this store are by taste alone: trends need the counters that adi serve keeps.")
     if copied.has_blend:
-        say("Lists of this store are without the blend of item-kNN; blend=false trains a run without it.")
+        say("Lists of this store are without the blend with similar items; blend=false trains a run without it.")
     say(f"Wrote {out}." if to in UNVERIFIED else f"Wrote {copied.name} to {out}, for which {alias} stands there.")

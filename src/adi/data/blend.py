@@ -26,8 +26,8 @@ SCALE = 10.0
 """The factor of a similarity before its logarithm."""
 
 
-Similarity = Literal["cosine", "linear-30", "linear-100"]
-"""The similarity of two items: the cosine of item-kNN, or a linear weight (EASE) with this regularisation."""
+Similarity = Literal["cosine", "linear"]
+"""The similarity of two items: the cosine of item-kNN, or a linear weight as of EASE."""
 
 
 class BlendWeights(NamedTuple):

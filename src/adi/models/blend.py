@@ -1,7 +1,6 @@
 """A blend counted from the training rows of a dataset, as a run has it."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,17 +15,21 @@ from adi.models.similarity import ROWS_AT_ONCE, SHRINK, cosine_similarity, large
 NEAREST = 100
 """Neighbours of an item."""
 
-L2: dict[Similarity, float] = {"linear-30": 30.0, "linear-100": 100.0}
-"""The regularisation of linear weights."""
+L2, DROPOUT = 30.0, 0.5
+"""The regularisation of linear weights (`adi.models.ease`): weaker than where they are alone, without a model."""
 
 MOST_LINEAR, MOST_COUNTED_AGAIN = 12_000, 20_000
-"""Linear weights are a choice up to so many items with training rows, and are counted for other rows up to so many:
-the time to solve for them grows with the cube."""
+"""Similarities are linear weights up to so many items with training rows, and these are counted for other rows up to
+so many: the time to solve for them grows with the cube."""
 
 
-def similarities_for(dataset: Dataset) -> tuple[Similarity, ...]:
-    """The similarities that a blend can choose from."""
-    return ("cosine", *L2) if _items_with_rows(dataset) <= MOST_LINEAR else ("cosine",)
+def similarity_for(dataset: Dataset) -> Similarity:
+    """The similarity of a blend that is fitted to a dataset.
+
+    Linear weights are better than the cosine, most on data of few rows. Validation rows cannot choose between the two:
+    without these rows there is less to fit the weights to than there will be.
+    """
+    return "linear" if _items_with_rows(dataset) <= MOST_LINEAR else "cosine"
 
 
 def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int, BlendWeights] | None = None) -> Blend:
@@ -36,12 +39,12 @@ def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int
 
     Raises `AdiError` for linear weights of more items than can be solved for in minutes.
     """
-    if similarity in L2 and (items := _items_with_rows(dataset)) > MOST_COUNTED_AGAIN:
+    if similarity == "linear" and (items := _items_with_rows(dataset)) > MOST_COUNTED_AGAIN:
         raise AdiError(
             f"{dataset.folder}: {items:,} items have training rows. The run's blend has linear weights between items, "
             f"which are solved for up to {MOST_COUNTED_AGAIN:,}. Train again on this data."
         )
-    neighbours = _neighbours_by(similarity)
+    neighbours = _linear if similarity == "linear" else _cosine
     everywhere, here = ItemNeighbours.none(dataset.manifest.items), {}
     if weights is None or any(of_domain.everywhere for of_domain in weights.values()):
         (everywhere, *_) = fit_by_scope(dataset, "all", neighbours)
@@ -54,20 +57,15 @@ def _items_with_rows(dataset: Dataset) -> int:
     return len(np.unique(dataset.targets("train", dataset.rows("train"))[1]))
 
 
-def _neighbours_by(similarity: Similarity) -> Callable[[sp.csr_array], ItemNeighbours]:
-    """The function from interactions (users, items) to the nearest items of each item."""
-    return partial(_linear, l2=L2[similarity]) if similarity in L2 else _cosine
-
-
 def _cosine(interactions: sp.csr_array) -> ItemNeighbours:
     similarities = cosine_similarity(interactions, shrink=SHRINK, neighbours=NEAREST)
     similarities.eliminate_zeros()
     return ItemNeighbours(similarities)
 
 
-def _linear(interactions: sp.csr_array, *, l2: float) -> ItemNeighbours:
-    """The largest weights of each item in the scores of others; those below 0 are left out."""
-    known, weights = item_weights(interactions, l2)
+def _linear(interactions: sp.csr_array) -> ItemNeighbours:
+    """The largest weights of each item in the scores of others, as EASE has them; those below 0 are left out."""
+    known, weights = item_weights(interactions, L2, DROPOUT)
     blocks = [
         largest(sp.csr_array(np.maximum(weights[first : first + ROWS_AT_ONCE], 0.0)), NEAREST)
         for first in range(0, len(known), ROWS_AT_ONCE)

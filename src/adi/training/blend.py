@@ -1,9 +1,8 @@
 """The blend of a run, chosen on validation rows after training (`adi.data.blend`).
 
 A step of training never sees the added scores: they are counted from the very rows that it learns from, and would be
-trusted too much. The choice is that of the highest NDCG@k of the validation rows, as for the best epoch: first of the
-similarity, with weights that all domains share, and then of each domain's weights, where its own rows count together
-with `SHARED_ROWS` rows of all domains. Of equals, the smallest weights are chosen.
+trusted too much. Each domain gets the weights of the highest NDCG@k of the validation rows, as for the best epoch,
+where its own rows count together with `SHARED_ROWS` rows of all domains. Of equals, the smallest are chosen.
 
 The likelihood of these rows would be a smoother criterion, and was worse: it depends most on the rows whose items have
 few training rows or none, which no weights can rank high.
@@ -21,7 +20,7 @@ from adi.data.blend import Blend, BlendWeights, Similarity
 from adi.data.dataset import Dataset
 from adi.data.queries import Queries
 from adi.evaluation.evaluate import spread
-from adi.models.blend import counted_blend, similarities_for
+from adi.models.blend import counted_blend, similarity_for
 from adi.models.scorer import ScorerByDomain
 
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1000.0)
@@ -79,13 +78,10 @@ def fit_blend(scorer: ScorerByDomain, dataset: Dataset, temperature: float, k: i
     """
     rows = [_rows_of(scorer, dataset, domain) for domain in range(len(dataset.domains))]
     counts = np.array([0 if of_domain is None else len(of_domain.targets) for of_domain in rows])
-    choices = []
-    for similarity in similarities_for(dataset):
-        blend = counted_blend(dataset, similarity)
-        ndcg = [np.zeros(len(GRID)) if part is None else part.ndcg(blend, k, temperature) for part in rows]
-        shared = (counts @ np.stack(ndcg)) / max(counts.sum(), 1)
-        choices.append((float(shared.max()), similarity, ndcg, shared))
-    _, similarity, ndcg, shared = max(choices, key=lambda choice: choice[0])  # of equals the first
+    similarity = similarity_for(dataset)
+    blend = counted_blend(dataset, similarity)
+    ndcg = [np.zeros(len(GRID)) if part is None else part.ndcg(blend, k, temperature) for part in rows]
+    shared = (counts @ np.stack(ndcg)) / max(counts.sum(), 1)
     weights = {}
     for name, count, own in zip(dataset.domains, counts, ndcg, strict=True):
         chosen = GRID[int(np.argmax(count * own + SHARED_ROWS * shared))]

@@ -46,10 +46,10 @@ class TrainingSettings(Strict):
     `self_training_limit` pseudo-positives per sample of its own. With self-training, `patience` counts only epochs
     that have pseudo-positives from their first step.
 
-    `blend` adds the scores of similar items to those of the model, those of item-kNN or of linear weights, chosen by
-    the NDCG@`k` of the validation rows after training (`adi.training.blend`). By default it does where similar items
-    are quick to count: with at most 200,000 items, and at most 1e8 pairs of rows of a user, by the mean. With trends it
-    does not: the counters have co-clicks.
+    `blend` adds the scores of similar items to those of the model, with weights chosen by the NDCG@`k` of the
+    validation rows after training (`adi.training.blend`). By default it does where similar items are quick to count:
+    with at most 200,000 items, and at most 1e8 pairs of rows of a user, by the mean. With trends it does not: the
+    counters have co-clicks.
 
     `refit` trains again, from fresh weights, on the training and validation rows, for as many epochs as were best, and
     keeps those weights; with `keep: domain`, each domain keeps those of as many epochs as were best for it. By default
