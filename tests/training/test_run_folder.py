@@ -121,6 +121,20 @@ def test_an_unfinished_run_is_not_evaluated(prepared, tmp_path):
         evaluate_run(tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    ("model", "settings", "name"),
+    [("ease", {}, "dropout"), ("dnn", {"epochs": 1, "embedding_dim": 4, "networks": [4]}, "residual")],
+)
+def test_a_run_without_a_setting_of_today_is_refused(prepared, tmp_path, model, settings, name):
+    """Its default need not be what the model did when it was trained."""
+    train(prepared, model, tmp_path / "run", settings=settings)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    del record["config"]["model"][name]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+    with pytest.raises(AdiError, match=rf"run\.json: no model\.{name}, which .* Train the run again"):
+        evaluate_run(tmp_path / "run")
+
+
 def test_data_prepared_anew_is_refused(tables, prepared, tmp_path):
     copy = tmp_path / "dataset"
     shutil.copytree(prepared, copy)

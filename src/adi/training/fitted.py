@@ -19,7 +19,7 @@ from adi.models.source import model_of_run
 from adi.models.vectors import VectorScorer
 from adi.processes.group import ALONE, Processes
 from adi.runs.coding import read_coding
-from adi.runs.info import REMEDY, RunInfo, check_run, read_info, weights_file
+from adi.runs.info import FILE, REMEDY, RunInfo, check_run, read_info, weights_file
 from adi.runs.run import open_dataset_of
 from adi.training.settings import settings_for
 
@@ -50,9 +50,9 @@ def open_run(
         verify: compare every file of the run and of the dataset with its digest, and not only with its size.
         processes: that all open the run, and divide among them the items whose vectors they need.
 
-    Raises `AdiError` for an unfinished run, for a missing or damaged file, for a dataset that has changed since the
-    training, for another one that does not fit the run, and for a custom model that is missing, not the run's, or
-    changed since (`adi.models.source.model_of_run`).
+    Raises `AdiError` for an unfinished run, for a missing or damaged file, for a record without a setting of its model
+    (of an older adi), for a dataset that has changed since the training, for another one that does not fit the run, and
+    for a custom model that is missing, not the run's, or changed since (`adi.models.source.model_of_run`).
     """
     info = read_info(folder)
     if info.status != "complete":
@@ -60,7 +60,7 @@ def open_run(
     verify = verify and processes.first
     check_run(folder, info, digests=verify)
     model = model_of_run(folder, info, model)
-    settings = settings_for(model, info.config).model
+    settings = _settings_of(folder, info, model)
     if prepared is None:
         dataset = open_dataset_of(folder, info)
         check_trend(dataset, read_coding(folder, info))
@@ -89,12 +89,27 @@ def kept_scorers(
     folder: Path, info: RunInfo, model: TrainedModel, dataset: Dataset, processes: Processes = ALONE
 ) -> list[Scorer]:
     """The scorer of each domain of a dataset, with the weights of the epoch that it keeps."""
-    settings = settings_for(model, info.config).model
+    settings = _settings_of(folder, info, model)
     epochs = info.kept or dict.fromkeys(info.domains, 0)
     by_domain = info.config["training"]["keep"] == "domain"
     files = [weights_file(folder, by_domain, epochs[name]) for name in dataset.domains]
     scorers = {file: _vector_scorer(model, dataset, settings, file, processes) for file in dict.fromkeys(files)}
     return [scorers[file] for file in files]
+
+
+def _settings_of(folder: Path, info: RunInfo, model: Model) -> Any:
+    """The settings of a run's model.
+
+    Raises `AdiError` for a record that lacks one, of an older adi: what the model did then need not be today's default.
+    """
+    settings = settings_for(model, info.config).model
+    missing = [name for name in type(settings).model_fields if name not in info.config["model"]]
+    if missing:
+        raise AdiError(
+            f"{folder / FILE}: no {', '.join(f'model.{name}' for name in missing)}, which the adi that trained this "
+            "run did not have. Train the run again."
+        )
+    return settings
 
 
 def _vector_scorer(model: TrainedModel, dataset: Dataset, settings: Any, weights: Path, processes: Processes) -> Scorer:
