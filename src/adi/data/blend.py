@@ -27,7 +27,7 @@ SCALE = 10.0
 
 
 Similarity = Literal["cosine", "linear"]
-"""The similarity of two items: the cosine of item-kNN, or a linear weight as of EASE."""
+"""The similarity of two items: the cosine of item-kNN, or a linear weight, as in EASE."""
 
 
 class BlendWeights(NamedTuple):

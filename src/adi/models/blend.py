@@ -16,7 +16,7 @@ NEAREST = 100
 """Neighbours of an item."""
 
 L2, DROPOUT = 30.0, 0.5
-"""The regularisation of linear weights (`adi.models.ease`): weaker than where they are alone, without a model."""
+"""The regularisation of linear weights: weaker than by default in EASE, whose scores are not added to a model's."""
 
 MOST_LINEAR, MOST_COUNTED_AGAIN = 12_000, 20_000
 """Similarities are linear weights up to so many items with training rows, and these are counted for other rows up to
@@ -27,7 +27,7 @@ def similarity_for(dataset: Dataset) -> Similarity:
     """The similarity of a blend that is fitted to a dataset.
 
     Linear weights are better than the cosine, most on data of few rows. Validation rows cannot choose between the two:
-    without these rows there is less to fit the weights to than there will be.
+    what is validated is fitted without these rows, and what is kept is fitted with them.
     """
     return "linear" if _items_with_rows(dataset) <= MOST_LINEAR else "cosine"
 
