@@ -11,6 +11,9 @@ import pytest
 
 from adi.data.dataset import Dataset
 from adi.data.overlap import overlaps
+from adi.marketplace.settings import Marketplace
+from adi.marketplace.simulation import simulate
+from adi.preparation.prepare import prepare
 from adi.runs.ranks import read_ranks, write_ranks
 from adi.runs.run import read_run
 
@@ -73,6 +76,22 @@ def test_tables_of_the_overlap_are_beside_it(adi, runs) -> None:
         for domain, row in zip(found.domains, overlap.together.tolist(), strict=True):
             assert [domain, *(f"{count:,}" for count in row)] in lines
     assert said.endswith(f"{found.in_words()}.\n")
+
+
+def test_many_domains_have_no_tables_of_the_overlap(adi, tmp_path: Path) -> None:
+    market = Marketplace(users=300, items=300, interactions=3_000, domains=11)
+    simulate(tmp_path / "market", market, progress=False)
+    prepare(tmp_path / "market", tmp_path / "prepared", progress=False)
+    runs = [tmp_path / model for model in ("popularity", "item-knn")]
+    for run in runs:
+        adi("train", tmp_path / "prepared", "--model", run.name, "--out", run)
+        adi("evaluate", run)
+    said = adi("compare", *runs, "--replicates", "100").stdout
+    assert "in both of each pair" not in said
+    common = overlaps(Dataset(tmp_path / "prepared"))
+    assert said.endswith(f"{common.in_words()}. With --json, each pair of domains.\n")
+    together = json.loads(adi("compare", *runs, "--replicates", "100", "--json").stdout)["overlap"]["users"]["together"]
+    assert together == common.users.together.tolist()
 
 
 def test_json_has_all_numbers(adi, runs) -> None:

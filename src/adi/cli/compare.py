@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from adi.comparison.result import Comparison
     from adi.data.overlap import Overlaps
 
+MOST_DOMAINS_IN_A_TABLE = 10
+"""With more, a table with a column for each domain does not fit on a screen, and hides the differences above it."""
+
 
 def compare(
     runs: Annotated[
@@ -175,7 +178,10 @@ def _cells(difference: "Difference") -> list[str]:
 
 
 def _say_overlaps(common: "Overlaps") -> None:
-    """Print the numbers of users and items that each pair of domains has in common."""
+    """Print the numbers of users and items that pairs of domains have in common, where a screen has room for them."""
+    if len(common.domains) > MOST_DOMAINS_IN_A_TABLE:
+        say(f"\n{common.in_words()}. With --json, each pair of domains.")
+        return
     for name, overlap in (("Users", common.users), ("Items", common.items)):
         table = plain_table(f"\n{name} in each domain, and in both of each pair", "")
         for domain in common.domains:
