@@ -89,7 +89,7 @@ def test_many_domains_have_no_tables_of_the_overlap(adi, tmp_path: Path) -> None
     said = adi("compare", *runs, "--replicates", "100").stdout
     assert "in both of each pair" not in said
     common = overlaps(Dataset(tmp_path / "prepared"))
-    assert said.endswith(f"{common.in_words()}. With --json, each pair of domains.\n")
+    assert said.endswith(f"{common.in_words()}. --json has the numbers of each pair of domains.\n")
     together = json.loads(adi("compare", *runs, "--replicates", "100", "--json").stdout)["overlap"]["users"]["together"]
     assert together == common.users.together.tolist()
 

@@ -180,7 +180,7 @@ def _cells(difference: "Difference") -> list[str]:
 def _say_overlaps(common: "Overlaps") -> None:
     """Print the numbers of users and items that pairs of domains have in common, where a screen has room for them."""
     if len(common.domains) > MOST_DOMAINS_IN_A_TABLE:
-        say(f"\n{common.in_words()}. With --json, each pair of domains.")
+        say(f"\n{common.in_words()}. --json has the numbers of each pair of domains.")
         return
     for name, overlap in (("Users", common.users), ("Items", common.items)):
         table = plain_table(f"\n{name} in each domain, and in both of each pair", "")
