@@ -36,7 +36,7 @@ CHANGES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     ),
     "settings": (
         lambda patch: patch.setattr(lines, "QUICK", lines.QUICK | {"epochs": 3, "lr": 0.002}),
-        r"adi-va-0: from other settings \(epochs 2, now 3, lr 0\.001, now 0\.002\)",
+        r"adi-va-0: from other settings \(epochs 2, now 3, lr 0\.003, now 0\.002\)",
     ),
     "torch": (
         lambda patch: patch.setattr("adi.grid.versions.version", lambda _: "9.9"),

@@ -315,7 +315,7 @@ def test_resume_is_refused_with_anything_else_than_before(whole, prepared, tmp_p
     for change, message in (
         (
             {"settings": SETTINGS | {"lr": 0.5}},
-            r"with another training\.lr \(started with 0\.001, now 0\.5\)\. Give",
+            r"with another training\.lr \(started with 0\.003, now 0\.5\)\. Give",
         ),
         ({"model": "adi-va"}, r"cannot resume with another model \(started with adi-se, now adi-va\)"),
         ({"seed": 1}, r"cannot resume with another seed \(started with 0, now 1\)"),

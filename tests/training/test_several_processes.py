@@ -38,7 +38,7 @@ SMALL = {
     "embedding_dropout": 0.0,
     "batch_size": 16,
 }
-SETTINGS = {**SMALL, "epochs": 2, "uniform": 3, "unknown_items": 0.0}
+SETTINGS = {**SMALL, "epochs": 2, "uniform": 3, "unknown_items": 0.0, "lr": 0.001}
 
 
 def torchrun(count, script, *arguments, timeout=240):

@@ -30,6 +30,7 @@ TINY = {
     "k": 2,
     "uniform": 3,
     "patience": 2,
+    "lr": 0.001,
 }
 SPACE = {"lr": {"low": 1e-3, "high": 0.1, "log": True}, "networks": {"choices": [[4], [8, 4]]}}
 

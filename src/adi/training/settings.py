@@ -59,7 +59,7 @@ class TrainingSettings(Strict):
 
     epochs: int | None = Field(None, ge=1)
     batch_size: int = Field(4096, ge=1)
-    lr: float = Field(1e-3, gt=0.0)
+    lr: float = Field(3e-3, gt=0.0)
     embedding_lr: float = Field(0.05, gt=0.0)
     weight_decay: float = Field(0.0, ge=0.0)
     delta_decay: float = Field(0.05, ge=0.0)
@@ -117,7 +117,7 @@ class SettingsForData(TrainingSettings):
 
 
 TRAINING_SEARCH: dict[str, dict[str, Any]] = {
-    "lr": {"low": 3e-4, "high": 1e-2, "log": True},
+    "lr": {"low": 5e-4, "high": 2e-2, "log": True},
     "embedding_lr": {"low": 0.01, "high": 0.3, "log": True},
     "uniform": {"choices": [250, 500, 1000, 2000, 4000]},
 }
