@@ -19,7 +19,7 @@ from adi.batch import Batch
 from adi.data.dataset import Dataset
 from adi.machine import tune_allocator
 from adi.training.loader import Loader, negative_sampler
-from adi.training.settings import TrainingSettings
+from adi.training.settings import SettingsForData, TrainingSettings
 from benchmarks.towers import dataset_step
 
 WARM_UP_STEPS = 3
@@ -65,7 +65,8 @@ def work(prepared: Path, model: str, *, masked: bool, training: Mapping[str, Any
     """Train until standard input ends; `training` are settings that are not the defaults."""
     torch.set_num_threads(threads)
     tune_allocator()
-    dataset, settings = Dataset(prepared), TrainingSettings(**training)
+    dataset = Dataset(prepared)
+    settings = TrainingSettings(**training).for_data(dataset.manifest)
     step = dataset_step(dataset, model, settings, masked=masked, device=device)
     tables, batches = step.model.tables.weight, _endless_batches(dataset, settings)
 
@@ -95,10 +96,9 @@ def _answer_lines(tasks: Mapping[str, Callable[[int], None]]) -> None:
         print("done", flush=True)
 
 
-def _endless_batches(dataset: Dataset, settings: TrainingSettings) -> Iterator[Batch]:
+def _endless_batches(dataset: Dataset, settings: SettingsForData) -> Iterator[Batch]:
     """The full batches of one epoch after the other."""
-    uniform = settings.for_data(dataset.manifest).uniform
-    sampler = negative_sampler(dataset, in_batch=settings.in_batch, uniform=uniform)
+    sampler = negative_sampler(dataset, in_batch=settings.in_batch, uniform=settings.uniform)
     loader = Loader(dataset, batch_size=settings.batch_size, sampler=sampler, causal=settings.causal)
     epoch = 0
     while True:

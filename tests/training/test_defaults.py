@@ -59,6 +59,14 @@ def test_few_rows_have_more_epochs_and_patience(manifest, rows, epochs, patience
     assert settings_for(MODELS["dnn"], {"epochs": 7}).for_data(data).training.epochs == 7
 
 
+@pytest.mark.parametrize(("rows", "batch_size", "uniform"), [(200_000, 1024, 250), (200_001, 4096, 1000)])
+def test_few_rows_have_smaller_steps(manifest, rows, batch_size, uniform):
+    data = manifest(rows=rows, users=100_000)
+    training = settings_for(MODELS["dnn"]).for_data(data).training
+    assert (training.batch_size, training.uniform) == (batch_size, uniform)
+    assert settings_for(MODELS["dnn"], {"batch_size": 64}).for_data(data).training.batch_size == 64
+
+
 @pytest.mark.parametrize("given", [0, 7])
 def test_a_given_setting_is_kept(manifest, given):
     data = manifest(rows=50_000, users=10_000)

@@ -7,8 +7,11 @@ from adi.durations import as_duration
 
 OFF = "off"
 
-UNIFORM, UNIFORM_WITH_TRENDS = 1000, 250
-"""Negatives from the corpus."""
+BATCH_SIZE, BATCH_SIZE_OF_FEW_ROWS = 4096, 1024
+"""Rows of a step: with few rows in all, smaller batches make more steps before the tables overfit."""
+
+UNIFORM, FEWER_UNIFORM = 1000, 250
+"""Negatives from the corpus of a domain: their cost is that of a step, and small batches have more steps."""
 
 UNKNOWN_ITEMS_WITH_TRENDS = 0.1
 
@@ -45,19 +48,17 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
     trend = manifest.trend
     if trend is None:
         by_trend = (
-            Default("uniform", UNIFORM, "no trends"),
             Default("unknown_items", 0.0, "no trends"),
             Default("row_half_life", OFF, "no trends"),
         )
     else:
         longest = as_duration(max(trend.half_lives), manifest.time)
         by_trend = (
-            Default("uniform", UNIFORM_WITH_TRENDS, "trends: most items of a corpus are not clicked now"),
             Default("unknown_items", UNKNOWN_ITEMS_WITH_TRENDS, "trends: many items are new"),
             Default("row_half_life", longest, "the longest half-life of the trends"),
         )
     rules = (_embedding_sets, _neighbours, _blend, _refit)
-    return (*by_trend, *_length(manifest), *(rule(manifest) for rule in rules))
+    return (*by_trend, *_steps(manifest), *_length(manifest), *(rule(manifest) for rule in rules))
 
 
 def pairs_of_rows(manifest: Manifest) -> float:
@@ -68,6 +69,21 @@ def pairs_of_rows(manifest: Manifest) -> float:
 def _rows(manifest: Manifest) -> int:
     """The rows that are not of the test."""
     return sum(domain.train + domain.validation for domain in manifest.by_domain.values())
+
+
+def _steps(manifest: Manifest) -> tuple[Default, Default]:
+    """The rows and negatives of a step: fewer of both where an epoch has few steps."""
+    rows = _rows(manifest)
+    if manifest.trend is not None:
+        return (
+            Default("batch_size", BATCH_SIZE, "trends"),
+            Default("uniform", FEWER_UNIFORM, "trends: most items of a corpus are not clicked now"),
+        )
+    if rows > FEW_ROWS:
+        size, uniform, reason = BATCH_SIZE, UNIFORM, f"{rows:,} rows: many steps in each epoch"
+    else:
+        size, uniform, reason = BATCH_SIZE_OF_FEW_ROWS, FEWER_UNIFORM, f"{rows:,} rows: more and quicker steps"
+    return Default("batch_size", size, reason), Default("uniform", uniform, reason)
 
 
 def _length(manifest: Manifest) -> tuple[Default, Default]:

@@ -22,10 +22,11 @@ class TrainingSettings(Strict):
 
     The default None of a setting depends on the data (`for_data`).
 
-    Negatives are the other positives of the domain in the batch (`in_batch`), and `uniform` items of the domain's
-    corpus, or all of it if it has no more; by default 250 where the data has trends, else 1000. `causal` histories
-    contain only rows earlier than the sample; otherwise, in training, they contain all other training rows of the user.
-    At most `validation_rows` rows of each domain are used for validation.
+    A step has `batch_size` rows: by default 1024 up to 200,000 rows and without trends, else 4096. Negatives are the
+    other positives of the domain in the batch (`in_batch`), and `uniform` items of the domain's corpus, or all of it
+    if it has no more; by default 1000 above 200,000 rows and without trends, else 250. `causal` histories contain only
+    rows earlier than the sample; otherwise, in training, they contain all other training rows of the user. At most
+    `validation_rows` rows of each domain are used for validation.
 
     `unknown_items` is the share of known item ids, in histories and of candidates, that a batch takes for unknown, so
     that items without training rows get a trained embedding; by default .1 where the data has trends, else 0.
@@ -58,7 +59,7 @@ class TrainingSettings(Strict):
     """
 
     epochs: int | None = Field(None, ge=1)
-    batch_size: int = Field(4096, ge=1)
+    batch_size: int | None = Field(None, ge=1)
     lr: float = Field(3e-3, gt=0.0)
     embedding_lr: float = Field(0.05, gt=0.0)
     weight_decay: float = Field(0.0, ge=0.0)
@@ -108,6 +109,7 @@ class SettingsForData(TrainingSettings):
     """Settings none of which depends on the data any more."""
 
     epochs: int
+    batch_size: int
     patience: int
     uniform: int
     unknown_items: float
