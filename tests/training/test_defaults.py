@@ -9,15 +9,19 @@ from adi.training.settings import settings_for
 
 @pytest.fixture
 def manifest(workspace):
-    """A function that gives the manifest of data with so many rows, users and items, and an id of the item or none."""
+    """A function that gives the manifest of data with so many rows, users and items, and an id of the item or none.
+
+    `registered` users are in the tables; by default those with rows.
+    """
     workspace.prepare()
     original = read_manifest(workspace.out)
 
-    def changed(*, rows, users, items=1000, ids=True):
-        of_domain = next(iter(original.by_domain.values())).model_copy(update={"train": rows, "validation": 0})
+    def changed(*, rows, users, items=1000, ids=True, registered=None):
+        of_domain = next(iter(original.by_domain.values()))
+        of_domain = of_domain.model_copy(update={"train": rows, "validation": 0, "users": users})
         features = [feature for feature in original.features if ids or feature.kind != "id"]
-        counts = {"users": users, "items": items, "features": features, "by_domain": {"a": of_domain}}
-        return original.model_copy(update=counts)
+        of_tables = {"users": registered or users, "items": items, "features": features}
+        return original.model_copy(update={**of_tables, "by_domain": {"a": of_domain}})
 
     return changed
 
@@ -29,6 +33,7 @@ def manifest(workspace):
         ({"rows": 49_999, "users": 10_000}, 0, True, "49,999 rows, of 50,000"),
         ({"rows": 100_000, "users": 2_000}, 0, True, "50 rows of a user"),
         ({"rows": 99_999, "users": 2_000}, 20, True, "50.0 of a user"),
+        ({"rows": 100_000, "users": 2_000, "registered": 100_000}, 0, True, "50 rows of a user"),
         ({"rows": 50_000, "users": 10_000, "ids": False}, 0, True, "no item feature of kind id"),
         ({"rows": 500_000, "users": 100_000, "items": 200_001}, 0, False, "200,001 items"),
         ({"rows": 10_000_000, "users": 900_000}, 0, False, "pairs of rows"),

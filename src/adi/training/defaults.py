@@ -63,12 +63,17 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
 
 def pairs_of_rows(manifest: Manifest) -> float:
     """The pairs of rows of one user, as if all users had equally many: the work of counting similar items."""
-    return _rows(manifest) ** 2 / max(manifest.users, 1)
+    return _rows(manifest) ** 2 / _users(manifest)
 
 
 def _rows(manifest: Manifest) -> int:
     """The rows that are not of the test."""
     return sum(domain.train + domain.validation for domain in manifest.by_domain.values())
+
+
+def _users(manifest: Manifest) -> int:
+    """The users with rows, or somewhat more: a user of two domains counts twice, up to the users of all tables."""
+    return max(min(manifest.users, sum(domain.users for domain in manifest.by_domain.values())), 1)
 
 
 def _steps(manifest: Manifest) -> tuple[Default, Default]:
@@ -113,7 +118,7 @@ def _embedding_sets(manifest: Manifest) -> Default:
 def _neighbours(manifest: Manifest) -> Default:
     """On where similarities are quick to count, sure enough to lean on, and not blurred by long histories."""
     rows = _rows(manifest)
-    of_user = rows / max(manifest.users, 1)
+    of_user = rows / _users(manifest)
     if reason := _reason_not_to_count(manifest):
         return Default("neighbours", 0, reason)
     if not any(feature.kind == "id" for feature in manifest.side("item")):
