@@ -11,7 +11,7 @@ BATCH_SIZE, BATCH_SIZE_OF_FEW_ROWS = 4096, 1024
 """Rows of a step: with few rows in all, smaller batches make more steps before the tables overfit."""
 
 UNIFORM, FEWER_UNIFORM = 1000, 250
-"""Negatives from the corpus of a domain: their cost is that of a step, and small batches have more steps."""
+"""Negatives from the corpus of a domain: most of the time of a step, so a smaller batch has fewer."""
 
 UNKNOWN_ITEMS_WITH_TRENDS = 0.1
 
@@ -81,7 +81,7 @@ def _steps(manifest: Manifest) -> tuple[Default, Default]:
     rows = _rows(manifest)
     if manifest.trend is not None:
         return (
-            Default("batch_size", BATCH_SIZE, "trends"),
+            Default("batch_size", BATCH_SIZE, "trends: smaller batches were not tried"),
             Default("uniform", FEWER_UNIFORM, "trends: most items of a corpus are not clicked now"),
         )
     if rows > FEW_ROWS:
