@@ -18,7 +18,7 @@ from adi.grid.versions import Version, clear_stale
 from adi.runs.metrics import Metrics
 from adi.training.evaluation import evaluate_run
 from benchmarks.portfolio.datasets import DATASETS, MARKETPLACE, prepared_datasets
-from benchmarks.portfolio.options import Data, Jobs, Out, Redo
+from benchmarks.portfolio.options import Data, Jobs, Out, Redo, Seeds
 from benchmarks.portfolio.peers.rows import MODULES, PEERS, cells_of_peers, peers_code
 from benchmarks.portfolio.peers.runs import run_peers
 from benchmarks.portfolio.results import KS, against, groups_of, page
@@ -35,7 +35,7 @@ def portfolio(
     datasets: Annotated[
         str | None, typer.Option(help="Data sets, separated by commas.", show_default="all that are there")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds of trained models.")] = 1,
+    seeds: Seeds = 1,
     jobs: Jobs = 1,
     peers: Annotated[
         Path | None,

@@ -19,7 +19,7 @@ from adi.grid.progress import observing
 from adi.grid.run import run_cells
 from adi.grid.versions import Version, clear_stale
 from benchmarks.portfolio.datasets import DATASETS, prepared_datasets
-from benchmarks.portfolio.options import Data, Jobs, Out, Redo
+from benchmarks.portfolio.options import Data, Jobs, Out, Redo, Seeds
 from benchmarks.portfolio.portfolio import evaluate, present
 from benchmarks.portfolio.results import KS, groups_of
 from benchmarks.portfolio.rows import BASELINES, DEFAULT, Row, left_out
@@ -28,12 +28,13 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "defaults": {},
     "no-blend": {"blend": False},
     "no-neighbours": {"neighbours": 0},
-    "neighbours": {"neighbours": 20},
     "one-set": {"embedding_sets": 1},
-    "four-sets": {"embedding_sets": 4},
     "cosine": {"similarity": "cosine", "temperature": 0.07},
     "no-networks": {"networks": []},
     "slow-tables": {"embedding_lr": 0.025},
+    "slow-networks": {"lr": 0.001},
+    "fast-networks": {"lr": 0.01},
+    "large-steps": {"batch_size": 4096, "uniform": 1000},
     "ten-epochs": {"epochs": 10},
     "patience-4": {"patience": 4},
 }
@@ -50,6 +51,7 @@ def rules(
     datasets: Annotated[
         str | None, typer.Option(help="Data sets, separated by commas.", show_default="all that are there")
     ] = None,
+    seeds: Seeds = 1,
     jobs: Jobs = 1,
     redo: Redo = False,
 ) -> None:
@@ -61,7 +63,7 @@ def rules(
     folder = GridFolder(out)
     with folder.locked():
         version = prepared_datasets(folder, names, data, inner=True, redo=redo)
-        cells = {name: _cells(name, version) for name in names}
+        cells = {name: _cells(name, version, seeds) for name in names}
         every = [cell for of_dataset in cells.values() for cell in of_dataset]
         clear_stale(folder, {}, every, code=version.code, redo=redo)
         with observing(True, None) as observer:
@@ -71,15 +73,15 @@ def rules(
     ERR.print(f"Wrote {out / 'rules.md'}.")
 
 
-def _cells(name: str, version: Version) -> list[Cell]:
+def _cells(name: str, version: Version, seeds: int) -> list[Cell]:
     left = left_out(version.manifests[name].items)
     rows = [row for row in BASELINES if row not in left]
     rows += [Row(candidate, DEFAULT, settings) for candidate, settings in CANDIDATES.items()]
-    return [cell for row in rows for cell in row.cells(name, 1, {})]
+    return [cell for row in rows for cell in row.cells(name, seeds, {})]
 
 
 def leads_of(folder: GridFolder, cells: Sequence[Cell]) -> dict[str, float]:
-    """The lead of each candidate over the best baseline of a data set, averaged over the ks."""
+    """The lead of each candidate over the best baseline of a data set, averaged over the ks and the seeds."""
     groups = {group.label: group for group in groups_of(folder, cells)}
     baselines = [group for name, group in groups.items() if name in {row.name for row in BASELINES}]
     leads: dict[str, list[float]] = {}

@@ -97,8 +97,8 @@ def test_a_candidate_is_chosen_from_the_other_sources() -> None:
     """By its mean over sources, of which each counts once: four data sets of one source are no more than one."""
     leads = {name: dict.fromkeys(CANDIDATES, 0.0) for name in ("xmrec", "xmrec-10", "market-ids", "globo-10")}
     leads["xmrec"]["cosine"] = leads["xmrec-10"]["cosine"] = 0.02
-    leads["market-ids"]["neighbours"] = 0.05
-    assert chosen(leads) == "neighbours"
+    leads["market-ids"]["no-neighbours"] = 0.05
+    assert chosen(leads) == "no-neighbours"
     lines = rules_page(leads, [], {}).splitlines()
-    assert "| xmrec-wsdm22 | neighbours | +0.0000 | +0.0200 |" in lines
+    assert "| xmrec-wsdm22 | no-neighbours | +0.0000 | +0.0200 |" in lines
     assert "| marketplace | cosine | +0.0000 | +0.0500 |" in lines

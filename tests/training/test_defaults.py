@@ -2,7 +2,7 @@
 
 import pytest
 
-from adi.data.manifest import read_manifest
+from adi.data.manifest import TrendInfo, read_manifest
 from adi.models.catalog import MODELS
 from adi.training.settings import settings_for
 
@@ -30,7 +30,7 @@ def manifest(workspace):
     ("counts", "neighbours", "blend", "reason"),
     [
         ({"rows": 50_000, "users": 10_000}, 20, True, "50,000 rows, 5.0 of a user"),
-        ({"rows": 49_999, "users": 10_000}, 0, True, "49,999 rows, of 50,000"),
+        ({"rows": 100, "users": 20}, 20, True, "100 rows, 5.0 of a user"),
         ({"rows": 100_000, "users": 2_000}, 0, True, "50 rows of a user"),
         ({"rows": 99_999, "users": 2_000}, 20, True, "50.0 of a user"),
         ({"rows": 100_000, "users": 2_000, "registered": 100_000}, 0, True, "50 rows of a user"),
@@ -56,12 +56,19 @@ def test_few_rows_have_several_sets(manifest, rows, sets):
     assert settings_for(MODELS["adi-paper"]).for_data(data).model.embedding_sets == 1
 
 
-@pytest.mark.parametrize(("rows", "epochs", "patience"), [(200_000, 30, 8), (200_001, 10, 4)])
-def test_few_rows_have_more_epochs_and_patience(manifest, rows, epochs, patience):
+@pytest.mark.parametrize(("rows", "patience"), [(200_000, 8), (200_001, 4)])
+def test_few_rows_have_more_patience(manifest, rows, patience):
     data = manifest(rows=rows, users=100_000)
     training = settings_for(MODELS["dnn"]).for_data(data).training
-    assert (training.epochs, training.patience) == (epochs, patience)
+    assert (training.epochs, training.patience) == (30, patience)
     assert settings_for(MODELS["dnn"], {"epochs": 7}).for_data(data).training.epochs == 7
+
+
+def test_data_with_trends_has_ten_epochs(manifest):
+    trends = TrendInfo(half_lives=(1.0, 24.0), delay=0.0)
+    data = manifest(rows=1_000, users=100).model_copy(update={"trend": trends, "time": "number"})
+    training = settings_for(MODELS["dnn"]).for_data(data).training
+    assert (training.epochs, training.patience) == (10, 4)
 
 
 @pytest.mark.parametrize(("rows", "batch_size", "uniform"), [(200_000, 1024, 250), (200_001, 4096, 1000)])

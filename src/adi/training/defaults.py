@@ -19,14 +19,14 @@ MOST_ITEMS, MOST_PAIRS = 200_000, 1e8
 """Up to so many items, and pairs of rows of one user, similar items are counted in seconds."""
 
 NEIGHBOURS = 20
-ENOUGH_ROWS, LONG_HISTORIES = 50_000, 50
-"""Embeddings are smoothed over neighbours where there are so many rows, and not so many for each user on average."""
+LONG_HISTORIES = 50
+"""Embeddings are smoothed over neighbours where there are not so many rows for each user on average."""
 
 SETS, FEW_ROWS = 4, 200_000
 """Embedding sets up to so many rows: each takes a training as much time again."""
 
-EPOCHS, EPOCHS_OF_FEW_ROWS = 10, 30
-"""Epochs at most, also up to so many rows: with few steps in each, the tenth is often the best of ten."""
+EPOCHS, EPOCHS_WITH_TRENDS = 30, 10
+"""Epochs at most: early stopping ends most trainings sooner."""
 
 PATIENCE, PATIENCE_OF_FEW_ROWS = 4, 8
 """Epochs without improvement that end a training: few validation rows can show none by chance while it still learns."""
@@ -92,17 +92,15 @@ def _steps(manifest: Manifest) -> tuple[Default, Default]:
 
 
 def _length(manifest: Manifest) -> tuple[Default, Default]:
-    """Epochs and patience: more where an epoch has few steps, and validation few rows."""
-    rows = _rows(manifest)
-    epochs, patience = EPOCHS, PATIENCE
+    """Epochs at most, and patience: more where few validation rows can hide that a model still learns."""
     if manifest.trend is not None:
         reason = "trends: the first epochs are most often the best"
-    elif rows > FEW_ROWS:
-        reason = f"{rows:,} rows: many steps in each epoch"
-    else:
-        epochs, patience = EPOCHS_OF_FEW_ROWS, PATIENCE_OF_FEW_ROWS
-        reason = f"{rows:,} rows: few steps in each epoch, and few validation rows"
-    return Default("epochs", epochs, reason), Default("patience", patience, reason)
+        return Default("epochs", EPOCHS_WITH_TRENDS, reason), Default("patience", PATIENCE, reason)
+    rows = _rows(manifest)
+    epochs = Default("epochs", EPOCHS, "at most: early stopping ends most trainings sooner")
+    if rows > FEW_ROWS:
+        return epochs, Default("patience", PATIENCE, f"{rows:,} rows: many validation rows")
+    return epochs, Default("patience", PATIENCE_OF_FEW_ROWS, f"{rows:,} rows: few validation rows")
 
 
 def _embedding_sets(manifest: Manifest) -> Default:
@@ -116,15 +114,13 @@ def _embedding_sets(manifest: Manifest) -> Default:
 
 
 def _neighbours(manifest: Manifest) -> Default:
-    """On where similarities are quick to count, sure enough to lean on, and not blurred by long histories."""
+    """On where similarities are quick to count, and not blurred by long histories."""
     rows = _rows(manifest)
     of_user = rows / _users(manifest)
     if reason := _reason_not_to_count(manifest):
         return Default("neighbours", 0, reason)
     if not any(feature.kind == "id" for feature in manifest.side("item")):
         return Default("neighbours", 0, "no item feature of kind id")
-    if rows < ENOUGH_ROWS:
-        return Default("neighbours", 0, f"{rows:,} rows, of {ENOUGH_ROWS:,} that similar items are sure by")
     if of_user >= LONG_HISTORIES:
         return Default("neighbours", 0, f"{of_user:.0f} rows of a user: many items that have little in common")
     return Default("neighbours", NEIGHBOURS, f"{rows:,} rows, {of_user:.1f} of a user")
