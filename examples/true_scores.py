@@ -3,14 +3,19 @@
 - taste: `f(v | u, d)` of `adi.marketplace.simulation`, the part of the scores that never changes.
 - true scores: f plus the log of each item's attention at the moment of the query. Clicks are drawn by these. Without
   trends they are f alone.
+- inferred interests (`--inferred N`, for N test rows of each domain; without trends): the mean of `P(v | u, d)` over
+  the interests that a user may have, weighted by how probable they make the user's history (Bayes). All else is known:
+  the vectors of groups and clusters, the cluster of each item, and the items' effects. A model can hardly do better.
 
-Lists leave out the items in a user's history. The recall of the true scores is not quite an upper bound: the earlier
-clicks of a visit reveal which of the user's two interests it is about, and f does not use them.
+Lists leave out the items in a user's history. No row is quite an upper bound: the earlier clicks of a visit reveal
+which of the user's two interests it is about, and no row uses them.
 
-Usage: python examples/true_scores.py MARKETPLACE PREPARED [-k K]    (what `adi simulate` and `adi prepare` wrote)
+Usage: python examples/true_scores.py MARKETPLACE PREPARED [-k K] [--inferred N]
+       (MARKETPLACE and PREPARED are what `adi simulate` and `adi prepare` wrote)
 """
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +25,12 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.data.entity_ids import EntityIds
 from adi.marketplace.attention import load_attention
-from adi.marketplace.truth import load_truth
+from adi.marketplace.truth import Truth, load_truth
 
 SCORES_AT_ONCE = 4_000_000
+
+SHARES = np.array([0.55, 0.65, 0.75, 0.85])
+"""Shares of the first interest among which the inference chooses; true ones are uniform between .5 and .9."""
 
 
 def main() -> None:
@@ -30,13 +38,22 @@ def main() -> None:
     parser.add_argument("marketplace", type=Path)
     parser.add_argument("prepared", type=Path)
     parser.add_argument("-k", type=int, default=50, help="length of a list (default: 50)")
+    parser.add_argument("--inferred", type=int, default=0, metavar="N", help="test rows for inferred interests")
     options = parser.parse_args()
     dataset, scores = Dataset(options.prepared), TrueScores(options.marketplace / "truth")
+    if options.inferred and scores.attention.changes:
+        parser.error("--inferred: interests are inferred without trends only.")
     print(f"| recall@{options.k} | {' | '.join(dataset.domains)} | mean |\n|---|{'---|' * (len(dataset.domains) + 1)}")
     for name, at_the_moment in (("taste", False), ("true scores", True)):
         if at_the_moment or scores.attention.changes:
-            recall = [recall_of(scores, dataset, domain, options.k, at_the_moment) for domain in dataset.domains]
-            print(f"| {name} | {' | '.join(f'{value:.3f}' for value in (*recall, np.mean(recall)))} |")
+            show(name, [recall_of(scores, dataset, domain, options.k, at_the_moment) for domain in dataset.domains])
+    if options.inferred:
+        inference, rows = InferredInterests(scores.truth), options.inferred
+        show("inferred interests", [inference.recall_of(dataset, name, options.k, rows) for name in dataset.domains])
+
+
+def show(name: str, recall: list[float]) -> None:
+    print(f"| {name} | {' | '.join(f'{value:.3f}' for value in (*recall, np.mean(recall)))} |")
 
 
 class TrueScores:
@@ -74,6 +91,58 @@ def recall_of(scores: TrueScores, dataset: Dataset, domain: str, k: int, at_the_
         values[np.repeat(np.arange(len(block)), histories.lengths), item_of[histories.items]] = -np.inf
         hits.append((values > target[:, None]).sum(axis=1) < k)
     return float(np.mean(np.concatenate(hits)))
+
+
+class InferredInterests:
+    """The posterior of a user's interests (g1, g2, share) from a history, and the scores that follow from it.
+
+    Shapes: G groups, C clusters, D domains, S shares.
+    """
+
+    def __init__(self, truth: Truth) -> None:
+        self.truth = truth
+        weight = np.where(truth.eligible, np.exp(truth.item_effects()), 0.0)  # (I, D)
+        self.affinity = np.exp(truth.affinity())  # (D, G, C)
+        mass = np.stack([np.bincount(truth.item_cluster, column, self.affinity.shape[2]) for column in weight.T])
+        totals = np.einsum("dgc,dc->dg", self.affinity, mass)  # (D, G)
+        self.totals = [mixtures(total) for total in totals]  # D of (S, G, G)
+        with np.errstate(divide="ignore"):
+            self.log_weight = np.log(weight)
+
+    def scores(self, clusters: Array, domains: Array, domain: int) -> Array:
+        """Log of the expected P(v | u, d), up to a constant, of all items (I,) after clicks (n,) in `domains` (n,)."""
+        posterior = np.ones(self.totals[0].shape)  # (S, G, G)
+        for cluster, clicked_in in zip(clusters, domains, strict=True):
+            posterior *= mixtures(self.affinity[clicked_in, :, cluster]) / self.totals[clicked_in]
+            posterior /= posterior.max()
+        posterior /= self.totals[domain]
+        first = np.einsum("s,sgh->g", SHARES, posterior)
+        second = np.einsum("s,sgh->h", 1.0 - SHARES, posterior)
+        interest = np.log((first + second) @ self.affinity[domain])  # (C,)
+        return np.asarray(interest[self.truth.item_cluster] + self.log_weight[:, domain])
+
+    def recall_of(self, dataset: Dataset, domain: str, k: int, count: int) -> float:
+        """Recall@k on `count` random test rows of a domain, or on all if it has no more."""
+        of_truth = np.array([self.truth.settings.domain_names.index(name) for name in dataset.domains])
+        item_of, rows = positions(dataset.items), dataset.rows("test")
+        rows = rows[dataset.targets("test", rows)[2] == dataset.domains.index(domain)]
+        rows = np.sort(np.random.default_rng(0).choice(rows, min(count, len(rows)), replace=False))
+        wanted = item_of[dataset.targets("test", rows)[1]]
+        histories, hits = dataset.queries("test", rows).histories, []
+        for number, (start, stop) in enumerate(pairwise(histories.offsets)):
+            clicked = item_of[histories.items[start:stop]]
+            domains = of_truth[histories.domains[start:stop]]
+            values = self.scores(self.truth.item_cluster[clicked], domains, of_truth[dataset.domains.index(domain)])
+            target = values[wanted[number]]
+            values[clicked] = -np.inf
+            hits.append((values > target).sum() < k)
+        return float(np.mean(hits))
+
+
+def mixtures(values: Array) -> Array:
+    """The mixture of the values (G,) of each two groups, of which the first has each of the shares: (S, G, G)."""
+    shares = SHARES[:, None, None]
+    return np.asarray(shares * values[:, None] + (1.0 - shares) * values)
 
 
 def positions(ids: EntityIds) -> Array:

@@ -1,5 +1,6 @@
 """The scripts of ``examples``: on the log written by hand, and on a small marketplace."""
 
+import itertools
 import runpy
 import shutil
 from pathlib import Path
@@ -119,6 +120,38 @@ def test_the_recall_of_the_true_scores(tmp_path, monkeypatch, capsys) -> None:
     assert found == f"| true scores | {cells} |"
 
 
+def test_inferred_interests_are_the_mean_over_all_that_a_user_may_have(tmp_path) -> None:
+    market = tmp_path / "market"
+    simulate(market, Marketplace(users=100, items=80, interactions=800, groups=5, seed=2))
+    truth = load_truth(market / "truth")
+    script = runpy.run_path(TRUE_SCORES)
+    clicked, domains, domain = np.array([3, 41, 7]), np.array([0, 2, 0]), 1
+
+    def probabilities(first: int, second: int, share: float, of_domain: int) -> np.ndarray:
+        name = truth.settings.domain_names[of_domain]
+        scores = np.exp(truth.scores(np.array([[first, second]]), np.array([share]), name)[0])
+        return np.asarray(scores / scores.sum())
+
+    clicked = np.array([np.flatnonzero(truth.eligible[:, d])[number] for number, d in enumerate(domains)])
+    expected = np.zeros(80)
+    for first, second, share in itertools.product(range(5), range(5), script["SHARES"]):
+        weight = np.prod([probabilities(first, second, share, d)[v] for v, d in zip(clicked, domains, strict=True)])
+        expected += weight * probabilities(first, second, share, domain)
+    found = np.exp(script["InferredInterests"](truth).scores(truth.item_cluster[clicked], domains, domain))
+    assert np.allclose(found / found.sum(), expected / expected.sum(), rtol=1e-9, atol=0.0)
+
+
+def test_inferred_interests_find_less_than_the_true_scores(tmp_path, monkeypatch, capsys) -> None:
+    market, prepared = tmp_path / "market", tmp_path / "prepared"
+    simulate(market, Marketplace(users=300, items=400, interactions=4500, groups=32, seed=3))
+    prepare(market, prepared)
+    monkeypatch.setattr("sys.argv", ["true_scores.py", str(market), str(prepared), "-k", "20", "--inferred", "5000"])
+    runpy.run_path(TRUE_SCORES, run_name="__main__")
+    _, _, *rows = (line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines())
+    assert [row[0] for row in rows] == ["true scores", "inferred interests"]
+    assert 0.7 * float(rows[0][-1]) < float(rows[1][-1]) < float(rows[0][-1])
+
+
 def test_counters_beat_popularity_where_items_trend_and_the_truth_beats_both(tmp_path, monkeypatch, capsys) -> None:
     market, prepared = tmp_path / "market", tmp_path / "prepared"
     simulate(market, Marketplace(users=3000, items=800, interactions=45_000, seed=4, trends=0.5))
@@ -133,6 +166,10 @@ def test_counters_beat_popularity_where_items_trend_and_the_truth_beats_both(tmp
     monkeypatch.setattr("sys.argv", ["true_scores.py", str(market), str(prepared)])
     runpy.run_path(TRUE_SCORES, run_name="__main__")
     rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
+    monkeypatch.setattr("sys.argv", ["true_scores.py", str(market), str(prepared), "--inferred", "5"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(TRUE_SCORES, run_name="__main__")
+    assert "--inferred: interests are inferred without trends only" in capsys.readouterr().err
     recall = {name: np.array(cells, dtype=float) for name, *cells in rows if name in ("taste", "true scores")}
     assert counters.mean() > 1.3 * popularity
     assert (recall["true scores"][:-1] > 1.3 * counters).all()
