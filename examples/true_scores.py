@@ -5,10 +5,10 @@
   trends they are f alone.
 - inferred interests (`--inferred N`, for N test rows of each domain; without trends): the mean of `P(v | u, d)` over
   the interests that a user may have, weighted by how probable they make the user's history (Bayes). All else is known:
-  the vectors of groups and clusters, the cluster of each item, and the items' effects. A model can hardly do better.
+  the vectors of groups and clusters, the cluster of each item, and the items' effects.
 
-Lists leave out the items in a user's history. No row is quite an upper bound: the earlier clicks of a visit reveal
-which of the user's two interests it is about, and no row uses them.
+Lists leave out the items in a user's history. No row is an upper bound. The earlier clicks of a visit reveal which of
+the user's two interests it is about, and no row uses them. Inferred interests do not use the features of users, either.
 
 Usage: python examples/true_scores.py MARKETPLACE PREPARED [-k K] [--inferred N]
        (MARKETPLACE and PREPARED are what `adi simulate` and `adi prepare` wrote)
@@ -38,9 +38,11 @@ def main() -> None:
     parser.add_argument("marketplace", type=Path)
     parser.add_argument("prepared", type=Path)
     parser.add_argument("-k", type=int, default=50, help="length of a list (default: 50)")
-    parser.add_argument("--inferred", type=int, default=0, metavar="N", help="test rows for inferred interests")
+    parser.add_argument("--inferred", type=int, default=0, metavar="N", help="also infer interests for N rows a domain")
     options = parser.parse_args()
     dataset, scores = Dataset(options.prepared), TrueScores(options.marketplace / "truth")
+    if options.inferred < 0:
+        parser.error(f"--inferred: {options.inferred}; give 0 or more.")
     if options.inferred and scores.attention.changes:
         parser.error("--inferred: interests are inferred without trends only.")
     print(f"| recall@{options.k} | {' | '.join(dataset.domains)} | mean |\n|---|{'---|' * (len(dataset.domains) + 1)}")

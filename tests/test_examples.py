@@ -125,14 +125,14 @@ def test_inferred_interests_are_the_mean_over_all_that_a_user_may_have(tmp_path)
     simulate(market, Marketplace(users=100, items=80, interactions=800, groups=5, seed=2))
     truth = load_truth(market / "truth")
     script = runpy.run_path(TRUE_SCORES)
-    clicked, domains, domain = np.array([3, 41, 7]), np.array([0, 2, 0]), 1
+    domains, domain = np.array([0, 2, 0]), 1
+    clicked = np.array([np.flatnonzero(truth.eligible[:, d])[number] for number, d in enumerate(domains)])
 
     def probabilities(first: int, second: int, share: float, of_domain: int) -> np.ndarray:
         name = truth.settings.domain_names[of_domain]
         scores = np.exp(truth.scores(np.array([[first, second]]), np.array([share]), name)[0])
         return np.asarray(scores / scores.sum())
 
-    clicked = np.array([np.flatnonzero(truth.eligible[:, d])[number] for number, d in enumerate(domains)])
     expected = np.zeros(80)
     for first, second, share in itertools.product(range(5), range(5), script["SHARES"]):
         weight = np.prod([probabilities(first, second, share, d)[v] for v, d in zip(clicked, domains, strict=True)])
