@@ -271,7 +271,7 @@ def check_shapes_loss_and_gradients(name, options, sizes):
 def test_one_domains_batch_leaves_all_others_as_they_were(name, options):
     model = build(name, options)
     tables = RowwiseAdagrad(model.tables, lr=0.1)
-    dense = dense_optimizer(model, lr=0.01, weight_decay=0.1, delta_decay=0.2)
+    dense = dense_optimizer(model, lr=0.01, weight_decay=0.1)
 
     def step(given):
         dense.zero_grad()
@@ -389,7 +389,7 @@ def test_the_loss_falls_for_every_model():
     for name in TRAINED:
         model = build(name, {})
         tables = RowwiseAdagrad(model.tables, lr=0.1)
-        dense = dense_optimizer(model, lr=0.01, weight_decay=0.0, delta_decay=0.05)
+        dense = dense_optimizer(model, lr=0.01, weight_decay=0.0)
         given = batch({0: (6, 9), 1: (1, 4), 3: (3, 5)})
         losses = []
         for _ in range(40):

@@ -22,7 +22,7 @@ def training(dataset, decay, batch_size=3):
     torch.manual_seed(0)
     model = MODELS["adi-se"].build(dataset, settings_for(MODELS["adi-se"], SMALL).model).train()
     tables = RowwiseAdagrad(model.tables, lr=0.3)
-    dense = dense_optimizer(model, lr=0.05, weight_decay=0.0, delta_decay=0.1)
+    dense = dense_optimizer(model, lr=0.05, weight_decay=0.0)
     average = WeightAverage(model, decay)
     tables.before_update = average.catch_up
     loader = Loader(dataset, batch_size=batch_size, sampler=negative_sampler(dataset, in_batch=True, uniform=1))

@@ -23,7 +23,7 @@ class State:
         small = {"embedding_dim": 4, "dim": 3, "networks": (5,), "dropout": 0.3, "norm": "domain"}
         self.model = MODELS["adi-se"].build(dataset, settings_for(MODELS["adi-se"], small).model).train()
         self.tables = RowwiseAdagrad(self.model.tables, lr=0.1)
-        self.dense = dense_optimizer(self.model, lr=0.01, weight_decay=0.1, delta_decay=0.2)
+        self.dense = dense_optimizer(self.model, lr=0.01, weight_decay=0.1)
         sampler = negative_sampler(dataset, in_batch=True, uniform=2)
         self.loader = Loader(dataset, batch_size=8, sampler=sampler)
 

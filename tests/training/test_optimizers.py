@@ -91,20 +91,38 @@ class Model(nn.Module):
         self.literal = DomainLinear(2, 3, num_domains=2)
 
 
-def test_decay_of_each_weight():
-    model = Model()
-    optimizer = dense_optimizer(model, lr=0.2, weight_decay=0.1, delta_decay=0.5)
-    assert isinstance(optimizer, torch.optim.AdamW)
+def groups_of(model: Model, **settings) -> dict[tuple[float, float], list[str]]:
+    """The names of the parameters by the learning rate and decay of their group."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    groups = {g["weight_decay"]: sorted(names[id(p)] for p in g["params"]) for g in optimizer.param_groups}
-    assert groups == {
-        0.1: ["delta.weight", "literal.weight.values.0", "literal.weight.values.1", "own.weight.shared"],
-        0.5: [f"own.{weight}.deltas.{domain}" for weight in ("bias", "weight") for domain in (0, 1)],
-        0.0: ["delta.bias", "literal.bias.values.0", "literal.bias.values.1", "own.bias.shared"],
+    groups = dense_optimizer(model, lr=0.2, **settings).param_groups
+    return {(g["lr"], g["weight_decay"]): sorted(names[id(p)] for p in g["params"]) for g in groups}
+
+
+def test_learning_rate_and_decay_of_each_weight():
+    assert groups_of(Model(), weight_decay=0.1, delta_lr=[0.05, 0.2]) == {
+        (0.05, 0.1): ["own.weight.deltas.0"],
+        (0.05, 0.0): ["own.bias.deltas.0"],
+        (0.2, 0.1): [
+            "delta.weight",
+            "literal.weight.values.0",
+            "literal.weight.values.1",
+            "own.weight.deltas.1",
+            "own.weight.shared",
+        ],
+        (0.2, 0.0): [
+            "delta.bias",
+            "literal.bias.values.0",
+            "literal.bias.values.1",
+            "own.bias.deltas.1",
+            "own.bias.shared",
+        ],
     }
-    assert {group["lr"] for group in optimizer.param_groups} == {0.2}
 
 
-def test_equal_decays_share_a_group():
-    optimizer = dense_optimizer(Model(), lr=0.2, weight_decay=0.0, delta_decay=0.0)
-    assert sum(len(group["params"]) for group in optimizer.param_groups) == 12
+def test_by_default_all_weights_learn_as_fast():
+    assert {key: len(names) for key, names in groups_of(Model(), weight_decay=0.0).items()} == {(0.2, 0.0): 12}
+
+
+def test_a_rate_for_each_domain():
+    with pytest.raises(ValueError, match="zip"):
+        dense_optimizer(Model(), lr=0.2, weight_decay=0.0, delta_lr=[0.1])

@@ -63,7 +63,8 @@ def whole_training(prepared, model, settings, epochs, seed):
     towers = MODELS[model].build(dataset, chosen.model)
     sampler = negative_sampler(dataset, in_batch=rules.in_batch, uniform=rules.uniform)
     loader = Loader(dataset, batch_size=rules.batch_size, sampler=sampler, seed=seed)
-    step = Step(towers, rules, MODELS[model].loss)
+    users = [domain.users for domain in dataset.manifest.by_domain.values()]
+    step = Step(towers, rules, MODELS[model].loss, users=users)
     states = []
     for epoch in range(epochs):
         towers.train()

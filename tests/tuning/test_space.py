@@ -34,7 +34,7 @@ def test_every_model_has_a_default_space_around_its_default_settings(model: str,
 
 
 def test_models_share_a_space_as_far_as_they_share_settings() -> None:
-    assert set(space_of("adi-se")) - set(space_of("dnn")) == {"delta_decay"}
+    assert set(space_of("adi-se")) - set(space_of("dnn")) == {"delta_users"}
     assert set(space_of("dnn")) - set(space_of("lightgcn")) == {"networks"}
 
 

@@ -152,7 +152,7 @@ ADI_SE = TrainedModel(
     summary="ADI with domain-specific squeeze-and-excitation",
     settings=AdiSettings,
     backbone=AdiBackbone,
-    search=TOWER_SEARCH | {"delta_decay": {"low": 0.005, "high": 0.5, "log": True}},
+    search=TOWER_SEARCH | {"delta_users": {"low": 500, "high": 50_000, "log": True}},
     adjust=without_lone_adaptation,
 )
 

@@ -28,8 +28,8 @@ class DomainParameter(DomainState):
         shape: the shape of one domain's weight.
         num_domains: D.
         shrinkage: False, as in the paper: D independently initialised weights. True, an addition of ours: the weight of
-            domain d is ``shared + deltas[d]``, with deltas that start at 0. All domains train `shared`, and weight
-            decay on the deltas (`adi.training.optimizers.dense_optimizer`) keeps each domain close to it.
+            domain d is ``shared + deltas[d]``, with deltas that start at 0. All domains train `shared`, and a low
+            learning rate of the deltas (`delta_users` of a training) keeps a domain of few users close to it.
         init: fills each domain's weight; with shrinkage, the shared weight.
 
     Example:

@@ -110,7 +110,8 @@ class Training:
             weights=weights,
             processes=processes,
         )
-        self.step = Step(model, settings, loss, processes, tables)
+        users = [domain.users for domain in dataset.manifest.by_domain.values()]
+        self.step = Step(model, settings, loss, processes, tables, users)
         self.steps = len(self.loader)
         self.warm_up = int(settings.self_training_start * settings.epochs * self.steps) if settings.self_training else 0
         self.self_training: SelfTraining | None = None

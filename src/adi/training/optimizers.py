@@ -1,6 +1,6 @@
 """The optimizers of a run: row-wise Adagrad for the embedding tables, AdamW for everything else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -72,20 +72,27 @@ def summed_gradients(tables: EmbeddingTables) -> tuple[Tensor, Tensor]:
     return rows, gradients.new_zeros(len(rows), gradients.shape[1]).index_add_(0, inverse, gradients)
 
 
-def dense_optimizer(model: nn.Module, *, lr: float, weight_decay: float, delta_decay: float) -> torch.optim.AdamW:
-    """Build AdamW with `weight_decay` for weight matrices, and `delta_decay` for domains' deltas from shared weights.
+def dense_optimizer(
+    model: nn.Module, *, lr: float, weight_decay: float, delta_lr: Sequence[float] | None = None
+) -> torch.optim.AdamW:
+    """Build AdamW with the learning rate `lr`, and `delta_lr` (D,) for each domain's deltas from the shared weights.
 
-    Biases, scales and other vectors and scalars do not decay. Parameters of a domain that is absent from a batch have
-    no gradient; they and their moments do not change.
+    By default, deltas learn as fast as all other weights. Weight matrices decay by `weight_decay`; biases, scales and
+    other vectors and scalars do not. Parameters of a domain that is absent from a batch have no gradient; they and
+    their moments do not change.
     """
-    weights = [module for module in model.modules() if isinstance(module, DomainParameter)]
-    deltas = {delta for weight in weights if weight.shared is not None for delta in weight.deltas}
-    groups: dict[float, list[nn.Parameter]] = {weight_decay: [], delta_decay: [], 0.0: []}
+    rates = {
+        delta: rate
+        for weight in model.modules()
+        if isinstance(weight, DomainParameter) and weight.shared is not None and delta_lr is not None
+        for delta, rate in zip(weight.deltas, delta_lr, strict=True)
+    }
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
-            decay = delta_decay if parameter in deltas else weight_decay if parameter.ndim > 1 else 0.0
-            groups[decay].append(parameter)
+            decay = weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((rates.get(parameter, lr), decay), []).append(parameter)
     # fused: one pass over each parameter instead of the thousand small calls that a step otherwise makes
     return torch.optim.AdamW(
-        [{"params": group, "weight_decay": decay} for decay, group in groups.items()], lr=lr, fused=True
+        [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()], fused=True
     )

@@ -28,6 +28,9 @@ class TrainingSettings(Strict):
     rows earlier than the sample; otherwise, in training, they contain all other training rows of the user. At most
     `validation_rows` rows of each domain are used for validation.
 
+    Networks learn at `lr`. A domain's differences from shared weights (the model's `shrinkage`) learn at `lr` if it has
+    `delta_users` users or more, and with fewer at as much less: one with half as many users learns at half of `lr`.
+
     `unknown_items` is the share of known item ids, in histories and of candidates, that a batch takes for unknown, so
     that items without training rows get a trained embedding; by default .1 where the data has trends, else 0.
 
@@ -63,7 +66,7 @@ class TrainingSettings(Strict):
     lr: float = Field(3e-3, gt=0.0)
     embedding_lr: float = Field(0.05, gt=0.0)
     weight_decay: float = Field(0.0, ge=0.0)
-    delta_decay: float = Field(0.05, ge=0.0)
+    delta_users: int = Field(5000, ge=1)
     in_batch: bool = True
     uniform: int | None = Field(None, ge=0)
     causal: bool = True

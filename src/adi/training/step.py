@@ -1,6 +1,6 @@
 """One training step: the loss of a batch, its gradients, and the update of the weights."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -44,6 +44,8 @@ class Step:
 
     Args:
         tables: the optimizer of the embedding tables; by default `RowwiseAdagrad`.
+        users: the number of users of each domain (D,), for `delta_users`; by default, the differences of all domains
+            from shared weights learn at `lr`.
     """
 
     def __init__(
@@ -53,13 +55,13 @@ class Step:
         loss: Loss,
         processes: Processes = ALONE,
         tables: TableOptimizer | None = None,
+        users: Sequence[int] | None = None,
     ) -> None:
         self.model, self.loss, self.processes = model, loss, processes
         synchronise(model, processes)
         self.tables = tables or RowwiseAdagrad(model.tables, lr=settings.embedding_lr)
-        self.dense = dense_optimizer(
-            model, lr=settings.lr, weight_decay=settings.weight_decay, delta_decay=settings.delta_decay
-        )
+        delta_lr = None if users is None else [settings.lr * min(1.0, n / settings.delta_users) for n in users]
+        self.dense = dense_optimizer(model, lr=settings.lr, weight_decay=settings.weight_decay, delta_lr=delta_lr)
         self.average = WeightAverage(model, settings.average) if settings.average else None
         if self.average is not None:
             self.tables.before_update = self.average.catch_up
