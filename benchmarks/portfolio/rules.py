@@ -35,8 +35,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "slow-networks": {"lr": 0.001},
     "fast-networks": {"lr": 0.01},
     "large-steps": {"batch_size": 4096, "uniform": 1000},
-    "ten-epochs": {"epochs": 10},
-    "patience-4": {"patience": 4},
+    "fast-differences": {"delta_users": 1},
 }
 """Sets of defaults, as settings that differ from those of adi."""
 
