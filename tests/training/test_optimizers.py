@@ -123,6 +123,12 @@ def test_by_default_all_weights_learn_as_fast():
     assert {key: len(names) for key, names in groups_of(Model(), weight_decay=0.0).items()} == {(0.2, 0.0): 12}
 
 
+def test_the_network_of_a_single_domain_learns_as_all_other_weights():
+    lone = DomainLinear(2, 3, num_domains=1, shrinkage=True)
+    groups = dense_optimizer(lone, lr=0.2, weight_decay=0.0, delta_lr=[0.1, 0.1, 0.1]).param_groups
+    assert [(group["lr"], len(group["params"])) for group in groups] == [(0.2, 4)]
+
+
 def test_a_rate_for_each_domain():
     with pytest.raises(ValueError, match="zip"):
         dense_optimizer(Model(), lr=0.2, weight_decay=0.0, delta_lr=[0.1])

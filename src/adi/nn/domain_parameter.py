@@ -58,6 +58,11 @@ class DomainParameter(DomainState):
         else:
             self.values = nn.ParameterList(initialised() for _ in range(num_domains))
 
+    @property
+    def shrinks(self) -> bool:
+        """Whether several domains share a weight that each differs from."""
+        return self.shared is not None and self.num_domains > 1
+
     def forward(self, domain: int) -> Tensor:
         """The weight of domain 0 … D - 1, of the given shape."""
         return self.of_slices([domain])[0]

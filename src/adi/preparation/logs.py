@@ -13,6 +13,7 @@ from adi.errors import AdiError, suggestion
 from adi.moments import check_moment, to_log_time
 from adi.preparation.cleaning import Log, context_column, open_log, read_log
 from adi.preparation.faults import faulty_rows, places
+from adi.preparation.literals import exactly
 from adi.preparation.set_aside import DUPLICATE, LATE, count_rows, kept
 from adi.schema import RandomSplit, Schema, TimeSplit
 
@@ -58,7 +59,7 @@ def read_logs(engine: Engine, schema: Schema, logs: list[Log]) -> ibis.Table:
             tables = [table.mutate(time=_.time.cast("float64")) for table in tables]
     rows = ibis.union(*tables) if len(tables) > 1 else tables[0]
     if isinstance(schema.split, TimeSplit) and schema.split.until is not None:
-        is_late = rows.time >= to_log_time(schema.split.until)
+        is_late = rows.time >= exactly(to_log_time(schema.split.until))
         rows = rows.mutate(reason=ibis.coalesce(rows.reason, ibis.ifelse(is_late, LATE, None)))
     return _without_duplicates(rows) if schema.interactions.duplicates == "drop" else rows
 

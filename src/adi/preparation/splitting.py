@@ -13,6 +13,7 @@ from adi.errors import AdiError
 from adi.features.md5 import md5_lower
 from adi.moments import to_log_time
 from adi.preparation.cleaning import TimeKind
+from adi.preparation.literals import exactly
 from adi.schema import LastSplit, RandomSplit, Split, TimeSplit
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -40,7 +41,9 @@ def assign_parts(engine: Engine, rows: ibis.Table, split: Split, time: TimeKind)
     part_of = Parts(split, timed=time is not None)
     inputs = ["user", "domain", "row" if isinstance(split, RandomSplit) else "in_test"]
     if not isinstance(split, RandomSplit):
-        rows = rows.mutate(in_test=rows.time >= to_log_time(split.at) if isinstance(split, TimeSplit) else _.given_test)
+        rows = rows.mutate(
+            in_test=rows.time >= exactly(to_log_time(split.at)) if isinstance(split, TimeSplit) else _.given_test
+        )
     outputs = {"part": np.int8, "before": np.int32, "draw": np.float64, "depth": np.int8}
     divided = engine.compute("rows", rows.drop("given_test"), ("user", "time", "row"), inputs, part_of, outputs)
     drawn = ibis.literal(False) if by_time else _is_drawn(divided, split)
@@ -52,7 +55,7 @@ def assign_parts(engine: Engine, rows: ibis.Table, split: Split, time: TimeKind)
         if num_rows:
             rank = num_rows - max(round(split.validation * num_rows), 1)
             (since,) = engine.values_at(trained.select(value=_.time), np.array([rank])).tolist()
-            newest = (_.part == TRAIN) & (_.time >= since)
+            newest = (_.part == TRAIN) & (_.time >= exactly(since))
             divided = divided.mutate(part=ibis.ifelse(newest, VALIDATION, _.part).cast("int8"))
     return divided
 

@@ -77,14 +77,14 @@ def dense_optimizer(
 ) -> torch.optim.AdamW:
     """Build AdamW with the learning rate `lr`, and `delta_lr` (D,) for each domain's deltas from the shared weights.
 
-    By default, deltas learn as fast as all other weights. Weight matrices decay by `weight_decay`; biases, scales and
-    other vectors and scalars do not. Parameters of a domain that is absent from a batch have no gradient; they and
-    their moments do not change.
+    By default, deltas learn as fast as all other weights, and so does always the one of a network of a single domain.
+    Weight matrices decay by `weight_decay`; biases, scales and other vectors and scalars do not. Parameters of a domain
+    that is absent from a batch have no gradient; they and their moments do not change.
     """
     rates = {
         delta: rate
         for weight in model.modules()
-        if isinstance(weight, DomainParameter) and weight.shared is not None and delta_lr is not None
+        if delta_lr is not None and isinstance(weight, DomainParameter) and weight.shrinks
         for delta, rate in zip(weight.deltas, delta_lr, strict=True)
     }
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
