@@ -77,7 +77,7 @@ def dense_optimizer(
 ) -> torch.optim.AdamW:
     """Build AdamW with the learning rate `lr`, and `delta_lr` (D,) for each domain's deltas from the shared weights.
 
-    By default, deltas learn as fast as all other weights, and so does always the one of a network of a single domain.
+    By default, deltas learn at `lr`, too. The delta of a network that has a single domain always does.
     Weight matrices decay by `weight_decay`; biases, scales and other vectors and scalars do not. Parameters of a domain
     that is absent from a batch have no gradient; they and their moments do not change.
     """

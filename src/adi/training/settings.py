@@ -28,8 +28,8 @@ class TrainingSettings(Strict):
     rows earlier than the sample; otherwise, in training, they contain all other training rows of the user. At most
     `validation_rows` rows of each domain are used for validation.
 
-    Networks learn at `lr`. A domain's differences from shared weights (the model's `shrinkage`) learn at `lr` if it has
-    `delta_users` users or more, and with fewer at as much less: one with half as many users learns at half of `lr`.
+    Networks learn at `lr`. A domain's differences from shared weights (the model's `shrinkage`) learn at `lr` if the
+    domain has `delta_users` users or more; with fewer, at `lr` times its share of them, such as half of `lr` with half.
 
     `unknown_items` is the share of known item ids, in histories and of candidates, that a batch takes for unknown, so
     that items without training rows get a trained embedding; by default .1 where the data has trends, else 0.
