@@ -61,9 +61,9 @@ def test_rows_of_equal_time_are_on_one_side(engine, share, count):
     assert parts == sorted(parts)
 
 
-@pytest.mark.parametrize("time", [0.19051259766823758, 1.9159571761883953, 0.10249832357967281])
+@pytest.mark.parametrize("time", [0.19051259766823758, 1.9812249622776583, 0.9905312017015423])
 def test_a_time_with_all_digits_of_a_float_is_not_rounded(engine, time):
-    """DuckDB takes these for decimals, which are other floats afterwards."""
+    """DuckDB takes these for decimals, which are larger floats afterwards."""
     assert parts_of(engine, [(0, "a", time)], by_time(0.5)) == [VALIDATION]
     assert parts_of(engine, [(0, "a", time)], TimeSplit(kind="time", at=time)) == [TEST]
 
