@@ -119,9 +119,7 @@ def next_step(manifest: "Manifest", out: Path) -> str:
             f"Next: {baseline}. Other models need validation rows, and there are none: users need three rows or more "
             "in a domain, or give validation under split in the schema a larger share."
         )
-    single = max(len(manifest.side("user", "context")), len(manifest.side("item"))) < 2
-    without = " --set adaptation=none" if single else ""  # there is nothing to weigh a single feature against
-    return f"Next: {baseline}, and: adi train {out} --model adi-se --out run{without}"
+    return f"Next: {baseline}, and: adi train {out} --model adi-se --out run"
 
 
 def long_half_lives(manifest: "Manifest") -> str | None:
