@@ -22,7 +22,7 @@ from benchmarks.portfolio.options import Data, Jobs, Out, Redo, Seeds
 from benchmarks.portfolio.peers.rows import MODULES, PEERS, cells_of_peers, peers_code
 from benchmarks.portfolio.peers.runs import run_peers
 from benchmarks.portfolio.results import KS, against, groups_of, page
-from benchmarks.portfolio.rows import DEFAULT, ROWS, left_out
+from benchmarks.portfolio.rows import DEFAULT, left_out, rows_for
 from benchmarks.training.processes import check_python
 
 QUICK = ("market-tiny", "market-rich-1")
@@ -92,9 +92,8 @@ def present(names: tuple[str, ...] | None, data: Path | None) -> tuple[list[str]
 
 
 def _cells(name: str, version: Version, seeds: int, quick: bool) -> list[Cell]:
-    """The cells of a data set, without rows that its size rules out."""
-    left = left_out(version.manifests[name].items)
-    rows = [row for row in ROWS if row not in left]
+    """The cells of a data set."""
+    rows = rows_for(version.manifests[name])
     return [cell for row in rows for cell in row.cells(name, 1 if quick else seeds, {"epochs": 1} if quick else {})]
 
 

@@ -1,9 +1,10 @@
 """The models that are compared on each data set: adi's by default, and what a user would take without it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from adi.data.manifest import Manifest
 from adi.grid.cells import Cell
 from adi.models.catalog import model_of
 from adi.training.settings import as_config, settings_for
@@ -14,13 +15,18 @@ DEFAULT = "adi-se"
 
 @dataclass(frozen=True)
 class Row:
-    """A model with settings; `most_items` is the size of a data set above which it is left out, with the `reason`."""
+    """A model with settings.
+
+    `most_items` is the size of a data set above which it is left out, with the `reason`. With `for_repeats`, it is
+    there for data sets whose items repeat alone.
+    """
 
     name: str
     model: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     most_items: int | None = None
     reason: str = ""
+    for_repeats: bool = False
 
     def cells(self, dataset: str, seeds: int, overrides: Mapping[str, Any]) -> list[Cell]:
         """The cells of the row on a data set, one for each seed where the model has any."""
@@ -31,13 +37,21 @@ class Row:
 
 BASELINES = (
     Row("popularity", "popularity"),
+    Row("personal-popularity", "personal-popularity", {"scope": "all"}, for_repeats=True),
+    Row("personal-popularity-domain", "personal-popularity", {"scope": "domain"}, for_repeats=True),
     Row("item-knn", "item-knn", {"scope": "all"}),
     Row("item-knn-domain", "item-knn", {"scope": "domain"}),
     Row("user-knn", "user-knn"),
     Row("ease", "ease", most_items=20_000, reason="a weight for each pair of items"),
-    Row("lightgcn", "lightgcn", {"blend": False}),
+    Row("lightgcn", "lightgcn", {"blend": False, "repeats": False}),
 )
 ROWS = (*BASELINES, Row("dnn", "dnn"), Row(DEFAULT, DEFAULT))
+
+
+def rows_for(manifest: Manifest, rows: Sequence[Row] = ROWS) -> list[Row]:
+    """The rows of a data set: without those that it is too large for, and without those for repeats if it has none."""
+    left = left_out(manifest.items)
+    return [row for row in rows if row not in left and (manifest.repeats or not row.for_repeats)]
 
 
 def left_out(items: int) -> list[Row]:

@@ -22,7 +22,7 @@ from benchmarks.portfolio.datasets import DATASETS, prepared_datasets
 from benchmarks.portfolio.options import Data, Jobs, Out, Redo, Seeds
 from benchmarks.portfolio.portfolio import evaluate, present
 from benchmarks.portfolio.results import KS, groups_of
-from benchmarks.portfolio.rows import BASELINES, DEFAULT, Row, left_out
+from benchmarks.portfolio.rows import BASELINES, DEFAULT, Row, rows_for
 
 CANDIDATES: dict[str, dict[str, Any]] = {
     "defaults": {},
@@ -73,8 +73,7 @@ def rules(
 
 
 def _cells(name: str, version: Version, seeds: int) -> list[Cell]:
-    left = left_out(version.manifests[name].items)
-    rows = [row for row in BASELINES if row not in left]
+    rows = rows_for(version.manifests[name], BASELINES)
     rows += [Row(candidate, DEFAULT, settings) for candidate, settings in CANDIDATES.items()]
     return [cell for row in rows for cell in row.cells(name, seeds, {})]
 

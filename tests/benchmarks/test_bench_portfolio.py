@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -15,7 +16,7 @@ from benchmarks.portfolio.datasets import DATASETS, MARKETPLACE, PortfolioDatase
 from benchmarks.portfolio.inner import LOG, leave_out_test
 from benchmarks.portfolio.portfolio import present
 from benchmarks.portfolio.results import page
-from benchmarks.portfolio.rows import ROWS, left_out
+from benchmarks.portfolio.rows import ROWS, left_out, rows_for
 from benchmarks.portfolio.rules import CANDIDATES, chosen
 from benchmarks.portfolio.rules import page as rules_page
 
@@ -91,6 +92,14 @@ def test_what_is_not_there_or_too_large_is_named(tmp_path: Path, capsys: pytest.
     assert "Left out, since their files are not there: xmrec." in text
     assert "Left out of journey: ease, a weight for each pair of items." in text
     assert "Failed: journey/dnn-0: no memory" in text
+
+
+def test_rows_for_repeats_are_there_where_items_repeat_alone() -> None:
+    without, with_repeats = (SimpleNamespace(items=100, repeats=repeats) for repeats in (False, True))
+    personal = [row for row in ROWS if row.for_repeats]
+    assert {row.model for row in personal} == {"personal-popularity"}
+    assert rows_for(with_repeats) == list(ROWS)
+    assert rows_for(without) == [row for row in ROWS if row not in personal]
 
 
 def test_a_candidate_is_chosen_from_the_other_sources() -> None:

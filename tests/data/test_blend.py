@@ -76,6 +76,28 @@ def test_an_item_counts_once_and_old_items_not_at_all(monkeypatch):
     np.testing.assert_allclose(newest.values, 2 * np.log1p(SCALE * 0.25), rtol=1e-6)
 
 
+def test_repeats_by_hand():
+    """Item 0 is in the history of domain 1 twice, before and after item 2; item 3 was taken in domain 0."""
+    asked = histories([(3, 0), (0, 1), (2, 1), (0, 1)])
+    scores = dense(blend(BlendWeights(0.0, 0.0, 2.0, 0.5)).added(1, asked, np.arange(4)), 4)[0, :, 0]
+    twice, once, oldest = 1 + 3**-0.3, 2**-0.3, 4**-0.3
+    both = [2.5 * np.log1p(SCALE * frequency) for frequency in (twice, once)]
+    np.testing.assert_allclose(scores, [both[0], 0, both[1], 2 * np.log1p(SCALE * oldest)], rtol=1e-6)
+    np.testing.assert_array_equal(asked.items, [3, 0, 2, 0])
+
+
+def test_repeats_count_in_the_whole_history(monkeypatch):
+    monkeypatch.setattr(module, "LAST", 1)
+    added = blend(BlendWeights(0.0, 0.0, 1.0)).added(1, histories([(0, 1), (2, 1)], []), np.arange(4))
+    assert added.columns.tolist() == [0, 2]
+    assert added.offsets.tolist() == [0, 2, 2]
+
+
+def test_without_a_weight_nothing_is_added():
+    added = blend(BlendWeights(0.0, 0.0)).added(1, histories([(0, 1)], [(2, 0)]), np.arange(4))
+    assert (added.columns.tolist(), added.offsets.tolist()) == ([], [0, 0, 0])
+
+
 def test_columns_are_positions_among_the_items():
     pairs = blend().added(1, histories([(0, 1)]), np.array([1, 3]))
     assert pairs.columns.tolist() == [0, 1]
@@ -103,7 +125,7 @@ def test_values_are_those_of_dense_matrices(data):
     blended = Blend(
         ItemNeighbours(sp.csr_array(matrices[0])),
         {1: ItemNeighbours(sp.csr_array(matrices[1]))},
-        {1: BlendWeights(1.0, 1.0)},
+        {1: BlendWeights(1.0, 1.0, 1.0, 1.0)},
     )
     values = dense(blended.values(1, histories(*rows), items), len(items))
     for query, row in enumerate(rows):
@@ -112,6 +134,11 @@ def test_values_are_those_of_dense_matrices(data):
         for kind, taken in enumerate((everything, here)):
             expected = np.log1p(SCALE * matrices[kind][taken].sum(axis=0))[items]
             np.testing.assert_allclose(values[query, :, kind], expected, rtol=1e-5, atol=1e-6)
+        for kind, taken in ((2, [item for item, _ in row]), (3, [item for item, domain in row if domain == 1])):
+            frequency = np.zeros(num_items)
+            for later, item in enumerate(reversed(taken)):
+                frequency[item] += (1 + later) ** -0.3
+            np.testing.assert_allclose(values[query, :, kind], np.log1p(SCALE * frequency)[items], rtol=1e-5)
 
 
 def test_neighbours_are_read_as_they_were_written(tmp_path):

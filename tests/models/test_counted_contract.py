@@ -18,6 +18,7 @@ COUNTED = [name for name, model in MODELS.items() if isinstance(model, FittedMod
 VARIANTS = {
     f"{name} {scope}": (name, {"scope": scope} | options)
     for name, options in {
+        "personal-popularity": {"recency": 0.0},  # with recency, the order counts
         "item-knn": {"shrink": 1.0},
         "user-knn": {"shrink": 1.0, "neighbours": 3},
         "ease": {"l2": 2.0},

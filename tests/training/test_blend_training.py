@@ -95,8 +95,8 @@ def test_weights_are_in_units_of_the_temperature(series):
     dataset = Dataset(series.out)
     fitted, cold = (fit_blend(ScorerByDomain([Noise(scale)] * 3), dataset, scale, 2) for scale in (1.0, 0.25))
     assert cold.similarity == fitted.similarity
-    for name, (everywhere, here) in fitted.weights.items():
-        assert cold.weights[name] == (everywhere / 4, here / 4)
+    for name, weights in fitted.weights.items():
+        assert cold.weights[name] == tuple(weight / 4 for weight in weights)
 
 
 def test_neighbours_get_no_weight_where_the_model_knows_all(series):
@@ -135,13 +135,14 @@ def test_items_of_equal_score_share_a_rank():
     rows = blend_module._Rows(
         0, queries, np.arange(3), torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]), torch.tensor([0, 2])
     )
-    none = Pairs(np.empty(0, np.int64), np.empty((0, 2), np.float32), np.array([0, 0, 0]))
+    none = Pairs(np.empty(0, np.int64), np.empty((0, 4), np.float32), np.array([0, 0, 0]))
     nothing = types.SimpleNamespace(values=lambda *_: none)
     expected = (
         1 / np.log2(2.5) + 1 / np.log2(3.0)
     ) / 2  # half an item before the first target, and one before the second
-    np.testing.assert_allclose(rows.ndcg(nothing, 2, 1.0), [expected] * len(blend_module.GRID))
-    np.testing.assert_allclose(rows.ndcg(nothing, 1, 1.0), [0.5 / np.log2(2.5)] * len(blend_module.GRID))
+    weights = [BlendWeights(0.0, 0.0), BlendWeights(1.0, 2.0)]
+    np.testing.assert_allclose(rows.ndcg(nothing, weights, 2, 1.0), [expected] * 2)
+    np.testing.assert_allclose(rows.ndcg(nothing, weights, 1, 1.0), [0.5 / np.log2(2.5)] * 2)
 
 
 @pytest.mark.parametrize(("most", "similarity"), [(0, "cosine"), (12_000, "linear")])
@@ -150,7 +151,8 @@ def test_the_similarity_is_kept(series, tmp_path, monkeypatch, most, similarity)
     info = train(series.out, "dnn", tmp_path / "run", settings=UNTRAINED)
     assert info.blend_similarity == read_info(tmp_path / "run").blend_similarity == similarity
     matrix = open_run(tmp_path / "run").scorer.blend().everywhere.similarities
-    expected = counted_blend(Dataset(series.out, all_rows=info.refit), similarity).everywhere.similarities
+    both = dict.fromkeys(range(3), BlendWeights(1.0, 1.0))
+    expected = counted_blend(Dataset(series.out, all_rows=info.refit), similarity, both).everywhere.similarities
     assert (matrix != expected).nnz == 0
 
 
@@ -263,11 +265,12 @@ def test_keep_domain_fits_each_domain_to_its_own_epoch(series, tmp_path):
     assert open_run(tmp_path / "run").scorer.blend is not None
 
 
-def test_a_blend_with_trends_is_refused(series, tmp_path):
+@pytest.mark.parametrize("name", ["blend", "repeats"])
+def test_a_blend_with_trends_is_refused(series, tmp_path, name):
     series.schema["trend"] = {"half_lives": [50], "delay": 1}
     series.prepare("with_trends")
-    with pytest.raises(AdiError, match=r"training\.blend: data with trends has co-clicks"):
-        train(series.out, "dnn", tmp_path / "run", settings={**UNTRAINED, "blend": True})
+    with pytest.raises(AdiError, match=rf"training\.{name}: data with trends has co-clicks"):
+        train(series.out, "dnn", tmp_path / "run", settings={**UNTRAINED, name: True})
 
 
 def test_baselines_that_are_ahead_are_named(series, tmp_path):

@@ -1,5 +1,7 @@
 """The defaults that depend on the data: where similar items are counted, and how many embedding sets there are."""
 
+import types
+
 import pytest
 
 from adi.data.manifest import TrendInfo, read_manifest
@@ -46,6 +48,23 @@ def test_neighbours_and_the_blend_depend_on_the_data(manifest, counts, neighbour
     assert (chosen.model.neighbours, chosen.training.blend) == (neighbours, blend)
     reasons = {default.name: default.reason for default in settings.by_data(data)}
     assert reason in reasons["neighbours"]
+
+
+@pytest.mark.parametrize(
+    ("repeats", "trends", "reason"),
+    [
+        (True, False, "lists may show the items of the history again"),
+        (False, False, "lists leave out the items of the history"),
+        (True, True, "trends, whose counters are in its place"),
+    ],
+)
+def test_repeats_are_scored_where_lists_may_show_them(manifest, repeats, trends, reason):
+    """Also where similar items are not counted, since there are too many."""
+    trend = types.SimpleNamespace(half_lives=(60,), co_clicks=None) if trends else None
+    data = manifest(rows=500_000, users=100_000, items=200_001).model_copy(update={"repeats": repeats, "trend": trend})
+    settings = settings_for(MODELS["adi-se"])
+    assert settings.for_data(data).training.repeats == (repeats and not trends)
+    assert {default.name: default.reason for default in settings.by_data(data)}["repeats"] == reason
 
 
 @pytest.mark.parametrize(("rows", "sets"), [(200_000, 4), (200_001, 1)])

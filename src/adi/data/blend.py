@@ -1,10 +1,12 @@
 """A blend: scores of similar items that are added to those of a trained model, with weights for each domain.
 
     score(v) = model(v) + w_all log(1 + 10 s_all(v)) + w_here log(1 + 10 s_here(v))
+                        + r_all log(1 + 10 f_all(v)) + r_here log(1 + 10 f_here(v))
 
 ``s_all(v)`` is the sum of the similarities of v and the items of the history (`adi.models.blend`), ``s_here(v)`` the
-same counted in the domain alone. Only the nearest items of a history get a score, so that a list is still found by
-an index: the best by the model, and all that have an added score.
+same counted in the domain alone. ``f_all(v)`` is how often v itself is in the history (`adi.data.repeats`), and
+``f_here(v)`` how often in this domain, for logs in which items repeat. Only the nearest items of a history and its own
+get a score, so that a list is still found by an index: the best by the model, and all that have an added score.
 """
 
 from collections.abc import Mapping
@@ -16,25 +18,27 @@ import scipy.sparse as sp
 
 from adi.columns import columns_of
 from adi.data.arrays import Array, read_array
-from adi.data.co_clicks import Pairs
+from adi.data.co_clicks import Pairs, no_pairs
 from adi.data.histories import Histories
+from adi.data.repeats import frequencies
 
 LAST = 100
-"""The newest items of a history that count."""
+"""The newest items of a history whose similar items count."""
 
 SCALE = 10.0
-"""The factor of a similarity before its logarithm."""
+"""The factor of a similarity or frequency before its logarithm."""
 
-
-Similarity = Literal["cosine", "linear"]
-"""The similarity of two items: the cosine of item-kNN, or a linear weight, as in EASE."""
+Similarity = Literal["cosine", "linear", "none"]
+"""The similarity of two items: the cosine of item-kNN, or a linear weight, as in EASE; "none": not counted."""
 
 
 class BlendWeights(NamedTuple):
-    """The weights of a domain: of the neighbours by all domains, and by this domain alone."""
+    """The weights of a domain: of the neighbours by all domains and by this domain alone, and of repeats in both."""
 
     everywhere: float
     here: float
+    repeats: float = 0.0
+    repeats_here: float = 0.0
 
 
 class ItemNeighbours:
@@ -86,30 +90,42 @@ class Blend:
         self.everywhere, self.here, self.weights = everywhere, here, weights
 
     def values(self, domain: int, histories: Histories, items: Array) -> Pairs:
-        """The values of pairs of n histories and `items` (m,), ascending, that weights are for (C = 2)."""
-        last = histories.last(LAST)
-        sums = [self.everywhere.sums(last)]
-        if domain in self.here:
-            sums.append(self.here[domain].sums(_in_domain(last, domain)))
+        """The values of pairs of n histories and `items` (m,), ascending, that weights are for (C = 4).
+
+        Those without a weight in the domain are 0.
+        """
+        sums = self._sums(domain, histories)
+        if not sums:
+            return no_pairs(len(histories), len(BlendWeights._fields))
         width = max(len(items), 1)
-        cells, similarities = zip(*(_cells(part, items, width) for part in sums), strict=True)
-        distinct = _distinct(np.concatenate(cells))  # of either kind, by query and then by item
+        cells, found = zip(*(_cells(part, items, width) for part in sums.values()), strict=True)
+        distinct = _distinct(np.concatenate(cells))  # of any kind, by query and then by item
         values = np.zeros((len(distinct), len(BlendWeights._fields)), dtype=np.float32)
-        for kind, cell in enumerate(cells):
-            values[np.searchsorted(distinct, cell), kind] = similarities[kind]
+        for kind, cell, of_kind in zip(sums, cells, found, strict=True):
+            values[np.searchsorted(distinct, cell), BlendWeights._fields.index(kind)] = of_kind
         offsets = np.searchsorted(distinct // width, np.arange(len(histories) + 1))
         return Pairs(distinct % width, _log1p(SCALE * values), offsets)
+
+    def _sums(self, domain: int, histories: Histories) -> dict[str, sp.csr_array]:
+        """The sums (n, items) that have a weight in the domain, by the name of the weight."""
+        weights, num_items = self.weights[domain], self.everywhere.similarities.shape[0]
+        domains = np.full(len(histories), domain)
+        sums = {}
+        if weights.everywhere:
+            sums["everywhere"] = self.everywhere.sums(histories.last(LAST))
+        if weights.here:
+            sums["here"] = self.here[domain].sums(histories.last(LAST).only_in(domains))
+        if weights.repeats:
+            sums["repeats"] = frequencies(histories, num_items)
+        if weights.repeats_here:
+            sums["repeats_here"] = frequencies(histories.only_in(domains), num_items)
+        return sums
 
     def added(self, domain: int, histories: Histories, items: Array) -> Pairs:
         """The scores to add to pairs of n histories and `items` (m,), ascending (C = 1)."""
         pairs = self.values(domain, histories, items)
         weights = np.array(self.weights[domain], dtype=np.float32)
         return Pairs(pairs.columns, (pairs.values * weights).sum(axis=1, keepdims=True), pairs.offsets)
-
-
-def _in_domain(histories: Histories, domain: int) -> Histories:
-    items, offsets = histories.newest(LAST, np.full(len(histories), domain))
-    return Histories(items, np.full(len(items), domain), offsets)
 
 
 def _cells(sums: sp.csr_array, items: Array, width: int) -> tuple[Array, Array]:

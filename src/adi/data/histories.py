@@ -51,6 +51,11 @@ class Histories:
         positions, offsets = ranges(np.maximum(self.offsets[:-1], self.offsets[1:] - length), self.offsets[1:])
         return Histories(self.items[positions], self.domains[positions], offsets)
 
+    def only_in(self, domains: Array) -> "Histories":
+        """The items that were taken in one domain each, `domains` (n,)."""
+        items, offsets = self.newest(len(self.items) + 1, domains)
+        return Histories(items, np.repeat(domains, np.diff(offsets)), offsets)
+
     def recent(self, length: int) -> Array:
         """The last `length` items of each history, newest last (n, length); -1 where it has fewer."""
         positions = self.offsets[1:, None] - np.arange(length, 0, -1)  # (n, length)

@@ -32,10 +32,8 @@ def similarity_for(dataset: Dataset) -> Similarity:
     return "linear" if _items_with_rows(dataset) <= MOST_LINEAR else "cosine"
 
 
-def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int, BlendWeights] | None = None) -> Blend:
-    """The blend with some weights, whose similarities are counted from a dataset.
-
-    Those that have no weight in any domain are left out; without `weights`, none are.
+def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int, BlendWeights]) -> Blend:
+    """The blend with the weights of each domain, whose similarities are counted from a dataset, if any has a weight.
 
     Raises `AdiError` for linear weights of more items than can be solved for in minutes.
     """
@@ -46,11 +44,11 @@ def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int
         )
     neighbours = _linear if similarity == "linear" else _cosine
     everywhere, here = ItemNeighbours.none(dataset.manifest.items), {}
-    if weights is None or any(of_domain.everywhere for of_domain in weights.values()):
+    if any(of_domain.everywhere for of_domain in weights.values()):
         (everywhere, *_) = fit_by_scope(dataset, "all", neighbours)
-    if weights is None or any(of_domain.here for of_domain in weights.values()):
+    if any(of_domain.here for of_domain in weights.values()):
         here = dict(enumerate(fit_by_scope(dataset, "domain", neighbours)))
-    return Blend(everywhere, here, weights or {})
+    return Blend(everywhere, here, weights)
 
 
 def _items_with_rows(dataset: Dataset) -> int:

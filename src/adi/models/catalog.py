@@ -15,6 +15,7 @@ from adi.models.lightgcn import LIGHTGCN
 from adi.models.mind import MIND
 from adi.models.mmoe import MMOE
 from adi.models.model import FittedModel, Model, TrainedModel
+from adi.models.personal_popularity import PERSONAL_POPULARITY
 from adi.models.ple import PLE
 from adi.models.popularity import POPULARITY
 from adi.models.shared_bottom import SHARED_BOTTOM
@@ -26,6 +27,7 @@ MODELS: Mapping[str, Model] = {
     model.name: model
     for model in (
         POPULARITY,
+        PERSONAL_POPULARITY,
         CO_CLICKS,
         ITEM_KNN,
         USER_KNN,

@@ -80,6 +80,16 @@ BASELINES = (
     Row("LightGCN", "lightgcn", family="baseline"),
 )
 
+PERSONAL = Row(
+    "personal popularity",
+    "personal-popularity",
+    family="baseline",
+    absent=dict.fromkeys(
+        (name for name in (*CORPUS_DATASETS, FACETS) if name != "complete-journey"),
+        "lists leave out the items of the history",
+    ),
+)
+
 COMPARED = (
     Row("DNN-Single", "dnn-single", method="DNN-Single"),
     Row("DNN", "dnn", method="DNN"),
@@ -106,6 +116,7 @@ TABLE_2 = Table(
     (*CORPUS_DATASETS, FACETS),
     (
         *BASELINES,
+        PERSONAL,
         *COMPARED,
         *ADI_VARIANTS,
     ),

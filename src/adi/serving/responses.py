@@ -218,9 +218,9 @@ class BundleResponse(Strict):
     model: str = Field(description="Name of the model.")
     fingerprint: str = Field(description="Fingerprint of the prepared dataset.")
     bid: str | None = Field(description="Item attribute with the bids; null for a bundle without bids.")
-    blend: dict[str, tuple[float, float]] | None = Field(
-        description="Weights of item-kNN in the scores of each domain, counted in all domains and in this one; null "
-        "for a bundle without a blend."
+    blend: dict[str, tuple[float, float, float, float]] | None = Field(
+        description="Weights of the added scores of each domain: of similar items, counted in all domains and in this "
+        "one, and of the history's own items, likewise; null for a bundle without a blend."
     )
     half_lives: list[str] | None = Field(
         description="Half-lives of the counters of clicks, ascending; null for a bundle without trends."

@@ -10,6 +10,7 @@ from adi.evaluation.ranking import Rankings
 from adi.models.co_clicks import CO_CLICKS, CoClickSettings
 from adi.models.ease import EASE, EaseSettings
 from adi.models.item_knn import ITEM_KNN, ItemKnnSettings
+from adi.models.personal_popularity import PERSONAL_POPULARITY, PersonalPopularitySettings
 from adi.models.popularity import Popularity, RecentPopularity
 from adi.models.scorer import Scorer
 from adi.processes.group import ALONE, Processes
@@ -39,6 +40,11 @@ def baselines_of(dataset: Dataset) -> Iterator[Named]:
         if manifest.trend.co_clicks is not None:
             yield Named("co-clicks", CO_CLICKS.fit(dataset, CoClickSettings()))
         return
+    if manifest.repeats:
+        yield Named("personal-popularity", PERSONAL_POPULARITY.fit(dataset, PersonalPopularitySettings()))
+        if len(dataset.domains) > 1:
+            by_domain = PersonalPopularitySettings(scope="domain")
+            yield Named("personal-popularity by domain", PERSONAL_POPULARITY.fit(dataset, by_domain))
     if pairs_of_rows(manifest) <= MOST_PAIRS:
         yield Named("item-knn", ITEM_KNN.fit(dataset, ItemKnnSettings()))
         if len(dataset.domains) > 1:

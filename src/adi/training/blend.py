@@ -1,13 +1,15 @@
 """The blend of a run, chosen on validation rows after training (`adi.data.blend`).
 
-A step of training never sees the added scores: they are counted from the very rows that it learns from, and would be
-trusted too much. Each domain gets the weights of the highest NDCG@k of the validation rows, as for the best epoch,
-where its own rows count together with `SHARED_ROWS` rows of all domains. Of equals, the smallest are chosen.
+A step of training never sees the added scores: similarities are counted from the very rows that it learns from, and
+would be trusted too much. Each domain gets the weights of the highest NDCG@k of the validation rows, as for the best
+epoch, where its own rows count together with `SHARED_ROWS` rows of all domains. Of equals, the smallest are chosen.
+Where items repeat, the weights of repeats are chosen first, and with them those of similar items.
 
 The likelihood of these rows would be a smoother criterion, and was worse: it depends most on the rows whose items have
 few training rows or none, which no weights can rank high.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ from adi.data.arrays import Array
 from adi.data.blend import Blend, BlendWeights, Similarity
 from adi.data.dataset import Dataset
 from adi.data.queries import Queries
+from adi.errors import AdiError
 from adi.evaluation.evaluate import spread
 from adi.models.blend import counted_blend, similarity_for
 from adi.models.scorer import ScorerByDomain
@@ -27,7 +30,10 @@ WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1000.0)
 """The weights to choose from, in units of the temperature; with the last, the model decides between equals alone."""
 
 GRID = tuple(sorted({(weight, here) for weight in WEIGHTS for here in (0.0, weight)}))
-"""Pairs of weights: of the neighbours by all domains, and by this domain alone."""
+"""Pairs of weights that are chosen together: of what is counted in all domains, and in this domain alone."""
+
+SIMILAR, REPEATS = ("everywhere", "here"), ("repeats", "repeats_here")
+"""The weights of each pair, as `BlendWeights` names them."""
 
 SHARED_ROWS = 1000
 """The rows of all domains that the choice of a domain's weights is based on beside its own."""
@@ -55,12 +61,12 @@ class _Rows(NamedTuple):
     scores: Tensor
     targets: Tensor
 
-    def ndcg(self, blend: Blend, k: int, scale: float) -> Array:
-        """The mean NDCG@k with each pair of weights of the grid, multiplied by `scale` (G,)."""
+    def ndcg(self, blend: Blend, candidates: Sequence[BlendWeights], k: int, scale: float) -> Array:
+        """The mean NDCG@k with each of the candidates for the weights, multiplied by `scale` (G,)."""
         pairs = blend.values(self.domain, self.queries.histories, self.items)
         rows, columns, values = (torch.from_numpy(array) for array in (pairs.rows, pairs.columns, pairs.values))
         means = []
-        for weights in GRID:
+        for weights in candidates:
             added = scale * (values @ torch.tensor(weights))
             means.append(self._ndcg_of(self.scores.index_put((rows, columns), added, accumulate=True), k))
         return np.array(means)
@@ -71,22 +77,47 @@ class _Rows(NamedTuple):
         return float(torch.where(before < k, 1 / torch.log2(before.double() + 2), 0.0).mean())
 
 
-def fit_blend(scorer: ScorerByDomain, dataset: Dataset, temperature: float, k: int) -> FittedBlend:
+def check_blend(dataset: Dataset, *, blend: bool | None, repeats: bool | None) -> None:
+    """Raise `AdiError` if the settings `blend` or `repeats` ask for scores that the dataset does not allow."""
+    for name, wanted in (("blend", blend), ("repeats", repeats)):
+        if wanted and dataset.manifest.trend is not None:
+            raise AdiError(
+                f"training.{name}: data with trends has co-clicks in place of a blend. Leave the setting out, or trend."
+            )
+    if repeats and not dataset.manifest.repeats:
+        raise AdiError(
+            "training.repeats: lists leave out the items of the history, since the schema does not say repeats: true. "
+            "Leave the setting out, or change the schema and prepare again."
+        )
+
+
+def fit_blend(
+    scorer: ScorerByDomain, dataset: Dataset, temperature: float, k: int, *, similar: bool = True, repeats: bool = False
+) -> FittedBlend:
     """The blend for a scorer trained with a temperature on the training rows of a dataset.
 
-    Without a validation row that a list can have, all weights are 0.
+    It adds the scores of similar items if `similar`, and those of the history's own items if `repeats`. Without a
+    validation row that a list can have, all weights are 0.
     """
     rows = [_rows_of(scorer, dataset, domain) for domain in range(len(dataset.domains))]
     counts = np.array([0 if of_domain is None else len(of_domain.targets) for of_domain in rows])
-    similarity = similarity_for(dataset)
-    blend = counted_blend(dataset, similarity)
-    ndcg = [np.zeros(len(GRID)) if part is None else part.ndcg(blend, k, temperature) for part in rows]
-    shared = (counts @ np.stack(ndcg)) / max(counts.sum(), 1)
-    weights = {}
-    for name, count, own in zip(dataset.domains, counts, ndcg, strict=True):
-        chosen = GRID[int(np.argmax(count * own + SHARED_ROWS * shared))]
-        weights[name] = BlendWeights(*(temperature * weight for weight in chosen))
-    return FittedBlend(similarity, weights)
+    similarity = similarity_for(dataset) if similar else "none"
+    counted = BlendWeights(similar, similar, repeats, repeats)
+    blend = counted_blend(dataset, similarity, dict.fromkeys(range(len(rows)), counted))
+    chosen = [BlendWeights(0.0, 0.0)] * len(rows)
+    for fields in [REPEATS] * repeats + [SIMILAR] * similar:
+        candidates = [[weights._replace(**dict(zip(fields, pair, strict=True))) for pair in GRID] for weights in chosen]
+        ndcg = [
+            np.zeros(len(GRID)) if part is None else part.ndcg(blend, of_domain, k, temperature)
+            for part, of_domain in zip(rows, candidates, strict=True)
+        ]
+        shared = (counts @ np.stack(ndcg)) / max(counts.sum(), 1)
+        chosen = [
+            of_domain[int(np.argmax(count * own + SHARED_ROWS * shared))]
+            for of_domain, count, own in zip(candidates, counts, ndcg, strict=True)
+        ]
+    weights = [BlendWeights(*(temperature * weight for weight in of_domain)) for of_domain in chosen]
+    return FittedBlend(similarity, dict(zip(dataset.domains, weights, strict=True)))
 
 
 def _rows_of(scorer: ScorerByDomain, dataset: Dataset, domain: int) -> _Rows | None:

@@ -57,7 +57,7 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
             Default("unknown_items", UNKNOWN_ITEMS_WITH_TRENDS, "trends: many items are new"),
             Default("row_half_life", longest, "the longest half-life of the trends"),
         )
-    rules = (_embedding_sets, _neighbours, _blend, _refit)
+    rules = (_embedding_sets, _neighbours, _blend, _repeats, _refit)
     return (*by_trend, *_steps(manifest), *_length(manifest), *(rule(manifest) for rule in rules))
 
 
@@ -130,6 +130,14 @@ def _blend(manifest: Manifest) -> Default:
     if reason := _reason_not_to_count(manifest):
         return Default("blend", False, reason)
     return Default("blend", True, f"{manifest.items:,} items: their neighbours are quick to count")
+
+
+def _repeats(manifest: Manifest) -> Default:
+    if manifest.trend is not None:
+        return Default("repeats", False, "trends, whose counters are in its place")
+    if not manifest.repeats:
+        return Default("repeats", False, "lists leave out the items of the history")
+    return Default("repeats", True, "lists may show the items of the history again")
 
 
 def _reason_not_to_count(manifest: Manifest) -> str | None:

@@ -53,7 +53,8 @@ class TrainingSettings(Strict):
     `blend` adds the scores of similar items to those of the model, with weights chosen by the NDCG@`k` of the
     validation rows after training (`adi.training.blend`). By default it does where similar items are quick to count:
     with at most 200,000 items, and at most 1e8 pairs of rows of a user, by the mean. With trends it does not: the
-    counters have co-clicks.
+    counters have co-clicks. `repeats` adds scores of the items that are in the history themselves, by how often and
+    how recently, with weights chosen in the same way: by default where the schema says `repeats: true`.
 
     `refit` trains again, from fresh weights, on the training and validation rows, for as many epochs as were best, and
     keeps those weights; with `keep: domain`, each domain keeps those of as many epochs as were best for it. By default
@@ -79,6 +80,7 @@ class TrainingSettings(Strict):
     validation_rows: int = Field(10_000, ge=1)
     checkpoint_steps: int = Field(5000, ge=1)
     blend: bool | None = None
+    repeats: bool | None = None
     refit: bool | None = None
     self_training: bool = False
     self_training_start: float = Field(0.5, ge=0.0, lt=1.0)
@@ -118,6 +120,7 @@ class SettingsForData(TrainingSettings):
     unknown_items: float
     row_half_life: int | float | str
     blend: bool
+    repeats: bool
     refit: bool
 
 
