@@ -23,7 +23,7 @@ def space_of(model: str, given: Any = None, **settings: Any) -> dict[str, Range 
 def test_every_model_has_a_default_space_around_its_default_settings(model: str, trend: TrendInfo | None) -> None:
     counts = DomainCounts(train=9, validation=1, test=1, users=5, items=5, corpus=5)
     manifest = Manifest.model_construct(
-        trend=trend, time="number", by_domain={"search": counts}, users=5, items=5, features=()
+        trend=trend, time="number", by_domain={"search": counts}, users=5, items=5, features=(), repeats=False
     )
     settings = settings_for(MODELS[model]).for_data(manifest)
     config = as_config(settings)

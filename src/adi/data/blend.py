@@ -1,4 +1,4 @@
-"""A blend: scores of similar items that are added to those of a trained model, with weights for each domain.
+"""A blend: scores of similar and repeated items that are added to a model's, with weights for each domain.
 
     score(v) = model(v) + w_all log(1 + 10 s_all(v)) + w_here log(1 + 10 s_here(v))
                         + r_all log(1 + 10 f_all(v)) + r_here log(1 + 10 f_here(v))

@@ -25,7 +25,8 @@ class RankedItems(Strict):
     parts: dict[str, list[float]] | None = Field(
         None,
         description="With `explain`: the parts of which each score is the sum. Of a bundle with trends taste, trend, "
-        "co_clicks and bid, of one with a blend taste, neighbours and bid; null for others.",
+        "co_clicks and bid; of one with a blend taste, neighbours (similar items, and where items repeat the item "
+        "itself) and bid; null for others.",
     )
 
 
