@@ -55,7 +55,7 @@ def test_neighbours_and_the_blend_depend_on_the_data(manifest, counts, neighbour
     [
         (True, False, "lists may show the items of the history again"),
         (False, False, "lists leave out the items of the history"),
-        (True, True, "trends, whose counters are in its place"),
+        (True, True, "trends: added scores are those of the counters"),
     ],
 )
 def test_repeats_are_scored_where_lists_may_show_them(manifest, repeats, trends, reason):

@@ -134,7 +134,7 @@ def _blend(manifest: Manifest) -> Default:
 
 def _repeats(manifest: Manifest) -> Default:
     if manifest.trend is not None:
-        return Default("repeats", False, "trends, whose counters are in its place")
+        return Default("repeats", False, "trends: added scores are those of the counters")
     if not manifest.repeats:
         return Default("repeats", False, "lists leave out the items of the history")
     return Default("repeats", True, "lists may show the items of the history again")
