@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from adi.data.manifest import Manifest
 from adi.grid.cells import Cell
@@ -17,8 +17,8 @@ DEFAULT = "adi-se"
 class Row:
     """A model with settings.
 
-    `most_items` is the size of a data set above which it is left out, with the `reason`. With `for_repeats`, it is
-    there for data sets whose items repeat alone.
+    `most_items` is the size of a data set above which it is left out, with the `reason`. It is there only for data sets
+    that have what it `needs`: items that repeat, or time.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Row:
     settings: Mapping[str, Any] = field(default_factory=dict)
     most_items: int | None = None
     reason: str = ""
-    for_repeats: bool = False
+    needs: Literal["repeats", "time"] | None = None
 
     def cells(self, dataset: str, seeds: int, overrides: Mapping[str, Any]) -> list[Cell]:
         """The cells of the row on a data set, one for each seed where the model has any."""
@@ -37,21 +37,24 @@ class Row:
 
 BASELINES = (
     Row("popularity", "popularity"),
-    Row("personal-popularity", "personal-popularity", {"scope": "all"}, for_repeats=True),
-    Row("personal-popularity-domain", "personal-popularity", {"scope": "domain"}, for_repeats=True),
+    Row("personal-popularity", "personal-popularity", {"scope": "all"}, needs="repeats"),
+    Row("personal-popularity-domain", "personal-popularity", {"scope": "domain"}, needs="repeats"),
+    Row("sequential-rules", "sequential-rules", {"scope": "all"}, needs="time"),
+    Row("sequential-rules-domain", "sequential-rules", {"scope": "domain"}, needs="time"),
     Row("item-knn", "item-knn", {"scope": "all"}),
     Row("item-knn-domain", "item-knn", {"scope": "domain"}),
     Row("user-knn", "user-knn"),
     Row("ease", "ease", most_items=20_000, reason="a weight for each pair of items"),
-    Row("lightgcn", "lightgcn", {"blend": False, "repeats": False}),
+    Row("lightgcn", "lightgcn", {"blend": False}),
 )
 ROWS = (*BASELINES, Row("dnn", "dnn"), Row(DEFAULT, DEFAULT))
 
 
 def rows_for(manifest: Manifest, rows: Sequence[Row] = ROWS) -> list[Row]:
-    """The rows of a data set: without those that it is too large for, and without those for repeats if it has none."""
+    """The rows of a data set: without those that it is too large for, and those that need what it does not have."""
     left = left_out(manifest.items)
-    return [row for row in rows if row not in left and (manifest.repeats or not row.for_repeats)]
+    has = {None: True, "repeats": manifest.repeats, "time": manifest.time is not None}
+    return [row for row in rows if row not in left and has[row.needs]]
 
 
 def left_out(items: int) -> list[Row]:

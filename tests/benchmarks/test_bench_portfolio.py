@@ -94,12 +94,11 @@ def test_what_is_not_there_or_too_large_is_named(tmp_path: Path, capsys: pytest.
     assert "Failed: journey/dnn-0: no memory" in text
 
 
-def test_rows_for_repeats_are_there_where_items_repeat_alone() -> None:
-    without, with_repeats = (SimpleNamespace(items=100, repeats=repeats) for repeats in (False, True))
-    personal = [row for row in ROWS if row.for_repeats]
-    assert {row.model for row in personal} == {"personal-popularity"}
-    assert rows_for(with_repeats) == list(ROWS)
-    assert rows_for(without) == [row for row in ROWS if row not in personal]
+@pytest.mark.parametrize(("repeats", "time"), [(True, "number"), (False, "number"), (True, None)])
+def test_rows_are_there_where_the_data_has_what_they_need(repeats: bool, time: str | None) -> None:
+    manifest = SimpleNamespace(items=100, repeats=repeats, time=time)
+    needs = {"personal-popularity": repeats, "sequential-rules": time is not None}
+    assert rows_for(manifest) == [row for row in ROWS if needs.get(row.model, True)]
 
 
 def test_a_candidate_is_chosen_from_the_other_sources() -> None:

@@ -61,7 +61,7 @@ def test_train_shows_its_epochs_on_standard_error_alone(pipeline) -> None:
     by_data, title, *compared, trained = said.stdout.splitlines()
     assert by_data.startswith("By the data: unknown_items 0.0 (no trends); ")
     assert "; refit True (validation holds " in by_data
-    assert title == "Validation recall@50 beside popularity, item-knn, item-knn by domain and ease:"
+    assert title == "Validation recall@50 beside popularity, sequential-rules, item-knn, item-knn by domain and ease:"
     verdicts = r"  (significantly ahead of all|no significant difference to the best|significantly BEHIND): .*"
     assert all(re.fullmatch(f"{verdicts}|There adi-se is no gain: .*", line) for line in compared)
     assert compared

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adi.data import blend as module
-from adi.data.blend import SCALE, Blend, BlendWeights, ItemNeighbours
+from adi.data.blend import SCALE, Blend, BlendWeights, ByScope, ItemNeighbours
 from adi.data.histories import Histories
+from adi.data.profiles import distinct_profiles
 
 EVERYWHERE = np.array(
     [
@@ -41,8 +42,11 @@ def histories(*rows):
 
 
 def blend(weights=WEIGHTS):
-    neighbours = [ItemNeighbours(sp.csr_array(matrix)) for matrix in (EVERYWHERE, HERE)]
-    return Blend(neighbours[0], {1: neighbours[1]}, {0: BlendWeights(1.0, 0.0), 1: weights})
+    return Blend(by_scope(EVERYWHERE, HERE), by_scope(HERE, EVERYWHERE), {0: BlendWeights(1.0, 0.0), 1: weights})
+
+
+def by_scope(everywhere, here):
+    return ByScope(ItemNeighbours(sp.csr_array(everywhere)), {1: ItemNeighbours(sp.csr_array(here))})
 
 
 def dense(pairs, num_items):
@@ -93,6 +97,22 @@ def test_repeats_count_in_the_whole_history(monkeypatch):
     assert added.offsets.tolist() == [0, 2, 2]
 
 
+def test_followers_by_hand():
+    """Of the items of domain 1, oldest first 2 and 0, item 3 follows item 0 everywhere, and item 1 both in domain 1."""
+    asked = histories([(2, 1), (3, 0), (0, 1)])
+    scores = dense(blend(BlendWeights(0.0, 0.0, follows=2.0)).added(1, asked, np.arange(4)), 4)[0, :, 0]
+    expected = 2 * np.log1p(SCALE * np.array([0.8 * 0.75, 0, 0, 0.75]))
+    np.testing.assert_allclose(scores, expected, rtol=1e-6)
+    scores = dense(blend(BlendWeights(0.0, 0.0, follows_here=1.0)).added(1, asked, np.arange(4)), 4)[0, :, 0]
+    np.testing.assert_allclose(scores, np.log1p(SCALE * np.array([0, 0.5 + 0.8 * 0.25, 0, 0])), rtol=1e-6)
+
+
+def test_ten_items_have_followers():
+    asked = [histories([(item, 1), *[(2, 1)] * others]) for item, others in ((0, 9), (0, 10))]
+    scores = [dense(blend(BlendWeights(0.0, 0.0, follows=1.0)).added(1, one, np.arange(4)), 4) for one in asked]
+    assert (scores[0][0, 3, 0] > 0, scores[1][0, 3, 0] > 0) == (True, False)
+
+
 def test_without_a_weight_nothing_is_added():
     added = blend(BlendWeights(0.0, 0.0)).added(1, histories([(0, 1)], [(2, 0)]), np.arange(4))
     assert (added.columns.tolist(), added.offsets.tolist()) == ([], [0, 0, 0])
@@ -122,11 +142,7 @@ def test_values_are_those_of_dense_matrices(data):
         )
     )
     items = np.array(sorted(data.draw(st.sets(st.integers(0, num_items - 1)))), dtype=np.int64)
-    blended = Blend(
-        ItemNeighbours(sp.csr_array(matrices[0])),
-        {1: ItemNeighbours(sp.csr_array(matrices[1]))},
-        {1: BlendWeights(1.0, 1.0, 1.0, 1.0)},
-    )
+    blended = Blend(by_scope(*matrices), by_scope(*matrices[::-1]), {1: BlendWeights(*[1.0] * 6)})
     values = dense(blended.values(1, histories(*rows), items), len(items))
     for query, row in enumerate(rows):
         everything = sorted({item for item, _ in row})
@@ -139,12 +155,17 @@ def test_values_are_those_of_dense_matrices(data):
             for later, item in enumerate(reversed(taken)):
                 frequency[item] += (1 + later) ** -0.3
             np.testing.assert_allclose(values[query, :, kind], np.log1p(SCALE * frequency)[items], rtol=1e-5)
+            recent = np.zeros(num_items)
+            for later, item in enumerate(reversed(taken)):
+                recent[item] += 0.8**later
+            expected = np.log1p(SCALE * recent @ matrices[3 - kind])[items]
+            np.testing.assert_allclose(values[query, :, kind + 2], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_neighbours_are_read_as_they_were_written(tmp_path):
     ItemNeighbours(sp.csr_array(EVERYWHERE)).save(tmp_path / "neighbours")
     read = ItemNeighbours.open(tmp_path / "neighbours", 4)
-    asked = histories([(1, 0), (2, 0)])
+    asked = distinct_profiles(histories([(1, 0), (2, 0)]), 4)
     assert read.sums(asked).toarray().tolist() == [[0.5, 0.25, 0.25, 0.0]]
     assert ItemNeighbours.none(4).sums(asked).toarray().tolist() == [[0.0] * 4]
 

@@ -21,7 +21,7 @@ def test_linear_weights_are_the_largest_of_ease(dataset, monkeypatch):
     monkeypatch.setattr(module, "DROPOUT", 0.2)
     blend = counted_blend(dataset, "linear", BOTH)
     below = 0
-    for scope, neighbours in (("all", [blend.everywhere] * 3), ("domain", blend.here.values())):
+    for scope, neighbours in (("all", [blend.similar.everywhere] * 3), ("domain", blend.similar.here.values())):
         solved = fit_by_scope(dataset, scope, lambda interactions: item_weights(interactions, 0.1, 0.2))
         for (known, weights), found in zip(solved, neighbours, strict=True):
             below += int((weights < 0).sum())
@@ -53,6 +53,8 @@ def test_what_has_no_weight_is_not_counted(dataset):
     whole = counted_blend(dataset, "cosine", BOTH)
     for weights, everywhere, here in (((2.0, 0.0), True, False), ((0.0, 2.0), False, True), ((0.0, 0.0), False, False)):
         blend = counted_blend(dataset, "cosine", {0: BlendWeights(0.0, 0.0), 1: BlendWeights(*weights)})
-        assert blend.everywhere.similarities.nnz == (whole.everywhere.similarities.nnz if everywhere else 0)
-        assert list(blend.here) == ([0, 1, 2] if here else [])
+        assert blend.similar.everywhere.similarities.nnz == (
+            whole.similar.everywhere.similarities.nnz if everywhere else 0
+        )
+        assert list(blend.similar.here) == ([0, 1, 2] if here else [])
         assert blend.weights[1] == BlendWeights(*weights)

@@ -19,6 +19,7 @@ VARIANTS = {
     f"{name} {scope}": (name, {"scope": scope} | options)
     for name, options in {
         "personal-popularity": {"recency": 0.0},  # with recency, the order counts
+        "sequential-rules": {"shrink": 1.0, "age_factor": 1.0},
         "item-knn": {"shrink": 1.0},
         "user-knn": {"shrink": 1.0, "neighbours": 3},
         "ease": {"l2": 2.0},

@@ -26,7 +26,16 @@ from adi.training.evaluation import evaluate_run
 from adi.training.fitted import open_run
 from adi.training.train import train
 
-UNTRAINED = {"embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 1, "lr": 1e-6, "embedding_lr": 1e-6, "k": 2}
+UNTRAINED = {
+    "embedding_dim": 4,
+    "dim": 4,
+    "networks": (4,),
+    "epochs": 1,
+    "lr": 1e-6,
+    "embedding_lr": 1e-6,
+    "k": 2,
+    "blend": ["similar"],
+}
 """A model that has learned nothing."""
 
 
@@ -85,7 +94,7 @@ class Oracle:
 
 
 def test_neighbours_get_weight_where_the_model_knows_nothing(series):
-    fitted = fit_blend(ScorerByDomain([Noise()] * 3), Dataset(series.out), 0.5, 2)
+    fitted = fit_blend(ScorerByDomain([Noise()] * 3), Dataset(series.out), 0.5, 2, ("similar",))
     assert list(fitted.weights) == ["x", "y", "z"]
     for of_domain in fitted.weights.values():
         assert max(of_domain) > 2
@@ -93,7 +102,9 @@ def test_neighbours_get_weight_where_the_model_knows_nothing(series):
 
 def test_weights_are_in_units_of_the_temperature(series):
     dataset = Dataset(series.out)
-    fitted, cold = (fit_blend(ScorerByDomain([Noise(scale)] * 3), dataset, scale, 2) for scale in (1.0, 0.25))
+    fitted, cold = (
+        fit_blend(ScorerByDomain([Noise(scale)] * 3), dataset, scale, 2, ("similar",)) for scale in (1.0, 0.25)
+    )
     assert cold.similarity == fitted.similarity
     for name, weights in fitted.weights.items():
         assert cold.weights[name] == tuple(weight / 4 for weight in weights)
@@ -101,7 +112,7 @@ def test_weights_are_in_units_of_the_temperature(series):
 
 def test_neighbours_get_no_weight_where_the_model_knows_all(series):
     dataset = Dataset(series.out)
-    fitted = fit_blend(ScorerByDomain([Oracle(dataset, "validation")] * 3), dataset, 1.0, 2)
+    fitted = fit_blend(ScorerByDomain([Oracle(dataset, "validation")] * 3), dataset, 1.0, 2, ("similar",))
     assert set(fitted.weights.values()) == {BlendWeights(0.0, 0.0)}
 
 
@@ -111,10 +122,10 @@ def test_a_domain_goes_its_own_way_with_many_rows_of_its_own(series, monkeypatch
     assert dataset.manifest.by_domain["z"].validation == 0
     scorer = ScorerByDomain([Oracle(dataset, "validation"), Noise(), Noise()])
     monkeypatch.setattr(blend_module, "SHARED_ROWS", 1_000_000)
-    weights = fit_blend(scorer, dataset, 1.0, 2).weights
+    weights = fit_blend(scorer, dataset, 1.0, 2, ("similar",)).weights
     assert weights["x"] == weights["y"] == weights["z"]  # beside some dozens of its own
     monkeypatch.setattr(blend_module, "SHARED_ROWS", 1)
-    own = fit_blend(scorer, dataset, 1.0, 2).weights
+    own = fit_blend(scorer, dataset, 1.0, 2, ("similar",)).weights
     assert own["z"] == weights["z"]
     assert max(own["x"]) < max(own["y"])
 
@@ -126,7 +137,7 @@ def test_of_equal_weights_the_smallest_are_chosen(series):
         patched.setattr(
             models_module, "fit_by_scope", lambda _, scope, fit: [ItemNeighbours.none(len(dataset.items))] * 3
         )
-        fitted = fit_blend(ScorerByDomain([Noise()] * 3), dataset, 1.0, 2)
+        fitted = fit_blend(ScorerByDomain([Noise()] * 3), dataset, 1.0, 2, ("similar",))
     assert set(fitted.weights.values()) == {BlendWeights(0.0, 0.0)}
 
 
@@ -135,7 +146,7 @@ def test_items_of_equal_score_share_a_rank():
     rows = blend_module._Rows(
         0, queries, np.arange(3), torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]), torch.tensor([0, 2])
     )
-    none = Pairs(np.empty(0, np.int64), np.empty((0, 4), np.float32), np.array([0, 0, 0]))
+    none = Pairs(np.empty(0, np.int64), np.empty((0, 6), np.float32), np.array([0, 0, 0]))
     nothing = types.SimpleNamespace(values=lambda *_: none)
     expected = (
         1 / np.log2(2.5) + 1 / np.log2(3.0)
@@ -150,9 +161,9 @@ def test_the_similarity_is_kept(series, tmp_path, monkeypatch, most, similarity)
     monkeypatch.setattr(models_module, "MOST_LINEAR", most)
     info = train(series.out, "dnn", tmp_path / "run", settings=UNTRAINED)
     assert info.blend_similarity == read_info(tmp_path / "run").blend_similarity == similarity
-    matrix = open_run(tmp_path / "run").scorer.blend().everywhere.similarities
+    matrix = open_run(tmp_path / "run").scorer.blend().similar.everywhere.similarities
     both = dict.fromkeys(range(3), BlendWeights(1.0, 1.0))
-    expected = counted_blend(Dataset(series.out, all_rows=info.refit), similarity, both).everywhere.similarities
+    expected = counted_blend(Dataset(series.out, all_rows=info.refit), similarity, both).similar.everywhere.similarities
     assert (matrix != expected).nnz == 0
 
 
@@ -265,12 +276,12 @@ def test_keep_domain_fits_each_domain_to_its_own_epoch(series, tmp_path):
     assert open_run(tmp_path / "run").scorer.blend is not None
 
 
-@pytest.mark.parametrize("name", ["blend", "repeats"])
-def test_a_blend_with_trends_is_refused(series, tmp_path, name):
+@pytest.mark.parametrize("kind", ["similar", "repeats", "follows"])
+def test_a_blend_with_trends_is_refused(series, tmp_path, kind):
     series.schema["trend"] = {"half_lives": [50], "delay": 1}
     series.prepare("with_trends")
-    with pytest.raises(AdiError, match=rf"training\.{name}: data with trends has co-clicks"):
-        train(series.out, "dnn", tmp_path / "run", settings={**UNTRAINED, name: True})
+    with pytest.raises(AdiError, match=r"training\.blend: data with trends has co-clicks"):
+        train(series.out, "dnn", tmp_path / "run", settings={**UNTRAINED, "blend": [kind]})
 
 
 def test_baselines_that_are_ahead_are_named(series, tmp_path):
@@ -278,7 +289,7 @@ def test_baselines_that_are_ahead_are_named(series, tmp_path):
     baselines = read_baselines(tmp_path / "run")
     assert list(baselines.domains) == ["x", "y"]
     for domain in baselines.domains.values():
-        assert set(domain.ahead) == {"item-knn", "item-knn by domain", "ease"}
+        assert set(domain.ahead) == {"sequential-rules", "item-knn", "item-knn by domain", "ease"}
         assert domain.baselines["item-knn"] > 0.4
         assert domain.model < 0.3
     text = "\n".join(baselines.sentences())
@@ -293,7 +304,12 @@ def test_without_baselines_there_are_none(series, tmp_path):
 
 @pytest.mark.parametrize("weight", [0.1, 20.0])
 def test_bids_and_filters_count_for_added_scores(prepared_with_bids, tmp_path, weight):
-    train(prepared_with_bids, "adi-se", tmp_path / "run", settings={**UNTRAINED, "embedding_std": 1.0, "blend": True})
+    train(
+        prepared_with_bids,
+        "adi-se",
+        tmp_path / "run",
+        settings={**UNTRAINED, "embedding_std": 1.0, "blend": ["similar"]},
+    )
     export(tmp_path / "run", tmp_path / "bundle", bid="bid", progress=False)
     run, bundle = Retriever(tmp_path / "run", bid="bid"), Retriever(tmp_path / "bundle")
     assert any(max(weights) > 0 for weights in bundle.engine.info.blend.values())

@@ -45,26 +45,38 @@ def test_neighbours_and_the_blend_depend_on_the_data(manifest, counts, neighbour
     data = manifest(**counts)
     settings = settings_for(MODELS["adi-se"])
     chosen = settings.for_data(data)
-    assert (chosen.model.neighbours, chosen.training.blend) == (neighbours, blend)
+    assert (chosen.model.neighbours, "similar" in chosen.training.blend) == (neighbours, blend)
     reasons = {default.name: default.reason for default in settings.by_data(data)}
     assert reason in reasons["neighbours"]
 
 
 @pytest.mark.parametrize(
-    ("repeats", "trends", "reason"),
+    ("changes", "kinds", "reason"),
     [
-        (True, False, "lists may show the items of the history again"),
-        (False, False, "lists leave out the items of the history"),
-        (True, True, "trends: added scores are those of the counters"),
+        ({}, ("similar", "follows"), "neighbours of 1,000 items are quick to count; rows have an order"),
+        ({"time": None}, ("similar",), "neighbours of 1,000 items are quick to count"),
+        (
+            {"repeats": True, "items": 200_001},
+            ("follows", "repeats"),
+            (
+                "nothing similar: 200,001 items, and neighbours are quick to count up to 200,000; rows have an order; "
+                "lists may show the items of the history"
+            ),
+        ),
+        ({"trend": types.SimpleNamespace(half_lives=(60,), co_clicks=None)}, (), "trends have co-clicks"),
     ],
 )
-def test_repeats_are_scored_where_lists_may_show_them(manifest, repeats, trends, reason):
-    """Also where similar items are not counted, since there are too many."""
-    trend = types.SimpleNamespace(half_lives=(60,), co_clicks=None) if trends else None
-    data = manifest(rows=500_000, users=100_000, items=200_001).model_copy(update={"repeats": repeats, "trend": trend})
+def test_the_blend_has_what_the_data_allows(manifest, changes, kinds, reason):
+    data = manifest(rows=500_000, users=100_000).model_copy(update={"time": "number", **changes})
     settings = settings_for(MODELS["adi-se"])
-    assert settings.for_data(data).training.repeats == (repeats and not trends)
-    assert {default.name: default.reason for default in settings.by_data(data)}["repeats"] == reason
+    assert settings.for_data(data).training.blend == kinds
+    assert {default.name: default.reason for default in settings.by_data(data)}["blend"] == reason
+
+
+@pytest.mark.parametrize(("rows", "follows"), [(5_000_000, True), (5_000_001, False)])
+def test_followers_are_counted_up_to_some_rows(manifest, rows, follows):
+    data = manifest(rows=rows, users=rows).model_copy(update={"time": "number"})
+    assert ("follows" in settings_for(MODELS["dnn"]).for_data(data).training.blend) == follows
 
 
 @pytest.mark.parametrize(("rows", "sets"), [(200_000, 4), (200_001, 1)])
@@ -103,7 +115,7 @@ def test_a_given_setting_is_kept(manifest, given):
     data = manifest(rows=50_000, users=10_000)
     settings = settings_for(MODELS["dnn"], {"neighbours": given, "blend": False})
     chosen = settings.for_data(data)
-    assert (chosen.model.neighbours, chosen.training.blend) == (given, False)
+    assert (chosen.model.neighbours, chosen.training.blend) == (given, ())
     assert {"neighbours", "blend"}.isdisjoint(default.name for default in settings.by_data(data))
 
 

@@ -48,7 +48,7 @@ class Flat:
 
 
 def test_repeats_get_weight_where_users_come_back_to_items(groceries):
-    fitted = fit_blend(ScorerByDomain([Flat()] * 2), Dataset(groceries.out), 0.5, 2, similar=False, repeats=True)
+    fitted = fit_blend(ScorerByDomain([Flat()] * 2), Dataset(groceries.out), 0.5, 2, ("repeats",))
     assert fitted.similarity == "none"
     for weights in fitted.weights.values():
         assert weights.repeats > 0
@@ -58,16 +58,16 @@ def test_repeats_get_weight_where_users_come_back_to_items(groceries):
 def test_similar_items_are_chosen_with_the_repeats(groceries):
     """All is known from the repeats, so that similar items need no weight."""
     dataset = Dataset(groceries.out)
-    alone = fit_blend(ScorerByDomain([Flat()] * 2), dataset, 1.0, 2)
+    alone = fit_blend(ScorerByDomain([Flat()] * 2), dataset, 1.0, 2, ("similar",))
     assert all(weights.repeats == 0 < weights.everywhere for weights in alone.weights.values())
-    both = fit_blend(ScorerByDomain([Flat()] * 2), dataset, 1.0, 2, repeats=True)
+    both = fit_blend(ScorerByDomain([Flat()] * 2), dataset, 1.0, 2, ("repeats", "similar"))
     for weights in both.weights.values():
         assert weights == BlendWeights(0.0, 0.0, weights.repeats, weights.repeats_here)
 
 
 def test_a_run_finds_what_is_taken_again_and_its_bundle_gives_the_same(groceries, tmp_path):
-    for name, settings in (("with", {}), ("without", {"repeats": False})):
-        train(groceries.out, "dnn", tmp_path / name, settings={**UNTRAINED, "blend": False, **settings})
+    for name, blend in (("with", ["repeats"]), ("without", False)):
+        train(groceries.out, "dnn", tmp_path / name, settings={**UNTRAINED, "blend": blend})
         evaluate_run(tmp_path / name, ks=(1,), progress=False)
     assert read_info(tmp_path / "without").blend is None
     recalls = [evaluate_run(tmp_path / name, ks=(1,), progress=False).mean["recall@1"] for name in ("with", "without")]
@@ -86,7 +86,7 @@ def test_a_run_finds_what_is_taken_again_and_its_bundle_gives_the_same(groceries
 
 def test_a_run_of_two_weights_is_read(groceries, tmp_path):
     """As an older adi wrote it, which had no repeats."""
-    train(groceries.out, "dnn", tmp_path / "run", settings={**UNTRAINED, "repeats": False})
+    train(groceries.out, "dnn", tmp_path / "run", settings={**UNTRAINED, "blend": ["similar"]})
     info = read_info(tmp_path / "run")
     older = info.model_validate(info.model_dump() | {"blend": {"x": [1.0, 0.5], "y": [0.0, 0.0]}})
     assert older.blend == {"x": BlendWeights(1.0, 0.5), "y": BlendWeights(0.0, 0.0)}
@@ -95,12 +95,12 @@ def test_a_run_of_two_weights_is_read(groceries, tmp_path):
 def test_repeats_need_lists_that_show_them(groceries, tmp_path):
     groceries.schema["repeats"] = False
     groceries.prepare("without")
-    with pytest.raises(AdiError, match=r"training\.repeats: lists leave out the items of the history"):
-        train(groceries.out, "dnn", tmp_path / "run", settings={**UNTRAINED, "repeats": True})
+    with pytest.raises(AdiError, match=r"training\.blend: repeats: lists leave out the items of the history"):
+        train(groceries.out, "dnn", tmp_path / "run", settings={**UNTRAINED, "blend": ["repeats"]})
 
 
 def test_personal_popularity_is_a_baseline_where_items_repeat(groceries, tmp_path):
-    train(groceries.out, "dnn", tmp_path / "run", settings={**UNTRAINED, "repeats": False, "blend": False})
+    train(groceries.out, "dnn", tmp_path / "run", settings={**UNTRAINED, "blend": False})
     for domain in read_baselines(tmp_path / "run").domains.values():
         assert {"personal-popularity", "personal-popularity by domain"} <= set(domain.ahead)
         assert domain.baselines["personal-popularity by domain"] == 1.0

@@ -61,8 +61,5 @@ def copy_to_store(
     if copied.has_trends:
         say("Lists of this store are by taste alone: trends need the counters that adi serve keeps.")
     if copied.has_blend:
-        say(
-            "Lists of this store are without the blend's scores of similar and repeated items; blend=false and "
-            "repeats=false train a run without them."
-        )
+        say("Lists of this store are without the blend's added scores; blend=false trains a run without them.")
     say(f"Wrote {out}." if to in UNVERIFIED else f"Wrote {copied.name} to {out}, for which {alias} stands there.")

@@ -1,12 +1,14 @@
-"""A blend: scores of similar and repeated items that are added to a model's, with weights for each domain.
+"""A blend: scores that are counted from a history and added to those of a model, with weights for each domain.
 
     score(v) = model(v) + w_all log(1 + 10 s_all(v)) + w_here log(1 + 10 s_here(v))
                         + r_all log(1 + 10 f_all(v)) + r_here log(1 + 10 f_here(v))
+                        + n_all log(1 + 10 t_all(v)) + n_here log(1 + 10 t_here(v))
 
-``s_all(v)`` is the sum of the similarities of v and the items of the history (`adi.models.blend`), ``s_here(v)`` the
-same counted in the domain alone. ``f_all(v)`` is how often v itself is in the history (`adi.data.repeats`), and
-``f_here(v)`` how often in this domain, for logs in which items repeat. Only the nearest items of a history and its own
-get a score, so that a list is still found by an index: the best by the model, and all that have an added score.
+``s(v)`` is the sum of the similarities of v and the items of the history (`adi.models.blend`), ``f(v)`` how often v
+itself is in the history, for logs in which items repeat, and ``t(v)`` the sum of the shares of v among what users take
+next after the newest items of the history (`adi.models.followers`), for logs with time. ``_all`` counts in all domains,
+``_here`` in the query's alone. Few items get such a score, so that a list is still found by an index: the best by the
+model, and all that have an added score.
 """
 
 from collections.abc import Mapping
@@ -20,7 +22,7 @@ from adi.columns import columns_of
 from adi.data.arrays import Array, read_array
 from adi.data.co_clicks import Pairs, no_pairs
 from adi.data.histories import Histories
-from adi.data.repeats import frequencies
+from adi.data.profiles import distinct_profiles, frequencies, recent_profiles
 
 LAST = 100
 """The newest items of a history whose similar items count."""
@@ -33,16 +35,29 @@ Similarity = Literal["cosine", "linear", "none"]
 
 
 class BlendWeights(NamedTuple):
-    """The weights of a domain: of the neighbours by all domains and by this domain alone, and of repeats in both."""
+    """The weights of a domain: of similar items by all domains and by this domain alone, repeats and followers."""
 
     everywhere: float
     here: float
     repeats: float = 0.0
     repeats_here: float = 0.0
+    follows: float = 0.0
+    follows_here: float = 0.0
+
+
+Fields = tuple[str, str]
+"""The names of two weights: of what is counted in all domains, and in the query's alone."""
+
+SIMILAR: Fields = ("everywhere", "here")
+REPEATS: Fields = ("repeats", "repeats_here")
+FOLLOWS: Fields = ("follows", "follows_here")
+
+Kind = Literal["similar", "follows", "repeats"]
+"""The kinds of added scores: those of similar items, of items that follow, and of items of the history itself."""
 
 
 class ItemNeighbours:
-    """The nearest items of each item and their similarities: a sparse matrix (items, items)."""
+    """The nearest items of each item, or its followers, and their similarities: a sparse matrix (items, items)."""
 
     def __init__(self, similarities: sp.csr_array) -> None:
         self.similarities = similarities
@@ -52,13 +67,8 @@ class ItemNeighbours:
         """Items without neighbours."""
         return cls(sp.csr_array(sp.coo_array((num_items, num_items), dtype=np.float32)))
 
-    def sums(self, histories: Histories) -> sp.csr_array:
-        """The sums of the similarities of each item and the distinct items of n histories (n, items)."""
-        shape = (len(histories), self.similarities.shape[0])
-        ones = np.ones(len(histories.items), dtype=np.float32)
-        profiles = sp.csr_array((ones, histories.items, histories.offsets), shape=shape, copy=True)
-        profiles.sum_duplicates()  # sorts in place: without the copy, it would reorder the history
-        profiles.data[:] = 1.0
+    def sums(self, profiles: sp.csr_array) -> sp.csr_array:
+        """The sums of the similarities of each item and the items of n profiles, weighted (n, items)."""
         sums: sp.csr_array = profiles @ self.similarities
         return sums
 
@@ -75,22 +85,27 @@ class ItemNeighbours:
         return cls(sp.csr_array((data, indices, indptr), shape=(num_items, num_items), copy=False))
 
 
+class ByScope(NamedTuple):
+    """Neighbours by the rows of all domains, and by those of one domain, by its number, where that has a weight."""
+
+    everywhere: ItemNeighbours
+    here: Mapping[int, ItemNeighbours]
+
+
 class Blend:
-    """The added scores of each domain.
+    """The added scores of each domain: those of similar items, of followers, and of repeats.
 
     Args:
-        everywhere: the neighbours by the rows of all domains.
-        here: by those of one domain, by its number; without a domain in which they have no weight.
+        similar: the nearest items of each item.
+        followers: the items that follow each item.
         weights: of each domain, by its number.
     """
 
-    def __init__(
-        self, everywhere: ItemNeighbours, here: Mapping[int, ItemNeighbours], weights: Mapping[int, BlendWeights]
-    ) -> None:
-        self.everywhere, self.here, self.weights = everywhere, here, weights
+    def __init__(self, similar: ByScope, followers: ByScope, weights: Mapping[int, BlendWeights]) -> None:
+        self.similar, self.followers, self.weights = similar, followers, weights
 
     def values(self, domain: int, histories: Histories, items: Array) -> Pairs:
-        """The values of pairs of n histories and `items` (m,), ascending, that weights are for (C = 4).
+        """The values of pairs of n histories and `items` (m,), ascending, that weights are for (C = 6).
 
         Those without a weight in the domain are 0.
         """
@@ -108,17 +123,23 @@ class Blend:
 
     def _sums(self, domain: int, histories: Histories) -> dict[str, sp.csr_array]:
         """The sums (n, items) that have a weight in the domain, by the name of the weight."""
-        weights, num_items = self.weights[domain], self.everywhere.similarities.shape[0]
+        weights, num_items = self.weights[domain], self.similar.everywhere.similarities.shape[0]
         domains = np.full(len(histories), domain)
         sums = {}
         if weights.everywhere:
-            sums["everywhere"] = self.everywhere.sums(histories.last(LAST))
+            sums["everywhere"] = self.similar.everywhere.sums(distinct_profiles(histories.last(LAST), num_items))
         if weights.here:
-            sums["here"] = self.here[domain].sums(histories.last(LAST).only_in(domains))
+            last_here = histories.last(LAST).only_in(domains)
+            sums["here"] = self.similar.here[domain].sums(distinct_profiles(last_here, num_items))
         if weights.repeats:
             sums["repeats"] = frequencies(histories, num_items)
         if weights.repeats_here:
             sums["repeats_here"] = frequencies(histories.only_in(domains), num_items)
+        if weights.follows:
+            sums["follows"] = self.followers.everywhere.sums(recent_profiles(histories, num_items))
+        if weights.follows_here:
+            here = recent_profiles(histories.only_in(domains), num_items)
+            sums["follows_here"] = self.followers.here[domain].sums(here)
         return sums
 
     def added(self, domain: int, histories: Histories, items: Array) -> Pairs:

@@ -1,15 +1,16 @@
 """A blend counted from the training rows of a dataset, as a run has it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import scipy.sparse as sp
 
-from adi.data.blend import Blend, BlendWeights, ItemNeighbours, Similarity
+from adi.data.blend import FOLLOWS, SIMILAR, Blend, BlendWeights, ByScope, Fields, ItemNeighbours, Similarity
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.models.ease import item_weights
-from adi.models.profiles import fit_by_scope
+from adi.models.followers import followers_by_scope
+from adi.models.profiles import Scope, fit_by_scope
 from adi.models.similarity import ROWS_AT_ONCE, SHRINK, cosine_similarity, largest
 
 NEAREST = 100
@@ -33,7 +34,7 @@ def similarity_for(dataset: Dataset) -> Similarity:
 
 
 def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int, BlendWeights]) -> Blend:
-    """The blend with the weights of each domain, whose similarities are counted from a dataset, if any has a weight.
+    """The blend with the weights of each domain: what has a weight in any is counted from a dataset.
 
     Raises `AdiError` for linear weights of more items than can be solved for in minutes.
     """
@@ -42,13 +43,32 @@ def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int
             f"{dataset.folder}: {items:,} items have training rows. The run's blend has linear weights between items, "
             f"which are solved for up to {MOST_COUNTED_AGAIN:,}. Train again on this data."
         )
-    neighbours = _linear if similarity == "linear" else _cosine
-    everywhere, here = ItemNeighbours.none(dataset.manifest.items), {}
-    if any(of_domain.everywhere for of_domain in weights.values()):
-        (everywhere, *_) = fit_by_scope(dataset, "all", neighbours)
-    if any(of_domain.here for of_domain in weights.values()):
-        here = dict(enumerate(fit_by_scope(dataset, "domain", neighbours)))
-    return Blend(everywhere, here, weights)
+    count = _linear if similarity == "linear" else _cosine
+    return Blend(
+        _by_scope(dataset, weights, SIMILAR, lambda scope: fit_by_scope(dataset, scope, count)),
+        _by_scope(dataset, weights, FOLLOWS, lambda scope: _followers(dataset, scope)),
+        weights,
+    )
+
+
+def _by_scope(
+    dataset: Dataset,
+    weights: Mapping[int, BlendWeights],
+    fields: Fields,
+    counted: Callable[[Scope], Sequence[ItemNeighbours]],
+) -> ByScope:
+    """What is counted by all domains and by each, each of them if it has a weight in some domain."""
+    in_all, in_one = (any(getattr(of_domain, name) for of_domain in weights.values()) for name in fields)
+    everywhere = counted("all")[0] if in_all else ItemNeighbours.none(dataset.manifest.items)
+    return ByScope(everywhere, dict(enumerate(counted("domain"))) if in_one else {})
+
+
+def _followers(dataset: Dataset, scope: Scope) -> list[ItemNeighbours]:
+    """The followers of each item with the largest shares, for each domain."""
+    shares = followers_by_scope(dataset, scope)
+    if scope == "all":
+        return [ItemNeighbours(largest(shares[0], NEAREST))] * len(shares)
+    return [ItemNeighbours(largest(of_domain, NEAREST)) for of_domain in shares]
 
 
 def _items_with_rows(dataset: Dataset) -> int:

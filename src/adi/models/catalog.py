@@ -10,6 +10,7 @@ from adi.models.cross_stitch import CROSS_STITCH
 from adi.models.dnn import DNN
 from adi.models.dnn_single import DNN_SINGLE
 from adi.models.ease import EASE
+from adi.models.followers import SEQUENTIAL_RULES
 from adi.models.item_knn import ITEM_KNN
 from adi.models.lightgcn import LIGHTGCN
 from adi.models.mind import MIND
@@ -29,6 +30,7 @@ MODELS: Mapping[str, Model] = {
         POPULARITY,
         PERSONAL_POPULARITY,
         CO_CLICKS,
+        SEQUENTIAL_RULES,
         ITEM_KNN,
         USER_KNN,
         EASE,

@@ -5,10 +5,10 @@ from torch import Tensor
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
+from adi.data.profiles import RECENCY, frequencies
 from adi.data.queries import Queries
-from adi.data.repeats import RECENCY, frequencies
 from adi.models.model import FittedModel
-from adi.models.profiles import Scope, with_popularity
+from adi.models.profiles import Scope, histories_in, with_popularity
 from adi.models.scorer import Score
 from adi.strict import Strict
 
@@ -17,7 +17,7 @@ class PersonalPopularitySettings(Strict):
     """Settings of personal popularity.
 
     `scope` chooses between the history in all domains and in the query's domain. With a `recency` above 0, newer times
-    count more (`adi.data.repeats`). `with_popularity` explains `domain_prior`.
+    count more (`adi.data.profiles`). `with_popularity` explains `domain_prior`.
     """
 
     scope: Scope = "all"
@@ -39,9 +39,7 @@ class PersonalPopularity:
         finish = with_popularity(self.corpora, domain, items, self.settings.domain_prior)
 
         def score(queries: Queries) -> Tensor:
-            histories = queries.histories
-            if self.settings.scope == "domain":
-                histories = histories.only_in(queries.domains)
+            histories = histories_in(queries, self.settings.scope)
             return finish(frequencies(histories, self.num_items, self.settings.recency)[:, items].toarray())
 
         return score

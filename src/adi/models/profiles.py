@@ -11,6 +11,8 @@ from torch import Tensor
 from adi.data.arrays import Array
 from adi.data.corpora import Corpora
 from adi.data.dataset import Dataset
+from adi.data.histories import Histories
+from adi.data.profiles import frequencies
 from adi.data.queries import Queries
 
 Fitted = TypeVar("Fitted")
@@ -38,14 +40,12 @@ def fit_by_scope(dataset: Dataset, scope: Scope, fit: Callable[[sp.csr_array], F
 
 def profiles(queries: Queries, num_items: int, scope: Scope) -> sp.csr_array:
     """Count each item in each query's history (n, num_items); with ``scope: domain``, only in the query's domain."""
-    histories = queries.histories
-    items, offsets = histories.items, histories.offsets
-    if scope == "domain":
-        items, offsets = histories.newest(len(items) + 1, queries.domains)
-    shape = (len(queries), num_items)
-    counts = sp.csr_array((np.ones(len(items), np.float32), items, offsets), shape=shape, copy=True)
-    counts.sum_duplicates()  # sorts in place: without the copy, it would reorder the query's history
-    return counts
+    return frequencies(histories_in(queries, scope), num_items, recency=0.0)
+
+
+def histories_in(queries: Queries, scope: Scope) -> Histories:
+    """The queries' histories; with ``scope: domain``, what is in the query's domain alone."""
+    return queries.histories.only_in(queries.domains) if scope == "domain" else queries.histories
 
 
 def binarise(counts: sp.csr_array) -> sp.csr_array:

@@ -25,8 +25,8 @@ class RankedItems(Strict):
     parts: dict[str, list[float]] | None = Field(
         None,
         description="With `explain`: the parts of which each score is the sum. Of a bundle with trends taste, trend, "
-        "co_clicks and bid; of one with a blend taste, neighbours (similar items, and where items repeat the item "
-        "itself) and bid; null for others.",
+        "co_clicks and bid; of one with a blend taste, neighbours (similar items, what follows, and where "
+        "items repeat the item itself) and bid; null for others.",
     )
 
 
@@ -219,9 +219,9 @@ class BundleResponse(Strict):
     model: str = Field(description="Name of the model.")
     fingerprint: str = Field(description="Fingerprint of the prepared dataset.")
     bid: str | None = Field(description="Item attribute with the bids; null for a bundle without bids.")
-    blend: dict[str, tuple[float, float, float, float]] | None = Field(
+    blend: dict[str, tuple[float, float, float, float, float, float]] | None = Field(
         description="Weights of the added scores of each domain: of similar items, counted in all domains and in this "
-        "one, and of the history's own items, likewise; null for a bundle without a blend."
+        "one, likewise of the history's own items, and of what follows; null for a bundle without a blend."
     )
     half_lives: list[str] | None = Field(
         description="Half-lives of the counters of clicks, ascending; null for a bundle without trends."

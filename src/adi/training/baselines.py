@@ -9,13 +9,14 @@ from adi.evaluation.evaluate import evaluate
 from adi.evaluation.ranking import Rankings
 from adi.models.co_clicks import CO_CLICKS, CoClickSettings
 from adi.models.ease import EASE, EaseSettings
+from adi.models.followers import SEQUENTIAL_RULES, SequentialRulesSettings
 from adi.models.item_knn import ITEM_KNN, ItemKnnSettings
 from adi.models.personal_popularity import PERSONAL_POPULARITY, PersonalPopularitySettings
 from adi.models.popularity import Popularity, RecentPopularity
 from adi.models.scorer import Scorer
 from adi.processes.group import ALONE, Processes
 from adi.runs.baselines import Baselines, DomainBaselines, significantly
-from adi.training.defaults import MOST_PAIRS, pairs_of_rows
+from adi.training.defaults import MOST_ITEMS, MOST_PAIRS, pairs_of_rows
 
 ROWS = 2000
 """The largest number of validation rows of a domain."""
@@ -45,6 +46,8 @@ def baselines_of(dataset: Dataset) -> Iterator[Named]:
         if len(dataset.domains) > 1:
             by_domain = PersonalPopularitySettings(scope="domain")
             yield Named("personal-popularity by domain", PERSONAL_POPULARITY.fit(dataset, by_domain))
+    if manifest.time is not None and manifest.items <= MOST_ITEMS:
+        yield Named("sequential-rules", SEQUENTIAL_RULES.fit(dataset, SequentialRulesSettings()))
     if pairs_of_rows(manifest) <= MOST_PAIRS:
         yield Named("item-knn", ITEM_KNN.fit(dataset, ItemKnnSettings()))
         if len(dataset.domains) > 1:

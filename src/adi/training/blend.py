@@ -3,13 +3,14 @@
 A step of training never sees the added scores: similarities are counted from the very rows that it learns from, and
 would be trusted too much. Each domain gets the weights of the highest NDCG@k of the validation rows, as for the best
 epoch, where its own rows count together with `SHARED_ROWS` rows of all domains. Of equals, the smallest are chosen.
-Where items repeat, the weights of repeats are chosen first, and with them those of similar items.
+The weights of repeats are chosen first, with these those of followers, and with both those of similar items.
 
 The likelihood of these rows would be a smoother criterion, and was worse: it depends most on the rows whose items have
 few training rows or none, which no weights can rank high.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from adi.columns import columns_of
 from adi.data.arrays import Array
-from adi.data.blend import Blend, BlendWeights, Similarity
+from adi.data.blend import FOLLOWS, REPEATS, SIMILAR, Blend, BlendWeights, Fields, Kind, Similarity
 from adi.data.dataset import Dataset
 from adi.data.queries import Queries
 from adi.errors import AdiError
@@ -32,8 +33,8 @@ WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1000.0)
 GRID = tuple(sorted({(weight, here) for weight in WEIGHTS for here in (0.0, weight)}))
 """Pairs of weights that are chosen together: of what is counted in all domains, and in this domain alone."""
 
-SIMILAR, REPEATS = ("everywhere", "here"), ("repeats", "repeats_here")
-"""The weights of each pair, as `BlendWeights` names them."""
+KINDS: dict[Kind, Fields] = {"repeats": REPEATS, "follows": FOLLOWS, "similar": SIMILAR}
+"""The weights of each kind of added scores, in the order in which they are chosen."""
 
 SHARED_ROWS = 1000
 """The rows of all domains that the choice of a domain's weights is based on beside its own."""
@@ -77,35 +78,37 @@ class _Rows(NamedTuple):
         return float(torch.where(before < k, 1 / torch.log2(before.double() + 2), 0.0).mean())
 
 
-def check_blend(dataset: Dataset, *, blend: bool | None, repeats: bool | None) -> None:
-    """Raise `AdiError` if the settings `blend` or `repeats` ask for scores that the dataset does not allow."""
-    for name, wanted in (("blend", blend), ("repeats", repeats)):
-        if wanted and dataset.manifest.trend is not None:
-            raise AdiError(
-                f"training.{name}: data with trends has co-clicks in place of a blend. Leave the setting out, or trend."
-            )
-    if repeats and not dataset.manifest.repeats:
+def check_kinds(dataset: Dataset, kinds: Collection[Kind]) -> None:
+    """Raise `AdiError` for kinds of added scores that the dataset does not allow."""
+    manifest = dataset.manifest
+    if kinds and manifest.trend is not None:
         raise AdiError(
-            "training.repeats: lists leave out the items of the history, since the schema does not say repeats: true. "
-            "Leave the setting out, or change the schema and prepare again."
+            "training.blend: data with trends has co-clicks in place of a blend. Leave the setting out, or trend."
         )
+    if "repeats" in kinds and not manifest.repeats:
+        raise AdiError(
+            "training.blend: repeats: lists leave out the items of the history, since the schema does not say repeats: "
+            "true. Leave the kind out, or change the schema and prepare again."
+        )
+    if "follows" in kinds and manifest.time is None:
+        raise AdiError("training.blend: follows: the log has no time, so that its rows have no order. Leave it out.")
 
 
 def fit_blend(
-    scorer: ScorerByDomain, dataset: Dataset, temperature: float, k: int, *, similar: bool = True, repeats: bool = False
+    scorer: ScorerByDomain, dataset: Dataset, temperature: float, k: int, kinds: Collection[Kind]
 ) -> FittedBlend:
     """The blend for a scorer trained with a temperature on the training rows of a dataset.
 
-    It adds the scores of similar items if `similar`, and those of the history's own items if `repeats`. Without a
-    validation row that a list can have, all weights are 0.
+    It has the added scores of some kinds. Without a validation row that a list can have, all weights are 0.
     """
     rows = [_rows_of(scorer, dataset, domain) for domain in range(len(dataset.domains))]
     counts = np.array([0 if of_domain is None else len(of_domain.targets) for of_domain in rows])
-    similarity = similarity_for(dataset) if similar else "none"
-    counted = BlendWeights(similar, similar, repeats, repeats)
+    similarity = similarity_for(dataset) if "similar" in kinds else "none"
+    pairs = [fields for name, fields in KINDS.items() if name in kinds]
+    counted = BlendWeights(0.0, 0.0)._replace(**dict.fromkeys(chain.from_iterable(pairs), 1.0))
     blend = counted_blend(dataset, similarity, dict.fromkeys(range(len(rows)), counted))
     chosen = [BlendWeights(0.0, 0.0)] * len(rows)
-    for fields in [REPEATS] * repeats + [SIMILAR] * similar:
+    for fields in pairs:
         candidates = [[weights._replace(**dict(zip(fields, pair, strict=True))) for pair in GRID] for weights in chosen]
         ndcg = [
             np.zeros(len(GRID)) if part is None else part.ndcg(blend, of_domain, k, temperature)

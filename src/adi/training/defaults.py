@@ -18,6 +18,9 @@ UNKNOWN_ITEMS_WITH_TRENDS = 0.1
 MOST_ITEMS, MOST_PAIRS = 200_000, 1e8
 """Up to so many items, and pairs of rows of one user, similar items are counted in seconds."""
 
+MOST_ROWS = 5_000_000
+"""Up to so many rows, what follows an item is counted in seconds."""
+
 NEIGHBOURS = 20
 LONG_HISTORIES = 50
 """Embeddings are smoothed over neighbours where there are not so many rows for each user on average."""
@@ -57,7 +60,7 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
             Default("unknown_items", UNKNOWN_ITEMS_WITH_TRENDS, "trends: many items are new"),
             Default("row_half_life", longest, "the longest half-life of the trends"),
         )
-    rules = (_embedding_sets, _neighbours, _blend, _repeats, _refit)
+    rules = (_embedding_sets, _neighbours, _blend, _refit)
     return (*by_trend, *_steps(manifest), *_length(manifest), *(rule(manifest) for rule in rules))
 
 
@@ -127,17 +130,23 @@ def _neighbours(manifest: Manifest) -> Default:
 
 
 def _blend(manifest: Manifest) -> Default:
-    if reason := _reason_not_to_count(manifest):
-        return Default("blend", False, reason)
-    return Default("blend", True, f"{manifest.items:,} items: their neighbours are quick to count")
-
-
-def _repeats(manifest: Manifest) -> Default:
+    """The kinds of added scores that the data allows, and that are quick to count."""
     if manifest.trend is not None:
-        return Default("repeats", False, "trends: added scores are those of the counters")
-    if not manifest.repeats:
-        return Default("repeats", False, "lists leave out the items of the history")
-    return Default("repeats", True, "lists may show the items of the history again")
+        return Default("blend", (), "trends have co-clicks")
+    kinds, reasons = [], []
+    reason = _reason_not_to_count(manifest)
+    if reason is None:
+        kinds.append("similar")
+        reasons.append(f"neighbours of {manifest.items:,} items are quick to count")
+    else:
+        reasons.append(f"nothing similar: {reason}")
+    if manifest.time is not None and _rows(manifest) <= MOST_ROWS:
+        kinds.append("follows")
+        reasons.append("rows have an order")
+    if manifest.repeats:
+        kinds.append("repeats")
+        reasons.append("lists may show the items of the history")
+    return Default("blend", tuple(kinds), "; ".join(reasons))
 
 
 def _reason_not_to_count(manifest: Manifest) -> str | None:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from adi.data.blend import Kind
 from adi.data.manifest import Manifest
 from adi.durations import positive
 from adi.errors import AdiError, suggestion
@@ -15,6 +16,13 @@ from adi.training.defaults import OFF, Default, defaults_for
 
 def _duration_or_off(value: int | float | str) -> int | float | str:
     return value if value == OFF else positive(value)
+
+
+def _kinds(value: Any) -> Any:
+    """The kinds of a blend; false: none, true: those that the data allows."""
+    if isinstance(value, bool):
+        return None if value else ()
+    return value
 
 
 class TrainingSettings(Strict):
@@ -50,11 +58,16 @@ class TrainingSettings(Strict):
     `self_training_limit` pseudo-positives per sample of its own. With self-training, `patience` counts only epochs
     that have pseudo-positives from their first step.
 
-    `blend` adds the scores of similar items to those of the model, with weights chosen by the NDCG@`k` of the
-    validation rows after training (`adi.training.blend`). By default it does where similar items are quick to count:
-    with at most 200,000 items, and at most 1e8 pairs of rows of a user, by the mean. With trends it does not: the
-    counters have co-clicks. `repeats` adds scores of the items that are in the history themselves, by how often and
-    how recently, with weights chosen in the same way: by default where the schema says `repeats: true`.
+    `blend` names the kinds of scores that are added to those of the model, with weights chosen by the NDCG@`k` of the
+    validation rows after training (`adi.training.blend`); false: none, true: those of the default. With trends there
+    are none: the counters have co-clicks.
+
+    - ``similar``: items that are similar to those of the history; by default where they are quick to count, with at
+      most 200,000 items, and at most 1e8 pairs of rows of a user, by the mean.
+    - ``follows``: items that users take soon after the newest ones of the history; by default where the log has time
+      and at most 5 million rows.
+    - ``repeats``: the items of the history themselves, by how often and how recently they were taken; by default where
+      the schema says `repeats: true`.
 
     `refit` trains again, from fresh weights, on the training and validation rows, for as many epochs as were best, and
     keeps those weights; with `keep: domain`, each domain keeps those of as many epochs as were best for it. By default
@@ -79,8 +92,7 @@ class TrainingSettings(Strict):
     average: float = Field(0.99, ge=0.0, lt=1.0)
     validation_rows: int = Field(10_000, ge=1)
     checkpoint_steps: int = Field(5000, ge=1)
-    blend: bool | None = None
-    repeats: bool | None = None
+    blend: Annotated[tuple[Kind, ...] | None, BeforeValidator(_kinds)] = None
     refit: bool | None = None
     self_training: bool = False
     self_training_start: float = Field(0.5, ge=0.0, lt=1.0)
@@ -119,8 +131,7 @@ class SettingsForData(TrainingSettings):
     uniform: int
     unknown_items: float
     row_half_life: int | float | str
-    blend: bool
-    repeats: bool
+    blend: tuple[Kind, ...]
     refit: bool
 
 

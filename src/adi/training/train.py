@@ -29,7 +29,7 @@ from adi.runs.baselines import write_baselines
 from adi.runs.coding import read_coding, write_coding
 from adi.runs.info import FILE, RunInfo, read_info, write_info
 from adi.training.baselines import beside
-from adi.training.blend import check_blend, fit_blend
+from adi.training.blend import check_kinds, fit_blend
 from adi.training.device import device_named
 from adi.training.fitted import blend_of, kept_scorers
 from adi.training.loop import AUDIENCES, CHECKPOINT, FAILED, REFIT_CHECKPOINT, Observer, Training
@@ -257,10 +257,8 @@ def _compared(
     """
     job.processes.wait()  # until the kept weights are written
     scorer = ScorerByDomain(kept_scorers(job.folder, info, kind, dataset, job.processes))
-    if settings.blend or settings.repeats:
-        similarity, weights = fit_blend(
-            scorer, dataset, temperature, settings.k, similar=bool(settings.blend), repeats=bool(settings.repeats)
-        )
+    if settings.blend:
+        similarity, weights = fit_blend(scorer, dataset, temperature, settings.k, settings.blend)
         info = info.model_copy(update={"blend": weights, "blend_similarity": similarity})
         scorer = ScorerByDomain(scorer.scorers, blend_of(info, dataset))
     if job.baselines:
@@ -283,7 +281,7 @@ def _built(
             "Raise split.validation in the schema and prepare again."
         )
     assert settings.training is not None
-    check_blend(dataset, blend=settings.training.blend, repeats=settings.training.repeats)
+    check_kinds(dataset, settings.training.blend or ())
     check_half_life(dataset, settings.training.for_data(dataset.manifest).row_half_life)
     towers, tables = _fresh(job, kind, dataset, settings)
     if settings.training.self_training:

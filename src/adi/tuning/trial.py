@@ -120,7 +120,7 @@ def _validate(
             prepared,
             model,
             run,
-            settings=changed(config, {"refit": False, "blend": False, "repeats": False}),
+            settings=changed(config, {"refit": False, "blend": False}),
             seed=study.seed,
             device=device,
             baselines=False,
