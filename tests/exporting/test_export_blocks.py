@@ -78,6 +78,7 @@ def test_a_bundle_made_in_small_blocks_is_the_same_to_the_bit(
     assert {name.partition("/")[0] for name in in_blocks.files} == {
         "bids",
         "data",
+        "followers",
         "indexes",
         "neighbours",
         "run",

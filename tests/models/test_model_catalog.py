@@ -22,7 +22,8 @@ def test_every_name_is_found_and_has_valid_defaults():
 
 def test_an_unknown_name_is_refused_with_the_nearest_and_all_known():
     with pytest.raises(
-        AdiError, match=r"'adi-sse' is not a model\. Did you mean 'adi-se'\? Known: popularity, co-clicks, item-knn"
+        AdiError,
+        match=r"'adi-sse' is not a model\. Did you mean 'adi-se'\? Known: popularity, personal-popularity, co-clicks",
     ):
         model_of("adi-sse")
 

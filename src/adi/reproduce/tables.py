@@ -80,6 +80,7 @@ BASELINES = (
     Row("LightGCN", "lightgcn", family="baseline"),
 )
 
+SEQUENTIAL = Row("sequential rules", "sequential-rules", family="baseline")
 PERSONAL = Row(
     "personal popularity",
     "personal-popularity",
@@ -116,6 +117,7 @@ TABLE_2 = Table(
     (*CORPUS_DATASETS, FACETS),
     (
         *BASELINES,
+        SEQUENTIAL,
         PERSONAL,
         *COMPARED,
         *ADI_VARIANTS,
