@@ -27,14 +27,15 @@ def test_sentences_a_table_and_what_comes_next(adi, log, tmp_path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0].startswith(f"Schema: {tmp_path}/first/schema.yaml, guessed")
-    assert [line.split()[0] for line in lines if line.startswith((" popularity", " item-knn", " ease", " adi-se"))] == [
-        "popularity", "item-knn", "ease", "adi-se",
+    starts = (" p", " sequential", " item-knn", " ease", " adi-se")
+    assert [line.split()[0] for line in lines if line.startswith(starts)] == [
+        "popularity", "personal-popularity", "sequential-rules", "item-knn", "ease", "adi-se",
     ]  # fmt: skip
-    assert sum(line.startswith("In words, against ") for line in lines) == 3
+    assert sum(line.startswith("In words, against ") for line in lines) == 5
     assert lines[-1] == f"Next: adi serve {tmp_path}/first/bundle, and open http://127.0.0.1:8000."
     done = adi("quickstart", log, "--user", "who", "--out", tmp_path / "first", *TINY, "--json")
     made = json.loads(done.stdout)
-    assert (made["bundle"], len(made["runs"])) == (f"{tmp_path}/first/bundle", 4)
+    assert (made["bundle"], len(made["runs"])) == (f"{tmp_path}/first/bundle", 6)
     assert made["comparison"]["measure"] == "recall@50"
     assert "which is there already" in done.stderr
 

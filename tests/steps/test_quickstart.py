@@ -32,10 +32,16 @@ def done(tables, tmp_path_factory):
 
 def test_all_is_made(done):
     made, said = done
-    assert [run.name for run in made.runs] == ["popularity", "item-knn", "ease", "adi-se"]
-    assert [read_info(run).model for run in made.runs] == ["popularity", "item-knn", "ease", "adi-se"]
+    assert [run.name for run in made.runs] == ["popularity", "sequential-rules", "item-knn", "ease", "adi-se"]
+    assert [read_info(run).model for run in made.runs] == [
+        "popularity",
+        "sequential-rules",
+        "item-knn",
+        "ease",
+        "adi-se",
+    ]
     assert "adi-se" in made.report.read_text()
-    assert made.comparison.baseline in ("popularity", "item-knn", "ease")
+    assert made.comparison.baseline in ("popularity", "sequential-rules", "item-knn", "ease")
     assert len(Retriever(made.bundle).retrieve("search", user="1", k=3).ids) == 3
     assert any(line.startswith("Data: ") and " rows of 120 users and 60 items in 3 domains" in line for line in said)
     assert any(line.startswith("Trained: adi-se. By the data: ") for line in said)
@@ -85,6 +91,7 @@ def test_without_validation_rows_there_are_baselines_alone(tmp_path):
     (tmp_path / "log.csv").write_text("\n".join(["user,item,domain,time", *lines]) + "\n")
     said: list[str] = []
     made = quickstart([tmp_path / "log.csv"], tmp_path / "out", say=said.append)
-    assert [run.name for run in made.runs] == ["popularity", "item-knn", "ease"]
+    everything = ["popularity", "personal-popularity", "sequential-rules", "item-knn", "ease"]  # users repeat items
+    assert [run.name for run in made.runs] == everything
     assert (made.bundle, made.comparison) == (None, None)
     assert said[-1] == "Model: none, since no user has rows enough for validation; adi-se needs them."

@@ -16,8 +16,7 @@ from adi.runs.info import FILE as RUN
 from adi.runs.info import read_info
 from adi.runs.metrics import FILE as METRICS
 from adi.steps.tables import BUNDLE, PREPARED, RUNS, SCHEMA, prepare_tables, remove
-from adi.training.baselines import EASE_ITEMS
-from adi.training.defaults import MOST_PAIRS, pairs_of_rows
+from adi.training.baselines import quick_models
 from adi.training.evaluation import evaluate_run
 from adi.training.settings import as_config, settings_for
 from adi.training.train import train
@@ -127,8 +126,7 @@ def baselines_for(manifest: Manifest) -> list[str]:
     """
     if manifest.trend is not None:
         return ["popularity", *(["co-clicks"] if manifest.trend.co_clicks is not None else [])]
-    quick = {"item-knn": pairs_of_rows(manifest) <= MOST_PAIRS, "ease": manifest.items <= EASE_ITEMS}
-    return ["popularity", *(name for name, is_quick in quick.items() if is_quick)]
+    return ["popularity", *quick_models(manifest)]
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,18 @@ from typing import NamedTuple
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
+from adi.data.manifest import Manifest
 from adi.evaluation.evaluate import evaluate
 from adi.evaluation.ranking import Rankings
+from adi.models.catalog import MODELS
 from adi.models.co_clicks import CO_CLICKS, CoClickSettings
-from adi.models.ease import EASE, EaseSettings
-from adi.models.followers import SEQUENTIAL_RULES, SequentialRulesSettings
-from adi.models.item_knn import ITEM_KNN, ItemKnnSettings
-from adi.models.personal_popularity import PERSONAL_POPULARITY, PersonalPopularitySettings
+from adi.models.model import FittedModel
 from adi.models.popularity import Popularity, RecentPopularity
 from adi.models.scorer import Scorer
 from adi.processes.group import ALONE, Processes
 from adi.runs.baselines import Baselines, DomainBaselines, significantly
-from adi.training.defaults import MOST_ITEMS, MOST_PAIRS, pairs_of_rows
+from adi.training.defaults import MOST_PAIRS, MOST_ROWS, num_rows, pairs_of_rows
+from adi.training.settings import settings_for
 
 ROWS = 2000
 """The largest number of validation rows of a domain."""
@@ -25,11 +25,26 @@ EASE_ITEMS = 5000
 """EASE is left out where there are more items: solving takes more than seconds."""
 
 
+BY_DOMAIN = ("personal-popularity", "item-knn")
+"""Those that are also fitted to each domain alone."""
+
+
 class Named(NamedTuple):
     """A fitted baseline and its name in words."""
 
     name: str
     scorer: Scorer
+
+
+def quick_models(manifest: Manifest) -> list[str]:
+    """The models without training, besides popularity, that the data has what they need for, and that are quick."""
+    quick = {
+        "personal-popularity": manifest.repeats,
+        "sequential-rules": manifest.time is not None and num_rows(manifest) <= MOST_ROWS,
+        "item-knn": pairs_of_rows(manifest) <= MOST_PAIRS,
+        "ease": manifest.items <= EASE_ITEMS,
+    }
+    return [name for name, is_quick in quick.items() if is_quick]
 
 
 def baselines_of(dataset: Dataset) -> Iterator[Named]:
@@ -41,19 +56,12 @@ def baselines_of(dataset: Dataset) -> Iterator[Named]:
         if manifest.trend.co_clicks is not None:
             yield Named("co-clicks", CO_CLICKS.fit(dataset, CoClickSettings()))
         return
-    if manifest.repeats:
-        yield Named("personal-popularity", PERSONAL_POPULARITY.fit(dataset, PersonalPopularitySettings()))
-        if len(dataset.domains) > 1:
-            by_domain = PersonalPopularitySettings(scope="domain")
-            yield Named("personal-popularity by domain", PERSONAL_POPULARITY.fit(dataset, by_domain))
-    if manifest.time is not None and manifest.items <= MOST_ITEMS:
-        yield Named("sequential-rules", SEQUENTIAL_RULES.fit(dataset, SequentialRulesSettings()))
-    if pairs_of_rows(manifest) <= MOST_PAIRS:
-        yield Named("item-knn", ITEM_KNN.fit(dataset, ItemKnnSettings()))
-        if len(dataset.domains) > 1:
-            yield Named("item-knn by domain", ITEM_KNN.fit(dataset, ItemKnnSettings(scope="domain")))
-    if manifest.items <= EASE_ITEMS:
-        yield Named("ease", EASE.fit(dataset, EaseSettings()))
+    for name in quick_models(manifest):
+        model = MODELS[name]
+        assert isinstance(model, FittedModel)
+        yield Named(name, model.fit(dataset, settings_for(model).model))
+        if name in BY_DOMAIN and len(dataset.domains) > 1:
+            yield Named(f"{name} by domain", model.fit(dataset, settings_for(model, {"scope": "domain"}).model))
 
 
 def beside(model: str, scorer: Scorer, dataset: Dataset, k: int, processes: Processes = ALONE) -> Baselines:

@@ -66,10 +66,10 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
 
 def pairs_of_rows(manifest: Manifest) -> float:
     """The pairs of rows of one user, as if all users had equally many: the work of counting similar items."""
-    return _rows(manifest) ** 2 / _users(manifest)
+    return num_rows(manifest) ** 2 / _users(manifest)
 
 
-def _rows(manifest: Manifest) -> int:
+def num_rows(manifest: Manifest) -> int:
     """The rows that are not of the test."""
     return sum(domain.train + domain.validation for domain in manifest.by_domain.values())
 
@@ -81,7 +81,7 @@ def _users(manifest: Manifest) -> int:
 
 def _steps(manifest: Manifest) -> tuple[Default, Default]:
     """The rows and negatives of a step: fewer of both where an epoch has few steps."""
-    rows = _rows(manifest)
+    rows = num_rows(manifest)
     if manifest.trend is not None:
         return (
             Default("batch_size", BATCH_SIZE, "trends: smaller batches were not tried"),
@@ -99,7 +99,7 @@ def _length(manifest: Manifest) -> tuple[Default, Default]:
     if manifest.trend is not None:
         reason = "trends: the first epochs are most often the best"
         return Default("epochs", EPOCHS_WITH_TRENDS, reason), Default("patience", PATIENCE, reason)
-    rows = _rows(manifest)
+    rows = num_rows(manifest)
     epochs = Default("epochs", EPOCHS, "at most: early stopping ends most trainings sooner")
     if rows > FEW_ROWS:
         return epochs, Default("patience", PATIENCE, f"{rows:,} rows: many validation rows")
@@ -108,7 +108,7 @@ def _length(manifest: Manifest) -> tuple[Default, Default]:
 
 def _embedding_sets(manifest: Manifest) -> Default:
     """Several where rows are few, so that a model depends much on chance, and training is quick."""
-    rows = _rows(manifest)
+    rows = num_rows(manifest)
     if manifest.trend is not None:
         return Default("embedding_sets", 1, "trends, which no set has of its own")
     if rows > FEW_ROWS:
@@ -118,7 +118,7 @@ def _embedding_sets(manifest: Manifest) -> Default:
 
 def _neighbours(manifest: Manifest) -> Default:
     """On where similarities are quick to count, and not blurred by long histories."""
-    rows = _rows(manifest)
+    rows = num_rows(manifest)
     of_user = rows / _users(manifest)
     if reason := _reason_not_to_count(manifest):
         return Default("neighbours", 0, reason)
@@ -140,7 +140,7 @@ def _blend(manifest: Manifest) -> Default:
         reasons.append(f"neighbours of {manifest.items:,} items are quick to count")
     else:
         reasons.append(f"nothing similar: {reason}")
-    if manifest.time is not None and _rows(manifest) <= MOST_ROWS:
+    if manifest.time is not None and num_rows(manifest) <= MOST_ROWS:
         kinds.append("follows")
         reasons.append("rows have an order")
     if manifest.repeats:
