@@ -183,10 +183,8 @@ def train(
         return
     size = "" if info.parameters is None else f" ({info.parameters:,} parameters)"
     kept = "" if info.kept is None else f"; {_kept(info.kept)}{', trained again on all rows' if info.refit else ''}"
-    values = {name: value for section in info.config.values() for name, value in section.items()}
     if info.by_data:
-        chosen = (f"{name} {_in_words(values[name])} ({why})" for name, why in info.by_data.items())
-        say(f"By the data: {'; '.join(chosen)}.")
+        say(f"By the data: {info.decided()}.")
     for note in info.notes:
         say(note)
     for line in [] if compared is None else compared.sentences():
@@ -205,11 +203,6 @@ def _self_training(audit: "Audit") -> str:
         f"{scored:,} pairs. Of {seconds['total']:,.0f} s, {seconds['scoring']:,.0f} s went into scoring and "
         f"{seconds['training_extra']:,.0f} s into training on them; self_training.json has them by domain."
     )
-
-
-def _in_words(value: object) -> str:
-    """The value of a setting as text."""
-    return (" and ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
 
 
 def _kept(epochs: dict[str, int]) -> str:

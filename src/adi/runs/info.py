@@ -69,6 +69,15 @@ class RunInfo(Record):
     def __str__(self) -> str:
         return repr(self)
 
+    def decided(self) -> str:
+        """The settings that the data decided, with the reasons, in one line; empty if there are none."""
+        values = {name: value for section in self.config.values() for name, value in section.items()}
+        return "; ".join(f"{name} {_in_words(values[name])} ({why})" for name, why in self.by_data.items())
+
+
+def _in_words(value: object) -> str:
+    return (" and ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
+
 
 def read_info(folder: Path) -> RunInfo:
     """Read ``run.json``. Raises `AdiError` if it is missing, malformed, or of another format."""

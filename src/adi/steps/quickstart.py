@@ -165,9 +165,7 @@ class _Steps:
                 resume=before is not None,
                 progress=self.progress,
             )
-            values = {name: value for section in info.config.values() for name, value in section.items()}
-            decided = "; ".join(f"{name} {values[name]} ({why})" for name, why in info.by_data.items())
-            self.say(f"Trained: {model}{f'. By the data: {decided}' if decided else ''}.")
+            self.say(f"Trained: {model}{f'. By the data: {info.decided()}' if info.by_data else ''}.")
         if not (run / METRICS).exists():
             evaluate_run(run, progress=self.progress)
         return run
