@@ -79,7 +79,7 @@ def test_a_bundle_without_trends_says_so(open_window, served) -> None:
     window.goto(served, "#retrieve?user=ana")
     window.answered()
     legend = window.page.locator(".legend li")
-    expect(legend).to_have_text(["taste", "similar items"])
+    expect(legend).to_have_text(["taste", "similar or next items"])
 
 
 def test_each_score_is_divided_into_its_parts(open_window, server) -> None:

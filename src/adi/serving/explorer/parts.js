@@ -1,9 +1,9 @@
-// How a score divides into taste, trend, co-clicks, similar items and bid: a bar from zero, to the left what lowers the score and to the
+// How a score divides into taste, trend, co-clicks, similar or next items and bid: a bar from zero, to the left what lowers the score and to the
 // right what raises it, in the order of the legend.
 
 import { drawn, make } from "./elements.js";
 
-const NAMES = { taste: "taste", trend: "trend", co_clicks: "co-clicks", neighbours: "similar items", bid: "bid" };
+const NAMES = { taste: "taste", trend: "trend", co_clicks: "co-clicks", neighbours: "similar or next items", bid: "bid" };
 const [WIDTH, HEIGHT] = [1000, 10];
 
 // A bar for each item of a list, all on one scale, from the `parts` of the answer and the names of those to show.
