@@ -19,7 +19,7 @@ LAST = 10
 
 
 def frequencies(histories: Histories, num_items: int, recency: float = RECENCY) -> sp.csr_array:
-    """How often each item is in each of n histories (n, num_items), where newer times count more:
+    """Frequencies of the items of n histories (n, num_items), where newer times count more:
 
         f(v) = sum over the times that v is in the history of (1 + later)^-recency
 

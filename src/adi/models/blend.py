@@ -57,7 +57,7 @@ def _by_scope(
     fields: Fields,
     counted: Callable[[Scope], Sequence[ItemNeighbours]],
 ) -> ByScope:
-    """What is counted by all domains and by each, each of them if it has a weight in some domain."""
+    """Neighbours by the rows of all domains, and by those of each; either only if it has a weight in some domain."""
     in_all, in_one = (any(getattr(of_domain, name) for of_domain in weights.values()) for name in fields)
     everywhere = counted("all")[0] if in_all else ItemNeighbours.none(dataset.manifest.items)
     return ByScope(everywhere, dict(enumerate(counted("domain"))) if in_one else {})
