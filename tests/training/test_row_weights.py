@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,6 +116,11 @@ def test_a_half_life_that_does_not_fit(timed, tmp_path, half_life, message):
     with pytest.raises(AdiError, match=message):
         train(timed.folder, "dnn", tmp_path / "run", settings={"row_half_life": half_life})
     assert not (tmp_path / "run").exists()
+
+
+def test_off_without_quotes_which_yaml_reads_as_false():
+    settings = settings_for(MODELS["dnn"], yaml.safe_load("row_half_life: off"))
+    assert settings.training.row_half_life == "off"
 
 
 def test_tuning_tries_fractions_of_the_span_of_the_log(timed):

@@ -14,8 +14,16 @@ from adi.strict import Strict, describe
 from adi.training.defaults import OFF, Default, defaults_for
 
 
+def _false_as_off(value: Any) -> Any:
+    """YAML reads the word off, if it is not quoted, as false."""
+    return OFF if value is False else value
+
+
 def _duration_or_off(value: int | float | str) -> int | float | str:
     return value if value == OFF else positive(value)
+
+
+DurationOrOff = Annotated[int | float | str, BeforeValidator(_false_as_off), AfterValidator(_duration_or_off)]
 
 
 def _kinds(value: Any) -> Any:
@@ -44,7 +52,7 @@ class TrainingSettings(Strict):
 
     With `row_half_life`, older training rows count less, by half for each half-life of age: an epoch has as many rows
     as without, drawn by weight. It is a duration such as "12h", or a number where the log's time is a number; by
-    default the longest half-life of the trends where the data has them, else "off".
+    default the longest half-life of the trends where the data has them, else off.
 
     With `keep: mean`, the run keeps the epoch with the highest validation NDCG@`k`, averaged over the domains.
     Training stops after `epochs`, or if that mean has not improved for `patience` epochs: by default 30 and 8 up to
@@ -85,7 +93,7 @@ class TrainingSettings(Strict):
     uniform: int | None = Field(None, ge=0)
     causal: bool = True
     unknown_items: float | None = Field(None, ge=0.0, lt=1.0)
-    row_half_life: Annotated[int | float | str, AfterValidator(_duration_or_off)] | None = None
+    row_half_life: DurationOrOff | None = None
     k: int = Field(50, ge=1)
     keep: Literal["mean", "domain"] = "mean"
     patience: int | None = Field(None, ge=1)
