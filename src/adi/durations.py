@@ -2,9 +2,9 @@
 
 import math
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from adi.errors import AdiError
 
@@ -63,6 +63,21 @@ def positive(duration: int | float | str) -> int | float | str:
 Duration = Annotated[int | float | str, AfterValidator(positive)]
 """A duration above 0 in a schema or a setting, as it is written; `in_log_time` converts it."""
 
+OFF = "off"
+
+
+def _false_as_off(value: Any) -> Any:
+    """YAML reads the word off, if it is not quoted, as false."""
+    return OFF if value is False else value
+
+
+def _positive_or_off(value: int | float | str) -> int | float | str:
+    return value if value == OFF else positive(value)
+
+
+DurationOrOff = Annotated[int | float | str, BeforeValidator(_false_as_off), AfterValidator(_positive_or_off)]
+"""A duration in a setting, or the word off."""
+
 
 def in_log_time(duration: int | float | str, time: Literal["timestamp", "number"] | None, *, name: str) -> int | float:
     """A duration in the unit of a log's time: microseconds for timestamps, otherwise the number that was given.
@@ -90,3 +105,9 @@ def in_log_time(duration: int | float | str, time: Literal["timestamp", "number"
 def as_duration(length: float, time: Literal["timestamp", "number"] | None) -> Duration:
     """A length in the unit of a log's time as a `Duration`: the inverse of `in_log_time`."""
     return log_time_text(length, time) if time == "timestamp" else length
+
+
+def half_lives_of(span: float, time: Literal["timestamp", "number"]) -> list[Duration]:
+    """Half-lives worth trying for a log that spans so much time, in its unit: fractions of the span."""
+    lengths = [span / fraction for fraction in (4, 16, 64, 256) if span > 0]
+    return [duration_text(length) if time == "timestamp" else float(f"{length:.2g}") for length in lengths]

@@ -9,6 +9,7 @@ from adi.cli.options import AsJson
 from adi.cli.progress import progress_bar, working
 from adi.cli.show import (
     counts_table,
+    drift,
     few_validation,
     left_out,
     long_half_lives,
@@ -169,7 +170,7 @@ def prepare(
     with progress_bar() as bar:
         manifest = run(schema, out, engine=engine, memory=memory, strict=strict, progress=bar)
     notes = [*left_out(manifest, str(out)), *repeats(manifest)]
-    notes += filter(None, (few_validation(manifest), long_half_lives(manifest)))
+    notes += filter(None, (few_validation(manifest), long_half_lives(manifest), drift(manifest)))
     if as_json:
         content = manifest.model_dump(mode="json", exclude={"files"})
         say_json({"folder": str(out), "notes": notes, **content})

@@ -90,6 +90,18 @@ class TrendInfo(Record):
         return TrendSizes(len(self.half_lives), len(co_clicks), len(self.audience))
 
 
+class DriftInfo(Record):
+    """The half-life with which popularity finds most of the newest rows before the test, where the log drifts.
+
+    `recall` is recall@50 of popularity with that half-life on the validation rows, the mean over the domains;
+    `recall_of_all` is that of popularity of all training rows.
+    """
+
+    half_life: str | float
+    recall: float
+    recall_of_all: float
+
+
 ImageSource = Annotated[str, Field(pattern=r"^https?:(//[A-Za-z0-9.-]+(:[0-9]{1,5})?)?$")]
 
 
@@ -135,9 +147,10 @@ class Manifest(Record):
 
     `tables` counts the rows of feature tables by name, and of ``corpus.path`` and ``split.candidates``.
     `ignored_values` counts, by numeric feature, the NaN and infinities that were read as missing. `validation_by` is
-    the rule of the validation rows (`adi.schema.HeldOut`). `display` says how items are shown. `files` are all files of
-    the folder but this one; empty in a part of another folder, whose own record has them, and None in a dataset that an
-    older adi prepared.
+    the rule of the validation rows (`adi.schema.HeldOut`). `drift` is None where newer rows say little more of what
+    comes next than all rows do, with trends, and where it is not known since validation rows are not the newest.
+    `display` says how items are shown. `files` are all files of the folder but this one; empty in a part of another
+    folder, whose own record has them, and None in a dataset that an older adi prepared.
     """
 
     format: int
@@ -159,6 +172,7 @@ class Manifest(Record):
     candidates: bool
     trend: TrendInfo | None = None
     validation_by: Literal["users", "time"] = "users"
+    drift: DriftInfo | None = None
     display: DisplayInfo | None = None
     files: dict[str, FileInfo] | None = None
 

@@ -58,6 +58,7 @@ from adi.preparation.corpus import (
     write_corpus,
 )
 from adi.preparation.display import display_info
+from adi.preparation.drift import drift_of
 from adi.preparation.encoding import TableColumns, encode_features
 from adi.preparation.entities import SIDES, Entities, in_numbers, number_entities
 from adi.preparation.faults import faulty_rows, faulty_values, refuse_faults
@@ -175,6 +176,10 @@ class _Preparation:
         self._write_rows(texts, numbers, context)
         by_domain = with_repeats(numbers.by_domain, self.out)
         trend = self._write_trends(numbers)
+        split = self.schema.split
+        drift = (
+            drift_of(self.out, self.inputs.logs[0].time) if trend is None and split.validation_by == "time" else None
+        )
         return Manifest(
             format=FORMAT,
             adi=version("adi-retrieval"),
@@ -194,7 +199,8 @@ class _Preparation:
             features=tuple(features),
             candidates=CANDIDATES in texts.listed,
             trend=trend,
-            validation_by=self.schema.split.validation_by,
+            validation_by=split.validation_by,
+            drift=drift,
             display=display,
         )
 

@@ -51,6 +51,8 @@ def baselines_of(dataset: Dataset) -> Iterator[Named]:
     """Fit the baselines that are quick on a dataset, one after the other."""
     manifest = dataset.manifest
     yield Named("popularity", Popularity(dataset))
+    if manifest.drift is not None:
+        yield Named("popularity of late", Popularity(dataset, manifest.drift.half_life))
     if manifest.trend is not None:
         yield Named("clicks of late", RecentPopularity((len(manifest.trend.half_lives) - 1) // 2))
         if manifest.trend.co_clicks is not None:

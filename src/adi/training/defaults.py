@@ -3,9 +3,7 @@
 from typing import Any, NamedTuple
 
 from adi.data.manifest import Manifest
-from adi.durations import as_duration
-
-OFF = "off"
+from adi.durations import OFF, as_duration
 
 BATCH_SIZE, BATCH_SIZE_OF_FEW_ROWS = 4096, 1024
 """Rows of a step: with few rows in all, smaller batches make more steps before the tables overfit."""
@@ -52,7 +50,7 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
     if trend is None:
         by_trend = (
             Default("unknown_items", 0.0, "no trends"),
-            Default("row_half_life", OFF, "no trends"),
+            _row_half_life(manifest),
         )
     else:
         longest = as_duration(max(trend.half_lives), manifest.time)
@@ -62,6 +60,15 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
         )
     rules = (_embedding_sets, _neighbours, _blend, _refit)
     return (*by_trend, *_steps(manifest), *_length(manifest), *(rule(manifest) for rule in rules))
+
+
+def _row_half_life(manifest: Manifest) -> Default:
+    """The half-life with which popularity finds most validation rows, where that is many more than without."""
+    drift = manifest.drift
+    if drift is None:
+        return Default("row_half_life", OFF, "no trends")
+    reason = f"with it popularity finds {drift.recall:.0%} of the validation rows, without it {drift.recall_of_all:.0%}"
+    return Default("row_half_life", drift.half_life, reason)
 
 
 def pairs_of_rows(manifest: Manifest) -> float:

@@ -6,8 +6,7 @@ import numpy as np
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
-from adi.durations import Duration, duration_text, in_log_time
-from adi.training.defaults import OFF
+from adi.durations import OFF, Duration, half_lives_of, in_log_time
 
 SETTING = "training.row_half_life"
 THOUSANDTHS = 1000
@@ -63,15 +62,12 @@ def weighted_counts(dataset: Dataset, weights: Array) -> list[Array]:
 
 
 def half_lives(dataset: Dataset) -> list[Duration]:
-    """Half-lives worth trying: fractions of the time that the training rows span; none for a log without time."""
+    """Half-lives worth trying, for the time that the training rows span; none for a log without time."""
     if dataset.manifest.time is None:
         return []
     times = dataset.times("train")[dataset.rows("train")]
     span = float(times.max() - times.min())
-    lengths = [span / fraction for fraction in (4, 16, 64, 256) if span > 0]
-    return [
-        duration_text(length) if dataset.manifest.time == "timestamp" else float(f"{length:.2g}") for length in lengths
-    ]
+    return half_lives_of(span, dataset.manifest.time)
 
 
 def check_half_life(dataset: Dataset, half_life: int | float | str) -> None:

@@ -3,27 +3,15 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from adi.data.blend import Kind
 from adi.data.manifest import Manifest
-from adi.durations import positive
+from adi.durations import DurationOrOff
 from adi.errors import AdiError, suggestion
 from adi.models.model import Model, TrainedModel
 from adi.strict import Strict, describe
-from adi.training.defaults import OFF, Default, defaults_for
-
-
-def _false_as_off(value: Any) -> Any:
-    """YAML reads the word off, if it is not quoted, as false."""
-    return OFF if value is False else value
-
-
-def _duration_or_off(value: int | float | str) -> int | float | str:
-    return value if value == OFF else positive(value)
-
-
-DurationOrOff = Annotated[int | float | str, BeforeValidator(_false_as_off), AfterValidator(_duration_or_off)]
+from adi.training.defaults import Default, defaults_for
 
 
 def _kinds(value: Any) -> Any:

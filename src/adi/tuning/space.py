@@ -11,11 +11,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adi.durations import Duration
+from adi.durations import OFF, Duration
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.models.model import Model
 from adi.strict import Strict, describe
-from adi.training.defaults import OFF
 from adi.training.settings import TRAINING_SEARCH, RunSettings, as_config, settings_for
 
 Config = dict[str, Any]

@@ -1,0 +1,91 @@
+"""The drift of a log: whether the newest rows say more about what comes next than all rows do.
+
+Popularity says it, which is quick to count: with clicks that halve with their age, and without, on the validation rows,
+where these are the newest.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from adi.data.arrays import Array, read_array
+from adi.data.manifest import DriftInfo
+from adi.durations import half_lives_of, in_log_time
+
+K = 50
+GAIN = 1.5
+"""A log drifts where popularity of late finds so many times more of the validation rows."""
+
+LEAST_ROWS = 1000
+"""With fewer validation rows, a gain can be chance."""
+
+ROWS_AT_ONCE = 1 << 22
+
+
+def drift_of(folder: Path, time: Literal["timestamp", "number"] | None) -> DriftInfo | None:
+    """The drift of the rows and corpora that are written in a folder; None without drift, and where rows are few."""
+    if time is None:
+        return None
+    log = _Log(folder)
+    if len(log.validation) < LEAST_ROWS:
+        return None
+    of_all = log.recall(None)
+    newest = max(float(log.time[rows].max()) for rows in log.training())
+    oldest = min(float(log.time[rows].min()) for rows in log.training())
+    recalls = {
+        life: log.recall((newest, in_log_time(life, time, name="half_life")))
+        for life in half_lives_of(newest - oldest, time)
+    }
+    if not recalls:
+        return None
+    best = max(recalls, key=lambda life: recalls[life])
+    if recalls[best] < GAIN * of_all:
+        return None
+    return DriftInfo(half_life=best, recall=recalls[best], recall_of_all=of_all)
+
+
+class _Log:
+    """The rows of training and validation that are written in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        columns = ("item", "domain", "time", "held_out")
+        self.item, self.domain, self.time, self.held_out = (
+            read_array(folder / "interactions" / f"{name}.npy") for name in columns
+        )
+        self.offsets = read_array(folder / "corpus" / "offsets.npy")
+        self.eligible = read_array(folder / "corpus" / "eligible.npy")
+        self.corpus = _keys(*(read_array(folder / "corpus" / f"{name}.npy") for name in ("domain", "item")))
+        self.validation = np.flatnonzero(self.held_out)
+
+    def training(self) -> Iterator[Array]:
+        """The numbers of the training rows, a block at a time."""
+        for first in range(0, len(self.held_out), ROWS_AT_ONCE):
+            rows = first + np.flatnonzero(self.held_out[first : first + ROWS_AT_ONCE] == 0)
+            if len(rows):
+                yield rows
+
+    def recall(self, decay: tuple[float, float] | None) -> float:
+        """Recall@50 of popularity on the validation rows, the mean over the domains with such rows.
+
+        With `decay`, a moment and a half-life, clicks count by their age at the moment.
+        """
+        clicks = np.zeros(len(self.corpus))
+        for rows in self.training():
+            weights = None if decay is None else np.exp2((self.time[rows] - decay[0]) / decay[1])
+            clicks += np.bincount(self._positions(rows), weights=weights, minlength=len(clicks))
+        clicks[~self.eligible] = -1
+        listed = np.zeros(len(clicks), dtype=bool)
+        for first, last in zip(self.offsets[:-1], self.offsets[1:], strict=True):
+            listed[first + np.argsort(-clicks[first:last], kind="stable")[:K]] = True
+        hits, domains = listed[self._positions(self.validation)], self.domain[self.validation]
+        return float(np.mean([hits[domains == domain].mean() for domain in np.unique(domains)]))
+
+    def _positions(self, rows: Array) -> Array:
+        """The positions of the items of rows in the corpora of their domains."""
+        return np.searchsorted(self.corpus, _keys(self.domain[rows], self.item[rows]))
+
+
+def _keys(domain: Array, item: Array) -> Array:
+    return domain.astype(np.int64) << 32 | item

@@ -1,0 +1,158 @@
+"""The drift of a log: measured where validation rows are the newest, by hand, and what depends on it."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import adi
+from adi.cli.show import drift
+from adi.data.dataset import Dataset
+from adi.data.manifest import read_manifest
+from adi.errors import AdiError
+from adi.models.catalog import MODELS
+from adi.models.popularity import Popularity
+from adi.training.baselines import baselines_of
+from adi.training.settings import settings_for
+from adi.training.train import train
+
+ITEMS, HOURS, CLICKS = 400, 64, 400
+HOUR = 3600
+POOL = 100
+"""Items that are clicked within one hour of a drifting log, whose next hour has ten others in place of ten."""
+
+
+def clicks(*, drifts: bool) -> pa.Table:
+    """Clicks of 64 hours, on `POOL` items of each hour or on all; a fifth is in domain b."""
+    rng = np.random.default_rng(0)
+    hour = np.repeat(np.arange(HOURS), CLICKS)
+    size = len(hour)
+    first = hour * 10 if drifts else 0
+    return pa.table(
+        {
+            "user": rng.integers(3000, size=size),
+            "item": (first + rng.integers(POOL, size=size)) % ITEMS if drifts else rng.integers(ITEMS, size=size),
+            "domain": np.where(rng.random(size) < 0.2, "b", "a"),
+            "time": hour * HOUR + rng.integers(HOUR, size=size),
+        }
+    )
+
+
+def schema(**split) -> dict[str, object]:
+    return {
+        "interactions": {"path": "log.parquet", "user": "user", "item": "item", "time": "time"},
+        "domains": {"column": "domain"},
+        "features": {
+            "user": [{"name": "history", "kind": "behaviours", "length": 5}],
+            "item": [{"name": "item", "kind": "id"}],
+        },
+        "split": {"kind": "time", "at": 60 * HOUR} | split,
+    }
+
+
+def prepared(path, *, drifts: bool = True, rows: int | None = None, **split):
+    table = clicks(drifts=drifts)
+    table = table if rows is None else table.slice(len(table) - rows)
+    adi.prepare(schema(**split), path, tables={"interactions": table}, progress=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def drifting(tmp_path_factory):
+    return prepared(tmp_path_factory.mktemp("drift") / "prepared")
+
+
+def recall_by_hand(dataset: Dataset, half_life: float | None) -> float:
+    """Recall@50 of popularity on the validation rows, the mean of the domains."""
+    train_rows, held_out = dataset.rows("train"), dataset.rows("validation")
+    _, items, domains = dataset.targets("train", train_rows)
+    _, wanted, wanted_in = dataset.targets("validation", held_out)
+    times = dataset.times("train")[train_rows].astype(float)
+    recalls = []
+    for domain in range(len(dataset.domains)):
+        clicks = dict.fromkeys(dataset.corpora.retrievable(domain).tolist(), 0.0)
+        here = domains == domain
+        for item, time in zip(items[here].tolist(), times[here], strict=True):
+            clicks[item] += 1 if half_life is None else 0.5 ** ((times.max() - time) / half_life)
+        listed = sorted(clicks, key=lambda item: (-clicks[item], item))[:50]
+        recalls.append(np.isin(wanted[wanted_in == domain], listed).mean())
+    return float(np.mean(recalls))
+
+
+def test_the_half_life_that_finds_most_is_in_the_manifest(drifting):
+    dataset = Dataset(drifting)
+    found = read_manifest(drifting).drift
+    times = dataset.times("train")[dataset.rows("train")]
+    span = float(times.max() - times.min())
+    lives = [float(f"{span / fraction:.2g}") for fraction in (4, 16, 64, 256)]
+    recalls = {life: recall_by_hand(dataset, life) for life in lives}
+    assert found.half_life == max(recalls, key=recalls.get)
+    assert found.recall == pytest.approx(max(recalls.values()))
+    assert found.recall_of_all == pytest.approx(recall_by_hand(dataset, None))
+    assert found.recall > 2 * found.recall_of_all
+
+
+@pytest.mark.parametrize(
+    "case", [{"drifts": False}, {"validation_by": "users"}, {"rows": 2500}], ids=["same items", "by users", "few rows"]
+)
+def test_without_drift_or_where_it_is_not_known_there_is_none(tmp_path, case):
+    manifest = read_manifest(prepared(tmp_path / "prepared", **case))
+    assert manifest.drift is None
+    assert drift(manifest) is None
+    assert settings_for(MODELS["dnn"]).for_data(manifest).training.row_half_life == "off"
+
+
+def test_a_training_weighs_newer_rows_more_and_says_why(drifting):
+    manifest = read_manifest(drifting)
+    settings = settings_for(MODELS["dnn"])
+    assert settings.for_data(manifest).training.row_half_life == manifest.drift.half_life
+    reasons = {default.name: default.reason for default in settings.by_data(manifest)}
+    assert reasons["row_half_life"] == (
+        f"with it popularity finds {manifest.drift.recall:.0%} of the validation rows, without it "
+        f"{manifest.drift.recall_of_all:.0%}"
+    )
+    off = settings_for(MODELS["dnn"], {"row_half_life": "off"})
+    assert off.for_data(manifest).training.row_half_life == "off"
+
+
+def test_prepare_says_it(drifting):
+    found = read_manifest(drifting).drift
+    assert drift(read_manifest(drifting)) == (
+        f"Drift: popularity with a half-life of {found.half_life} finds {found.recall:.0%} of the validation rows in "
+        f"lists of 50, of all time {found.recall_of_all:.0%}. So newer rows count more in trainings (row_half_life). "
+        "Lists are better still if they know the clicks before each query: trend in the schema (docs/trends.md)."
+    )
+
+
+def test_popularity_counts_by_age_by_default_where_the_log_drifts(drifting):
+    dataset = Dataset(drifting)
+    life = dataset.manifest.drift.half_life
+    rows = dataset.rows("train")
+    _, items, domains = dataset.targets("train", rows)
+    times = dataset.times("train")[rows]
+    weights = 0.5 ** ((times.max() - times) / life)
+    queries = dataset.queries("test", dataset.rows("test")[:2])
+
+    def scores(half_life):
+        model = MODELS["popularity"]
+        fitted = model.fit(dataset, settings_for(model, {"half_life": half_life}).model)
+        return fitted.against(1, np.arange(3))(queries).numpy()
+
+    expected = [weights[(items == item) & (domains == 1)].sum() for item in range(3)]
+    np.testing.assert_allclose(scores(None), [expected] * 2)
+    np.testing.assert_allclose(scores(life), [expected] * 2)
+    np.testing.assert_array_equal(scores("off"), Popularity(dataset).against(1, np.arange(3))(queries))
+    assert (scores("off") % 1 == 0).all()
+
+
+def test_popularity_of_late_is_a_baseline_of_a_training(drifting):
+    assert "popularity of late" in [name for name, _ in baselines_of(Dataset(drifting))]
+
+
+def test_a_half_life_of_popularity_needs_time(tmp_path):
+    table = clicks(drifts=True).drop_columns("time")
+    content = schema() | {"split": {"kind": "random", "share": 0.1}}
+    del content["interactions"]["time"]
+    adi.prepare(content, tmp_path / "prepared", tables={"interactions": table}, progress=False)
+    with pytest.raises(AdiError, match="half_life: 3 needs a log with time"):
+        train(tmp_path / "prepared", "popularity", tmp_path / "run", settings={"half_life": 3})
+    assert not (tmp_path / "run").exists()
