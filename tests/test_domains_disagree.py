@@ -76,6 +76,7 @@ QUICK = {
     "embedding_dropout": 0.0,
     "behaviours": "mean",
     "popularity_prior": False,
+    "refit": False,  # the weights that were the best on the validation rows
     "average": 0.0,  # the steps are few
     "epochs": 12,
     "patience": 12,
