@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +27,7 @@ from adi.training.divided import Divided, Piece
 from adi.training.evaluation import evaluate_run
 from adi.training.fitted import open_run
 from adi.training.initial_rows import normal_rows
-from adi.training.tensor_file import NO_DIGEST, _layout, _write_digest, check_tensors, read_tensors
+from adi.training.tensor_file import NO_DIGEST, _layout, _write_digest, check_tensors, read_tensors, save_tensors
 from adi.training.train import train
 
 WORKER = Path(__file__).with_name("several_worker.py")
@@ -285,6 +287,41 @@ def test_a_file_of_several_processes_is_one_of_the_library(tmp_path) -> None:
     assert torch.equal(mine.pieces[0].rows, table[1:3])
     assert torch.equal(mine.pieces[1].rows, table[3:])
     save_file({"table": table}, path)
+
+
+class InThreads(Processes):
+    """A process for tests, which is a thread; `boxes` has a value of each, and `barrier` is where they wait."""
+
+    def __init__(self, rank: int, boxes: list[object], barrier: threading.Barrier) -> None:
+        super().__init__(rank, len(boxes))
+        self.boxes, self.barrier = boxes, barrier
+
+    def objects(self, value):
+        self.boxes[self.rank] = value
+        self.barrier.wait()
+        values = list(self.boxes)
+        self.barrier.wait()
+        return values
+
+
+@pytest.mark.parametrize("lengths", [(1, 40), (40, 1)])
+def test_processes_write_one_file_though_their_metadata_is_of_other_lengths(tmp_path, lengths) -> None:
+    """Seconds of a step that each process measures have more digits in one than in the other."""
+    table, path = torch.arange(12, dtype=torch.float32).view(4, 3), tmp_path / "file.safetensors"
+    boxes: list[object] = [None, None]
+    barrier = threading.Barrier(2, timeout=60)
+
+    def save(rank: int) -> None:
+        piece = Piece(2 * rank, table[2 * rank : 2 * rank + 2])
+        tensors = {"table": Divided((4, 3), torch.float32, (piece,)), "whole": torch.arange(3)}
+        save_tensors(path, tensors, {"seconds": "1" * lengths[rank]}, processes=InThreads(rank, boxes, barrier))
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(save, range(2))) == [None, None]
+    found, metadata = read_tensors(path, {})
+    assert torch.equal(found["table"], table)
+    assert found["whole"].tolist() == [0, 1, 2]
+    assert metadata["seconds"] == "1" * lengths[0]
 
 
 def test_the_extra_is_named_where_torchrec_is_missing(monkeypatch) -> None:

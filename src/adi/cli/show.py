@@ -141,13 +141,14 @@ def long_half_lives(manifest: "Manifest") -> str | None:
 
 def drift(manifest: "Manifest") -> str | None:
     """A sentence on a log whose newest rows say more about what comes next than all rows do; None for any other."""
-    drift = manifest.drift
-    if drift is None:
+    measured = manifest.drift
+    if measured is None:
         return None
     return (
-        f"Drift: popularity with a half-life of {drift.half_life} finds {drift.recall:.0%} of the validation rows in "
-        f"lists of 50, of all time {drift.recall_of_all:.0%}. So newer rows count more in trainings (row_half_life). "
-        "Lists are better still if they know the clicks before each query: trend in the schema (docs/trends.md)."
+        f"Drift: popularity with a half-life of {measured.half_life} finds {measured.recall:.0%} of the validation rows "
+        f"in lists of 50, of all time {measured.recall_of_all:.0%}. So newer rows count more in trainings "
+        "(row_half_life). Lists are better still if they know the clicks before each query: trend in the schema "
+        "(docs/trends.md)."
     )
 
 

@@ -46,10 +46,13 @@ def save_tensors(
 ) -> None:
     """Write a file atomically. Several processes write it together, each the rows that it has of divided tensors.
 
+    The metadata is that of the first process. All need it, since tensors start where it ends, and it may be longer or
+    shorter in another process, as a time is that each measures for itself.
+
     Raises `AdiError`, in all processes, if one of them cannot write (a full disk).
     """
     partial = path.with_name(f".{path.name}.partial")
-    metadata = {**(metadata or {}), DIGEST: NO_DIGEST}
+    metadata = {**processes.objects(metadata or {})[0], DIGEST: NO_DIGEST}
     try:
         _write(partial, tensors, metadata, processes)
         with processes.agreeing():
