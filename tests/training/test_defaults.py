@@ -95,11 +95,11 @@ def test_few_rows_have_more_patience(manifest, rows, patience):
     assert settings_for(MODELS["dnn"], {"epochs": 7}).for_data(data).training.epochs == 7
 
 
-def test_data_with_trends_has_ten_epochs(manifest):
+def test_data_with_trends_has_the_patience_of_many_rows(manifest):
     trends = TrendInfo(half_lives=(1.0, 24.0), delay=0.0)
     data = manifest(rows=1_000, users=100).model_copy(update={"trend": trends, "time": "number"})
     training = settings_for(MODELS["dnn"]).for_data(data).training
-    assert (training.epochs, training.patience) == (10, 4)
+    assert (training.epochs, training.patience) == (30, 4)
 
 
 @pytest.mark.parametrize(("rows", "batch_size", "uniform"), [(200_000, 1024, 250), (200_001, 4096, 1000)])

@@ -10,7 +10,7 @@ from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.models.catalog import MODELS
 from adi.training.loader import Loader, negative_sampler
-from adi.training.row_weights import drawn_by_weight, half_lives, row_weights, weighted_counts
+from adi.training.row_weights import _rows_of_epoch, drawn_by_weight, half_lives, row_weights, weighted_counts
 from adi.training.settings import settings_for
 from adi.training.train import train
 from adi.tuning.space import search_space
@@ -24,7 +24,7 @@ def timed(workspace):
     return Dataset(workspace.out)
 
 
-def test_weights_halve_with_age_and_have_a_mean_of_one(timed):
+def test_weights_halve_with_age(timed):
     rows = timed.rows("train")
     weights, times = row_weights(timed, 5), timed.times("train")[rows]
     assert sorted(times) == [5, 7, 7, 10, 10, 10, 15]
@@ -44,6 +44,31 @@ def test_a_refit_weighs_validation_rows_too(timed):
 
 def test_a_long_half_life_changes_no_weight(timed):
     np.testing.assert_allclose(row_weights(timed, 1e12)[timed.rows("train")], 1)
+
+
+@pytest.mark.parametrize(("half_life", "rows"), [(100, 7), (5, 7), (2, 4), (1, 2), (0.01, 1)])
+def test_an_epoch_has_as_many_rows_as_evenly_spread_rows_are_worth(timed, half_life, rows):
+    """Seven rows from 5 to 15; of evenly spread ones, a share of 2 half_life / ln(2) / 10 counts."""
+    weights = row_weights(timed, half_life)
+    assert weights.sum() == pytest.approx(rows)
+    sampler = negative_sampler(timed, in_batch=True, uniform=2, weights=weights)
+    loader = Loader(timed, batch_size=3, sampler=sampler, weights=weights)
+    assert sum(len(batch) for batch, _ in loader.draws(0)) == loader.num_samples == rows
+    assert len(loader) == -(-rows // 3)
+
+
+@given(
+    half_life=st.floats(0.01, 0.2),
+    times=st.lists(st.floats(0, 1), min_size=5, max_size=200).filter(lambda times: max(times) - min(times) > 0.9),
+)
+def test_many_even_rows_are_worth_what_their_weights_say(half_life, times):
+    """The formula against (sum w)^2 / sum w^2 of evenly spread rows; the rows of an epoch depend on nothing else."""
+    even = np.linspace(0, 1, 100_001)
+    decayed = np.exp2((even - 1) / half_life)
+    worth = decayed.sum() ** 2 / np.square(decayed).sum()
+    assert _rows_of_epoch(even, half_life) == pytest.approx(worth, rel=0.1)
+    same_span = np.linspace(min(times), max(times), len(times))
+    assert _rows_of_epoch(np.array(times), half_life) == _rows_of_epoch(same_span, half_life)
 
 
 @given(

@@ -145,8 +145,8 @@ def drift(manifest: "Manifest") -> str | None:
     if measured is None:
         return None
     return (
-        f"Drift: popularity with a half-life of {measured.half_life} finds {measured.recall:.0%} of the validation rows "
-        f"in lists of 50, of all time {measured.recall_of_all:.0%}. So newer rows count more in trainings "
+        f"Drift: popularity with a half-life of {measured.half_life} finds {measured.recall:.0%} of the validation "
+        f"rows in lists of 50, of all time {measured.recall_of_all:.0%}. So newer rows count more in trainings "
         "(row_half_life). Lists are better still if they know the clicks before each query: trend in the schema "
         "(docs/trends.md)."
     )

@@ -26,7 +26,7 @@ LONG_HISTORIES = 50
 SETS, FEW_ROWS = 4, 200_000
 """Embedding sets up to so many rows: each takes a training as much time again."""
 
-EPOCHS, EPOCHS_WITH_TRENDS = 30, 10
+EPOCHS = 30
 """Epochs at most: early stopping ends most trainings sooner."""
 
 PATIENCE, PATIENCE_OF_FEW_ROWS = 4, 8
@@ -103,11 +103,10 @@ def _steps(manifest: Manifest) -> tuple[Default, Default]:
 
 def _length(manifest: Manifest) -> tuple[Default, Default]:
     """Epochs at most, and patience: more where few validation rows can hide that a model still learns."""
-    if manifest.trend is not None:
-        reason = "trends: the first epochs are most often the best"
-        return Default("epochs", EPOCHS_WITH_TRENDS, reason), Default("patience", PATIENCE, reason)
     rows = num_rows(manifest)
     epochs = Default("epochs", EPOCHS, "at most: early stopping ends most trainings sooner")
+    if manifest.trend is not None:
+        return epochs, Default("patience", PATIENCE, "trends: the first epochs are most often the best")
     if rows > FEW_ROWS:
         return epochs, Default("patience", PATIENCE, f"{rows:,} rows: many validation rows")
     return epochs, Default("patience", PATIENCE_OF_FEW_ROWS, f"{rows:,} rows: few validation rows")

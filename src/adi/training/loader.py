@@ -46,8 +46,8 @@ class Loader:
         sampler: draws the candidates of each domain's samples.
         causal: histories contain only rows earlier than the sample; otherwise, all other training rows of the user.
         seed: seed of the order of the rows and of the negatives.
-        weights: weight of every row of the log, with a mean of 1 over the training rows (`row_weights`): an epoch draws
-            its rows by weight. None: it has each training row once.
+        weights: how often an epoch has each row of the log on average (`row_weights`). None: it has each training row
+            once.
         processes: that divide each batch, by the samples and candidates of each domain.
     """
 
@@ -69,6 +69,8 @@ class Loader:
         trend = dataset.manifest.trend
         self.lookback = max(self.reader.lookback, trend.co_clicks.last if trend and trend.co_clicks else 0)
         self.num_samples = sum(counts.train for counts in dataset.manifest.by_domain.values())
+        if weights is not None:
+            self.num_samples = round(float(weights.sum()))
         clicks = dataset.clicks("frozen")
         self.moments = None if clicks is None else Moments(dataset, clicks, batch_size)
 

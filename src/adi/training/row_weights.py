@@ -13,9 +13,10 @@ THOUSANDTHS = 1000
 
 
 def row_weights(dataset: Dataset, half_life: int | float | str) -> Array | None:
-    """The weight of every row of the log (rows,): 2^(-age / half_life) for training rows, scaled to a mean of 1.
+    """How often an epoch has each row of the log on average (rows,): 2^(-age / half_life) for training rows, scaled.
 
-    The age counts from the newest training row. Validation rows have weight 0. None if the half-life is "off".
+    The age counts from the newest training row. Validation rows have weight 0. The sum is the number of rows of an
+    epoch. None if the half-life is "off".
 
     Raises `AdiError` for a log without time and for a half-life that does not fit its unit.
     """
@@ -26,8 +27,20 @@ def row_weights(dataset: Dataset, half_life: int | float | str) -> Array | None:
     times = dataset.times("train")[rows]
     decayed = np.exp2((times - times.max()) / length)
     weights = np.zeros(dataset.num_rows)
-    weights[rows] = decayed / decayed.mean()
+    weights[rows] = decayed * (_rows_of_epoch(times, length) / decayed.sum())
     return weights
+
+
+def _rows_of_epoch(times: Array, half_life: float) -> int:
+    """The rows of an epoch: as many as evenly spread rows with such weights are worth, (sum w)^2 / (sum w^2).
+
+    That is a share of 2 half_life / ln(2) / span of the rows. With more, the newest rows come so often in an epoch that
+    its end is too late to stop. How many rows the newest time really has is left out: a refit, whose newest rows are
+    others, would else have epochs of another size than those by which its number of epochs was chosen.
+    """
+    span = float(times.max() - times.min())
+    worth = 2 * half_life / np.log(2)
+    return len(times) if span <= worth else max(1, round(len(times) * worth / span))
 
 
 def drawn_by_weight(blocks: Iterator[Array], weights: Array, rng: np.random.Generator) -> Iterator[Array]:
