@@ -51,6 +51,30 @@ def test_followers_are_no_further_than_the_distance(clicks):
     assert shares(clicks, "all", 0, distance=1) == pytest.approx(expected)
 
 
+def test_with_a_half_life_a_follower_counts_by_its_age(clicks):
+    """The newest row has time 3; of ann, b follows a at 1, c follows b at 2, and so on."""
+    totals = {"a": 1 / 4 + 1 / 4, "b": 1 / 2, "c": 1 + 1 / 2}
+    expected = {"ab": 1 / 4, "ac": 1 / 4, "bc": 1 / 2, "ca": 1, "cb": 1 / 2}
+    found = shares(clicks, "all", 0, distance=1, half_life=1)
+    assert found == pytest.approx({pair: w / (totals[pair[0]] + 1) for pair, w in expected.items()})
+
+
+def test_with_a_half_life_ties_are_broken_by_clicks_of_late(clicks):
+    """In x, a has the most clicks of all time, and with a half-life of 1/100 only its last one, of time 3, counts."""
+    number, items = clicks.domains.index("x"), np.arange(3)
+    new_user = Histories(np.empty(0, np.int64), np.empty(0, np.int64), np.array([0, 0]))
+    queries = Queries(np.array([-1]), np.array([number]), new_user, {})
+    names = [clicks.items.key(item) for item in range(3)]
+
+    def ties(half_life):
+        scores = SequentialRules(clicks, SequentialRulesSettings(half_life=half_life)).against(number, items)(queries)
+        return dict(zip(names, (1e6 * scores[0]).tolist(), strict=True))
+
+    assert ties("off") == pytest.approx({"a": 3 / 5, "b": 2 / 5, "c": 0})
+    assert ties(0.01) == pytest.approx({"a": 1, "b": 0, "c": 0})
+    assert ties(None) == ties("off")  # a log that does not drift
+
+
 @pytest.mark.parametrize(("scope", "expected"), [("all", {"a": 0.4, "b": 0.8 * 0.4, "c": 0.0}), ("domain", {})])
 def test_scores_are_those_of_the_newest_items(clicks, scope, expected):
     """After a in x and c in y, of whose followers the latter count more; in y alone nothing follows c."""

@@ -6,17 +6,22 @@ import pytest
 
 import adi
 from adi.cli.show import drift
+from adi.data.blend import BlendWeights
 from adi.data.dataset import Dataset
 from adi.data.manifest import read_manifest
 from adi.errors import AdiError
+from adi.models.blend import counted_blend
 from adi.models.catalog import MODELS
 from adi.models.popularity import Popularity
+from adi.training import blend as blend_module
 from adi.training.baselines import baselines_of
+from adi.training.fitted import blend_of
 from adi.training.settings import settings_for
 from adi.training.train import train
 
 ITEMS, HOURS, CLICKS = 400, 64, 400
 HOUR = 3600
+FOLLOWING = BlendWeights(0.0, 0.0, follows=1.0)
 POOL = 100
 """Items that are clicked within one hour of a drifting log, whose next hour has ten others in place of ten."""
 
@@ -142,6 +147,39 @@ def test_popularity_counts_by_age_by_default_where_the_log_drifts(drifting):
     np.testing.assert_allclose(scores(life), [expected] * 2)
     np.testing.assert_array_equal(scores("off"), Popularity(dataset).against(1, np.arange(3))(queries))
     assert (scores("off") % 1 == 0).all()
+
+
+def test_sequential_rules_count_by_age_by_default_where_the_log_drifts(drifting):
+    dataset = Dataset(drifting)
+    queries = dataset.queries("test", dataset.rows("test")[:50])
+
+    def scores(half_life):
+        model = MODELS["sequential-rules"]
+        fitted = model.fit(dataset, settings_for(model, {"half_life": half_life}).model)
+        return fitted.against(1, np.arange(dataset.manifest.items))(queries).numpy()
+
+    np.testing.assert_array_equal(scores(None), scores(dataset.manifest.drift.half_life))
+    assert (scores(None) != scores("off")).any()
+
+
+def test_a_blend_counts_what_follows_by_age_where_the_log_drifts(drifting, tmp_path, monkeypatch):
+    """In the choice of its weights and afterwards."""
+    life, half_lives = read_manifest(drifting).drift.half_life, []
+
+    def counted(dataset, similarity, weights, half_life):
+        half_lives.append(half_life)
+        return counted_blend(dataset, similarity, weights, half_life)
+
+    monkeypatch.setattr(blend_module, "counted_blend", counted)
+    small = {"embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 1, "neighbours": 0, "blend": ["follows"]}
+    info = train(drifting, "dnn", tmp_path / "run", settings=small, baselines=False, progress=False)
+    assert half_lives == [life]
+    dataset = Dataset(drifting)
+    of_run = blend_of(info.model_copy(update={"blend": dict.fromkeys(info.domains, FOLLOWING)}), dataset)()
+    by_age, of_all_time = (counted_blend(dataset, "none", {0: FOLLOWING}, half_life) for half_life in (life, "off"))
+    counts, expected, others = (blend.followers.everywhere.similarities for blend in (of_run, by_age, of_all_time))
+    assert (counts != expected).nnz == 0
+    assert (counts != others).nnz > 0
 
 
 def test_popularity_of_late_is_a_baseline_of_a_training(drifting):

@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from adi.data.blend import FOLLOWS, SIMILAR, Blend, BlendWeights, ByScope, Fields, ItemNeighbours, Similarity
 from adi.data.dataset import Dataset
+from adi.durations import OFF, DurationOrOff
 from adi.errors import AdiError
 from adi.models.ease import item_weights
 from adi.models.followers import followers_by_scope
@@ -33,8 +34,12 @@ def similarity_for(dataset: Dataset) -> Similarity:
     return "linear" if _items_with_rows(dataset) <= MOST_LINEAR else "cosine"
 
 
-def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int, BlendWeights]) -> Blend:
+def counted_blend(
+    dataset: Dataset, similarity: Similarity, weights: Mapping[int, BlendWeights], half_life: DurationOrOff = OFF
+) -> Blend:
     """The blend with the weights of each domain: what has a weight in any is counted from a dataset.
+
+    With a half-life, rows count by their age in what follows.
 
     Raises `AdiError` for linear weights of more items than can be solved for in minutes.
     """
@@ -46,7 +51,7 @@ def counted_blend(dataset: Dataset, similarity: Similarity, weights: Mapping[int
     count = _linear if similarity == "linear" else _cosine
     return Blend(
         _by_scope(dataset, weights, SIMILAR, lambda scope: fit_by_scope(dataset, scope, count)),
-        _by_scope(dataset, weights, FOLLOWS, lambda scope: _followers(dataset, scope)),
+        _by_scope(dataset, weights, FOLLOWS, lambda scope: _followers(dataset, scope, half_life)),
         weights,
     )
 
@@ -63,9 +68,9 @@ def _by_scope(
     return ByScope(everywhere, dict(enumerate(counted("domain"))) if in_one else {})
 
 
-def _followers(dataset: Dataset, scope: Scope) -> list[ItemNeighbours]:
+def _followers(dataset: Dataset, scope: Scope, half_life: DurationOrOff) -> list[ItemNeighbours]:
     """The followers of each item with the largest shares, for each domain."""
-    shares = followers_by_scope(dataset, scope)
+    shares = followers_by_scope(dataset, scope, half_life=half_life)
     if scope == "all":
         return [ItemNeighbours(largest(shares[0], NEAREST))] * len(shares)
     return [ItemNeighbours(largest(of_domain, NEAREST)) for of_domain in shares]

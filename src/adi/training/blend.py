@@ -22,6 +22,7 @@ from adi.data.arrays import Array
 from adi.data.blend import FOLLOWS, REPEATS, SIMILAR, Blend, BlendWeights, Fields, Kind, Similarity
 from adi.data.dataset import Dataset
 from adi.data.queries import Queries
+from adi.durations import OFF, DurationOrOff
 from adi.errors import AdiError
 from adi.evaluation.evaluate import spread
 from adi.models.blend import counted_blend, similarity_for
@@ -95,18 +96,24 @@ def check_kinds(dataset: Dataset, kinds: Collection[Kind]) -> None:
 
 
 def fit_blend(
-    scorer: ScorerByDomain, dataset: Dataset, temperature: float, k: int, kinds: Collection[Kind]
+    scorer: ScorerByDomain,
+    dataset: Dataset,
+    temperature: float,
+    k: int,
+    kinds: Collection[Kind],
+    half_life: DurationOrOff = OFF,
 ) -> FittedBlend:
     """The blend for a scorer trained with a temperature on the training rows of a dataset.
 
-    It has the added scores of some kinds. Without a validation row that a list can have, all weights are 0.
+    It has the added scores of some kinds, with a half-life for what follows. Without a validation row that a list can
+    have, all weights are 0.
     """
     rows = [_rows_of(scorer, dataset, domain) for domain in range(len(dataset.domains))]
     counts = np.array([0 if of_domain is None else len(of_domain.targets) for of_domain in rows])
     similarity = similarity_for(dataset) if "similar" in kinds else "none"
     pairs = [fields for name, fields in KINDS.items() if name in kinds]
     counted = BlendWeights(0.0, 0.0)._replace(**dict.fromkeys(chain.from_iterable(pairs), 1.0))
-    blend = counted_blend(dataset, similarity, dict.fromkeys(range(len(rows)), counted))
+    blend = counted_blend(dataset, similarity, dict.fromkeys(range(len(rows)), counted), half_life)
     chosen = [BlendWeights(0.0, 0.0)] * len(rows)
     for fields in pairs:
         candidates = [[weights._replace(**dict(zip(fields, pair, strict=True))) for pair in GRID] for weights in chosen]

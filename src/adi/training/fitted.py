@@ -82,7 +82,8 @@ def blend_of(info: RunInfo, dataset: Dataset) -> Callable[[], Blend] | None:
     if info.blend is None:
         return None
     weights = {number: info.blend[name] for number, name in enumerate(dataset.domains)}
-    return cache(partial(counted_blend, dataset, info.blend_similarity, weights))
+    half_life = info.config["training"]["row_half_life"]
+    return cache(partial(counted_blend, dataset, info.blend_similarity, weights, half_life))
 
 
 def kept_scorers(

@@ -7,6 +7,7 @@ import numpy as np
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.durations import OFF, Duration, half_lives_of, in_log_time
+from adi.models.decay import decay
 
 SETTING = "training.row_half_life"
 THOUSANDTHS = 1000
@@ -20,12 +21,11 @@ def row_weights(dataset: Dataset, half_life: int | float | str) -> Array | None:
 
     Raises `AdiError` for a log without time and for a half-life that does not fit its unit.
     """
-    if half_life == OFF:
+    decayed = decay(dataset, half_life, name=SETTING)
+    if decayed is None:
         return None
-    length = in_log_time(half_life, dataset.manifest.time, name=SETTING)
     rows = dataset.rows("train")
-    times = dataset.times("train")[rows]
-    decayed = np.exp2((times - times.max()) / length)
+    times, length = dataset.times("train")[rows], in_log_time(half_life, dataset.manifest.time, name=SETTING)
     weights = np.zeros(dataset.num_rows)
     weights[rows] = decayed * (_rows_of_epoch(times, length) / decayed.sum())
     return weights

@@ -38,13 +38,14 @@ class TrainingSettings(Strict):
     `unknown_items` is the share of known item ids, in histories and of candidates, that a batch takes for unknown, so
     that items without training rows get a trained embedding; by default .1 where the data has trends, else 0.
 
-    With `row_half_life`, older training rows count less, by half for each half-life of age: an epoch has as many rows
-    as without, drawn by weight. It is a duration such as "12h", or a number where the log's time is a number; by
-    default the longest half-life of the trends where the data has them, else off.
+    With `row_half_life`, older training rows count less, by half for each half-life of age: an epoch draws them by
+    weight, as many as these are worth (`adi.training.row_weights`), and what follows in a blend is counted by weight.
+    It is a duration such as "12h", or a number where the log's time is a number; by default the longest half-life of
+    the trends where the data has them, what `adi prepare` measured where the log drifts, else off.
 
     With `keep: mean`, the run keeps the epoch with the highest validation NDCG@`k`, averaged over the domains.
-    Training stops after `epochs`, or if that mean has not improved for `patience` epochs: by default 30 and 8 up to
-    200,000 rows and without trends, else 10 and 4. With `keep: domain`, each domain keeps its own best epoch, and
+    Training stops after `epochs`, or if that mean has not improved for `patience` epochs: by default 30, and 8 up to
+    200,000 rows and without trends, else 4. With `keep: domain`, each domain keeps its own best epoch, and
     training stops if no domain has improved for `patience` epochs. With `average` above 0, validation and the kept
     weights use the exponential moving average of the weights, with this decay.
 

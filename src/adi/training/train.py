@@ -258,7 +258,8 @@ def _compared(
     job.processes.wait()  # until the kept weights are written
     scorer = ScorerByDomain(kept_scorers(job.folder, info, kind, dataset, job.processes))
     if settings.blend:
-        similarity, weights = fit_blend(scorer, dataset, temperature, settings.k, settings.blend)
+        half_life = settings.for_data(dataset.manifest).row_half_life
+        similarity, weights = fit_blend(scorer, dataset, temperature, settings.k, settings.blend, half_life)
         info = info.model_copy(update={"blend": weights, "blend_similarity": similarity})
         scorer = ScorerByDomain(scorer.scorers, blend_of(info, dataset))
     if job.baselines:
