@@ -1,5 +1,7 @@
 """The drift of a log: measured where validation rows are the newest, by hand, and what depends on it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,10 +14,12 @@ from adi.data.manifest import read_manifest
 from adi.errors import AdiError
 from adi.models.blend import counted_blend
 from adi.models.catalog import MODELS
+from adi.models.decay import decayed_corpora
 from adi.models.popularity import Popularity
 from adi.training import blend as blend_module
 from adi.training.baselines import baselines_of
-from adi.training.fitted import blend_of
+from adi.training.fitted import blend_of, open_run
+from adi.training.loader import Loader
 from adi.training.settings import settings_for
 from adi.training.train import train
 
@@ -180,6 +184,24 @@ def test_a_blend_counts_what_follows_by_age_where_the_log_drifts(drifting, tmp_p
     counts, expected, others = (blend.followers.everywhere.similarities for blend in (of_run, by_age, of_all_time))
     assert (counts != expected).nnz == 0
     assert (counts != others).nnz > 0
+
+
+def test_the_popularity_of_items_counts_by_age_where_the_log_drifts(drifting, tmp_path, monkeypatch):
+    """In the batches of a training and in the scorer of the run; the counts are those of the model `popularity`."""
+    batches, batch = [], Loader.batch
+    monkeypatch.setattr(Loader, "batch", lambda *args: batches.append(batch(*args)) or batches[-1])
+    small = {"embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 1, "neighbours": 0, "blend": False}
+    settings = small | {"refit": False, "in_batch": False, "uniform": ITEMS}  # candidates are all items
+    train(drifting, "dnn", tmp_path / "run", settings=settings, baselines=False, progress=False)
+    dataset = Dataset(drifting)
+    counts = decayed_corpora(dataset, dataset.manifest.drift.half_life).counts
+    expected = [np.log((of_domain + 1) / (of_domain.sum() + len(of_domain))) for of_domain in counts]
+    first, popularity = batches[0], batches[0].item_log_popularity.numpy()
+    for domain, (start, stop) in enumerate(pairwise(first.item_offsets)):
+        assert set(popularity[start:stop].tolist()) <= set(expected[domain].astype(np.float32).tolist())
+    scorer = open_run(tmp_path / "run").scorer.scorers[0]
+    for domain, of_domain in enumerate(counts):
+        np.testing.assert_array_equal(scorer.corpora.counts[domain], of_domain)
 
 
 def test_popularity_of_late_is_a_baseline_of_a_training(drifting):

@@ -14,6 +14,7 @@ from adi.batch import FeatureBags, moved, moved_bags, tensors
 from adi.data.arrays import Array
 from adi.data.audiences import AudienceLog
 from adi.data.clicks import ClickLog
+from adi.data.corpora import Corpora
 from adi.data.dataset import Dataset
 from adi.data.queries import Queries
 from adi.features.bags import FeatureArrays
@@ -36,12 +37,21 @@ class VectorScorer:
         audiences: where audiences of items are written when they are first needed, and read if they are there already;
             None: a folder that is removed with the scorer.
         processes: that have the model together. All call the methods together, for the same items; each encodes a part.
+        corpora: whose counts are the popularity of items, those that the model was trained with; by default of the
+            dataset.
     """
 
     def __init__(
-        self, model: TwoTower, dataset: Dataset, audiences: Path | None = None, processes: Processes = ALONE
+        self,
+        model: TwoTower,
+        dataset: Dataset,
+        audiences: Path | None = None,
+        processes: Processes = ALONE,
+        *,
+        corpora: Corpora | None = None,
     ) -> None:
-        self.model, self.dataset, self.corpora, self.processes = model, dataset, dataset.corpora, processes
+        self.model, self.dataset, self.processes = model, dataset, processes
+        self.corpora = dataset.corpora if corpora is None else corpora
         self._folder = audiences
         self.reader = FeatureReader(dataset)
         self.domain_codes, self.num_domains = dataset.domain_codes, len(dataset.coding.domains)

@@ -13,9 +13,11 @@ from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.features.recoding import check_domains, check_trend, open_recoded
 from adi.models.blend import counted_blend
+from adi.models.decay import decayed_corpora
 from adi.models.model import FittedModel, Model, TrainedModel
 from adi.models.scorer import Scorer, ScorerByDomain
 from adi.models.source import model_of_run
+from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
 from adi.processes.group import ALONE, Processes
 from adi.runs.coding import read_coding
@@ -94,7 +96,11 @@ def kept_scorers(
     epochs = info.kept or dict.fromkeys(info.domains, 0)
     by_domain = info.config["training"]["keep"] == "domain"
     files = [weights_file(folder, by_domain, epochs[name]) for name in dataset.domains]
-    scorers = {file: _vector_scorer(model, dataset, settings, file, processes) for file in dict.fromkeys(files)}
+    corpora = decayed_corpora(dataset, info.config["training"]["row_half_life"])
+    scorers = {
+        file: VectorScorer(_with_weights(model, dataset, settings, file), dataset, processes=processes, corpora=corpora)
+        for file in dict.fromkeys(files)
+    }
     return [scorers[file] for file in files]
 
 
@@ -113,10 +119,10 @@ def _settings_of(folder: Path, info: RunInfo, model: Model) -> Any:
     return settings
 
 
-def _vector_scorer(model: TrainedModel, dataset: Dataset, settings: Any, weights: Path, processes: Processes) -> Scorer:
+def _with_weights(model: TrainedModel, dataset: Dataset, settings: Any, weights: Path) -> TwoTower:
     """Build the model with saved weights."""
     try:
         tensors = load_file(weights)
     except (SafetensorError, OSError) as error:
         raise AdiError(f"{weights}: no file of weights ({error}). {REMEDY}") from None
-    return VectorScorer(model.rebuild(dataset, settings, tensors), dataset, processes=processes)
+    return model.rebuild(dataset, settings, tensors)

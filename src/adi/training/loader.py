@@ -8,6 +8,7 @@ import torch
 
 from adi.batch import Batch, DomainCandidates, DomainTrends, tensors
 from adi.data.arrays import Array
+from adi.data.corpora import Corpora
 from adi.data.dataset import Dataset
 from adi.data.histories import Histories
 from adi.data.queries import Queries
@@ -48,6 +49,7 @@ class Loader:
         seed: seed of the order of the rows and of the negatives.
         weights: how often an epoch has each row of the log on average (`row_weights`). None: it has each training row
             once.
+        corpora: whose counts are the popularity of items, the model's prior; by default those of all training rows.
         processes: that divide each batch, by the samples and candidates of each domain.
     """
 
@@ -61,10 +63,12 @@ class Loader:
         seed: int = 0,
         unknown: float = 0.0,
         weights: Array | None = None,
+        corpora: Corpora | None = None,
         processes: Processes = ALONE,
     ) -> None:
         self.dataset, self.batch_size, self.sampler, self.processes = dataset, batch_size, sampler, processes
         self.causal, self.seed, self.unknown, self.weights = causal, seed, unknown, weights
+        self.corpora = dataset.corpora if corpora is None else corpora
         self.reader = FeatureReader(dataset)
         trend = dataset.manifest.trend
         self.lookback = max(self.reader.lookback, trend.co_clicks.last if trend and trend.co_clicks else 0)
@@ -159,7 +163,7 @@ class Loader:
                 trends[domain] = known.trends(drawn.items, queries.part(first, last).histories, part)
         item_parts = parts_of_domains(self.processes, offsets_of([len(items) for items in candidate_items]))
         encoded = [items[part] for items, part in zip(candidate_items, item_parts, strict=True)]
-        popularity = [self.dataset.corpora.log_popularity(domain, items) for domain, items in enumerate(encoded)]
+        popularity = [self.corpora.log_popularity(domain, items) for domain, items in enumerate(encoded)]
         sizes = [len(items) for items in encoded]
         user = self.reader.user_bags(queries)
         item = self.reader.item_bags(np.concatenate(encoded), np.repeat(np.arange(num_domains), sizes))

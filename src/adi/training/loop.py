@@ -18,6 +18,7 @@ from adi.errors import AdiError, DivergedError
 from adi.evaluation.evaluate import evaluate
 from adi.losses import Loss
 from adi.machine import tune_allocator
+from adi.models.decay import decayed_corpora
 from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
 from adi.processes.group import ALONE, Processes
@@ -108,6 +109,7 @@ class Training:
             seed=seed,
             unknown=settings.unknown_items,
             weights=weights,
+            corpora=decayed_corpora(dataset, settings.row_half_life),
             processes=processes,
         )
         users = [domain.users for domain in dataset.manifest.by_domain.values()]
@@ -243,12 +245,15 @@ class Training:
             raise AdiError(f"{folder}: missing, so the training cannot be resumed. Train into another folder.")
         # In the middle of an epoch they are only read. Reading the average there would round it once more.
         with nullcontext() if self.progress.step else self._averaged():
-            scorer = VectorScorer(self.model, self.dataset, folder, self.processes)
+            scorer = self._scorer(folder)
             self.loader.moments.audiences = scorer.audiences(clicks)
         if self.processes.first:
             for other in folder.parent.iterdir():
                 if other != folder:
                     rmtree(other)
+
+    def _scorer(self, audiences: Path) -> VectorScorer:
+        return VectorScorer(self.model, self.dataset, audiences, self.processes, corpora=self.loader.corpora)
 
     def _audience_folder(self) -> Path:
         """The folder of the audiences of the current epoch."""
@@ -292,7 +297,7 @@ class Training:
         """Validate the epoch, keep its weights if they are the best, record it, and start the next one."""
         progress = self.progress
         progress.epoch += 1
-        scorer = VectorScorer(self.model, self.dataset, self._audience_folder(), self.processes)
+        scorer = self._scorer(self._audience_folder())
         metrics = evaluate(
             scorer,
             self.dataset,

@@ -72,7 +72,7 @@ class SelfTraining:
         self, model: TwoTower, dataset: Dataset, loader: Loader, settings: TrainingSettings, *, start: int
     ) -> None:
         self.model, self.dataset, self.loader, self.settings, self.start = model, dataset, loader, settings, start
-        self.scorer = VectorScorer(model, dataset, processes=loader.processes)
+        self.scorer = VectorScorer(model, dataset, processes=loader.processes, corpora=loader.corpora)
         self.num_domains = len(dataset.domains)
         self.retrievable = [dataset.corpora.retrievable(domain) for domain in range(self.num_domains)]
         self.audit = PseudoAudit(dataset)
