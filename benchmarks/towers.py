@@ -94,7 +94,7 @@ def write_untrained_run(
         prepared=os.path.relpath(dataset.folder.resolve(), run.resolve()),
         fingerprint=dataset.manifest.fingerprint,
         versions={},
-        config=as_config(chosen),
+        config=as_config(chosen.model_copy(update={"training": chosen.for_data(dataset.manifest).training})),
         files=files_in(run),
     )
     write_info(run, info)

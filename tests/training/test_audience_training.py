@@ -47,7 +47,7 @@ def schema_of_news(audience, **split):
 
 def test_audiences_tell_who_likes_an_item_that_no_training_row_has(tmp_path):
     """Recall of the two items of the user's group, of the hour's eight: counters find the hour, audiences the group."""
-    settings = {"embedding_dim": 8, "dim": 8, "networks": [16], "epochs": 4, "batch_size": 128, "lr": 0.02, "k": 2}
+    settings = {"embedding_dim": 8, "dim": 8, "networks": [16], "epochs": 8, "batch_size": 128, "lr": 0.02, "k": 2}
     recalls = {}
     for name, audience in (("counters", None), ("audiences", {"half_lives": [1800]})):
         schema = schema_of_news(audience, kind="time", at=TEST_FROM * HOUR)
@@ -66,7 +66,7 @@ SMALL = {
     "dim": 8,
     "networks": (8,),
     "epochs": 2,
-    "batch_size": 128,
+    "batch_size": 48,
     "lr": 0.01,
     "k": 2,
     "uniform": 5,
