@@ -19,7 +19,7 @@ def half_life_for(manifest: Manifest, given: DurationOrOff | None) -> DurationOr
 
 
 def decay(dataset: Dataset, half_life: DurationOrOff, *, name: str = "half_life") -> Array | None:
-    """What each training row counts (n,): 2^(-age / half_life), where the newest training row has the age 0.
+    """The weight of each training row (n,): 2^(-age / half_life), where the newest training row has the age 0.
 
     None if the half-life is off. `name` is that of the setting, in errors. Raises `AdiError` for a log without time and
     for a half-life that does not fit its unit.

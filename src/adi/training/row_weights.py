@@ -14,7 +14,7 @@ THOUSANDTHS = 1000
 
 
 def row_weights(dataset: Dataset, half_life: int | float | str) -> Array | None:
-    """How often an epoch has each row of the log on average (rows,): 2^(-age / half_life) for training rows, scaled.
+    """The mean number of times that an epoch has each row of the log (rows,): 2^(-age / half_life), scaled.
 
     The age counts from the newest training row. Validation rows have weight 0. The sum is the number of rows of an
     epoch. None if the half-life is "off".

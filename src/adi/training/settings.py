@@ -39,7 +39,8 @@ class TrainingSettings(Strict):
     that items without training rows get a trained embedding; by default .1 where the data has trends, else 0.
 
     With `row_half_life`, older training rows count less, by half for each half-life of age: an epoch draws them by
-    weight, as many as these are worth (`adi.training.row_weights`), and what follows in a blend is counted by weight.
+    weight, as many as these are worth (`adi.training.row_weights`), and the popularity prior and what follows in a
+    blend count them by weight.
     It is a duration such as "12h", or a number where the log's time is a number; by default the longest half-life of
     the trends where the data has them, what `adi prepare` measured where the log drifts, else off.
 
