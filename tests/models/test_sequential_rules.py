@@ -8,6 +8,7 @@ from adi.data.histories import Histories
 from adi.data.queries import Queries
 from adi.errors import AdiError
 from adi.models.followers import SequentialRules, SequentialRulesSettings, followers_by_scope
+from adi.training.train import train
 
 CLICKS = {"ann": "x:a x:b y:c x:a", "bob": "x:a y:c x:b", "cat": "y:c"}
 
@@ -97,3 +98,11 @@ def test_a_log_without_time_is_refused(workspace):
     workspace.prepare()
     with pytest.raises(AdiError, match="the log has no time"):
         SequentialRules(Dataset(workspace.out), SequentialRulesSettings())
+    with pytest.raises(AdiError, match="the log has no time"):
+        train(workspace.out, "sequential-rules", workspace.out.parent / "run")
+
+
+def test_a_half_life_that_does_not_fit_the_log_is_refused_before_anything_is_written(clicks, tmp_path):
+    with pytest.raises(AdiError, match="half_life: '12h' does not fit this log, whose time is a number"):
+        train(clicks.folder, "sequential-rules", tmp_path / "run", settings={"half_life": "12h"})
+    assert not (tmp_path / "run").exists()

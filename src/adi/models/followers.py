@@ -18,7 +18,7 @@ from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.data.profiles import AGE_FACTOR, recent_profiles
 from adi.data.queries import Queries
-from adi.durations import OFF, DurationOrOff
+from adi.durations import OFF, DurationOrOff, in_log_time
 from adi.errors import AdiError
 from adi.models.decay import decay, decayed_corpora, half_life_for
 from adi.models.model import FittedModel
@@ -93,11 +93,7 @@ class SequentialRules:
     """
 
     def __init__(self, dataset: Dataset, settings: SequentialRulesSettings) -> None:
-        if dataset.manifest.time is None:
-            raise AdiError(
-                f"{dataset.folder}: sequential rules need the order of a user's rows, and the log has no time. Choose "
-                "item-knn, or give the schema a time."
-            )
+        _check(dataset, settings)
         half_life = half_life_for(dataset.manifest, settings.half_life)
         self.settings, self.num_items = settings, dataset.manifest.items
         self.corpora = decayed_corpora(dataset, half_life)
@@ -117,11 +113,22 @@ class SequentialRules:
         return score
 
 
+def _check(dataset: Dataset, settings: SequentialRulesSettings) -> None:
+    if dataset.manifest.time is None:
+        raise AdiError(
+            f"{dataset.folder}: sequential rules need the order of a user's rows, and the log has no time. Choose "
+            "item-knn, or give the schema a time."
+        )
+    if settings.half_life not in (None, OFF):
+        in_log_time(settings.half_life, dataset.manifest.time, name="half_life")
+
+
 SEQUENTIAL_RULES = FittedModel(
     name="sequential-rules",
     summary="items that users take soon after the last ones of the history",
     settings=SequentialRulesSettings,
     fit=SequentialRules,
+    check=_check,
     search={
         "scope": {"choices": ["all", "domain"]},
         "distance": {"low": 1, "high": 30, "log": True},
