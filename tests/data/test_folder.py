@@ -1,6 +1,7 @@
 """A folder is complete or absent, whatever happens while it is built."""
 
 import errno
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adi.data import folder as folder_module
-from adi.data.folder import new_folder, replace_file
+from adi.data.folder import LOCK, locked, new_folder, replace_file
 from adi.errors import AdiError
 
 
@@ -142,3 +143,19 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_builds_is_n
         (first / "rows").write_text("first")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["out", others.name, young.name])
     assert (tmp_path / "out" / "rows").read_text() == "first"
+
+
+def test_a_lock_whose_file_a_process_that_ends_removes_is_taken_anew(tmp_path, monkeypatch):
+    flock, calls = fcntl.flock, []
+
+    def late_flock(file, operation):
+        if not calls:
+            (tmp_path / LOCK).unlink()
+        calls.append(file)
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late_flock)
+    with locked(tmp_path):
+        assert len(calls) == 2
+        with pytest.raises(AdiError, match="another adi process"), locked(tmp_path):
+            pass

@@ -153,15 +153,27 @@ def locked(folder: Path) -> Iterator[None]:
 
     The lock ends with its process, however that ends. Raises `AdiError` where another process is at work.
     """
-    make_folder(folder)
-    with (folder / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AdiError(
-                f"{folder}: another adi process is at work here. Wait for it, or choose another folder."
-            ) from None
-        yield
+    path = folder / LOCK
+    while True:
+        make_folder(folder)
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise AdiError(
+                    f"{folder}: another adi process is at work here. Wait for it, or choose another folder."
+                ) from None
+            if _is_at(path, file.fileno()):  # not removed, by a process that ended, since it was opened here
+                yield
+                return
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether an open file is still the one at a path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
