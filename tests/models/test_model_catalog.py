@@ -16,8 +16,13 @@ def test_every_name_is_found_and_has_valid_defaults():
         settings = settings_for(MODELS[name])
         assert type(settings.model) is model.settings
         assert (settings.training is None) == isinstance(model, FittedModel)
-        for key, value in getattr(model, "defaults", {}).items():
-            assert getattr(settings.model, key) == value
+        chosen = dict(settings.model) | dict(settings.training or {})
+        assert {key: chosen[key] for key in model.defaults} == dict(model.defaults)
+
+
+def test_networks_that_share_nothing_end_at_their_own_best_epochs():
+    assert settings_for(MODELS["dnn-single"]).training.keep == "domain"
+    assert settings_for(MODELS["dnn"]).training.keep == "mean"
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_and_all_known():

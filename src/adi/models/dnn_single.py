@@ -128,4 +128,5 @@ DNN_SINGLE = replace(
     name="dnn-single",
     summary="an independent network per domain, nothing shared (one YouTubeDNN each)",
     towers=DnnSingle,
+    defaults={"keep": "domain"},  # as separate trainings, each of which ends at its own best epoch
 )

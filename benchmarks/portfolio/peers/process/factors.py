@@ -100,7 +100,7 @@ IALS = Peer(
     settings=[
         {"factors": factors, "alpha": alpha, "regularization": regularization}
         for factors in (64, 256)
-        for alpha, regularization in ((5.0, 5.0), (20.0, 20.0), (50.0, 50.0), (50.0, 200.0))
+        for alpha, regularization in ((5.0, 5.0), (20.0, 20.0), (50.0, 50.0), (50.0, 200.0), (200.0, 1000.0))
     ],
     patience=2,
     packages=("pm-implicit", "numpy", "scipy"),
