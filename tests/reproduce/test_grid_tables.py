@@ -62,15 +62,23 @@ def test_figure_3_compares_as_many_networks_at_each_number(dataset, domains) -> 
         assert tuple(model["networks"]) == settings_for(MODELS[line.row.model]).model.networks
 
 
-def test_data_sets_of_one_source_have_its_settings() -> None:
-    globo, *others = (
+def test_data_sets_have_the_settings_of_their_source_or_their_own() -> None:
+    globo, random, *others = (
         [cell.config for line in lines_of(TABLES["table2"], dataset, seeds=1, quick=False) for cell in line.cells]
-        for dataset in ("globo-news", "globo-news-random", "globo-news-time")
+        for dataset in ("globo-news", "globo-news-random", "globo-news-time", MARKETPLACE)
     )
-    assert others == [globo, globo]
-    assert globo != [
-        cell.config for line in lines_of(TABLES["table2"], MARKETPLACE, seeds=1, quick=False) for cell in line.cells
-    ]
+    assert random == globo
+    assert globo not in others
+
+
+def test_tables_compare_networks_without_a_blend() -> None:
+    for name in ("table2", "table3", "table6", "table7", "table8"):
+        for dataset in TABLES[name].datasets:
+            for line in lines_of(TABLES[name], dataset, seeds=1, quick=False):
+                is_blended = [
+                    cell.config["training"]["blend"] != [] for cell in line.cells if "training" in cell.config
+                ]
+                assert not any(is_blended)
 
 
 def test_both_forms_of_adi_have_one_size_on_data_of_ids_alone() -> None:

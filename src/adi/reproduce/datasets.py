@@ -72,6 +72,7 @@ DATASETS = {
         "The same clicks. The test is the 15 % from 15:00 of the third and last day on; queries see only what happened "
         "before. An item without an earlier click in the domain is not in its corpus, so every model misses it.",
         changes={"split": BY_TIME},
+        settings="globo-news-time",
     ),
     "globo-news-live": GridDataset(
         "globo-news",
