@@ -3,6 +3,10 @@
 import ctypes
 import os
 import platform
+import signal
+from functools import cache
+from threading import Thread
+from time import sleep
 from typing import NamedTuple
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
@@ -70,6 +74,22 @@ def torchrun() -> Place | None:
         return None
     names = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT")
     return Place(*(int(os.environ[name]) for name in names))
+
+
+@cache
+def end_with_launcher() -> None:
+    """End this process, within a second, when the one that started it has ended, which nobody could stop otherwise.
+
+    Call this where torchrun has started the process. A launcher that is killed cannot end its processes itself.
+    """
+    launcher = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == launcher:
+            sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def share_threads(processes: int) -> None:

@@ -194,10 +194,8 @@ def test_a_killed_process_is_started_again_and_one_process_goes_on(prepared, tmp
         os.kill(workers_of(started.pid)[1], signal.SIGKILL)
         epochs = len(read_epochs(run))
         wait_for(lambda: len(read_epochs(run)) >= epochs + 3)
-        for worker in workers_of(started.pid):
-            os.kill(worker, signal.SIGKILL)
         started.kill()
-        assert "All go on from the last checkpoint." in started.stderr.read()
+        assert "All go on from the last checkpoint." in started.stderr.read()  # which ends when its processes end
     left = len(read_epochs(run))
     assert left < 40
     train(prepared, "adi-se", run, settings=settings, resume=True, progress=False)

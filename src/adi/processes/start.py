@@ -12,7 +12,7 @@ import torch.distributed as dist
 import torch.distributed.nn
 
 from adi.errors import AdiError
-from adi.machine import torchrun
+from adi.machine import end_with_launcher, torchrun
 from adi.processes.group import ALONE, Processes
 
 TIMEOUT = 600.0
@@ -34,6 +34,7 @@ def joined(device: torch.device, *, timeout: float = TIMEOUT) -> Iterator[Proces
         return
     joins = not dist.is_initialized()
     if joins:
+        end_with_launcher()
         backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
     try:
