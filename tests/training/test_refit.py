@@ -142,6 +142,11 @@ def test_an_interrupted_refit_ends_as_an_uninterrupted_one(by_time, tmp_path):
         ]
         assert losses[0] == losses[1]
         assert not list(run.glob("checkpoint*"))
+        resumed, uninterrupted = (
+            read_info(f).model_dump(exclude={"created", "files", "prepared"}) for f in (run, tmp_path / "whole")
+        )
+        assert resumed == uninterrupted
+        assert resumed["blend_similarity"] == "linear"
 
 
 def test_the_run_says_so(by_time, tmp_path):

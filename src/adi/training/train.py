@@ -130,7 +130,8 @@ def _going_on(before: RunInfo, now: RunInfo) -> RunInfo:
     """The record with which an interrupted training goes on; with its files, nothing but `_completed` is left to do."""
     if before.files is not None:
         return before.model_copy(update={"prepared": now.prepared})
-    return now.model_copy(update={"kept": before.kept, "blend": before.blend})
+    chosen = {name: getattr(before, name) for name in ("kept", "blend", "blend_similarity")}
+    return now.model_copy(update=chosen)
 
 
 def _completed(info: RunInfo, folder: Path) -> RunInfo:
