@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from adi.data.dataset import Dataset
 from adi.runs.self_training import Histogram
 from adi.training.pseudo_audit import BINS, PseudoAudit
 
@@ -39,6 +40,26 @@ def test_precision_by_hand(dataset):
     assert [getattr(groups["feed", "search"], key) for key in keys] == [6, 4, 3, 1 / 3, 2 / 5]
     assert [getattr(groups["search", "feed"], key) for key in keys] == [3, 2, 1, 0.0, 0.0]
     assert [getattr(groups["kiosk", "feed"], key) for key in keys] == [0, 0, 0, None, None]
+
+
+def test_every_validation_row_of_a_user_counts(workspace):
+    rows = [
+        {"user": user, "item": f"i{number % 7}", "domain": "ab"[number % 2], "time": number}
+        for number in range(60)
+        for user in ("ana", "bo")
+    ]
+    workspace.write("log.jsonl", rows)
+    workspace.schema["split"] = {"kind": "time", "at": 58, "validation": 0.2}
+    workspace.prepare()
+    dataset = Dataset(workspace.out)
+    users, items, domains = dataset.targets("validation", dataset.rows("validation"))
+    ana_in_b = items[(users == 0) & (domains == 1)]
+    assert len(set(ana_in_b)) > 2
+    other = next(item for item in range(7) if item not in ana_in_b)
+    batch = [(0, item, 1, 0.5, True) for item in ana_in_b] + [(0, other, 1, 0.4, False)]
+    pair = groups_of(audited(dataset, batch))["a", "b"]
+    assert (pair.checked, pair.precision) == (len(ana_in_b), 1.0)
+    assert pair.base_rate == len(ana_in_b) / (len(ana_in_b) + 1)
 
 
 def test_histograms_have_the_range_of_the_first_scores_and_catch_all_others(dataset):

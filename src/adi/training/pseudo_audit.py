@@ -26,10 +26,10 @@ class PseudoAudit:
         scored     eligible - known
         accepted   scored samples among the top p of their batch
 
-    **Precision.** Some users have a validation row in j, their last row there, which is not trained on. `checked` are
-    the accepted pairs of these users. `precision` is the share of them whose item is that of the validation row, and
-    `base_rate` the same share among all their scored pairs, as a random choice would give. Both are low by nature,
-    because a single future row of each user is known. If no user has the same item in two domains, both are 0, however
+    **Precision.** Some users have validation rows in j, which are not trained on. `checked` are the accepted pairs of
+    these users. `precision` is the share of them whose item is that of one of these rows, and `base_rate` the same share
+    among all their scored pairs, as a random choice would give. Both are low by nature, because few future rows of each
+    user are known. If no user has the same item in two domains, both are 0, however
     good the pseudo-positives are. Known pairs cannot serve as a check, because the model was trained on them. Test rows
     are not used.
 
@@ -45,10 +45,11 @@ class PseudoAudit:
         self.edges = np.full(BINS + 1, np.nan)
         self.seconds = {"scoring": 0.0, "training_extra": 0.0, "total": 0.0}
         users, items, domains = dataset.targets("validation", dataset.rows("validation"))
-        keys = self._keys(users, domains)
-        order = np.argsort(keys)
-        self.held_out = keys[order], items[order]
-        """The (user, domain) keys of the validation rows, sorted, and the rows' items."""
+        self.num_items = dataset.manifest.items
+        self.held_out, positions = np.unique(self._keys(users, domains), return_inverse=True)
+        """The (user, domain) keys of the validation rows, sorted."""
+        self.held_out_pairs = np.sort(positions * self.num_items + items)
+        """For each validation row, the position of its key times the number of items, plus its item, sorted."""
 
     def count(self, name: str, groups: Array) -> None:
         """Add pairs to a count, by their groups."""
@@ -59,11 +60,10 @@ class PseudoAudit:
         self.count("scored", groups)
         self.count("accepted", groups[accepted])
         self._add_scores(groups, scores, accepted)
-        keys, held_out = self.held_out
-        if not len(keys):
+        if not len(self.held_out):
             return
-        positions, checked = positions_in(keys, self._keys(users, groups % len(self.domains)))
-        true = checked & (held_out[positions] == items)
+        positions, checked = positions_in(self.held_out, self._keys(users, groups % len(self.domains)))
+        true = checked & positions_in(self.held_out_pairs, positions * self.num_items + items)[1]
         self.count("scored_checked", groups[checked])
         self.count("scored_true", groups[true])
         self.count("checked", groups[checked & accepted])
