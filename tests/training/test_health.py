@@ -16,7 +16,7 @@ from adi.preparation.prepare import prepare
 from adi.runs.epochs import read_epochs
 from adi.runs.metrics import Metrics
 from adi.training.checkpoint import Progress
-from adi.training.health import EXPLODING, FIRST, WINDOW, collapsed_domains, nearly_equal
+from adi.training.health import EXPLODING, FIRST, WINDOW, collapsed_domains, few_rows, nearly_equal
 from adi.training.health import exploding_norms as warnings_of_norms
 from adi.training.loader import Loader, negative_sampler
 from adi.training.optimizers import RowwiseAdagrad
@@ -188,6 +188,27 @@ def test_an_empty_domain_is_named_at_the_start_and_in_the_log(prepared, tmp_path
     first, second = (json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines())
     assert [warning["message"] for warning in first["warnings"]] == [message]
     assert second["warnings"] == []
+
+
+def test_a_late_row_that_pushes_all_others_out_is_warned_of(workspace, tmp_path):
+    """The row at 5000 is a validation row, which only the refit trains on; the row at 6000 is the test."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {"user": f"u{rng.integers(15)}", "item": f"i{rng.integers(9)}", "domain": "ab"[time % 2], "time": time}
+        for time in (*range(299), 5000, 6000)
+    ]
+    workspace.write("log.jsonl", rows)
+    workspace.schema["split"] = {"kind": "time", "at": 5500}
+    workspace.prepare()
+    trained(workspace.out, tmp_path / "run", epochs=1, row_half_life=400, refit=True)
+    (warning,) = (warning for warning in warnings_in(tmp_path / "run") if warning.kind == "few rows")
+    assert warning.epoch == 2
+    assert "the newest row comes 65 times in an epoch, and all rows are worth 1," in warning.message
+
+
+def test_weights_of_even_rows_are_no_reason_to_warn():
+    assert not list(few_rows(None, epoch=1))
+    assert not list(few_rows(2 * np.exp2((np.arange(1000) - 999) / 50), epoch=1))
 
 
 def test_a_resumed_training_warns_of_nothing_again_and_logs_the_same(prepared, tmp_path):

@@ -57,6 +57,16 @@ def test_an_epoch_has_as_many_rows_as_evenly_spread_rows_are_worth(timed, half_l
     assert len(loader) == -(-rows // 3)
 
 
+def test_a_row_comes_at_every_place_equally_often(timed):
+    """Two permutations by the same random numbers would not do so."""
+    weights = row_weights(timed, 1e12)
+    sampler = negative_sampler(timed, in_batch=True, uniform=2, weights=weights)
+    loader = Loader(timed, batch_size=7, sampler=sampler, weights=weights)
+    orders = np.array([next(loader.draws(epoch))[0] for epoch in range(2000)])
+    for row in timed.rows("train"):
+        np.testing.assert_allclose((orders == row).mean(axis=0), 1 / 7, atol=0.035)
+
+
 @given(
     half_life=st.floats(0.01, 0.2),
     times=st.lists(st.floats(0, 1), min_size=5, max_size=200).filter(lambda times: max(times) - min(times) > 0.9),

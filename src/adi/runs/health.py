@@ -5,7 +5,13 @@ from typing import Literal
 from adi.runs.record import Record
 
 Kind = Literal[
-    "empty domain", "exploding gradients", "exploding embeddings", "dead tower", "dead network", "collapsed domain"
+    "empty domain",
+    "few rows",
+    "exploding gradients",
+    "exploding embeddings",
+    "dead tower",
+    "dead network",
+    "collapsed domain",
 ]
 
 

@@ -10,6 +10,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.evaluation.evaluate import FEW_QUERIES, spread
 from adi.models.tower import Tower
@@ -21,6 +22,10 @@ from adi.runs.metrics import Metrics
 from adi.training.checkpoint import Progress
 from adi.training.not_finite import table_of
 from adi.training.step import EMBEDDINGS, Step
+
+FEW = 0.1
+"""The share of an epoch's rows that weighted rows are worth at least. On Globo by time it is .23, where the newest hours
+are those of a night."""
 
 WINDOW = 100
 """Steps of which the median of a norm is that of the last `WINDOW`, once there are `FIRST`."""
@@ -55,6 +60,21 @@ def empty_domains(dataset: Dataset) -> Iterator[HealthWarning]:
                     where=part,
                     message=f"domain '{name}' has no {part} rows: {effect}.",
                 )
+
+
+def few_rows(weights: Array | None, *, epoch: int) -> Iterator[HealthWarning]:
+    """Warn of weights of rows (`adi.training.row_weights`) with which a few rows take the place of the others."""
+    if weights is None:
+        return
+    worth = weights.sum() ** 2 / (weights**2).sum()
+    if worth < FEW * weights.sum():
+        yield HealthWarning(
+            kind="few rows",
+            epoch=epoch,
+            message=f"the newest row comes {weights.max():,.0f} times in an epoch, and all rows are worth "
+            f"{worth:,.0f}, where evenly spread ones would be worth {weights.sum():,.0f}: the log has few rows at its "
+            "end. Check its newest times, or set training.row_half_life: off.",
+        )
 
 
 def exploding_norms(

@@ -93,7 +93,7 @@ class Loader:
         step = 0
         blocks = shuffled(self.dataset.num_rows, np.random.default_rng([self.seed, epoch, 0]))
         if self.weights is not None:
-            blocks = drawn_by_weight(blocks, self.weights, np.random.default_rng([self.seed, epoch, 0, 0]))
+            blocks = drawn_by_weight(blocks, self.weights, np.random.default_rng([self.seed, epoch, 0, 2]))
         if self.moments is not None:
             rows = np.concatenate([rows[self.dataset.is_training(rows)] for rows in blocks])
             rng = np.random.default_rng([self.seed, epoch, 0, 1])

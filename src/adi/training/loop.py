@@ -29,7 +29,7 @@ from adi.runs.self_training import write_audit
 from adi.training.best_epoch import is_over, keep_if_best, kept_epochs, save_if_kept
 from adi.training.board import Board
 from adi.training.checkpoint import NO_PARTS, FailedBatch, Progress, Stateful, load_checkpoint, save_checkpoint
-from adi.training.health import collapsed_domains, dead_towers, empty_domains, exploding_norms
+from adi.training.health import collapsed_domains, dead_towers, empty_domains, exploding_norms, few_rows
 from adi.training.loader import NO_PSEUDO, Loader, PseudoPositives, negative_sampler
 from adi.training.not_finite import RandomState, first_not_finite, not_finite_weight, random_state, set_random_state
 from adi.training.optimizers import TableOptimizer
@@ -132,6 +132,7 @@ class Training:
         checkpoint = self.out / CHECKPOINT
         self._load(checkpoint, resume)
         self._warn(empty_domains(self.dataset))
+        self._warn(few_rows(self.loader.weights, epoch=1))
         warm_up_epochs = -(-self.warm_up // self.steps)  # rounded up
         while not is_over(self.progress, self.settings, warm_up_epochs=warm_up_epochs):
             self._epoch(checkpoint)
@@ -146,6 +147,7 @@ class Training:
         self._load(checkpoint, resume)
         if self.observer is not None:
             self.observer.refitting(epochs=max(kept.values()))
+        self._warn(few_rows(self.loader.weights, epoch=self._epoch_number))
         while self.progress.epoch < max(kept.values()):
             self._epoch(checkpoint)
             self.progress.epoch += 1
