@@ -130,6 +130,15 @@ def test_a_domain_goes_its_own_way_with_many_rows_of_its_own(series, monkeypatch
     assert max(own["x"]) < max(own["y"])
 
 
+def test_a_model_that_shares_nothing_has_a_blend_that_shares_nothing(series, tmp_path):
+    """In z, which has no validation rows, all weights are 0."""
+    settings = UNTRAINED | {"blend": ["similar", "follows"]}
+    info = train(series.out, "dnn-single", tmp_path / "run", settings=settings, baselines=False)
+    assert all(weights.everywhere == weights.follows == 0 for weights in info.blend.values())
+    assert all(info.blend[name].here + info.blend[name].follows_here > 0 for name in "xy")
+    assert not any(info.blend["z"])
+
+
 def test_of_equal_weights_the_smallest_are_chosen(series):
     """An item without neighbours ranks by the model alone, whatever the weights: they are 0."""
     dataset = Dataset(series.out)

@@ -4,13 +4,13 @@ A step of training never sees the added scores: similarities are counted from th
 would be trusted too much. Each domain gets the weights of the highest NDCG@k of the validation rows, as for the best
 epoch, where its own rows count together with `SHARED_ROWS` rows of all domains. Of equals, the smallest are chosen.
 The weights of repeats are chosen first, with these those of followers, and with both those of similar items.
+A model that shares nothing between domains gets a blend that does not either: a domain's rows alone count and choose.
 
 The likelihood of these rows would be a smoother criterion, and was worse: it depends most on the rows whose items have
 few training rows or none, which no weights can rank high.
 """
 
 from collections.abc import Collection, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,9 @@ WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1000.0)
 
 GRID = tuple(sorted({(weight, here) for weight in WEIGHTS for here in (0.0, weight)}))
 """Pairs of weights that are chosen together: of what is counted in all domains, and in this domain alone."""
+
+GRID_BY_DOMAIN = tuple((0.0, weight) for weight in WEIGHTS)
+"""The pairs for a model that shares nothing between domains."""
 
 KINDS: dict[Kind, Fields] = {"repeats": REPEATS, "follows": FOLLOWS, "similar": SIMILAR}
 """The weights of each kind of added scores, in the order in which they are chosen."""
@@ -102,28 +105,32 @@ def fit_blend(
     k: int,
     kinds: Collection[Kind],
     half_life: DurationOrOff = OFF,
+    *,
+    by_domain: bool = False,
 ) -> FittedBlend:
     """The blend for a scorer trained with a temperature on the training rows of a dataset.
 
-    It has the added scores of some kinds, with a half-life for what follows. Without a validation row that a list can
-    have, all weights are 0.
+    It has the added scores of some kinds, with a half-life for what follows; with `by_domain`, nothing in it is shared
+    between domains. Without a validation row that a list can have, all weights are 0.
     """
+    grid, shared_rows = (GRID_BY_DOMAIN, 0) if by_domain else (GRID, SHARED_ROWS)
     rows = [_rows_of(scorer, dataset, domain) for domain in range(len(dataset.domains))]
     counts = np.array([0 if of_domain is None else len(of_domain.targets) for of_domain in rows])
     similarity = similarity_for(dataset) if "similar" in kinds else "none"
     pairs = [fields for name, fields in KINDS.items() if name in kinds]
-    counted = BlendWeights(0.0, 0.0)._replace(**dict.fromkeys(chain.from_iterable(pairs), 1.0))
+    scopes = slice(1, 2) if by_domain else slice(2)  # of the fields: all domains, this domain
+    counted = BlendWeights(0.0, 0.0)._replace(**{name: 1.0 for fields in pairs for name in fields[scopes]})
     blend = counted_blend(dataset, similarity, dict.fromkeys(range(len(rows)), counted), half_life)
     chosen = [BlendWeights(0.0, 0.0)] * len(rows)
     for fields in pairs:
-        candidates = [[weights._replace(**dict(zip(fields, pair, strict=True))) for pair in GRID] for weights in chosen]
+        candidates = [[weights._replace(**dict(zip(fields, pair, strict=True))) for pair in grid] for weights in chosen]
         ndcg = [
-            np.zeros(len(GRID)) if part is None else part.ndcg(blend, of_domain, k, temperature)
+            np.zeros(len(grid)) if part is None else part.ndcg(blend, of_domain, k, temperature)
             for part, of_domain in zip(rows, candidates, strict=True)
         ]
         shared = (counts @ np.stack(ndcg)) / max(counts.sum(), 1)
         chosen = [
-            of_domain[int(np.argmax(count * own + SHARED_ROWS * shared))]
+            of_domain[int(np.argmax(count * own + shared_rows * shared))]
             for of_domain, count, own in zip(candidates, counts, ndcg, strict=True)
         ]
     weights = [BlendWeights(*(temperature * weight for weight in of_domain)) for of_domain in chosen]

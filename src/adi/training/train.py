@@ -260,7 +260,9 @@ def _compared(
     scorer = ScorerByDomain(kept_scorers(job.folder, info, kind, dataset, job.processes))
     if settings.blend:
         half_life = settings.for_data(dataset.manifest).row_half_life
-        similarity, weights = fit_blend(scorer, dataset, temperature, settings.k, settings.blend, half_life)
+        similarity, weights = fit_blend(
+            scorer, dataset, temperature, settings.k, settings.blend, half_life, by_domain=kind.towers.tables_by_domain
+        )
         info = info.model_copy(update={"blend": weights, "blend_similarity": similarity})
         scorer = ScorerByDomain(scorer.scorers, blend_of(info, dataset))
     if job.baselines:
