@@ -94,6 +94,41 @@ def test_the_baseline_is_the_named_model_else_dnn_single_else_the_best_simple_on
         compare([adi, popularity], baseline="adi-sf")
 
 
+def test_the_best_simple_model_is_the_best_at_the_measure_even_one_that_was_not_evaluated(ranked_run):
+    def run(name, ranks):
+        return ranked_run(name, {"feed": list(enumerate(ranks))}, model=name, ks=(10,), parameters=None)
+
+    popularity, item_knn = run("popularity", [9.0] * 30 + [MISS] * 30), run("item-knn", [3.0] * 20 + [MISS] * 40)
+    assert compare([popularity, item_knn], measure="recall@10").baseline == "popularity"
+    assert compare([popularity, item_knn], measure="recall@5").baseline == "item-knn"
+
+
+@pytest.mark.parametrize("left_out", [False, True])
+def test_domains_of_one_user_take_no_replicate_from_a_mean(ranked_run, left_out):
+    """Hardly a replicate draws the only user of each of twenty domains."""
+    tiny = {f"tiny-{number}": [(100 + number, HIT)] for number in range(20)}
+    evaluated = {"left_out": list(tiny) if left_out else [], "small": list(tiny)}
+    odd, even = (
+        ranked_run(
+            name,
+            {"large": [(user, HIT if user % 2 == turn else MISS) for user in range(100)], **tiny},
+            model=name,
+            evaluated=evaluated,
+        )
+        for turn, name in enumerate(("even", "odd"))
+    )
+    large, *_, over_domains, over_queries = compare([even, odd], baseline="odd").differences
+    assert large.low < -0.1 < 0.1 < large.high
+    assert over_domains.verdict == "not decided"
+    assert over_queries.low == pytest.approx(100 / 120 * large.low, rel=0.15)
+    assert over_queries.high == pytest.approx(100 / 120 * large.high, rel=0.15)
+    if left_out:
+        assert (over_domains.low, over_domains.high) == (large.low, large.high)
+    else:  # of 21 domains a replicate has some 14
+        assert 2 * large.low < 21 * over_domains.low < large.low
+        assert large.high < 21 * over_domains.high < 2 * large.high
+
+
 def test_the_order_of_the_difference_is_model_less_baseline(runs):
     forth = compare(runs[:4])
     back = compare(runs[:4], baseline="adi-se")

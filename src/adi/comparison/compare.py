@@ -9,6 +9,7 @@ from adi.comparison.bootstrap import means, replicate_means
 from adi.comparison.difference import Mean, SliceMeans, difference, listed
 from adi.comparison.result import Comparison
 from adi.comparison.totals import totals_by_user
+from adi.data.arrays import Array
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.evaluation.breakdown import check_breakdown
 from adi.metrics import Metric, metrics_by_name
@@ -44,7 +45,7 @@ def compare(
         measure: a metric and a list length; None: ``recall@50`` against the corpus, ``recall@10`` against candidates.
         metrics: of your own, which `measure` may name like those of `adi.metrics.METRICS`.
         baseline: the label of a model, which is its name where it has one configuration; None: dnn-single where it is
-            among the runs, else the first model.
+            among the runs, else the best of those that are not trained, else the first model.
         by: names of `adi.evaluation.breakdown.BREAKDOWNS`, by whose groups of queries each domain is compared too.
         margin: the largest difference that does not matter in practice, see `adi.comparison.difference`.
         replicates: bootstrap replicates of users and seeds, see `adi.comparison.bootstrap`.
@@ -89,8 +90,7 @@ def compare_groups(
     for name in by:
         check_breakdown(name)
     check_comparable(groups)
-    base = baseline_index(groups, baseline, measure)
-    subjects = _subjects(groups, base)
+    check_baseline(groups, baseline)
     left_out = [groups[0].domains.index(name) for name in evaluation.left_out]
     totals, num_users = totals_by_user([run for group in groups for run in group.runs], metric, k, by)
     seeds = [len(group.runs) for group in groups]
@@ -106,6 +106,8 @@ def compare_groups(
         among: SliceMeans.of(slice_totals, slice_values, slice_drawn, left_out)
         for (among, slice_totals), slice_values, slice_drawn in slices
     }
+    base = _baseline_index(groups, baseline, slice_means[None].values[:, len(groups[0].domains)])
+    subjects = _subjects(groups, base)
     columns: list[tuple[str | None, Mean | None]] = [(name, None) for name in groups[0].domains]
     columns += [(None, "domains"), (None, "queries")]
     differences = [
@@ -152,21 +154,25 @@ def parse_measure(measure: str, metrics: Sequence[Metric] = ()) -> tuple[Metric,
     return known[name], int(k)
 
 
-def baseline_index(groups: Sequence[RunGroup], label: str | None, measure: str) -> int:
-    """The index of the baseline among the groups; raises `ArgumentError` for a label that none of them has.
-
-    Without a label it is `dnn-single`, else of the models that are not trained the best in the mean, else the first.
-    """
+def check_baseline(groups: Sequence[RunGroup], label: str | None) -> None:
+    """Raise `ArgumentError` for the label of a baseline that none of the groups has."""
     labels = [group.label for group in groups]
-    if label is None:
-        simple = {index: group.measure(measure).mean for index, group in enumerate(groups) if not group.trained}
-        best = max(simple, key=lambda index: simple[index] or 0.0, default=0)
-        return next((index for index, group in enumerate(groups) if group.model == SEPARATE), best)
-    if label not in labels:
+    if label is not None and label not in labels:
         raise ArgumentError(
             "baseline", f"'{label}' is not one of the models: {'; '.join(labels)}.{suggestion(label, labels)}"
         )
-    return labels.index(label)
+
+
+def _baseline_index(groups: Sequence[RunGroup], label: str | None, averages: Array) -> int:
+    """The index of the baseline among the groups, whose means over the domains are `averages` (G,).
+
+    Without a label it is `dnn-single`, else of the models that are not trained the best, else the first.
+    """
+    if label is not None:
+        return [group.label for group in groups].index(label)
+    simple = [index for index, group in enumerate(groups) if not group.trained]
+    best = max(simple, key=lambda index: float(averages[index]), default=0)
+    return next((index for index, group in enumerate(groups) if group.model == SEPARATE), best)
 
 
 def check_comparable(groups: Sequence[RunGroup]) -> None:

@@ -194,7 +194,9 @@ def _rounded(number: float) -> float:
 def _with_means(values: Array, weights: Array) -> Array:
     """Values by domain (..., D), followed by their means with `weights` (D, 2): (..., D + 2).
 
-    A replicate in which a domain of some weight has no query has no mean: NaN.
+    A mean is that of the domains with a value; NaN without any.
     """
-    weighed = weights.any(axis=1)
-    return np.concatenate([values, values[..., weighed] @ weights[weighed]], axis=-1)
+    has_value = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        averages = (np.where(has_value, values, 0.0) @ weights) / (has_value @ weights)
+    return np.concatenate([values, averages], axis=-1)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from adi.comparison.compare import baseline_index, compare_groups
+from adi.comparison.compare import check_baseline, compare_groups
 from adi.comparison.difference import FEWEST_USERS, Difference
 from adi.comparison.result import Comparison
 from adi.data.overlap import Overlap, Overlaps, overlaps
@@ -34,12 +34,11 @@ def compared(groups: Sequence[RunGroup], *, k: int, baseline: str | None) -> Com
     For runs that do not compare, such as those evaluated by an adi that kept no ranks, the error, for the page to show.
     Raises `AdiError` for a baseline that is not among the models.
     """
-    measure = f"recall@{k}"
-    baseline_index(groups, baseline, measure)
+    check_baseline(groups, baseline)
     if len(groups) < 2:
         return None
     try:
-        return compare_groups(groups, measure=measure, baseline=baseline, by=tuple(BREAKDOWNS))
+        return compare_groups(groups, measure=f"recall@{k}", baseline=baseline, by=tuple(BREAKDOWNS))
     except AdiError as error:
         return error
 
