@@ -116,6 +116,16 @@ def evaluate(
     )
 
 
+def known_in_validation(dataset: Dataset) -> Known:
+    """Validation rows know all earlier rows where the data has trends, but never a test row.
+
+    Where a test row may be earlier than they are, they are ``frozen``: counters are those without the test, and
+    histories have training rows alone.
+    """
+    counters_without_test = dataset.folder / "trends" / "known"
+    return "frozen" if dataset.manifest.trend is None or counters_without_test.is_dir() else "live"
+
+
 def spread(rows: Array, number: int) -> Array:
     """So many of the rows, evenly spread over them."""
     return rows[np.linspace(0, len(rows) - 1, number).astype(np.int64)]

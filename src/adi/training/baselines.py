@@ -6,7 +6,7 @@ from typing import NamedTuple
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.data.manifest import Manifest
-from adi.evaluation.evaluate import evaluate
+from adi.evaluation.evaluate import evaluate, known_in_validation
 from adi.evaluation.ranking import Rankings
 from adi.models.catalog import MODELS
 from adi.models.co_clicks import CO_CLICKS, CoClickSettings
@@ -97,7 +97,7 @@ def _hits(scorer: Scorer, dataset: Dataset, k: int, processes: Processes) -> dic
         scorer,
         dataset,
         part="validation",
-        known="frozen" if dataset.manifest.trend is None else "live",
+        known=known_in_validation(dataset),
         ks=(k,),
         rows_per_domain=ROWS,
         done=done,

@@ -15,7 +15,7 @@ from adi.batch import Batch
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
 from adi.errors import AdiError, DivergedError
-from adi.evaluation.evaluate import evaluate
+from adi.evaluation.evaluate import evaluate, known_in_validation
 from adi.losses import Loss
 from adi.machine import tune_allocator
 from adi.models.decay import decayed_corpora
@@ -304,7 +304,7 @@ class Training:
             scorer,
             self.dataset,
             part="validation",
-            known="frozen" if self.dataset.manifest.trend is None else "live",
+            known=known_in_validation(self.dataset),
             ks=(self.settings.k,),
             rows_per_domain=self.settings.validation_rows,
             processes=self.processes,
