@@ -27,9 +27,9 @@ class PseudoAudit:
         accepted   scored samples among the top p of their batch
 
     **Precision.** Some users have validation rows in j, which are not trained on. `checked` are the accepted pairs of
-    these users. `precision` is the share of them whose item is that of one of these rows, and `base_rate` the same share
-    among all their scored pairs, as a random choice would give. Both are low by nature, because few future rows of each
-    user are known. If no user has the same item in two domains, both are 0, however
+    these users. `precision` is the share of them whose item is that of one of these rows, and `base_rate` the same
+    share among all their scored pairs, as a random choice would give. Both are low by nature, because few future rows
+    of each user are known. If no user has the same item in two domains, both are 0, however
     good the pseudo-positives are. Known pairs cannot serve as a check, because the model was trained on them. Test rows
     are not used.
 
