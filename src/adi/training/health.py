@@ -24,8 +24,8 @@ from adi.training.not_finite import table_of
 from adi.training.step import EMBEDDINGS, Step
 
 FEW = 0.1
-"""The share of an epoch's rows that weighted rows are worth at least. On Globo by time, where the newest hours are those
-of a night, it is .23."""
+"""The share of an epoch's rows that weighted rows are worth at least. Globo by time, whose newest hours are those of a
+night, has .23."""
 
 WINDOW = 100
 """Steps of which the median of a norm is that of the last `WINDOW`, once there are `FIRST`."""

@@ -29,9 +29,8 @@ class PseudoAudit:
     **Precision.** Some users have validation rows in j, which are not trained on. `checked` are the accepted pairs of
     these users. `precision` is the share of them whose item is that of one of these rows, and `base_rate` the same
     share among all their scored pairs, as a random choice would give. Both are low by nature, because few future rows
-    of each user are known. If no user has the same item in two domains, both are 0, however
-    good the pseudo-positives are. Known pairs cannot serve as a check, because the model was trained on them. Test rows
-    are not used.
+    of each user are known. If no user has the same item in two domains, both are 0, however good the pseudo-positives
+    are. Known pairs cannot serve as a check, because the model was trained on them. Test rows are not used.
 
     **Histograms** have `BINS` bins of equal width over the range of the first scores. Later scores outside that range
     count in the first or the last bin.
