@@ -21,6 +21,7 @@ from adi.runs.baselines import read_baselines
 from adi.runs.info import read_info
 from adi.training import blend as blend_module
 from adi.training import train as module
+from adi.training.baselines import beside
 from adi.training.blend import fit_blend
 from adi.training.evaluation import evaluate_run
 from adi.training.fitted import open_run
@@ -139,6 +140,44 @@ def test_a_model_that_shares_nothing_has_a_blend_that_shares_nothing(series, tmp
     assert not any(info.blend["z"])
 
 
+class Parity:
+    """A scorer that knows all of users of even numbers, and nothing of the others."""
+
+    def __init__(self, dataset):
+        self.oracle, self.noise = Oracle(dataset, "validation"), Noise()
+
+    def against(self, domain, items):
+        knowing, guessing = self.oracle.against(domain, items), self.noise.against(domain, items)
+
+        def score(queries):
+            even = torch.from_numpy(queries.users % 2 == 0)
+            return torch.where(even[:, None], knowing(queries), guessing(queries))
+
+        return score
+
+
+def test_each_half_of_the_users_has_weights_chosen_on_the_other(series):
+    """Numbers of users are by their ids as text, so that both halves are in both domains."""
+    dataset = Dataset(series.out)
+    even, odd = fit_blend(ScorerByDomain([Parity(dataset)] * 3), dataset, 1.0, 2, ("similar",)).halves
+    for domain in (0, 1):
+        assert max(even.weights[domain]) > 2  # chosen where nothing is known
+        assert max(odd.weights[domain]) == 0
+
+
+def test_each_user_is_compared_by_the_scorer_of_its_half(series):
+    dataset = Dataset(series.out)
+    users = dataset.targets("validation", dataset.rows("validation"))[0]
+    domains = dataset.targets("validation", dataset.rows("validation"))[2]
+    compared = beside("both", [Oracle(dataset, "validation"), Noise()], dataset, 1).domains
+    reverse = beside("both", [Noise(), Oracle(dataset, "validation")], dataset, 1).domains
+    for number, name in enumerate("xy"):
+        even = (users[domains == number] % 2 == 0).mean()
+        assert 0.3 < even < 0.7
+        assert compared[name].model == pytest.approx(even, abs=0.05)  # noise, too, can be right
+        assert reverse[name].model == pytest.approx(1 - even, abs=0.05)
+
+
 def test_of_equal_weights_the_smallest_are_chosen(series):
     """An item without neighbours ranks by the model alone, whatever the weights: they are 0."""
     dataset = Dataset(series.out)
@@ -151,10 +190,8 @@ def test_of_equal_weights_the_smallest_are_chosen(series):
 
 
 def test_items_of_equal_score_share_a_rank():
-    queries = types.SimpleNamespace(histories=None)
-    rows = blend_module._Rows(
-        0, queries, np.arange(3), torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]), torch.tensor([0, 2])
-    )
+    scores, targets = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]), torch.tensor([0, 2])
+    rows = blend_module._Rows(0, np.arange(2), None, np.arange(3), scores, targets)
     none = Pairs(np.empty(0, np.int64), np.empty((0, 6), np.float32), np.array([0, 0, 0]))
     nothing = types.SimpleNamespace(values=lambda *_: none)
     expected = (

@@ -46,6 +46,11 @@ class Histories:
             items[positions], domains[positions] = histories.items, histories.domains
         return Histories(items, domains, cuts[::2])
 
+    def where(self, kept: Array) -> "Histories":
+        """The histories of a mask (n,)."""
+        positions, offsets = ranges(self.offsets[:-1][kept], self.offsets[1:][kept])
+        return Histories(self.items[positions], self.domains[positions], offsets)
+
     def last(self, length: int) -> "Histories":
         """The last `length` items of each history."""
         positions, offsets = ranges(np.maximum(self.offsets[:-1], self.offsets[1:] - length), self.offsets[1:])

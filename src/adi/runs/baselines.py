@@ -38,6 +38,7 @@ class Baselines(Record):
     """The recall at `k` of a `model` and of baselines on the validation rows, by each domain that has any.
 
     All are trained on the same rows. The model's epoch was chosen on the validation rows, the baselines had no choice.
+    A blend is compared with weights that were chosen on the rows of other users (`adi.training.blend`).
     """
 
     model: str

@@ -1,7 +1,9 @@
 """Baselines fitted along with a training: what a user would serve without it, on the same validation rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
@@ -66,11 +68,15 @@ def baselines_of(dataset: Dataset) -> Iterator[Named]:
             yield Named(f"{name} by domain", model.fit(dataset, settings_for(model, {"scope": "domain"}).model))
 
 
-def beside(model: str, scorer: Scorer, dataset: Dataset, k: int, processes: Processes = ALONE) -> Baselines:
-    """Compare a model, trained on the training rows of a dataset, with baselines on its validation rows."""
-    hits_of_model = _hits(scorer, dataset, k, processes)
+def beside(model: str, scorers: Sequence[Scorer], dataset: Dataset, k: int, processes: Processes = ALONE) -> Baselines:
+    """Compare a model, trained on the training rows of a dataset, with baselines on its validation rows.
+
+    `scorers` are the model's: one, or several that differ in what was chosen on validation rows, of which number i is
+    for the rows of users whose number is i modulo their number.
+    """
+    hits_of_model = _hits(scorers, dataset, k, processes)
     domains: dict[str, DomainBaselines] = {}
-    hits = {name: _hits(fitted, dataset, k, processes) for name, fitted in baselines_of(dataset)}
+    hits = {name: _hits([fitted], dataset, k, processes) for name, fitted in baselines_of(dataset)}
     for domain, of_model in hits_of_model.items():
         gains = {name: of_baseline[domain] for name, of_baseline in hits.items()}
         better = {name: int((of_model & ~hit).sum()) for name, hit in gains.items()}
@@ -85,22 +91,24 @@ def beside(model: str, scorer: Scorer, dataset: Dataset, k: int, processes: Proc
     return Baselines(model=model, k=k, domains=domains)
 
 
-def _hits(scorer: Scorer, dataset: Dataset, k: int, processes: Processes) -> dict[str, Array]:
+def _hits(scorers: Sequence[Scorer], dataset: Dataset, k: int, processes: Processes) -> dict[str, Array]:
     """A mask of the validation rows whose item is in the top `k` (n,), by domain with such rows."""
     hits: dict[str, Array] = {}
+    for number, scorer in enumerate(scorers):
 
-    def done(domain: str, rankings: Rankings) -> None:
-        if len(rankings.ranks):
-            hits[domain] = rankings.ranks < k
+        def done(domain: str, rankings: Rankings, number: int = number) -> None:
+            if len(rankings.ranks):
+                of_number = rankings.users % len(scorers) == number
+                hits[domain] = np.where(of_number, rankings.ranks < k, hits.get(domain, False))
 
-    evaluate(
-        scorer,
-        dataset,
-        part="validation",
-        known=known_in_validation(dataset),
-        ks=(k,),
-        rows_per_domain=ROWS,
-        done=done,
-        processes=processes,
-    )
+        evaluate(
+            scorer,
+            dataset,
+            part="validation",
+            known=known_in_validation(dataset),
+            ks=(k,),
+            rows_per_domain=ROWS,
+            done=done,
+            processes=processes,
+        )
     return hits

@@ -21,7 +21,7 @@ from adi.columns import columns_of
 from adi.data.arrays import Array
 from adi.data.blend import FOLLOWS, REPEATS, SIMILAR, Blend, BlendWeights, Fields, Kind, Similarity
 from adi.data.dataset import Dataset
-from adi.data.queries import Queries
+from adi.data.histories import Histories
 from adi.durations import OFF, DurationOrOff
 from adi.errors import AdiError
 from adi.evaluation.evaluate import spread
@@ -51,24 +51,43 @@ SCORES = 1 << 25
 
 
 class FittedBlend(NamedTuple):
-    """The similarity of a blend, and the weights of each domain."""
+    """The similarity of a blend, and the weights of each domain.
+
+    `halves` tell what such a blend is worth on rows that had no say in it: the first has weights for users of even
+    numbers, chosen on the validation rows of the others, and the second the reverse.
+    """
 
     similarity: Similarity
     weights: dict[str, BlendWeights]
+    halves: tuple[Blend, Blend]
 
 
 class _Rows(NamedTuple):
-    """Validation rows of a domain: queries, scores of the model for `items` (n, m), and each target's column (n,)."""
+    """Validation rows of a domain: users (n,), histories, scores of the model for `items` (n, m), and each target's
+    column (n,)."""
 
     domain: int
-    queries: Queries
+    users: Array
+    histories: Histories
     items: Array
     scores: Tensor
     targets: Tensor
 
+    def where(self, kept: Array) -> "_Rows":
+        """Those of a mask (n,)."""
+        mask = torch.from_numpy(kept)
+        return self._replace(
+            users=self.users[kept],
+            histories=self.histories.where(kept),
+            scores=self.scores[mask],
+            targets=self.targets[mask],
+        )
+
     def ndcg(self, blend: Blend, candidates: Sequence[BlendWeights], k: int, scale: float) -> Array:
-        """The mean NDCG@k with each of the candidates for the weights, multiplied by `scale` (G,)."""
-        pairs = blend.values(self.domain, self.queries.histories, self.items)
+        """The mean NDCG@k with each of the candidates for the weights, multiplied by `scale` (G,); 0 without rows."""
+        if not len(self.users):
+            return np.zeros(len(candidates))
+        pairs = blend.values(self.domain, self.histories, self.items)
         rows, columns, values = (torch.from_numpy(array) for array in (pairs.rows, pairs.columns, pairs.values))
         means = []
         for weights in candidates:
@@ -113,32 +132,44 @@ def fit_blend(
     It has the added scores of some kinds, with a half-life for what follows; with `by_domain`, nothing in it is shared
     between domains. Without a validation row that a list can have, all weights are 0.
     """
-    grid, shared_rows = (GRID_BY_DOMAIN, 0) if by_domain else (GRID, SHARED_ROWS)
     rows = [_rows_of(scorer, dataset, domain) for domain in range(len(dataset.domains))]
-    counts = np.array([0 if of_domain is None else len(of_domain.targets) for of_domain in rows])
     similarity = similarity_for(dataset) if "similar" in kinds else "none"
     pairs = [fields for name, fields in KINDS.items() if name in kinds]
     scopes = slice(1, 2) if by_domain else slice(2)  # of the fields: all domains, this domain
     counted = BlendWeights(0.0, 0.0)._replace(**{name: 1.0 for fields in pairs for name in fields[scopes]})
     blend = counted_blend(dataset, similarity, dict.fromkeys(range(len(rows)), counted), half_life)
+
+    def chosen(rows: Sequence[_Rows]) -> dict[int, BlendWeights]:
+        weights = _chosen(rows, blend, pairs, k, temperature, by_domain=by_domain)
+        return {number: BlendWeights(*(temperature * weight for weight in of)) for number, of in enumerate(weights)}
+
+    even, odd = (
+        Blend(blend.similar, blend.followers, chosen([part.where(part.users % 2 != remainder) for part in rows]))
+        for remainder in (0, 1)
+    )
+    return FittedBlend(similarity, dict(zip(dataset.domains, chosen(rows).values(), strict=True)), (even, odd))
+
+
+def _chosen(
+    rows: Sequence[_Rows], blend: Blend, pairs: Sequence[Fields], k: int, scale: float, *, by_domain: bool
+) -> list[BlendWeights]:
+    """The weights of each domain, without their scale, chosen on its rows and, unless `by_domain`, on all together."""
+    grid, shared_rows = (GRID_BY_DOMAIN, 0) if by_domain else (GRID, SHARED_ROWS)
+    counts = np.array([len(of_domain.users) for of_domain in rows])
     chosen = [BlendWeights(0.0, 0.0)] * len(rows)
     for fields in pairs:
         candidates = [[weights._replace(**dict(zip(fields, pair, strict=True))) for pair in grid] for weights in chosen]
-        ndcg = [
-            np.zeros(len(grid)) if part is None else part.ndcg(blend, of_domain, k, temperature)
-            for part, of_domain in zip(rows, candidates, strict=True)
-        ]
+        ndcg = [part.ndcg(blend, of_domain, k, scale) for part, of_domain in zip(rows, candidates, strict=True)]
         shared = (counts @ np.stack(ndcg)) / max(counts.sum(), 1)
         chosen = [
             of_domain[int(np.argmax(count * own + shared_rows * shared))]
             for of_domain, count, own in zip(candidates, counts, ndcg, strict=True)
         ]
-    weights = [BlendWeights(*(temperature * weight for weight in of_domain)) for of_domain in chosen]
-    return FittedBlend(similarity, dict(zip(dataset.domains, weights, strict=True)))
+    return chosen
 
 
-def _rows_of(scorer: ScorerByDomain, dataset: Dataset, domain: int) -> _Rows | None:
-    """The validation rows of a domain whose items are not left out of its lists; None if there are none."""
+def _rows_of(scorer: ScorerByDomain, dataset: Dataset, domain: int) -> _Rows:
+    """The validation rows of a domain whose items are not left out of its lists."""
     items = dataset.corpora.retrievable(domain)
     rows = dataset.rows("validation")
     rows = rows[dataset.targets("validation", rows)[2] == domain]
@@ -150,12 +181,11 @@ def _rows_of(scorer: ScorerByDomain, dataset: Dataset, domain: int) -> _Rows | N
     most = min(ROWS, max(SCORES // max(len(items), 1), 1))
     if len(rows) > most:
         rows = spread(rows, most)
-    if not len(rows):
-        return None
     queries, targets = dataset.queries("validation", rows), dataset.targets("validation", rows)[1]
-    scores = scorer.against(domain, items)(queries).clone()
+    scores = scorer.against(domain, items)(queries).clone() if len(rows) else torch.empty(0, len(items))
     if not dataset.manifest.repeats:
         seen = columns_of(queries.histories.items, items)
         of_seen = np.repeat(np.arange(len(rows)), queries.histories.lengths)
         scores[torch.from_numpy(of_seen[seen >= 0]), torch.from_numpy(seen[seen >= 0])] = -torch.inf
-    return _Rows(domain, queries, items, scores, torch.from_numpy(np.searchsorted(items, targets)))
+    columns = torch.from_numpy(np.searchsorted(items, targets))
+    return _Rows(domain, queries.users, queries.histories, items, scores, columns)

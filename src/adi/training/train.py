@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from shutil import rmtree
@@ -31,7 +32,7 @@ from adi.runs.info import FILE, RunInfo, read_info, write_info
 from adi.training.baselines import beside
 from adi.training.blend import check_kinds, fit_blend
 from adi.training.device import device_named
-from adi.training.fitted import blend_of, kept_scorers
+from adi.training.fitted import kept_scorers
 from adi.training.loop import AUDIENCES, CHECKPOINT, FAILED, REFIT_CHECKPOINT, Observer, Training
 from adi.training.optimizers import TableOptimizer
 from adi.training.progress import epochs
@@ -258,15 +259,14 @@ def _compared(
     """
     job.processes.wait()  # until the kept weights are written
     scorer = ScorerByDomain(kept_scorers(job.folder, info, kind, dataset, job.processes))
+    scorers = [scorer]
     if settings.blend:
-        half_life = settings.for_data(dataset.manifest).row_half_life
-        similarity, weights = fit_blend(
-            scorer, dataset, temperature, settings.k, settings.blend, half_life, by_domain=kind.towers.tables_by_domain
-        )
-        info = info.model_copy(update={"blend": weights, "blend_similarity": similarity})
-        scorer = ScorerByDomain(scorer.scorers, blend_of(info, dataset))
+        half_life, by_domain = settings.for_data(dataset.manifest).row_half_life, kind.towers.tables_by_domain
+        blend = fit_blend(scorer, dataset, temperature, settings.k, settings.blend, half_life, by_domain=by_domain)
+        info = info.model_copy(update={"blend": blend.weights, "blend_similarity": blend.similarity})
+        scorers = [ScorerByDomain(scorer.scorers, partial(blend.halves.__getitem__, half)) for half in range(2)]
     if job.baselines:
-        baselines = beside(kind.name, scorer, dataset, settings.k, job.processes)
+        baselines = beside(kind.name, scorers, dataset, settings.k, job.processes)
         if job.processes.first:
             write_baselines(job.folder, baselines)
     if job.processes.first:
