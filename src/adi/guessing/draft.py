@@ -53,7 +53,7 @@ def guess_schema(
 
     Raises:
         ArgumentError: if the log or one of its columns is not found; the parameter is the column's role.
-        AdiError: for tables that cannot be read.
+        AdiError: for tables that cannot be read, and a `positive` that cannot be evaluated on the log.
     """
     if not tables:
         raise ArgumentError(
@@ -73,8 +73,12 @@ def guess_schema(
             profiles.append(read_profile(connection, files, path=path, sample=f"sample {number}"))
         roles = find_roles(connection, profiles, named)
         keys = {table.path: find_key(connection, table, roles) for table in profiles if table is not roles.log}
+        context = guess_context(connection, roles)
+        active = positive if positive is not None else _certain_positive(roles.log)
+        categories = [guess.column.name for guess in context if guess.kind == "categorical" and guess.doubt is None]
+        repeats = guess_repeats(connection, roles, active, categories)
         writer = _Writer(roles, profiles, keys, positive)
-        text = writer.text(guess_context(connection, roles), *guess_repeats(connection, roles))
+        text = writer.text(context, *repeats)
     Schema.model_validate(parse_document(text, "schema"))  # a guess that is not a valid schema is a bug
     return Draft(text, [*writer.notes, *notes_on_values(profiles, roles)])
 
@@ -273,6 +277,12 @@ def positive_expression(column: Column) -> tuple[str, bool] | None:
         rarest = list(column.values)[-1].replace("'", "''")
         return f"{reference} = '{rarest}'", False
     return None
+
+
+def _certain_positive(log: TableProfile) -> str | None:
+    """The expression that is certain, of the first column that suggests one."""
+    guesses = [guess for column in log.columns.values() if (guess := positive_expression(column))]
+    return next((expression for expression, certain in guesses if certain), None)
 
 
 def scalar(value: str | Sequence[str]) -> str:
