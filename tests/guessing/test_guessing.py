@@ -287,6 +287,12 @@ class TestPositive:
         assert (comment or "") in text
         assert comment is not None or "# positive" not in text
 
+    @pytest.mark.parametrize(("name", "kind"), [("rating", pa.float64()), ("score", pa.int32())])
+    def test_a_column_of_nulls_alone_suggests_none(self, tmp_path, name, kind):
+        text, _ = guess(tmp_path, write(tmp_path / "log.parquet", **clicks(**{name: pa.nulls(600, kind)})))
+        assert f"# {name}: every value is missing" in text
+        assert "positive" not in text
+
     def test_only_the_first_of_two_is_active(self, tmp_path):
         columns = clicks(clicked=[0, 1, 1] * 200, purchased=[False, False, True] * 200)
         text, schema = guess(tmp_path, write(tmp_path / "log.parquet", **columns))

@@ -264,6 +264,8 @@ class _Writer:
 
 def positive_expression(column: Column) -> tuple[str, bool] | None:
     """An expression for `interactions.positive` that a column suggests, and whether it is certain."""
+    if not column.filled:
+        return None
     name, noun = column.name, noun_of(column.name, OUTCOME_WORDS)
     reference = name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quoted(name)
     if noun in {"click", "clicked", "clk", "label", "target", "purchased", "converted", "liked"}:
