@@ -11,6 +11,7 @@ import duckdb
 import yaml
 
 from adi.documents import parse_document
+from adi.engines.stores import is_remote
 from adi.engines.tables import TableFiles, quoted
 from adi.errors import ArgumentError
 from adi.guessing.display import guess_display
@@ -41,12 +42,12 @@ def guess_schema(
     time: str | None = None,
     positive: str | None = None,
 ) -> Draft:
-    """A schema for tables, to be written into `folder`, to which its paths are relative.
+    """A schema for tables, to be written into `folder`, to which its paths are relative, but for those in a store.
 
         Path("schema.yaml").write_text(guess_schema(["clicks.parquet", "users.csv"], ".").text)
 
     Args:
-        tables: the log, and tables of users and items: files, globs or folders of parts.
+        tables: the log, and tables of users and items: files, globs or folders of parts, also at addresses in a store.
         folder: the folder of the schema.
         user, item, domain, time: the log's columns, where the guess fails or is wrong.
         positive: an SQL expression over the log's columns for the rows that count, in place of a guess.
@@ -69,7 +70,7 @@ def guess_schema(
         for number, table in enumerate(paths):
             files = TableFiles.at(table, Path())
             refuse_values_as_names(files, files.columns(connection))
-            path = Path(os.path.relpath(table, folder)).as_posix()
+            path = table if is_remote(table) else Path(os.path.relpath(table, folder)).as_posix()
             profiles.append(read_profile(connection, files, path=path, sample=f"sample {number}"))
         roles = find_roles(connection, profiles, named)
         keys = {table.path: find_key(connection, table, roles) for table in profiles if table is not roles.log}
