@@ -84,6 +84,26 @@ def test_a_fault_of_a_schema(tmp_path: Path, key: str, value: object, message: s
     assert fault(tmp_path, key, value) == message
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "features.item.1.name",
+            "History",
+            "features: the names 'history' and 'History' differ in case alone; rename one of them",
+        ),
+        ("features.item.1.name", "history", "features: the name 'history' is used 2 times; names are unique"),
+        (
+            "tables.ITEMS",
+            {"key": "a"},
+            "tables: the names 'ITEMS' and 'items' differ in case alone; rename one of them",
+        ),
+    ],
+)
+def test_names_are_unique_whatever_their_case(tmp_path: Path, key: str, value: object, message: str) -> None:
+    assert fault(tmp_path, key, value) == f"(whole file): {message}"
+
+
 def test_a_fault_inside_a_list_is_not_told_twice(tmp_path: Path) -> None:
     message = fault(tmp_path, "trend", {"half_lives": ["soon"], "delay": "1m"})
     assert message.startswith("trend.half_lives.0: 'soon' is not a duration")

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from adi.durations import Duration
 from adi.errors import AdiError, suggestion
 from adi.moments import Moment, to_log_time
-from adi.strict import NAMES, Strict, read_yaml
+from adi.strict import NAMES, Strict, check_unique, read_yaml
 
 Name = Annotated[str, Field(pattern=NAMES)]
 """The name of a feature or a table: letters, digits and underscores, since it becomes a file name."""
@@ -301,11 +301,10 @@ class Schema(Strict):
     def _consistent(self) -> "Schema":
         sides = {"user": self.features.user, "item": self.features.item, "context": self.features.context}
         names = [feature.name for features in sides.values() for feature in features]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"features: the name '{name}' is used {names.count(name)} times; names are unique")
-            if name == "domain":
-                raise ValueError("features: the name 'domain' is taken by the domain indicator; choose another")
+        check_unique("features", names)
+        check_unique("tables", self.tables)
+        if "domain" in names:
+            raise ValueError("features: the name 'domain' is taken by the domain indicator; choose another")
         for side, features in sides.items():
             for feature in features:
                 self._check_source(side, feature)

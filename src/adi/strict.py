@@ -1,7 +1,7 @@
 """Pydantic models that refuse unknown keys, with errors that name the key and the value at fault."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,6 +64,16 @@ def read_yaml(path: Path, model: type[Content]) -> Content:
         return model.model_validate(content)
     except ValidationError as error:
         raise AdiError(f"{path}: {describe(error, model, content)}") from None
+
+
+def check_unique(key: str, names: Collection[str]) -> None:
+    """Raise `ValueError` for names below a key that are equal but for their case: DuckDB takes them for the same."""
+    for name in names:
+        alike = [other for other in names if other.casefold() == name.casefold()]
+        if (times := alike.count(name)) > 1:
+            raise ValueError(f"{key}: the name '{name}' is used {times} times; names are unique")
+        if len(alike) > 1:
+            raise ValueError(f"{key}: the names '{alike[0]}' and '{alike[1]}' differ in case alone; rename one of them")
 
 
 def describe(error: ValidationError, model: type[BaseModel], content: object = None) -> str:

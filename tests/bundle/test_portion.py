@@ -10,6 +10,7 @@ from adi.bundle.portion import WHOLE, Portion, Shard, parse_shard
 from adi.errors import AdiError, ArgumentError
 from adi.exporting.export import export
 from adi.retrieval.request import Request
+from adi.retrieval.retrieve_all import retrieve_all
 from adi.retrieval.retriever import Retriever
 from adi.training.train import train
 from small import SMALL
@@ -52,6 +53,17 @@ def test_shards_together_find_what_the_bundle_does(bundle: Path, request_of, k: 
         tops = [shard.retrieve(domain, **request_of, k=k) for shard in shards]
         assert merged(tops, k) == list(zip(expected.ids, expected.scores, strict=True))
         assert {top.ignored for top in tops} == {expected.ignored}
+
+
+def test_a_folder_has_the_lists_of_one_shard_of_one_bundle(bundle: Path, tmp_path: Path) -> None:
+    first, second = (Retriever(bundle, portion=Portion(shard=Shard(n, SHARDS))) for n in (1, 2))
+    assert retrieve_all(first, tmp_path / "top", progress=False) > 0
+    assert retrieve_all(first, tmp_path / "top", progress=False) == 0
+    with pytest.raises(ArgumentError, match=r"another request, which differs in shard\."):
+        retrieve_all(second, tmp_path / "top", progress=False)
+    export(bundle.with_name("run"), tmp_path / "bundle")
+    with pytest.raises(ArgumentError, match=r"another request, which differs in bundle, shard\."):
+        retrieve_all(tmp_path / "bundle", tmp_path / "top", progress=False)
 
 
 def test_shards_share_out_the_items(bundle: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from adi.data.dataset import Dataset
@@ -34,6 +35,13 @@ def test_every_step_names_the_next(pipeline) -> None:
     assert f"adi prepare {place / 's.yaml'} --out prepared" in pipeline.said["init"].stdout
     assert f"adi train {place / 'prepared'} --model adi-se --out run" in pipeline.said["prepare"].stdout
     assert f"adi evaluate {place / 'run'}" in pipeline.said["train"].stdout
+
+
+def test_init_keeps_the_address_of_a_table_in_a_store(adi, tmp_path: Path) -> None:
+    rows = [f"u{row % 9},i{row % 17},{'ab'[row % 2]},{row}" for row in range(200)]
+    fsspec.filesystem("memory").pipe("/init/log.csv", "\n".join(["user_id,item_id,domain,ts", *rows]).encode())
+    assert adi("init", "memory://init/log.csv", "--out", tmp_path / "s.yaml").returncode == 0
+    assert load_schema(tmp_path / "s.yaml").interactions.path == "memory://init/log.csv"
 
 
 def test_init_writes_a_schema_that_holds(pipeline) -> None:

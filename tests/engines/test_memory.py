@@ -184,9 +184,11 @@ class TestRefused:
         message = rf"^schema: {where}\.path: is missing\. Name the table's files .* itself: tables\[\"{name}\"\]"
         refused(schema, tables, tmp_path / "out", message)
 
-    def test_a_table_of_the_log_s_name(self, schema, tables, tmp_path):
-        schema["tables"]["interactions"] = {"key": "user"}
-        refused(schema, tables, tmp_path / "out", "^tables: 'interactions' is the log.*Rename the table", ArgumentError)
+    @pytest.mark.parametrize("name", ["interactions", "Interactions"])
+    def test_a_table_of_the_log_s_name(self, schema, tables, tmp_path, name):
+        schema["tables"][name] = {"key": "user"}
+        message = f"^tables: 'interactions' is the log, and the schema has a table '{name}'. Rename the table"
+        refused(schema, {name: USERS, **tables}, tmp_path / "out", message, ArgumentError)
 
     def test_no_table(self, schema, tables, tmp_path):
         tables["users"] = [{"user": "ann", "age": "old"}]

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from adi.errors import AdiError
 from adi.guessing.draft import guess_schema
 from adi.schema import Schema
 
@@ -23,10 +24,10 @@ def log_of(*, again: int = 0, elsewhere: int = 0, same: int = 0, rows: int = 100
     return first + more + first[:same]
 
 
-def guessed(folder: Path, rows: list[dict[str, object]]) -> tuple[Schema, list[str]]:
+def guessed(folder: Path, rows: list[dict[str, object]], positive: str | None = None) -> tuple[Schema, list[str]]:
     """The schema, and the lines of it that are about duplicates and repeats."""
     pq.write_table(pa.Table.from_pylist(rows), folder / "log.parquet")
-    text = guess_schema([folder / "log.parquet"], folder).text
+    text = guess_schema([folder / "log.parquet"], folder, positive=positive).text
     lines = [line for line in text.splitlines() if line.strip().startswith(("duplicates", "repeats"))]
     return Schema.model_validate(yaml.safe_load(text)), lines
 
@@ -84,6 +85,46 @@ def test_rows_that_prepare_sets_aside_are_not_counted(tmp_path: Path) -> None:
     rows = log_of()
     faulty = [rows[0] | {"user_id": None}, rows[1] | {"item_id": ""}] * 10
     assert guessed(tmp_path, rows + faulty)[1] == []
+
+
+def test_only_positive_rows_count(tmp_path: Path) -> None:
+    rows = [row | {"click": 1} for row in log_of(again=4, same=2)]
+    rows += [row | {"click": 0, "ts": row["ts"] if number % 2 else 7000} for number, row in enumerate(rows[:50])]
+    schema, lines = guessed(tmp_path, rows)
+    assert lines == [
+        "  duplicates: drop  # 2 positive rows (2 %) equal another; keep: they count",
+        "repeats: false  # of 4 % of the positive rows the user had the item before; lists leave it out",
+    ]
+    assert (schema.interactions.positive, schema.repeats) == ("click = 1", False)
+    assert guessed(tmp_path, rows, positive="click = 1 AND ts < 5000 AND item_id < 'i1'")[1] == [
+        "  duplicates: drop  # 2 positive rows (5 %) equal another; keep: they count"
+    ]
+    assert guessed(tmp_path, rows, positive="true")[0].repeats
+
+
+def test_categories_are_text_in_the_expression(tmp_path: Path) -> None:
+    rows = [row | {"zip_code": int(str(row["user_id"])[1:]) % 12} for row in log_of(again=20)]
+    schema, lines = guessed(tmp_path, rows, positive="zip_code LIKE '1%'")
+    assert [(feature.name, feature.kind) for feature in schema.features.context] == [("zip_code", "categorical")]
+    assert lines == [
+        "repeats: true  # of 17 % of the positive rows the user had the item before; lists may show it again"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("positive", "message"),
+    [
+        ("count(*) > 1", r"positive: 'count\(\*\) > 1' is refused: it has count_star\(\), whose value is not"),
+        (
+            "clik = 1",
+            r"positive: 'clik = 1' cannot be evaluated on .*: there is no column 'clik'\. Did you mean 'click'",
+        ),
+        ("item_id::INT > 1", r"positive: 'item_id::INT > 1' cannot be evaluated on .*: Could not convert string 'i..'"),
+    ],
+)
+def test_a_bad_expression_is_refused(tmp_path: Path, positive: str, message: str) -> None:
+    with pytest.raises(AdiError, match=message):
+        guessed(tmp_path, [row | {"click": 1} for row in log_of()], positive=positive)
 
 
 def test_odd_names_of_columns(tmp_path: Path) -> None:

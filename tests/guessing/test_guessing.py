@@ -107,6 +107,25 @@ class TestLog:
         _, schema = guess(tmp_path, write(tmp_path / "log.parquet", **columns))
         assert schema.interactions.time == "moment"
 
+    def test_a_time_of_day_does_not_replace_the_date(self, tmp_path):
+        columns = clicks(time=[f"{row % 24:02}:30:00" for row in range(600)])
+        columns["date"] = [moment[:10] for moment in columns.pop("ts")]
+        text, schema = guess(tmp_path, write(tmp_path / "log.csv", **columns))
+        assert schema.interactions.time == "date"
+        assert "# time: TIME: not a type that a feature can have" in text
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [("TIME '10:00'", "TIME"), ("'10:00:00+02'::TIMETZ", "TIME WITH TIME ZONE"), ("INTERVAL 3 HOURS", "INTERVAL")],
+    )
+    def test_a_time_of_day_and_a_duration_are_no_time(self, tmp_path, value, shown):
+        log = pa.table(clicks()).drop_columns("ts")  # noqa: F841 - DuckDB reads it by its name
+        with duckdb.connect() as connection:
+            connection.sql(f"SELECT *, {value} AS time FROM log").write_parquet(str(tmp_path / "log.parquet"))
+        text, schema = guess(tmp_path, tmp_path / "log.parquet")
+        assert schema.interactions.time is None
+        assert f"# time: {shown}: not a type that a feature can have" in text
+
     def test_no_time(self, tmp_path):
         columns = clicks()
         del columns["ts"]
@@ -286,6 +305,12 @@ class TestPositive:
         assert schema.interactions.positive == positive
         assert (comment or "") in text
         assert comment is not None or "# positive" not in text
+
+    @pytest.mark.parametrize(("name", "kind"), [("rating", pa.float64()), ("score", pa.int32())])
+    def test_a_column_of_nulls_alone_suggests_none(self, tmp_path, name, kind):
+        text, _ = guess(tmp_path, write(tmp_path / "log.parquet", **clicks(**{name: pa.nulls(600, kind)})))
+        assert f"# {name}: every value is missing" in text
+        assert "positive" not in text
 
     def test_only_the_first_of_two_is_active(self, tmp_path):
         columns = clicks(clicked=[0, 1, 1] * 200, purchased=[False, False, True] * 200)

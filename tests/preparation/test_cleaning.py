@@ -6,8 +6,8 @@ import re
 import pyarrow as pa
 import pytest
 
+from adi.engines import expression
 from adi.errors import AdiError
-from adi.preparation import cleaning
 
 DAY = dt.datetime(2020, 1, 1)
 
@@ -172,7 +172,7 @@ class TestPositive:
         ],
     )
     def test_sql_that_is_not_refused_cannot_open_other_files(self, workspace, tmp_path, monkeypatch, positive):
-        monkeypatch.setattr(cleaning, "fault_of_expression", lambda connection, text: None)
+        monkeypatch.setattr(expression, "fault_of_expression", lambda connection, text: None)
         (tmp_path / "secret").write_text("secret")
         workspace.interactions(positive=positive.format(folder=tmp_path))
         with pytest.raises(AdiError, match=r"disabled by configuration|has been locked"):

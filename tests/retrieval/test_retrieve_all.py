@@ -1,6 +1,8 @@
 """The top k of many users in a file: the same as one by one, complete or absent."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +16,7 @@ from adi.retrieval.retriever import Retriever
 from adi.training import engine
 from adi.training.engine import RunEngine
 from adi.training.train import train
+from later_data import Rows, renumber
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +167,29 @@ def test_a_folder_with_other_lists_is_refused(retriever, tmp_path) -> None:
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(ArgumentError, match=r"other: holds something else\. Choose another folder"):
         retrieve_all(retriever, tmp_path / "other", progress=False)
+
+
+def test_a_folder_with_lists_of_other_data_or_another_model_is_refused(run, later, tmp_path) -> None:
+    copied = Path(shutil.copytree(run, tmp_path / "run"))
+    retrieve_all(run, tmp_path / "top", k=3, progress=False)
+    assert retrieve_all(Retriever(copied, prepared=later(name="again")), tmp_path / "top", k=3, progress=False) == 0
+    for source, differing in [
+        (Retriever(run, prepared=later(renumber, name="renumbered")), "data, attributes, users, domains"),
+        (Retriever(run, prepared=later(with_colours, name="colours")), "attributes"),
+        (Retriever(run, prepared=later(name="same"), bid="bid"), "bid"),
+    ]:
+        with pytest.raises(ArgumentError, match=rf"another request, which differs in {differing}\. Choose"):
+            retrieve_all(source, tmp_path / "top", k=3, progress=False)
+    shutil.rmtree(copied)
+    train(later(name="trained"), "popularity", copied)
+    with pytest.raises(ArgumentError, match=r"another request, which differs in run\. Choose"):
+        retrieve_all(copied, tmp_path / "top", k=3, progress=False)
+
+
+def with_colours(rows: Rows, schema: dict[str, Any]) -> None:
+    """Give items an attribute that no model sees."""
+    for row in rows["items"]:
+        row["colour"] = "blue"
 
 
 @pytest.mark.parametrize(

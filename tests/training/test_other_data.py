@@ -138,7 +138,7 @@ def test_two_hundred_more_rows(run: Path, later: Callable[..., Path]) -> None:
 def test_data_that_lacks_a_domain(run: Path, later: Callable[..., Path]) -> None:
     metrics = evaluate_run(run, prepared=later(without_kiosk), ks=(1,))
     assert list(metrics.domains) == ["feed", "search"]
-    assert read_run(run).domains == ("search", "feed")
+    assert read_run(run).domains == ("feed", "search")
 
 
 def test_the_training_data_may_be_gone(dnn: Path, prepared: Path, later: Callable[..., Path], tmp_path: Path) -> None:

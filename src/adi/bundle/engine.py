@@ -106,6 +106,10 @@ class BundleEngine:
             "run": self.provenance,
         }
 
+    def source(self) -> dict[str, str | None]:
+        """See `Engine.source`."""
+        return {"bundle": self.version, "shard": None if self.portion.shard is None else str(self.portion.shard)}
+
     def items(self, domain: int) -> Array:
         """See `Engine.items`."""
         return self._items[domain]

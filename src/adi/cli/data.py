@@ -23,7 +23,10 @@ Out = Annotated[Path, typer.Option("--out", help="Folder to write; it must be em
 
 
 def init(
-    tables: Annotated[list[Path], typer.Argument(help="The log and the tables of users and items: files or globs.")],
+    tables: Annotated[
+        list[str],
+        typer.Argument(help="The log and the tables of users and items: files, globs or addresses in a store."),
+    ],
     out: Annotated[Path, typer.Option("--out", help="The schema file to write.")] = Path("schema.yaml"),
     user: Annotated[str | None, typer.Option(help="The log's user column, if the guess fails.")] = None,
     item: Annotated[str | None, typer.Option(help="The log's item column, if the guess fails.")] = None,

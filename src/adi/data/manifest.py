@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from adi.data.sealed import FileInfo, check_files, unsealed, write_sealed
+from adi.data.sealed import FileInfo, check_files, digest_of, unsealed, write_sealed
 from adi.errors import AdiError
 from adi.frames import html_of
 
@@ -175,6 +175,12 @@ class Manifest(Record):
     drift: DriftInfo | None = None
     display: DisplayInfo | None = None
     files: dict[str, FileInfo] | None = None
+
+    @property
+    def attributes_digest(self) -> str | None:
+        """A digest of the items' attributes, which the fingerprint leaves out; None if an older adi prepared them."""
+        attributes = {name: info for name, info in (self.files or {}).items() if name.startswith("attributes/")}
+        return digest_of(attributes, size=16) if attributes else None
 
     def side(self, *sides: str) -> tuple[FeatureInfo, ...]:
         """The features of the given sides ("user", "item", "context"), in the order of the schema."""

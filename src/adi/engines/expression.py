@@ -6,10 +6,13 @@ what an expression is made of before anything is executed.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from adi.engines.tables import Connection
+import duckdb
+
+from adi.engines.tables import Connection, RawTable, reason_of
+from adi.errors import AdiError, suggestion
 
 ALLOWED = frozenset(
     {"BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA"}
@@ -49,6 +52,31 @@ def fault_of_expression(connection: Connection, text: str) -> str | None:
     if refused := sorted(names & _functions_beyond_a_row(connection)):
         return f"it has {refused[0]}(), whose value is not a matter of the row"
     return None
+
+
+def check_positive(connection: Connection, table: RawTable, positive: str, text: Collection[str]) -> None:
+    """Raise `AdiError` for SQL that is not one expression over the log's columns, before any of it is executed."""
+    if fault := fault_of_expression(connection, positive):
+        raise AdiError(
+            f"interactions.positive: '{positive}' is refused: {fault}. "
+            "Give one SQL expression over the log's columns, such as: event = 'buy' AND price > 0"
+        )
+    try:
+        connection.execute(f"SELECT ({positive})::BOOLEAN FROM {table.sql(text)} LIMIT 0")
+    except duckdb.Error as error:
+        raise positive_fault(table, positive, error) from None
+
+
+def positive_fault(table: RawTable, positive: str, error: duckdb.Error) -> AdiError:
+    """The error of an expression that DuckDB cannot evaluate on a log."""
+    reason = f"{reason_of(error).rstrip('!.')}."
+    if missing := re.search('Referenced column "(.*)" not found', reason):
+        candidates = re.findall('"([^"]+)"', str(error).partition("Candidate bindings:")[2])
+        reason = f"there is no column '{missing[1]}'.{suggestion(missing[1], candidates)}"
+    return AdiError(
+        f"interactions.positive: '{positive}' cannot be evaluated on {table}: {reason} "
+        "Mend the expression; it is SQL over the log's columns."
+    )
 
 
 def _syntax(message: str, text: str) -> str:

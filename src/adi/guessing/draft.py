@@ -11,6 +11,7 @@ import duckdb
 import yaml
 
 from adi.documents import parse_document
+from adi.engines.stores import is_remote
 from adi.engines.tables import TableFiles, quoted
 from adi.errors import ArgumentError
 from adi.guessing.display import guess_display
@@ -41,19 +42,19 @@ def guess_schema(
     time: str | None = None,
     positive: str | None = None,
 ) -> Draft:
-    """A schema for tables, to be written into `folder`, to which its paths are relative.
+    """A schema for tables, to be written into `folder`, to which its paths are relative, but for those in a store.
 
         Path("schema.yaml").write_text(guess_schema(["clicks.parquet", "users.csv"], ".").text)
 
     Args:
-        tables: the log, and tables of users and items: files, globs or folders of parts.
+        tables: the log, and tables of users and items: files, globs or folders of parts, also at addresses in a store.
         folder: the folder of the schema.
         user, item, domain, time: the log's columns, where the guess fails or is wrong.
         positive: an SQL expression over the log's columns for the rows that count, in place of a guess.
 
     Raises:
         ArgumentError: if the log or one of its columns is not found; the parameter is the column's role.
-        AdiError: for tables that cannot be read.
+        AdiError: for tables that cannot be read, and a `positive` that cannot be evaluated on the log.
     """
     if not tables:
         raise ArgumentError(
@@ -69,12 +70,16 @@ def guess_schema(
         for number, table in enumerate(paths):
             files = TableFiles.at(table, Path())
             refuse_values_as_names(files, files.columns(connection))
-            path = Path(os.path.relpath(table, folder)).as_posix()
+            path = table if is_remote(table) else Path(os.path.relpath(table, folder)).as_posix()
             profiles.append(read_profile(connection, files, path=path, sample=f"sample {number}"))
         roles = find_roles(connection, profiles, named)
         keys = {table.path: find_key(connection, table, roles) for table in profiles if table is not roles.log}
+        context = guess_context(connection, roles)
+        active = positive if positive is not None else _certain_positive(roles.log)
+        categories = [guess.column.name for guess in context if guess.kind == "categorical" and guess.doubt is None]
+        repeats = guess_repeats(connection, roles, active, categories)
         writer = _Writer(roles, profiles, keys, positive)
-        text = writer.text(guess_context(connection, roles), *guess_repeats(connection, roles))
+        text = writer.text(context, *repeats)
     Schema.model_validate(parse_document(text, "schema"))  # a guess that is not a valid schema is a bug
     return Draft(text, [*writer.notes, *notes_on_values(profiles, roles)])
 
@@ -260,6 +265,8 @@ class _Writer:
 
 def positive_expression(column: Column) -> tuple[str, bool] | None:
     """An expression for `interactions.positive` that a column suggests, and whether it is certain."""
+    if not column.filled:
+        return None
     name, noun = column.name, noun_of(column.name, OUTCOME_WORDS)
     reference = name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quoted(name)
     if noun in {"click", "clicked", "clk", "label", "target", "purchased", "converted", "liked"}:
@@ -273,6 +280,12 @@ def positive_expression(column: Column) -> tuple[str, bool] | None:
         rarest = list(column.values)[-1].replace("'", "''")
         return f"{reference} = '{rarest}'", False
     return None
+
+
+def _certain_positive(log: TableProfile) -> str | None:
+    """The expression that is certain, of the first column that suggests one."""
+    guesses = [guess for column in log.columns.values() if (guess := positive_expression(column))]
+    return next((expression for expression, certain in guesses if certain), None)
 
 
 def scalar(value: str | Sequence[str]) -> str:

@@ -47,14 +47,14 @@ class Column:
 
     @property
     def form(self) -> Form:
-        """The sort of values that the type holds."""
+        """The sort of values that the type holds; a time of day and a duration are no time."""
         if self.type.endswith("]"):
             return "other" if self.type.startswith(("STRUCT", "MAP")) or self.type.endswith("][]") else "list"
         if self.type.removeprefix("U") in _INTEGERS:
             return "integer"
         if self.type.startswith(("DECIMAL", "FLOAT", "DOUBLE")):
             return "decimal"
-        if self.type.startswith(("TIME", "DATE", "INTERVAL")):
+        if self.type.startswith(("DATE", "TIMESTAMP")):
             return "time"
         return {"BOOLEAN": "boolean", "VARCHAR": "text", "UUID": "text"}.get(self.type, "other")  # type: ignore[return-value]
 

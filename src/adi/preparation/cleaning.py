@@ -9,8 +9,8 @@ import ibis
 from ibis import _
 
 from adi.engines.engine import Engine
-from adi.engines.expression import fault_of_expression
-from adi.engines.tables import Connection, RawTable, quoted, reason_of
+from adi.engines.expression import check_positive, positive_fault
+from adi.engines.tables import Connection, RawTable, quoted
 from adi.errors import AdiError, shown, suggestion
 from adi.features.categorical import require_single
 from adi.features.kinds import KINDS
@@ -48,7 +48,7 @@ def open_log(connection: Connection, schema: Schema, table: RawTable, where: str
         column = feature.source_column
         KINDS[feature.kind].check(feature, columns[column], f"{table}, column '{column}'", by_domain=False)
     if log.positive is not None:
-        _check_positive(connection, table, log.positive, _text_columns(schema))
+        check_positive(connection, table, log.positive, _text_columns(schema))
     return Log(table, columns, _time_kind(table, columns, log))
 
 
@@ -68,30 +68,6 @@ def _text_columns(schema: Schema) -> frozenset[str]:
     log = schema.interactions
     context = {feature.source_column for feature in schema.features.context if KINDS[feature.kind].text}
     return frozenset({log.user, log.item, schema.domains.column, *context})
-
-
-def _check_positive(connection: Connection, table: RawTable, positive: str, text: frozenset[str]) -> None:
-    """Raise `AdiError` for SQL that is not one expression over the log's columns, before any of it is executed."""
-    if fault := fault_of_expression(connection, positive):
-        raise AdiError(
-            f"interactions.positive: '{positive}' is refused: {fault}. "
-            "Give one SQL expression over the log's columns, such as: event = 'buy' AND price > 0"
-        )
-    try:
-        connection.execute(f"SELECT ({positive})::BOOLEAN FROM {table.sql(text)} LIMIT 0")
-    except duckdb.Error as error:
-        raise _positive_fault(table, positive, error) from None
-
-
-def _positive_fault(table: RawTable, positive: str, error: duckdb.Error) -> AdiError:
-    reason = f"{reason_of(error).rstrip('!.')}."
-    if missing := re.search('Referenced column "(.*)" not found', reason):
-        candidates = re.findall('"([^"]+)"', str(error).partition("Candidate bindings:")[2])
-        reason = f"there is no column '{missing[1]}'.{suggestion(missing[1], candidates)}"
-    return AdiError(
-        f"interactions.positive: '{positive}' cannot be evaluated on {table}: {reason} "
-        "Mend the expression; it is SQL over the log's columns."
-    )
 
 
 def read_log(engine: Engine, schema: Schema, log: Log, name: str) -> ibis.Table:
@@ -115,7 +91,7 @@ def read_log(engine: Engine, schema: Schema, log: Log, name: str) -> ibis.Table:
     except duckdb.DataError as error:  # the table can be read, so it is the expression that fails on some row
         if columns.positive is None:
             raise
-        raise _positive_fault(log.table, columns.positive, error) from error
+        raise positive_fault(log.table, columns.positive, error) from error
     if table.count().to_pyarrow().as_py() == 0:
         raise AdiError(f"{log.table}: the log has no rows. Give it some, or correct interactions.path.")
     _check_domains(table, schema, log)

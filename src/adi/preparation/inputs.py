@@ -121,8 +121,9 @@ def _key(table: str) -> str:
 
 
 def _check_names(schema: Schema, in_memory: Mapping[str, object]) -> None:
-    if LOG in in_memory and LOG in schema.tables:
-        raise ArgumentError("tables", f"'{LOG}' is the log, and a table of the schema has this name. Rename the table.")
+    for name in schema.tables:
+        if LOG in in_memory and name.casefold() == LOG:
+            raise ArgumentError("tables", f"'{LOG}' is the log, and the schema has a table '{name}'. Rename the table.")
     known = (LOG, *schema.tables)
     for name in in_memory:
         if name not in known:

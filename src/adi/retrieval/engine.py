@@ -29,6 +29,10 @@ class Engine(Protocol):
         """Describe the model and its provenance, in plain values."""
         ...
 
+    def source(self) -> dict[str, str | None]:
+        """Identify what answers, by name: of two engines with the same source, all answers are the same."""
+        ...
+
     def items(self, domain: int) -> Array:
         """Return the numbers of the items that can be retrieved in a domain (m,), ascending."""
         ...

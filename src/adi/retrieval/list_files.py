@@ -4,7 +4,7 @@
 users; it is complete or absent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
@@ -22,10 +22,13 @@ USERS_PER_FILE = 1 << 16
 
 
 class ListsRequest(Strict):
-    """The request of a folder's lists: the version of the bundle or the run, a digest of the users' numbers, and the
-    arguments of `adi.retrieve_all`."""
+    """The request of a folder's lists.
 
-    source: str
+    It has the `source` that answers (`adi.retrieval.engine.Engine.source`), a digest of the users' numbers, and the
+    arguments of `adi.retrieve_all`.
+    """
+
+    source: dict[str, str | None]
     users: str
     users_per_file: int
     domains: tuple[str, ...]
@@ -37,7 +40,7 @@ class ListsRequest(Strict):
     @classmethod
     def of(
         cls,
-        source: str,
+        source: dict[str, str | None],
         users: Array,
         domains: tuple[str, ...],
         k: int,
@@ -85,7 +88,8 @@ class ListFiles:
                 raise ArgumentError(
                     "out", f"{path}: not a request that this adi wrote: {reason}. Choose another folder."
                 ) from None
-            differing = [name for name, value in former if value != getattr(request, name)]
+            differing = _differing(former.source, request.source)
+            differing += _differing(former.model_dump(exclude={"source"}), request.model_dump(exclude={"source"}))
             raise ArgumentError(
                 "out",
                 f"{folder}: holds lists of another request, which differs in {', '.join(differing)}. "
@@ -103,3 +107,8 @@ class ListFiles:
             if not path.exists():
                 path.parent.mkdir(exist_ok=True)
                 yield name, range(start, min(start + per_file, self.num_users)), path
+
+
+def _differing(former: Mapping[str, object], current: Mapping[str, object]) -> list[str]:
+    """The names whose values differ, and those that only one of both has."""
+    return [name for name in {**former, **current} if former.get(name) != current.get(name)]

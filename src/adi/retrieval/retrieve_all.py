@@ -59,7 +59,7 @@ def retrieve_all(
         progress: show a bar on standard error, in a terminal or a notebook; or a function to report to.
 
     Raises `AdiError` as `Retriever.retrieve` does, for an unknown user, for a file that exists, and for a folder with
-    lists of another request.
+    lists of another request, of another bundle or training, or of other data.
     """
     retriever = source if isinstance(source, Retriever) else Retriever(source)
     dataset, out = retriever.dataset, Path(out)
@@ -84,8 +84,7 @@ def retrieve_all(
                 for domain in domain_numbers:
                     rows += lists.write(writer, domain, range(len(user_numbers)), report)
             return rows
-        version = str(retriever.engine.version)
-        request = ListsRequest.of(version, user_numbers, names, k, exclude_seen, filter, bid_weight)
+        request = ListsRequest.of(retriever.engine.source(), user_numbers, names, k, exclude_seen, filter, bid_weight)
         rows = 0
         for name, selected, path in ListFiles(out, request, len(user_numbers)).missing(part):
             with new_file(path) as unfinished, pq.ParquetWriter(unfinished, SCHEMA.remove(0)) as writer:

@@ -1,5 +1,6 @@
 """``run.json``: the model, settings, seed and dataset of a run, and whether its training is complete."""
 
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,6 +61,11 @@ class RunInfo(Record):
     notes: tuple[str, ...] = ()
     by_data: dict[str, str] = Field(default_factory=dict)
     files: dict[str, FileInfo] | None = None
+
+    @property
+    def digest(self) -> str:
+        """A digest of the record, which no other training has."""
+        return blake2b(self.model_dump_json().encode(), digest_size=16).hexdigest()
 
     def __repr__(self) -> str:
         size = "" if self.parameters is None else f", {self.parameters:,} parameters"

@@ -57,8 +57,8 @@ class Run:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The domains in which the run was evaluated: of other data than the run's, perhaps not all of the run's."""
-        return tuple(domain for domain in self.info.domains if domain in self.metrics.domains)
+        """The domains in which the run was evaluated, in the order of that data, which may lack some of the run's."""
+        return tuple(self.metrics.domains)
 
     def open_dataset(self) -> Dataset:
         """Open the dataset on which the run was evaluated. Raises `AdiError` if it is missing or has changed since."""

@@ -59,6 +59,16 @@ class RunEngine:
             "fingerprint": self.dataset.manifest.fingerprint,
         }
 
+    def source(self) -> dict[str, str | None]:
+        """See `Engine.source`."""
+        manifest = self.dataset.manifest
+        return {
+            "run": self.info.digest,
+            "data": manifest.fingerprint,
+            "attributes": manifest.attributes_digest,
+            "bid": self.bid,
+        }
+
     def items(self, domain: int) -> Array:
         """See `Engine.items`."""
         if domain not in self._items:
