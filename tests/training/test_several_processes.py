@@ -86,7 +86,7 @@ CASES = [  # model, options, settings
     ("lightgcn", {}, {"networks": ()}),
     ("dnn-single", {}, {"refit": True}),
     ("adi-va", {}, {"self_training": True, "self_training_start": 0.2, "self_training_share": 0.1}),
-    ("dnn", {}, {"batch_size": 64, "embedding_lr": 0.005}),  # of the log with trends and audiences
+    ("dnn", {}, {"batch_size": 64, "embedding_lr": 0.008}),  # trends and audiences; no two scores are nearly equal
 ]
 EVALUATED = ("o0", "o5", "o6")
 FAULTS = ("other seed", "no data", "full disk")
