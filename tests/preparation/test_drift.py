@@ -58,9 +58,10 @@ def schema(**split) -> dict[str, object]:
     }
 
 
-def prepared(path, *, drifts: bool = True, rows: int | None = None, **split):
+def prepared(path, *, drifts: bool = True, every: int = 1, **split):
+    """The clicks, or one in `every`, prepared."""
     table = clicks(drifts=drifts)
-    table = table if rows is None else table.slice(len(table) - rows)
+    table = table.take(np.arange(0, len(table), every))
     adi.prepare(schema(**split), path, tables={"interactions": table}, progress=False)
     return path
 
@@ -101,13 +102,21 @@ def test_the_half_life_that_finds_most_is_in_the_manifest(drifting):
 
 
 @pytest.mark.parametrize(
-    "case", [{"drifts": False}, {"validation_by": "users"}, {"rows": 2500}], ids=["same items", "by users", "few rows"]
+    "case",
+    [{"drifts": False}, {"drifts": False, "every": 40}, {"validation_by": "users"}, {"every": 400}],
+    ids=["same items", "few rows of same items", "by users", "a handful of rows"],
 )
 def test_without_drift_or_where_it_is_not_known_there_is_none(tmp_path, case):
     manifest = read_manifest(prepared(tmp_path / "prepared", **case))
     assert manifest.drift is None
     assert drift(manifest) is None
     assert settings_for(MODELS["dnn"]).for_data(manifest).training.row_half_life == "off"
+
+
+def test_a_drift_that_is_far_from_chance_shows_on_a_hundred_rows(tmp_path):
+    folder = prepared(tmp_path / "prepared", every=20)
+    assert 50 < len(Dataset(folder).rows("validation")) < 150
+    assert read_manifest(folder).drift.recall > 2 * read_manifest(folder).drift.recall_of_all
 
 
 def test_a_training_weighs_newer_rows_more_and_says_why(drifting):

@@ -18,32 +18,40 @@ K = 50
 GAIN = 1.5
 """A log drifts where popularity of late finds so many times more of the validation rows."""
 
-LEAST_ROWS = 1000
-"""With fewer validation rows, a gain can be chance."""
+SURE = 3.0
+"""Standard errors above 0 of a gain that is no chance: more than usual, since the best of several half-lives is looked
+at, and rows of one user are alike."""
 
 ROWS_AT_ONCE = 1 << 22
 
 
 def drift_of(folder: Path, time: Literal["timestamp", "number"] | None) -> DriftInfo | None:
-    """The drift of the rows and corpora that are written in a folder; None without drift, and where rows are few."""
+    """The drift of the rows and corpora that are written in a folder; None without, and where it can be chance."""
     if time is None:
         return None
     log = _Log(folder)
-    if len(log.validation) < LEAST_ROWS:
+    if not len(log.validation):
         return None
-    of_all = log.recall(None)
+    hits_of_all = log.hits(None)
     newest = max(float(log.time[rows].max()) for rows in log.training())
     oldest = min(float(log.time[rows].min()) for rows in log.training())
-    recalls = {
-        life: log.recall((newest, in_log_time(life, time, name="half_life")))
+    hits = {
+        life: log.hits((newest, in_log_time(life, time, name="half_life")))
         for life in half_lives_of(newest - oldest, time)
     }
-    if not recalls:
+    if not hits:
         return None
-    best = max(recalls, key=lambda life: recalls[life])
-    if recalls[best] < GAIN * of_all:
+    best = max(hits, key=lambda life: log.recall(hits[life]))
+    recall, recall_of_all = log.recall(hits[best]), log.recall(hits_of_all)
+    if recall < GAIN * recall_of_all or not _is_sure(hits[best], hits_of_all):
         return None
-    return DriftInfo(half_life=best, recall=recalls[best], recall_of_all=of_all)
+    return DriftInfo(half_life=best, recall=recall, recall_of_all=recall_of_all)
+
+
+def _is_sure(hits: Array, others: Array) -> bool:
+    """Whether more rows are hits of the first alone than of the other alone, by far more than by chance (McNemar)."""
+    gained, lost = int((hits & ~others).sum()), int((others & ~hits).sum())
+    return gained > lost and (gained - lost) ** 2 > SURE**2 * (gained + lost)
 
 
 class _Log:
@@ -66,8 +74,13 @@ class _Log:
             if len(rows):
                 yield rows
 
-    def recall(self, decay: tuple[float, float] | None) -> float:
-        """Recall@50 of popularity on the validation rows, the mean over the domains with such rows.
+    def recall(self, hits: Array) -> float:
+        """The share of hits (n,) among the validation rows, the mean over the domains with such rows."""
+        domains = self.domain[self.validation]
+        return float(np.mean([hits[domains == domain].mean() for domain in np.unique(domains)]))
+
+    def hits(self, decay: tuple[float, float] | None) -> Array:
+        """Whether each validation row's item is among the 50 most popular of its domain (n,).
 
         With `decay`, a moment and a half-life, clicks count by their age at the moment.
         """
@@ -79,8 +92,8 @@ class _Log:
         listed = np.zeros(len(clicks), dtype=bool)
         for first, last in zip(self.offsets[:-1], self.offsets[1:], strict=True):
             listed[first + np.argsort(-clicks[first:last], kind="stable")[:K]] = True
-        hits, domains = listed[self._positions(self.validation)], self.domain[self.validation]
-        return float(np.mean([hits[domains == domain].mean() for domain in np.unique(domains)]))
+        hits: Array = listed[self._positions(self.validation)]
+        return hits
 
     def _positions(self, rows: Array) -> Array:
         """The positions of the items of rows in the corpora of their domains."""

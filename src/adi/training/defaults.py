@@ -66,7 +66,7 @@ def _row_half_life(manifest: Manifest) -> Default:
     """The half-life with which popularity finds most validation rows, where that is many more than without."""
     drift = manifest.drift
     if drift is None:
-        return Default("row_half_life", OFF, "no trends")
+        return Default("row_half_life", OFF, "no drift was measured")
     reason = f"with it popularity finds {drift.recall:.0%} of the validation rows, without it {drift.recall_of_all:.0%}"
     return Default("row_half_life", drift.half_life, reason)
 
