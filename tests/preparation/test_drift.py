@@ -148,6 +148,7 @@ def test_popularity_counts_by_age_by_default_where_the_log_drifts(drifting):
     _, items, domains = dataset.targets("train", rows)
     times = dataset.times("train")[rows]
     weights = 0.5 ** ((times.max() - times) / life)
+    weights /= weights.mean()
     queries = dataset.queries("test", dataset.rows("test")[:2])
 
     def scores(half_life):
@@ -160,6 +161,17 @@ def test_popularity_counts_by_age_by_default_where_the_log_drifts(drifting):
     np.testing.assert_allclose(scores(life), [expected] * 2)
     np.testing.assert_array_equal(scores("off"), Popularity(dataset).against(1, np.arange(3))(queries))
     assert (scores("off") % 1 == 0).all()
+
+
+def test_the_prior_of_an_item_that_is_clicked_no_more_is_far_below_that_of_a_new_one(tmp_path):
+    """However few the rows are that still count: one row for each item, added to them, would level all."""
+    folder = prepared(tmp_path / "prepared", every=20)
+    dataset = Dataset(folder)
+    corpora = decayed_corpora(dataset, dataset.manifest.drift.half_life)
+    prior = corpora.log_popularity(0, dataset.corpora.retrievable(0))
+    of_all_time = dataset.corpora.log_popularity(0, dataset.corpora.retrievable(0))
+    assert prior.max() - prior.min() > 4
+    assert of_all_time.max() - of_all_time.min() < 3
 
 
 def test_sequential_rules_count_by_age_by_default_where_the_log_drifts(drifting):

@@ -33,10 +33,15 @@ def decay(dataset: Dataset, half_life: DurationOrOff, *, name: str = "half_life"
 
 
 def decayed_corpora(dataset: Dataset, half_life: DurationOrOff) -> Corpora:
-    """The corpora of a dataset, with counts of training rows by their age; those of all time if it is off."""
+    """The corpora of a dataset, with counts of training rows by their age; those of all time if it is off.
+
+    On average a row counts 1, so that what is added to counts, as one row for every item in the log of a share, weighs
+    as much as without a half-life.
+    """
     weights = decay(dataset, half_life)
     if weights is None:
         return dataset.corpora
+    weights = weights / weights.mean()
     _, items, domains = dataset.targets("train", dataset.rows("train"))
     counts = []
     for domain, corpus in enumerate(dataset.corpora.items):
