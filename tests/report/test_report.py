@@ -149,7 +149,7 @@ def test_the_first_sentences_say_what_was_found(tmp_path: Path, ranked_run: Call
     assert found[1] == "Another model has a higher one in 1 of 2 domains: feed (popularity 0.5000, adi-se 0.4000)."
     assert found[2].startswith("Against popularity: adi-se helps on average (+0.200, 95 % +")
     page = _page(tmp_path, popularity, ranked_run("better", queries(160, 60), model="dnn"))
-    assert "dnn has the highest in each of the 2 domains." in page
+    assert "No other model has a higher one in any of the 2 domains." in page
 
 
 def test_the_mean_over_queries_is_a_column_where_a_run_has_it(tmp_path: Path, make_run: Make) -> None:

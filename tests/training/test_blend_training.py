@@ -340,7 +340,7 @@ def test_baselines_that_are_ahead_are_named(series, tmp_path):
         assert domain.model < 0.3
     text = "\n".join(baselines.sentences())
     assert "significantly BEHIND: x (" in text
-    assert "serve the baseline" in text
+    assert "take the baseline's lists" in text
 
 
 def test_without_baselines_there_are_none(series, tmp_path):

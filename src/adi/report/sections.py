@@ -69,7 +69,7 @@ def _best_by_domain(groups: Sequence[RunGroup], best: RunGroup, *, k: int) -> Ht
         if recalls[highest] > recalls[best.label]:
             others.append(f"{domain} ({highest} {recalls[highest]:.4f}, {best.label} {recalls[best.label]:.4f})")
     if not others:
-        return text(f"{best.label} has the highest in each of the {len(best.domains)} domains.")
+        return text(f"No other model has a higher one in any of the {len(best.domains)} domains.")
     return text(f"Another model has a higher one in {len(others)} of {len(best.domains)} domains: {', '.join(others)}.")
 
 

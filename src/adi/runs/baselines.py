@@ -62,7 +62,8 @@ class Baselines(Record):
         lines += [f"  significantly BEHIND: {', '.join(behind)}"] if behind else []
         if behind:
             lines.append(
-                f"There {self.model} is no gain: serve the baseline, or look for better settings with 'adi tune'."
+                f"There {self.model} is no gain: take the baseline's lists (adi retrieve-all), or find better settings with "
+                "'adi tune'."
             )
         return [title, *lines] if self.domains else []
 

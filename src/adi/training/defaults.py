@@ -89,16 +89,14 @@ def _users(manifest: Manifest) -> int:
 def _steps(manifest: Manifest) -> tuple[Default, Default]:
     """The rows and negatives of a step: fewer of both where an epoch has few steps."""
     rows = num_rows(manifest)
-    if manifest.trend is not None:
-        return (
-            Default("batch_size", BATCH_SIZE, "trends: smaller batches were not tried"),
-            Default("uniform", FEWER_UNIFORM, "trends: most items of a corpus are not clicked now"),
-        )
     if rows > FEW_ROWS:
         size, uniform, reason = BATCH_SIZE, UNIFORM, f"{rows:,} rows: many steps in each epoch"
     else:
         size, uniform, reason = BATCH_SIZE_OF_FEW_ROWS, FEWER_UNIFORM, f"{rows:,} rows: more and quicker steps"
-    return Default("batch_size", size, reason), Default("uniform", uniform, reason)
+    reason_for_uniform = reason
+    if manifest.trend is not None:
+        uniform, reason_for_uniform = FEWER_UNIFORM, "trends: most items of a corpus are not clicked now"
+    return Default("batch_size", size, reason), Default("uniform", uniform, reason_for_uniform)
 
 
 def _length(manifest: Manifest) -> tuple[Default, Default]:

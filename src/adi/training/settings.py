@@ -26,7 +26,7 @@ class TrainingSettings(Strict):
 
     The default None of a setting depends on the data (`for_data`).
 
-    A step has `batch_size` rows: by default 1024 up to 200,000 rows and without trends, else 4096. Negatives are the
+    A step has `batch_size` rows: by default 1024 up to 200,000 rows, else 4096. Negatives are the
     other positives of the domain in the batch (`in_batch`), and `uniform` items of the domain's corpus, or all of it
     if it has no more; by default 1000 above 200,000 rows and without trends, else 250. `causal` histories contain only
     rows earlier than the sample; otherwise, in training, they contain all other training rows of the user. At most

@@ -173,7 +173,7 @@ def _alone_in(folder: Path, processes: Processes, *, resume: bool) -> Iterator[N
 
 def _check_free(folder: Path) -> None:
     if not is_free(folder):
-        raise AdiError(f"{folder}: exists and is not empty. Resume the run that it holds, or choose another folder.")
+        raise AdiError(f"{folder}: exists and is not empty. Choose another; an unfinished run goes on with --resume.")
 
 
 @dataclass(frozen=True)
