@@ -34,7 +34,7 @@ def test_sentences_say_where_the_model_stands():
         "  significantly ahead of all: search (0.500, ease 0.400)",
         "  no significant difference to the best: feed (0.300, ease 0.310)",
         "  significantly BEHIND: cart (0.200, ease 0.300)",
-        "There adi-se is no gain: take the baseline's lists (adi retrieve-all), or find better settings with 'adi tune'.",
+        "There adi-se is no gain: take the baseline's lists (adi retrieve-all), or tune the model (adi tune).",
     ]
 
 

@@ -61,10 +61,8 @@ class Baselines(Record):
         lines += [f"  no significant difference to the best: {', '.join(level)}"] if level else []
         lines += [f"  significantly BEHIND: {', '.join(behind)}"] if behind else []
         if behind:
-            lines.append(
-                f"There {self.model} is no gain: take the baseline's lists (adi retrieve-all), or find better settings with "
-                "'adi tune'."
-            )
+            remedy = "take the baseline's lists (adi retrieve-all), or tune the model (adi tune)"
+            lines.append(f"There {self.model} is no gain: {remedy}.")
         return [title, *lines] if self.domains else []
 
     def _names(self) -> list[str]:
