@@ -11,6 +11,10 @@ from adi.data.manifest import Manifest
 from adi.durations import OFF, DurationOrOff, in_log_time
 
 
+ROWS_OF_ITEM = 3
+"""Rows for each item of a domain that counts by age have at least, by scaling them."""
+
+
 def half_life_for(manifest: Manifest, given: DurationOrOff | None) -> DurationOrOff:
     """The half-life that was given; by default off, or where the log drifts, that which `adi prepare` measured."""
     if given is not None:
@@ -35,17 +39,17 @@ def decay(dataset: Dataset, half_life: DurationOrOff, *, name: str = "half_life"
 def decayed_corpora(dataset: Dataset, half_life: DurationOrOff) -> Corpora:
     """The corpora of a dataset, with counts of training rows by their age; those of all time if it is off.
 
-    On average a row counts 1, so that what is added to counts, as one row for every item in the log of a share, weighs
-    as much as without a half-life.
+    A domain whose rows then count less than `ROWS_OF_ITEM` for each item has its counts scaled up to that: the one row
+    that is added for every item in the log of a share (`Corpora.log_popularity`) would else level them.
     """
     weights = decay(dataset, half_life)
     if weights is None:
         return dataset.corpora
-    weights = weights / weights.mean()
     _, items, domains = dataset.targets("train", dataset.rows("train"))
     counts = []
     for domain, corpus in enumerate(dataset.corpora.items):
         here = domains == domain
         positions = np.searchsorted(corpus, items[here].astype(corpus.dtype))
-        counts.append(np.bincount(positions, weights=weights[here], minlength=len(corpus)))
+        counted = np.bincount(positions, weights=weights[here], minlength=len(corpus))
+        counts.append(counted * max(1.0, ROWS_OF_ITEM * len(corpus) / max(counted.sum(), np.finfo(float).tiny)))
     return replace(dataset.corpora, counts=counts)
