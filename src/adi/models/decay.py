@@ -10,7 +10,6 @@ from adi.data.dataset import Dataset
 from adi.data.manifest import Manifest
 from adi.durations import OFF, DurationOrOff, in_log_time
 
-
 ROWS_OF_ITEM = 3
 """Rows for each item of a domain that counts by age have at least, by scaling them."""
 
