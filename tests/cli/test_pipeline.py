@@ -197,7 +197,7 @@ def test_the_report_holds_the_run(adi, pipeline, tmp_path: Path) -> None:
         (["train", "PREPARED", "--model", "adi-se"], "--out is missing"),
         (
             ["train", "PREPARED", "--model", "adi-se", "--out", "RUN"],
-            "exists and is not empty. Resume the run",
+            "exists and is not empty. Choose another; an unfinished run goes on with --resume",
         ),
         (["train", "PREPARED", "--model", "adi-se", "--out", "new", "--seed", "-1"], "--seed: -1; give a whole number"),
         (["train", "PREPARED", "--model", "adi-se", "--out", "new", "--resume"], "new: not a run"),

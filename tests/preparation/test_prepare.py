@@ -203,7 +203,7 @@ def test_an_interruption_leaves_nothing(workspace, stage, failure):
 
 
 def test_ctrl_c_ends_a_long_query(workspace, monkeypatch):
-    monkeypatch.setattr("adi.preparation.cleaning.fault_of_expression", lambda *_: None)  # no expression takes so long
+    monkeypatch.setattr("adi.engines.expression.fault_of_expression", lambda *_: None)  # no expression takes so long
     workspace.interactions(positive="(SELECT sum(n % 7) FROM range(1000000000000) AS numbers(n)) > 0")
     key = Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
     key.start()

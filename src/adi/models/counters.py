@@ -10,7 +10,7 @@ from adi.data.arrays import Array
 from adi.data.clicks import ClickLog
 from adi.data.dataset import Dataset
 from adi.data.queries import Queries
-from adi.durations import Duration, as_duration, in_log_time
+from adi.durations import Duration, in_log_time, log_time_text
 from adi.errors import AdiError
 
 
@@ -27,7 +27,7 @@ def position_of(half_life: Duration, dataset: Dataset, half_lives: Sequence[floa
         )
     length = in_log_time(half_life, manifest.time, name=name)
     if length not in half_lives:
-        known = ", ".join(str(as_duration(life, manifest.time)) for life in half_lives)
+        known = ", ".join(log_time_text(life, manifest.time) for life in half_lives)
         raise AdiError(
             f"{name}: {half_life} is not one of the half-lives that {dataset.folder} counts with: {known}. "
             "Choose one of them, or add it to the schema and prepare again."
