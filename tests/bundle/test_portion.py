@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from adi.bundle.engine import BundleEngine
@@ -64,6 +65,14 @@ def test_a_folder_has_the_lists_of_one_shard_of_one_bundle(bundle: Path, tmp_pat
     export(bundle.with_name("run"), tmp_path / "bundle")
     with pytest.raises(ArgumentError, match=r"another request, which differs in bundle, shard\."):
         retrieve_all(tmp_path / "bundle", tmp_path / "top", progress=False)
+
+
+def test_all_lists_of_a_portion_are_those_of_its_domains(bundle: Path, tmp_path: Path) -> None:
+    feed = Retriever(bundle, portion=Portion(domains=("feed",)))
+    assert retrieve_all(feed, tmp_path / "top.parquet", progress=False) > 0
+    assert set(pq.read_table(tmp_path / "top.parquet")["domain"].to_pylist()) == {"feed"}
+    with pytest.raises(AdiError, match="domain 'search' is not served here"):
+        retrieve_all(feed, tmp_path / "search.parquet", domains=["search"], progress=False)
 
 
 def test_shards_share_out_the_items(bundle: Path) -> None:

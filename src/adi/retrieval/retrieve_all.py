@@ -52,7 +52,7 @@ def retrieve_all(
         out: a file ``NAME.parquet``, with the columns of `SCHEMA`, complete or absent; or a folder of such files
             (`adi.retrieval.list_files`), in which the same call goes on after an interruption.
         users: ids; every known user if None.
-        domains: names; every domain if None.
+        domains: names; every domain that the source answers if None.
         exclude_seen, filter, bid_weight: as in `Retriever.retrieve`.
         part: (i, n): write the i-th of n parts of a folder's files. Calls for different parts, in several processes or
             on several machines, write into one folder.
@@ -72,9 +72,9 @@ def retrieve_all(
     if exclude_seen is None:
         exclude_seen = not dataset.manifest.repeats
     user_numbers = np.arange(len(dataset.users)) if users is None else _user_numbers(retriever, users)
-    names = tuple(domains or dataset.domains)
+    names = tuple(domains or retriever.domains)
     lists = _Lists(retriever, user_numbers, k, exclude_seen, filter, bid_weight)
-    domain_numbers = [retriever.domain_number(name) for name in names]
+    domain_numbers = [retriever.answered_number(name) for name in names]
     with reporting(progress) as report:
         if out.suffix == ".parquet":
             if of > 1:
