@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from adi.comparison.bootstrap import means, replicate_means
-from adi.comparison.difference import Mean, SliceMeans, difference, listed
+from adi.comparison.difference import FEWEST_USERS, Mean, SliceMeans, difference, listed
 from adi.comparison.result import Comparison
-from adi.comparison.totals import totals_by_user
+from adi.comparison.totals import Totals, totals_by_user
 from adi.data.arrays import Array
 from adi.errors import AdiError, ArgumentError, suggestion
 from adi.evaluation.breakdown import check_breakdown
@@ -139,7 +139,7 @@ def compare_groups(
         margin=margin,
         replicates=replicates,
         seed=seed,
-        notes=tuple(_notes(groups)),
+        notes=(*_notes(groups), *_few_users(groups[0].domains, totals[None], left_out)),
         differences=tuple(differences),
     )
 
@@ -219,6 +219,16 @@ def _subjects(groups: Sequence[RunGroup], base: int) -> dict[str, str]:
         for index, group in enumerate(groups)
         if index != base
     }
+
+
+def _few_users(names: Sequence[str], totals: Sequence[Totals], left_out: Sequence[int]) -> Iterator[str]:
+    """A sentence on the domains of so few users that the mean over the domains has no verdict."""
+    users = {names[number]: len(domain.users) for number, domain in enumerate(totals) if number not in left_out}
+    if few := [f"{name} ({count})" for name, count in users.items() if 0 < count < FEWEST_USERS]:
+        yield (
+            f"The mean over the domains has no verdict: {listed(few)} {'has' if len(few) == 1 else 'have'} fewer than "
+            f"{FEWEST_USERS} test users."
+        )
 
 
 def _notes(groups: Sequence[RunGroup]) -> Iterator[str]:
