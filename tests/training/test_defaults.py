@@ -95,6 +95,14 @@ def test_few_rows_have_more_patience(manifest, rows, patience):
     assert settings_for(MODELS["dnn"], {"epochs": 7}).for_data(data).training.epochs == 7
 
 
+def test_data_with_trends_has_small_steps_where_rows_are_few(manifest):
+    trends = TrendInfo(half_lives=(1.0, 24.0), delay=0.0)
+    for rows, size in ((1_000, 1024), (300_000, 4096)):
+        data = manifest(rows=rows, users=100).model_copy(update={"trend": trends, "time": "number"})
+        training = settings_for(MODELS["dnn"]).for_data(data).training
+        assert (training.batch_size, training.uniform) == (size, 250)
+
+
 def test_data_with_trends_has_the_patience_of_many_rows(manifest):
     trends = TrendInfo(half_lives=(1.0, 24.0), delay=0.0)
     data = manifest(rows=1_000, users=100).model_copy(update={"trend": trends, "time": "number"})
