@@ -175,6 +175,14 @@ def test_the_prior_of_an_item_that_is_clicked_no_more_is_far_below_that_of_a_new
     assert of_all_time.max() - of_all_time.min() < 3
 
 
+def test_a_domain_whose_rows_count_nothing_any_more_has_an_even_prior(drifting):
+    dataset = Dataset(drifting)
+    counts = decayed_corpora(dataset, 1e-3)
+    priors = [counts.log_popularity(domain, dataset.corpora.items[domain]) for domain in (0, 1)]
+    assert all(np.isfinite(prior).all() for prior in priors)
+    assert min(np.ptp(prior) for prior in priors) == 0
+
+
 def test_sequential_rules_count_by_age_by_default_where_the_log_drifts(drifting):
     dataset = Dataset(drifting)
     queries = dataset.queries("test", dataset.rows("test")[:50])

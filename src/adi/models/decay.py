@@ -50,5 +50,8 @@ def decayed_corpora(dataset: Dataset, half_life: DurationOrOff) -> Corpora:
         here = domains == domain
         positions = np.searchsorted(corpus, items[here].astype(corpus.dtype))
         counted = np.bincount(positions, weights=weights[here], minlength=len(corpus))
-        counts.append(counted * max(1.0, ROWS_OF_ITEM * len(corpus) / max(counted.sum(), np.finfo(float).tiny)))
+        least = ROWS_OF_ITEM * len(corpus)
+        if 0 < counted.sum() < least:
+            counted = counted / counted.sum() * least
+        counts.append(counted)
     return replace(dataset.corpora, counts=counts)
