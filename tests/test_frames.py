@@ -64,6 +64,6 @@ def test_the_package_shows_its_public_names() -> None:
 def test_a_manifest_has_a_row_for_each_domain(dataset) -> None:
     frame = dataset.manifest.to_frame()
     assert frame["domain"].to_pylist() == list(dataset.domains)
-    counts = ["train", "validation", "test", "users", "items", "corpus", "duplicates", "seen"]
+    counts = ["train", "validation", "test", "users", "items", "corpus", "duplicates", "seen", "outside"]
     assert frame.column_names[1:] == counts
     assert repr(dataset.manifest).startswith("<Prepared dataset of 3 domains: ")

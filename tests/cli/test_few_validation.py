@@ -9,7 +9,7 @@ from adi.cli.show import few_validation, next_step
 from adi.data.manifest import read_manifest
 
 MORE = {
-    "users": " More: validation and validation_least under split in the schema, ten rows of half of the users at most.",
+    "users": " Unless validation_least under split in the schema was lowered, no more can be held out.",
     "time": " More: validation under split in the schema, 0.5 at most.",
 }
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from adi.cli.show import counts_table, outside_corpus
 from adi.errors import AdiError
 
 
@@ -26,6 +27,8 @@ class TestCorpus:
         assert workspace["corpus/eligible"] == [False, True, False, True, True, False, False, True]
         assert workspace["corpus/offsets"] == [0, 4, 8]
         assert [part.corpus for part in manifest.by_domain.values()] == [2, 2]
+        # the test has x in a and z in b
+        assert [part.outside for part in manifest.by_domain.values()] == [0, 2]
         assert manifest.tables["corpus.path"].model_dump() == {
             "read": 8, "kept": 5, "set_aside": {"no key": 2, "domain not in the log": 1},
         }  # fmt: skip
@@ -38,7 +41,7 @@ class TestCorpus:
         manifest = workspace.prepare()
         size = manifest.items
         assert "never" in [row["key"] for row in workspace.rows("entities/item")]
-        assert {part.corpus for part in manifest.by_domain.values()} == {size}
+        assert {(part.corpus, part.outside) for part in manifest.by_domain.values()} == {(size, 0)}
         assert workspace["corpus/item"] == list(range(size)) * len(manifest.domains)
         assert all(workspace["corpus/eligible"])
 
@@ -50,6 +53,18 @@ class TestCorpus:
         assert [row["key"] for row in workspace.rows("entities/item")] == ["u", "v", "w", "x", "y", "z"]
         assert workspace["corpus/item"] == [1, 2, 3, 4, 2, 4]
         assert workspace["corpus/count"] == [0, 1, 2, 2, 1, 2]
+
+    def test_rows_outside_are_said(self, workspace):
+        """z of domain b is in its test alone: two of b's two test rows, none of a's two."""
+        manifest = workspace.prepare()
+        assert [part.outside for part in manifest.by_domain.values()] == [0, 2]
+        assert outside_corpus(manifest) == (
+            "Outside: 2 test rows (50.0%) are of an item that is not in the corpus of their domain: the mean recall "
+            "against it is 0.500 at most. If such items can be retrieved: corpus in the schema."
+        )
+        assert list(counts_table(manifest).columns[-1].cells) == ["0", "2"]
+        older = {name: part.model_copy(update={"outside": None}) for name, part in manifest.by_domain.items()}
+        assert outside_corpus(manifest.model_copy(update={"by_domain": older})) is None
 
     def test_a_domain_without_an_eligible_item(self, workspace):
         self.give(workspace, [("x", "a"), ("y", "B")])

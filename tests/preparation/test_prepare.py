@@ -53,9 +53,11 @@ def test_the_manifest_of_the_log(workspace):
     assert manifest.rows.model_dump() == {"read": 12, "kept": 12, "set_aside": {}}
     assert manifest.by_domain["a"].model_dump() == {
         "train": 4, "validation": 0, "test": 2, "users": 3, "items": 3, "corpus": 3, "duplicates": 0, "seen": 2,
+        "outside": 0,
     }  # fmt: skip
     assert manifest.by_domain["b"].model_dump() == {
         "train": 4, "validation": 0, "test": 2, "users": 4, "items": 3, "corpus": 3, "duplicates": 0, "seen": 0,
+        "outside": 2,
     }  # fmt: skip
     assert workspace.rows("set_aside") == []
     assert (workspace.out / "schema.yaml").read_text() == (workspace.folder / "schema.yaml").read_text()
@@ -166,6 +168,7 @@ def test_a_domain_of_one_user_and_one_item(workspace, log):
     manifest = workspace.prepare()
     assert manifest.by_domain["c"].model_dump() == {
         "train": 1, "validation": 0, "test": 0, "users": 1, "items": 1, "corpus": 1, "duplicates": 0, "seen": 0,
+        "outside": 0,
     }  # fmt: skip
     assert workspace["corpus/offsets"] == [0, 3, 6, 7]
 

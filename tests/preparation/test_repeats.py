@@ -37,6 +37,19 @@ ann's x, since her rows of domain a are as old and come first in the file, and c
 """
 
 
+NO_REPEATS = """
+ann x a 1
+ann y a 2
+ann z a 3
+bo  x b 1
+bo  y b 2
+cy  z a 1
+cy  y a 2
+dee y b 1
+dee x b 2
+"""
+
+
 def rows_of(text):
     rows = [line.split() for line in text.strip().splitlines()]
     return [{"user": user, "item": item, "domain": domain, "time": int(time)} for user, item, domain, time in rows]
@@ -213,8 +226,10 @@ class TestSaid:
     def test_of_duplicates_and_seen_rows(self, workspace):
         workspace.write("log.jsonl", rows_of(LOG))
         manifest = workspace.prepare()
-        assert self.columns(manifest)[-3:] == ["corpus", "duplicates", "seen"]
-        assert [list(column.cells) for column in counts_table(manifest).columns[-2:]] == [["2", "1"], ["2", "2"]]
+        assert self.columns(manifest)[-4:] == ["corpus", "duplicates", "seen", "outside"]
+        cells = [list(column.cells) for column in counts_table(manifest).columns[-3:]]
+        # outside: ann's x and bo's y, which b has in its test alone
+        assert cells == [["2", "1"], ["2", "2"], ["0", "2"]]
         duplicates, seen = repeats(manifest)
         assert duplicates == (
             "Duplicates: 3 rows equal another in user, item, domain and time. "
@@ -243,7 +258,7 @@ class TestSaid:
         ]
 
     def test_of_none(self, workspace):
-        workspace.write("log.jsonl", rows_of("ann x a 1\nann y a 2\nann z a 3\nbo x b 1\nbo y b 2"))
+        workspace.write("log.jsonl", rows_of(NO_REPEATS))
         manifest = workspace.prepare()
         assert counted(manifest) == {"a": (0, 0), "b": (0, 0)}
         assert repeats(manifest) == []
@@ -252,7 +267,7 @@ class TestSaid:
     def test_of_a_dataset_of_an_older_adi(self, workspace):
         manifest = workspace.prepare()
         older = {
-            name: counts.model_copy(update={"duplicates": None, "seen": None})
+            name: counts.model_copy(update={"duplicates": None, "seen": None, "outside": None})
             for name, counts in manifest.by_domain.items()
         }
         manifest = manifest.model_copy(update={"by_domain": older})

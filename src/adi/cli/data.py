@@ -14,6 +14,7 @@ from adi.cli.show import (
     left_out,
     long_half_lives,
     next_step,
+    outside_corpus,
     repeats,
     say,
     say_json,
@@ -173,7 +174,8 @@ def prepare(
     with progress_bar() as bar:
         manifest = run(schema, out, engine=engine, memory=memory, strict=strict, progress=bar)
     notes = [*left_out(manifest, str(out)), *repeats(manifest)]
-    notes += filter(None, (few_validation(manifest), long_half_lives(manifest), drift(manifest)))
+    sentences = (outside_corpus, few_validation, long_half_lives, drift)
+    notes += filter(None, (sentence(manifest) for sentence in sentences))
     if as_json:
         content = manifest.model_dump(mode="json", exclude={"files"})
         say_json({"folder": str(out), "notes": notes, **content})

@@ -50,7 +50,8 @@ def counts_table(manifest: "Manifest") -> Table:
     """The numbers of rows, users and items in each domain of a prepared dataset."""
     table = plain_table(f"{manifest.rows.read:,} rows read, {manifest.rows.kept:,} kept", "domain")
     columns = ["train", "validation", "test", "users", "items", "corpus"]
-    columns += [name for name in ("duplicates", "seen") if any(getattr(c, name) for c in manifest.by_domain.values())]
+    some = ("duplicates", "seen", "outside")
+    columns += [name for name in some if any(getattr(counts, name) for counts in manifest.by_domain.values())]
     for column in columns:
         table.add_column(column, justify="right")
     for domain, counts in manifest.by_domain.items():
@@ -93,6 +94,20 @@ def repeats(manifest: "Manifest") -> list[str]:
     return sentences
 
 
+def outside_corpus(manifest: "Manifest") -> str | None:
+    """A sentence on test rows whose item is not in the corpus, with the recall that is left; None without any."""
+    counts = [domain for domain in manifest.by_domain.values() if domain.test]
+    outside = sum(domain.outside or 0 for domain in counts)
+    if not outside:
+        return None
+    share = outside / sum(domain.test for domain in counts)
+    most = sum(1 - (domain.outside or 0) / domain.test for domain in counts) / len(counts)
+    return (
+        f"Outside: {outside:,} test rows ({share:.1%}) are of an item that is not in the corpus of their domain: the "
+        f"mean recall against it is {most:.3f} at most. If such items can be retrieved: corpus in the schema."
+    )
+
+
 def few_validation(manifest: "Manifest") -> str | None:
     """A sentence on the domains with too few validation rows to choose an epoch by; None where there are none."""
     few = sorted(
@@ -105,10 +120,10 @@ def few_validation(manifest: "Manifest") -> str | None:
     fewest = few[0][0]
     error = f" On {fewest} the standard error of a recall of a half is {0.5 / fewest**0.5:.3f}." if fewest else ""
     remedy = {
-        "users": "validation and validation_least under split in the schema, ten rows of half of the users at most",
-        "time": "validation under split in the schema, 0.5 at most",
+        "users": "Unless validation_least under split in the schema was lowered, no more can be held out",
+        "time": "More: validation under split in the schema, 0.5 at most",
     }[manifest.validation_by]
-    return f"Few validation rows to choose the best epoch by: {named}{more}.{error} More: {remedy}."
+    return f"Few validation rows to choose the best epoch by: {named}{more}.{error} {remedy}."
 
 
 def next_step(manifest: "Manifest", out: Path) -> str:

@@ -121,7 +121,8 @@ class DomainCounts(Record):
     """Counts of a domain: its rows, the `users` and `items` of its training and validation rows, its eligible items.
 
     `duplicates` are rows, of all parts, that equal another in user, item, domain and time; `seen` are test rows whose
-    item is in the history. Both are None in a dataset that an older adi prepared.
+    item is in the history, `outside` those whose item is not in the corpus. All three are None in a dataset that an
+    older adi prepared.
     """
 
     train: int
@@ -132,6 +133,7 @@ class DomainCounts(Record):
     corpus: int
     duplicates: int | None = None
     seen: int | None = None
+    outside: int | None = None
 
 
 class RowCounts(Record):

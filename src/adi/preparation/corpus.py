@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 from ibis import _
 
+from adi.data.arrays import read_array
+from adi.data.manifest import DomainCounts
 from adi.engines.engine import Engine
 from adi.engines.tables import Connection, RawTable, quoted
 from adi.errors import AdiError
@@ -102,6 +104,19 @@ def write_corpus(
     np.save(out / "offsets.npy", np.searchsorted(domain, np.arange(num_domains + 1)))
     retrievable = domain[np.load(out / "eligible.npy")]
     return [int(size) for size in np.bincount(retrievable, minlength=num_domains)]
+
+
+def with_outside(by_domain: Mapping[str, DomainCounts], folder: Path) -> dict[str, DomainCounts]:
+    """The counts of each domain with `outside`, from the test rows and the corpora that are written in a folder."""
+    test = {name: read_array(folder / "test" / f"{name}.npy") for name in ("item", "domain")}
+    corpus = {name: read_array(folder / "corpus" / f"{name}.npy") for name in ("item", "domain", "eligible")}
+    tested, listed = (columns["domain"].astype(np.int64) << 32 | columns["item"] for columns in (test, corpus))
+    is_outside = ~np.isin(tested, listed[corpus["eligible"]])
+    outside = np.bincount(test["domain"][is_outside], minlength=len(by_domain))
+    return {
+        name: counts.model_copy(update={"outside": int(outside[number])})
+        for number, (name, counts) in enumerate(by_domain.items())
+    }
 
 
 def require_items(corpus: Corpus, sizes: Mapping[str, int]) -> None:

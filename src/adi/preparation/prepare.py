@@ -54,6 +54,7 @@ from adi.preparation.corpus import (
     every_item,
     read_pairs,
     require_items,
+    with_outside,
     write_candidates,
     write_corpus,
 )
@@ -174,7 +175,7 @@ class _Preparation:
         features, ignored, context = self._encode(texts, numbers)
         display = self._write_attributes(texts, numbers)
         self._write_rows(texts, numbers, context)
-        by_domain = with_repeats(numbers.by_domain, self.out)
+        by_domain = with_outside(with_repeats(numbers.by_domain, self.out), self.out)
         trend = self._write_trends(numbers)
         split = self.schema.split
         drift = (
