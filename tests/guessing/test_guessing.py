@@ -1,5 +1,6 @@
 """The guessed schema: valid for every table it is guessed from, with what was seen beside each guess."""
 
+import datetime as dt
 import json
 import random
 from pathlib import Path
@@ -125,6 +126,22 @@ class TestLog:
         text, schema = guess(tmp_path, tmp_path / "log.parquet")
         assert schema.interactions.time is None
         assert f"# time: {shown}: not a type that a feature can have" in text
+
+    def test_a_time_of_day_that_is_named_is_refused(self, tmp_path):
+        hours = [dt.time(row % 24) for row in range(600)]
+        log = write(tmp_path / "log.parquet", **{**clicks(), "hour": hours})
+        with pytest.raises(ArgumentError, match="column 'hour': TIME is no moment") as raised:
+            guess(tmp_path, log, time="hour")
+        assert raised.value.parameter == "time"
+
+    def test_rows_without_a_domain_are_told(self, tmp_path):
+        columns = clicks()
+        columns["domain"] = [None if row % 3 == 0 else name for row, name in enumerate(columns["domain"])]
+        (note,) = guess_schema([write(tmp_path / "log.parquet", **columns)], tmp_path).notes
+        assert note.endswith("log.parquet, column 'domain': 33 % of the rows have no value, and are set aside.")
+        columns["domain"] = [name or "feed" for name in columns["domain"]]
+        columns["user_id"][:6] = [None] * 6  # 1 %
+        assert guess_schema([write(tmp_path / "log.parquet", **columns)], tmp_path).notes == []
 
     def test_no_time(self, tmp_path):
         columns = clicks()

@@ -46,9 +46,21 @@ NAMES = [" ".join(pair) for pair in product(("Ann", "Bob", "Eve", "Fred"), ("Hil
 CITIES = ["New York", "New Orleans", "San Jose", *(f"Port {name}" for name in "ABCDEFGHIJKLMNOPQRS")]
 
 
+TITLES = [f"{noun}, {article}" for noun in ("Story", "Net", "Birds", "Matrix", "Sting") for article in ("The", "A")]
+
+
 @pytest.mark.parametrize(
     ("texts", "separator"),
     [
+        ([text.replace(" ", ",") for text in GENRES], ","),
+        ([text.replace(" ", ", ").replace("War", "Science fiction 2") for text in GENRES], ", "),
+        ([*(text.replace(" ", ",") for text in GENRES), "Musical"], ","),
+        ([f"{a},{b}" for a, b in product(range(9), range(9))], None),  # fractions
+        ([text.replace(" ", ", ") for text in NAMES], None),  # each part in one place
+        ([text.replace(" ", ", ") for text in CITIES], None),
+        ([f"{title} {n}" for title in TITLES for n in range(9)], None),
+        ([f"{n},{m:03}" for n, m in product(range(1, 9), range(0, 999, 99))], None),  # thousands
+        ([f"A {n} for you, me and {m}" for n, m in product(range(9), range(9))], None),  # sentences
         (GENRES, " "),
         ([text.replace("War", "Children's") for text in GENRES], " "),
         ([*GENRES, *["Action", "Comedy", "Drama", "War"] * 15], " "),  # a quarter of the texts have several
@@ -61,7 +73,7 @@ CITIES = ["New York", "New Orleans", "San Jose", *(f"Port {name}" for name in "A
         ([f"{text} Drama Drama" for text in GENRES], None),  # the same word twice
     ],
 )
-def test_a_blank_separates_words_that_come_again_and_again(tmp_path, texts: list[str], separator: str | None):
+def test_a_comma_or_blank_separates_words_that_come_again_and_again(tmp_path, texts: list[str], separator: str | None):
     path = tmp_path / "items.parquet"
     pq.write_table(pa.table({"genres": texts}), path)
     with duckdb.connect() as connection:

@@ -18,7 +18,7 @@ from adi.guessing.display import guess_display
 from adi.guessing.features import OUTCOME_WORDS, FeatureGuess, guess_context, guess_feature
 from adi.guessing.folders import tables_in
 from adi.guessing.half_lives import half_lives
-from adi.guessing.notes import notes_on_values, refuse_values_as_names
+from adi.guessing.notes import notes_on_holes, notes_on_values, refuse_values_as_names
 from adi.guessing.profiles import Column, TableProfile, counted, plain, read_profile, shares
 from adi.guessing.repeats import guess_repeats
 from adi.guessing.roles import MOST_DOMAINS, Key, Roles, find_key, find_roles, noun_of
@@ -81,7 +81,7 @@ def guess_schema(
         writer = _Writer(roles, profiles, keys, positive)
         text = writer.text(context, *repeats)
     Schema.model_validate(parse_document(text, "schema"))  # a guess that is not a valid schema is a bug
-    return Draft(text, [*writer.notes, *notes_on_values(profiles, roles)])
+    return Draft(text, [*writer.notes, *notes_on_holes(roles), *notes_on_values(profiles, roles)])
 
 
 class _Writer:

@@ -1,11 +1,11 @@
-"""Values that cannot be used as they are written: in place of a header, and times and numbers of other countries."""
+"""Values that cannot be used as they are: in place of a header, missing, and times and numbers of other countries."""
 
 import re
 from collections.abc import Collection, Iterable
 
 from adi.engines.tables import TableFiles
 from adi.errors import AdiError
-from adi.guessing.profiles import Column, TableProfile, plain
+from adi.guessing.profiles import Column, TableProfile, percent, plain
 from adi.guessing.roles import TIME_WORDS, TIMES, Roles, noun_of
 
 VALUE = re.compile(r"[-+]?\d+([.,]\d+)?|\d{4}-\d\d-\d\d.*")
@@ -39,6 +39,17 @@ def notes_on_values(tables: Iterable[TableProfile], roles: Roles) -> list[str]:
         elif _is_number(column):
             notes.append(f"{value} has a decimal comma and is read as text. Write numbers as 1234.5.")
     return notes
+
+
+def notes_on_holes(roles: Roles) -> list[str]:
+    """Sentences on the user, item and domain of rows of the log, where more than 1 % have none."""
+    missing = {column.name: column.rows - column.filled for column in (roles.user, roles.item, roles.domain)}
+    rows = roles.user.rows
+    return [
+        f"{roles.log.table}, column '{name}': {percent(number, rows)} of the rows have no value, and are set aside."
+        for name, number in missing.items()
+        if number > 0.01 * rows
+    ]
 
 
 def _is_date(column: Column) -> bool:

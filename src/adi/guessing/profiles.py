@@ -18,8 +18,8 @@ MAX_VALUES = 60
 MOST_SHARES = 12
 """A column of numbers with more distinct values is described by its range, not by the shares of values."""
 
-FEWEST_TEXTS, MOST_WORDS = 20, 100
-"""Texts are lists of words if there are so many different texts, of so few different words."""
+FEWEST_TEXTS, MOST_WORDS, MOST_TAGS = 20, 100, 1000
+"""Texts are lists of words if there are so many different texts, of so few different words, or tags with commas."""
 
 Form = Literal["integer", "decimal", "boolean", "time", "text", "list", "other"]
 
@@ -163,31 +163,40 @@ def _column(connection: duckdb.DuckDBPyConnection, sample: str, name: str, colum
 def _separator(connection: duckdb.DuckDBPyConnection, value: str, table: str, distinct: int) -> str | None:
     """A bar or semicolon that is in a fifth of the texts or more and cuts them into fewer distinct values.
 
-    Or a blank, where texts are words of a small vocabulary (``Action Comedy``), and not names or sentences.
+    Or a comma, or a blank, where texts are words of a small vocabulary (``Action Comedy``), and not names or sentences.
     """
     for separator in "|;":
         query = f"SELECT count(*) FILTER (contains({value}, '{separator}')) / count(*) FROM {table}"
         if connection.execute(f"{query} WHERE {value} IS NOT NULL").fetchall()[0][0] >= 0.2:
             elements = _elements(connection, f"string_split({value}, '{separator}')", table)
             return separator if elements < distinct else None
-    return " " if _has_words(connection, value, table, distinct) else None
+    words = f"SELECT %s AS words FROM {table} WHERE {value} IS NOT NULL"
+    for separator in (", ", ","):
+        tags = words % f"string_split({value}, '{separator}')"
+        if _are_words(connection, tags, distinct, "[\\d ]*[\\p{L}][\\p{L}\\d &/''’-]*", MOST_TAGS, least=1):
+            return separator
+    texts = words % f"string_split({value}, ' ')"
+    return " " if _are_words(connection, texts, distinct, "[\\p{L}&/''’-]+", MOST_WORDS, least=2) else None
 
 
-def _has_words(connection: duckdb.DuckDBPyConnection, value: str, table: str, distinct: int) -> bool:
-    """Whether a quarter of the texts or more are several different words, of a few that come again in other places."""
-    texts = f"SELECT string_split({value}, ' ') AS words FROM {table} WHERE {value} IS NOT NULL"
+def _are_words(
+    connection: duckdb.DuckDBPyConnection, texts: str, distinct: int, letters: str, most: int, *, least: int
+) -> bool:
+    """Whether a quarter of the texts or more are several different words, of a few that come again in other places.
+
+    `texts` selects the lists `words` of all texts, of which `distinct` differ. Words consist of `letters`, are `most`
+    at most, and each is in `least` texts or more.
+    """
     several = "len(words) > 1 AND len(list_distinct(words)) = len(words)"
-    query = f"SELECT count(*), count(*) FILTER ({several}) FROM ({texts})"
-    rows, of_several = connection.execute(query).fetchall()[0]
+    rows, of_several = connection.execute(f"SELECT count(*), count(*) FILTER ({several}) FROM ({texts})").fetchall()[0]
     if distinct < FEWEST_TEXTS or 4 * of_several < rows:
         return False
     words = f"SELECT unnest(words) AS word, generate_subscripts(words, 1) AS position FROM ({texts})"
     counts = f"SELECT word, count(*) AS rows, count(DISTINCT position) AS places FROM ({words}) GROUP BY word"
-    letters = "bool_and(regexp_full_match(word, '[\\p{L}&/''’-]+'))"
-    query = f"SELECT count(*), count(*) FILTER (places > 1), min(rows), {letters} FROM ({counts})"
-    vocabulary, anywhere, rarest, are_words = connection.execute(query).fetchall()[0]
-    few = vocabulary <= MOST_WORDS and 2 * vocabulary <= distinct
-    return bool(few and are_words and rarest > 1 and 2 * anywhere >= vocabulary)
+    query = f"SELECT count(*), count(*) FILTER (places > 1), min(rows), bool_and(regexp_full_match(word, '{letters}'))"
+    vocabulary, anywhere, rarest, are_words = connection.execute(f"{query} FROM ({counts})").fetchall()[0]
+    few = vocabulary <= most and 2 * vocabulary <= distinct
+    return bool(few and are_words and rarest >= least and 2 * anywhere >= vocabulary)
 
 
 def _elements(connection: duckdb.DuckDBPyConnection, values: str, table: str) -> int:

@@ -28,6 +28,9 @@ DOMAIN_WORDS = ID_WORDS | {"type", "name", "group"}
 TIME_WORDS = ID_WORDS | {"at", "utc", "ms", "unix"}
 """Words that can follow the noun."""
 
+TIME_FORMS = ("time", "integer", "decimal", "text")
+"""The forms of a column that can be the time."""
+
 DURATIONS = frozenset({"dwell", "watch", "play", "read", "reading", "spent", "elapsed", "response", "load", "wait"})
 """Words that make a time a duration."""
 
@@ -70,6 +73,10 @@ def find_roles(
     with_role = [name for name in named.values() if name is not None] + [user.name, item.name]
     time_name, domain_name = named.get("time"), named.get("domain")
     time = log.columns[time_name] if time_name else _time(connection, log, with_role)
+    if time is not None and time.form not in TIME_FORMS:
+        raise ArgumentError(
+            "time", f"{log.table}, column '{time.name}': {plain(time.type)} is no moment. A date or a number is one."
+        )
     with_role += [time.name] if time else []
     domains = [log.columns[domain_name]] if domain_name else _domains(log, with_role)
     if not domains:
@@ -208,7 +215,7 @@ def _time(connection: duckdb.DuckDBPyConnection, log: TableProfile, with_role: S
             query = f"SELECT count(TRY_CAST({value} AS TIMESTAMPTZ)) / count({value}) FROM {quoted(log.sample)}"
             if connection.execute(query).fetchall()[0][0] < 0.99:
                 continue
-        if column.form in ("time", "integer", "decimal", "text"):
+        if column.form in TIME_FORMS:
             return column
     return None
 
