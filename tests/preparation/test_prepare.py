@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import adi
 import adi.preparation.prepare as prepare_module
 from adi.data.arrays import ArrayWriter
 from adi.data.manifest import read_manifest
@@ -61,6 +62,12 @@ def test_the_manifest_of_the_log(workspace):
     }  # fmt: skip
     assert workspace.rows("set_aside") == []
     assert (workspace.out / "schema.yaml").read_text() == (workspace.folder / "schema.yaml").read_text()
+
+
+def test_a_prepared_folder_is_no_schema(workspace):
+    workspace.prepare()
+    with pytest.raises(AdiError, match=r"is a prepared dataset\. Give the schema\.yaml beside its tables"):
+        adi.prepare(workspace.out, workspace.folder / "again")
 
 
 def test_counts_add_up_where_rows_are_set_aside(workspace, log):

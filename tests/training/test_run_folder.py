@@ -13,7 +13,7 @@ from adi.errors import AdiError
 from adi.models.catalog import MODELS
 from adi.runs.epochs import read_epochs
 from adi.runs.info import RunInfo, read_info
-from adi.runs.run import read_metrics
+from adi.runs.run import read_metrics, read_run
 from adi.training.evaluation import evaluate_run
 from adi.training.fitted import open_run
 from adi.training.settings import as_config, settings_for
@@ -119,6 +119,8 @@ def test_an_unfinished_run_is_not_evaluated(prepared, tmp_path):
         train(prepared, "dnn", tmp_path / "run", settings=SMALL, observer=Stop())
     with pytest.raises(AdiError, match=r"run: the training did not finish\. Continue with: adi train .*--resume"):
         evaluate_run(tmp_path / "run")
+    with pytest.raises(AdiError, match=r"run: the training did not finish\."):  # and not that evaluate writes metrics
+        read_run(tmp_path / "run")
 
 
 @pytest.mark.parametrize(

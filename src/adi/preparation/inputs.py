@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from adi.data.manifest import FILE as MANIFEST
 from adi.engines.engine import Engine
 from adi.engines.file_access import allow_files
 from adi.engines.open import open_table
@@ -57,6 +58,8 @@ def read_schema(schema: AnySchema | SchemaSource) -> SchemaSource:
         return schema
     if isinstance(schema, str | Path):
         path = Path(schema)
+        if (path / MANIFEST).exists():
+            raise AdiError(f"{path}: is a prepared dataset. Give the schema.yaml beside its tables, or their folder.")
         path = path / "schema.yaml" if path.is_dir() else path
         return SchemaSource(load_schema(path), str(path), path.parent, path.read_bytes())
     if not isinstance(schema, Schema):

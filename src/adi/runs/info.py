@@ -101,6 +101,14 @@ def read_info(folder: Path) -> RunInfo:
     return info
 
 
+def read_complete_info(folder: Path) -> RunInfo:
+    """Read ``run.json`` of a complete run. Raises `AdiError` as `read_info` does, and for an unfinished run."""
+    info = read_info(folder)
+    if info.status != "complete":
+        raise AdiError(f"{folder}: the training did not finish. Continue with: adi train ... --out {folder} --resume")
+    return info
+
+
 def write_info(folder: Path, info: RunInfo) -> None:
     """Write or replace ``run.json``."""
     write_sealed(folder / FILE, info.model_dump_json(indent=1))

@@ -27,7 +27,7 @@ from adi.data.dataset import Dataset
 from adi.data.sealed import unsealed
 from adi.errors import AdiError
 from adi.runs.epochs import Epoch, read_epochs
-from adi.runs.info import RunInfo, read_info
+from adi.runs.info import RunInfo, read_complete_info
 from adi.runs.metrics import FILE as METRICS
 from adi.runs.metrics import Metrics
 from adi.strict import describe
@@ -94,7 +94,7 @@ def open_dataset_of(folder: Path, info: RunInfo) -> Dataset:
 
 def read_run(folder: Path) -> Run:
     """Read an evaluated run. Raises `AdiError` naming the missing or malformed file and the command that writes it."""
-    info, metrics = read_info(folder), read_metrics(folder)
+    info, metrics = read_complete_info(folder), read_metrics(folder)
     needed = info.domains if metrics.prepared is None else ()  # other data may lack a domain of the run
     if missing := [domain for domain in needed if domain not in metrics.domains]:
         raise AdiError(

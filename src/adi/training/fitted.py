@@ -21,7 +21,7 @@ from adi.models.two_tower import TwoTower
 from adi.models.vectors import VectorScorer
 from adi.processes.group import ALONE, Processes
 from adi.runs.coding import read_coding
-from adi.runs.info import FILE, REMEDY, RunInfo, check_run, read_info, weights_file
+from adi.runs.info import FILE, REMEDY, RunInfo, check_run, read_complete_info, weights_file
 from adi.runs.run import open_dataset_of
 from adi.training.settings import settings_for
 
@@ -56,9 +56,7 @@ def open_run(
     (of an older adi), for a dataset that has changed since the training, for another one that does not fit the run, and
     for a custom model that is missing, not the run's, or changed since (`adi.models.source.model_of_run`).
     """
-    info = read_info(folder)
-    if info.status != "complete":
-        raise AdiError(f"{folder}: the training did not finish. Continue with: adi train ... --out {folder} --resume")
+    info = read_complete_info(folder)
     verify = verify and processes.first
     check_run(folder, info, digests=verify)
     model = model_of_run(folder, info, model)
