@@ -107,6 +107,15 @@ def as_duration(length: float, time: Literal["timestamp", "number"] | None) -> D
     return log_time_text(length, time) if time == "timestamp" else length
 
 
+def worth(rows: int, half_life: float, span: float) -> int:
+    """The evenly spread rows that rows are worth that halve with their age, (sum w)^2 / (sum w^2); at least one.
+
+    That is a share of 2 half_life / ln(2) / span of them, where that is less than all.
+    """
+    share = 2 * half_life / math.log(2) / span if span > 0 else 1.0
+    return rows if share >= 1 else max(1, round(rows * share))
+
+
 def half_lives_of(span: float, time: Literal["timestamp", "number"]) -> list[Duration]:
     """Half-lives worth trying for a log that spans so much time, in its unit: fractions of the span."""
     lengths = [span / fraction for fraction in (4, 16, 64, 256) if span > 0]

@@ -1,5 +1,6 @@
 """The drift of a log: measured where validation rows are the newest, by hand, and what depends on it."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,7 @@ from adi.data.manifest import read_manifest
 from adi.errors import AdiError
 from adi.models.blend import counted_blend
 from adi.models.catalog import MODELS
-from adi.models.decay import decayed_corpora
+from adi.models.decay import decay, decayed_corpora
 from adi.models.popularity import Popularity
 from adi.training import blend as blend_module
 from adi.training.baselines import baselines_of
@@ -132,6 +133,31 @@ def test_a_training_weighs_newer_rows_more_and_says_why(drifting):
     assert off.for_data(manifest).training.row_half_life == "off"
 
 
+def test_the_rows_that_weighted_rows_are_worth_decide_the_steps(drifting):
+    """Of a log of many rows of which few count by their age."""
+    manifest = read_manifest(drifting)
+    found, counts = manifest.drift, manifest.by_domain["a"]
+    times = Dataset(drifting).times("train")[Dataset(drifting).rows("train")]
+    share = 2 * found.half_life / math.log(2) / (times.max() - times.min())
+    rows = sum(domain.train for domain in manifest.by_domain.values())
+    assert found.rows == round(rows * share) < rows / 2
+    large = manifest.model_copy(update={"by_domain": {"a": counts.model_copy(update={"train": 300_000})}})
+    settings = settings_for(MODELS["dnn"])
+
+    def steps(manifest, **given):
+        found = settings_for(MODELS["dnn"], given).for_data(manifest)
+        return found.training.batch_size, found.training.uniform, found.model.embedding_sets, found.training.patience
+
+    assert steps(large) == (1024, 250, 4, 4)
+    assert steps(large, row_half_life="off") == (4096, 1000, 1, 4)
+    older = large.model_copy(update={"drift": found.model_copy(update={"rows": None})})
+    assert steps(older) == (4096, 1000, 1, 4)
+    reasons = {default.name: default.reason for default in settings.by_data(large)}
+    assert reasons["batch_size"].startswith(
+        f"{300_000 + counts.validation:,} rows, worth {found.rows:,} as newer ones count more: "
+    )
+
+
 def test_prepare_says_it(drifting):
     found = read_manifest(drifting).drift
     assert drift(read_manifest(drifting)) == (
@@ -175,6 +201,23 @@ def test_the_prior_of_an_item_that_is_clicked_no_more_is_far_below_that_of_a_new
     assert of_all_time.max() - of_all_time.min() < 3
 
 
+def test_all_domains_have_a_say_in_the_prior_of_each(drifting):
+    """A hundred rows, shared out by what counts anywhere, before the counts of domain b are scaled up."""
+    dataset = Dataset(drifting)
+    life = dataset.manifest.drift.half_life
+    _, items, domains = dataset.targets("train", dataset.rows("train"))
+    weights = decay(dataset, life)
+    everywhere, in_b = (
+        np.bincount(items[of], weights=weights[of], minlength=ITEMS) for of in (domains >= 0, domains == 1)
+    )
+    corpus = dataset.corpora.items[1]
+    expected = in_b[corpus] + 100 * everywhere[corpus] / everywhere[corpus].sum()
+    expected *= 3 * len(corpus) / expected.sum()
+    np.testing.assert_allclose(decayed_corpora(dataset, life, pooled=True).counts[1], expected)
+    alone = decayed_corpora(dataset, life).counts[1]
+    np.testing.assert_allclose(alone, in_b[corpus] * 3 * len(corpus) / in_b.sum())
+
+
 def test_a_domain_whose_rows_count_nothing_any_more_has_an_even_prior(drifting):
     dataset = Dataset(drifting)
     counts = decayed_corpora(dataset, 1e-3)
@@ -216,15 +259,16 @@ def test_a_blend_counts_what_follows_by_age_where_the_log_drifts(drifting, tmp_p
     assert (counts != others).nnz > 0
 
 
-def test_the_popularity_of_items_counts_by_age_where_the_log_drifts(drifting, tmp_path, monkeypatch):
-    """In the batches of a training and in the scorer of the run; the counts are those of the model `popularity`."""
+@pytest.mark.parametrize(("model", "pooled"), [("dnn", True), ("dnn-single", False)])
+def test_the_popularity_of_items_counts_by_age_where_the_log_drifts(drifting, tmp_path, monkeypatch, model, pooled):
+    """In the batches of a training and in the scorer of the run; `dnn-single` knows nothing of other domains."""
     batches, batch = [], Loader.batch
     monkeypatch.setattr(Loader, "batch", lambda *args: batches.append(batch(*args)) or batches[-1])
     small = {"embedding_dim": 4, "dim": 4, "networks": (4,), "epochs": 1, "neighbours": 0, "blend": False}
     settings = small | {"refit": False, "in_batch": False, "uniform": ITEMS}  # candidates are all items
-    train(drifting, "dnn", tmp_path / "run", settings=settings, baselines=False, progress=False)
+    train(drifting, model, tmp_path / "run", settings=settings, baselines=False, progress=False)
     dataset = Dataset(drifting)
-    counts = decayed_corpora(dataset, dataset.manifest.drift.half_life).counts
+    counts = decayed_corpora(dataset, dataset.manifest.drift.half_life, pooled=pooled).counts
     expected = [np.log((of_domain + 1) / (of_domain.sum() + len(of_domain))) for of_domain in counts]
     first, popularity = batches[0], batches[0].item_log_popularity.numpy()
     for domain, (start, stop) in enumerate(pairwise(first.item_offsets)):

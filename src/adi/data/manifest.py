@@ -94,12 +94,14 @@ class DriftInfo(Record):
     """The half-life with which popularity finds most of the newest rows before the test, where the log drifts.
 
     `recall` is recall@50 of popularity with that half-life on the validation rows, the mean over the domains;
-    `recall_of_all` is that of popularity of all training rows.
+    `recall_of_all` is that of popularity of all training rows. `rows` are the evenly spread rows that the training rows
+    are worth with that half-life; None in a dataset that an older adi prepared.
     """
 
     half_life: str | float
     recall: float
     recall_of_all: float
+    rows: int | None = None
 
 
 ImageSource = Annotated[str, Field(pattern=r"^https?:(//[A-Za-z0-9.-]+(:[0-9]{1,5})?)?$")]

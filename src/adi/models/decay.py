@@ -10,6 +10,9 @@ from adi.data.dataset import Dataset
 from adi.data.manifest import Manifest
 from adi.durations import OFF, DurationOrOff, in_log_time
 
+POOLED_ROWS = 100
+"""Rows that all domains add to the counts by age of each, which in a small domain are those of a few rows."""
+
 ROWS_OF_ITEM = 3
 """Rows for each item of a domain that counts by age have at least, by scaling them."""
 
@@ -35,9 +38,10 @@ def decay(dataset: Dataset, half_life: DurationOrOff, *, name: str = "half_life"
     return decayed
 
 
-def decayed_corpora(dataset: Dataset, half_life: DurationOrOff) -> Corpora:
+def decayed_corpora(dataset: Dataset, half_life: DurationOrOff, *, pooled: bool = False) -> Corpora:
     """The corpora of a dataset, with counts of training rows by their age; those of all time if it is off.
 
+    With `pooled`, `POOLED_ROWS` are added to each domain's rows, shared out by the counts of its items in all domains.
     A domain whose rows then count less than `ROWS_OF_ITEM` for each item has its counts scaled up to that: the one row
     that is added for every item in the log of a share (`Corpora.log_popularity`) would else level them.
     """
@@ -45,11 +49,15 @@ def decayed_corpora(dataset: Dataset, half_life: DurationOrOff) -> Corpora:
     if weights is None:
         return dataset.corpora
     _, items, domains = dataset.targets("train", dataset.rows("train"))
+    everywhere = np.bincount(items, weights=weights, minlength=dataset.manifest.items)
     counts = []
     for domain, corpus in enumerate(dataset.corpora.items):
         here = domains == domain
         positions = np.searchsorted(corpus, items[here].astype(corpus.dtype))
         counted = np.bincount(positions, weights=weights[here], minlength=len(corpus))
+        shared = everywhere[corpus]
+        if pooled and shared.sum() > 0:
+            counted = counted + POOLED_ROWS * shared / shared.sum()
         least = ROWS_OF_ITEM * len(corpus)
         if 0 < counted.sum() < least:
             counted = counted / counted.sum() * least

@@ -12,7 +12,7 @@ import numpy as np
 
 from adi.data.arrays import Array, read_array
 from adi.data.manifest import DriftInfo
-from adi.durations import half_lives_of, in_log_time
+from adi.durations import half_lives_of, in_log_time, worth
 
 K = 50
 GAIN = 1.5
@@ -35,17 +35,17 @@ def drift_of(folder: Path, time: Literal["timestamp", "number"] | None) -> Drift
     hits_of_all = log.hits(None)
     newest = max(float(log.time[rows].max()) for rows in log.training())
     oldest = min(float(log.time[rows].min()) for rows in log.training())
-    hits = {
-        life: log.hits((newest, in_log_time(life, time, name="half_life")))
-        for life in half_lives_of(newest - oldest, time)
-    }
+    span = newest - oldest
+    lengths = {life: in_log_time(life, time, name="half_life") for life in half_lives_of(span, time)}
+    hits = {life: log.hits((newest, length)) for life, length in lengths.items()}
     if not hits:
         return None
     best = max(hits, key=lambda life: log.recall(hits[life]))
     recall, recall_of_all = log.recall(hits[best]), log.recall(hits_of_all)
     if recall < GAIN * recall_of_all or not _is_sure(hits[best], hits_of_all):
         return None
-    return DriftInfo(half_life=best, recall=recall, recall_of_all=recall_of_all)
+    rows = worth(sum(len(rows) for rows in log.training()), lengths[best], span)
+    return DriftInfo(half_life=best, recall=recall, recall_of_all=recall_of_all, rows=rows)
 
 
 def _is_sure(hits: Array, others: Array) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from adi.data.manifest import Manifest
-from adi.durations import OFF, as_duration
+from adi.durations import OFF, DurationOrOff, as_duration
 
 BATCH_SIZE, BATCH_SIZE_OF_FEW_ROWS = 4096, 1024
 """Rows of a step: with few rows in all, smaller batches make more steps before the tables overfit."""
@@ -44,8 +44,11 @@ class Default(NamedTuple):
     reason: str
 
 
-def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
-    """The defaults of the settings of a trained model, and of its training, that depend on the data."""
+def defaults_for(manifest: Manifest, row_half_life: DurationOrOff | None = None) -> tuple[Default, ...]:
+    """The defaults of the settings of a trained model, and of its training, that depend on the data.
+
+    `row_half_life` is the setting where it was given: whether newer rows count more is what other defaults depend on.
+    """
     trend = manifest.trend
     if trend is None:
         by_trend = (
@@ -58,8 +61,10 @@ def defaults_for(manifest: Manifest) -> tuple[Default, ...]:
             Default("unknown_items", UNKNOWN_ITEMS_WITH_TRENDS, "trends: many items are new"),
             Default("row_half_life", longest, "the longest half-life of the trends"),
         )
-    rules = (_embedding_sets, _neighbours, _blend, _refit)
-    return (*by_trend, *_steps(manifest), *_length(manifest), *(rule(manifest) for rule in rules))
+    rows = _rows_of_epoch(manifest, row_half_life)
+    rules = (_neighbours, _blend, _refit)
+    by_rows = (*_steps(manifest, *rows), *_length(manifest), _embedding_sets(manifest, *rows))
+    return (*by_trend, *by_rows, *(rule(manifest) for rule in rules))
 
 
 def _row_half_life(manifest: Manifest) -> Default:
@@ -81,18 +86,25 @@ def num_rows(manifest: Manifest) -> int:
     return sum(domain.train + domain.validation for domain in manifest.by_domain.values())
 
 
+def _rows_of_epoch(manifest: Manifest, row_half_life: DurationOrOff | None) -> tuple[int, str]:
+    """The rows that an epoch is worth, also in words: fewer than those of the log where newer rows count more."""
+    rows, drift = num_rows(manifest), manifest.drift
+    if manifest.trend is not None or drift is None or drift.rows is None or row_half_life == OFF:
+        return rows, f"{rows:,} rows"
+    return drift.rows, f"{rows:,} rows, worth {drift.rows:,} as newer ones count more"
+
+
 def _users(manifest: Manifest) -> int:
     """The users with rows, or somewhat more: a user of two domains counts twice, up to the users of all tables."""
     return max(min(manifest.users, sum(domain.users for domain in manifest.by_domain.values())), 1)
 
 
-def _steps(manifest: Manifest) -> tuple[Default, Default]:
-    """The rows and negatives of a step: fewer of both where an epoch has few steps."""
-    rows = num_rows(manifest)
+def _steps(manifest: Manifest, rows: int, described: str) -> tuple[Default, Default]:
+    """The rows and negatives of a step: fewer of both where an epoch has few rows, which are also `described`."""
     if rows > FEW_ROWS:
-        size, uniform, reason = BATCH_SIZE, UNIFORM, f"{rows:,} rows: many steps in each epoch"
+        size, uniform, reason = BATCH_SIZE, UNIFORM, f"{described}: many steps in each epoch"
     else:
-        size, uniform, reason = BATCH_SIZE_OF_FEW_ROWS, FEWER_UNIFORM, f"{rows:,} rows: more and quicker steps"
+        size, uniform, reason = BATCH_SIZE_OF_FEW_ROWS, FEWER_UNIFORM, f"{described}: more and quicker steps"
     reason_for_uniform = reason
     if manifest.trend is not None:
         uniform, reason_for_uniform = FEWER_UNIFORM, "trends: most items of a corpus are not clicked now"
@@ -110,14 +122,13 @@ def _length(manifest: Manifest) -> tuple[Default, Default]:
     return epochs, Default("patience", PATIENCE_OF_FEW_ROWS, f"{rows:,} rows: few validation rows")
 
 
-def _embedding_sets(manifest: Manifest) -> Default:
-    """Several where rows are few, so that a model depends much on chance, and training is quick."""
-    rows = num_rows(manifest)
+def _embedding_sets(manifest: Manifest, rows: int, described: str) -> Default:
+    """Several where an epoch has few rows, so that a model depends much on chance, and training is quick."""
     if manifest.trend is not None:
         return Default("embedding_sets", 1, "trends, which no set has of its own")
     if rows > FEW_ROWS:
-        return Default("embedding_sets", 1, f"{rows:,} rows, and several take long above {FEW_ROWS:,}")
-    return Default("embedding_sets", SETS, f"{rows:,} rows: the errors of several average out, and training is quick")
+        return Default("embedding_sets", 1, f"{described}, and several take long above {FEW_ROWS:,}")
+    return Default("embedding_sets", SETS, f"{described}: the errors of several average out, and training is quick")
 
 
 def _neighbours(manifest: Manifest) -> Default:

@@ -94,7 +94,8 @@ def kept_scorers(
     epochs = info.kept or dict.fromkeys(info.domains, 0)
     by_domain = info.config["training"]["keep"] == "domain"
     files = [weights_file(folder, by_domain, epochs[name]) for name in dataset.domains]
-    corpora = decayed_corpora(dataset, info.config["training"]["row_half_life"])
+    half_life, pooled = info.config["training"]["row_half_life"], not model.towers.tables_by_domain
+    corpora = decayed_corpora(dataset, half_life, pooled=pooled)
     scorers = {
         file: VectorScorer(_with_weights(model, dataset, settings, file), dataset, processes=processes, corpora=corpora)
         for file in dict.fromkeys(files)

@@ -109,7 +109,7 @@ class Training:
             seed=seed,
             unknown=settings.unknown_items,
             weights=weights,
-            corpora=decayed_corpora(dataset, settings.row_half_life),
+            corpora=decayed_corpora(dataset, settings.row_half_life, pooled=not model.tables_by_domain),
             processes=processes,
         )
         users = [domain.users for domain in dataset.manifest.by_domain.values()]

@@ -6,7 +6,7 @@ import numpy as np
 
 from adi.data.arrays import Array
 from adi.data.dataset import Dataset
-from adi.durations import OFF, Duration, half_lives_of, in_log_time
+from adi.durations import OFF, Duration, half_lives_of, in_log_time, worth
 from adi.models.decay import decay
 
 SETTING = "training.row_half_life"
@@ -32,15 +32,13 @@ def row_weights(dataset: Dataset, half_life: int | float | str) -> Array | None:
 
 
 def _rows_of_epoch(times: Array, half_life: float) -> int:
-    """The rows of an epoch: as many as evenly spread rows with such weights are worth, (sum w)^2 / (sum w^2).
+    """The rows of an epoch: as many as evenly spread rows with such weights are worth (`adi.durations.worth`).
 
-    That is a share of 2 half_life / ln(2) / span of the rows. With more, the newest rows come so often in an epoch that
-    its end is too late to stop. How many rows the newest time really has is left out: a refit, whose newest rows are
-    others, would else have epochs of another size than those by which its number of epochs was chosen.
+    With more, the newest rows come so often in an epoch that its end is too late to stop. How many rows the newest time
+    really has is left out: a refit, whose newest rows are others, would else have epochs of another size than those by
+    which its number of epochs was chosen.
     """
-    span = float(times.max() - times.min())
-    worth = 2 * half_life / np.log(2)
-    return len(times) if span <= worth else max(1, round(len(times) * worth / span))
+    return worth(len(times), half_life, float(times.max() - times.min()))
 
 
 def drawn_by_weight(blocks: Iterator[Array], weights: Array, rng: np.random.Generator) -> Iterator[Array]:

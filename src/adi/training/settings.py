@@ -102,7 +102,7 @@ class TrainingSettings(Strict):
     def for_data(self, manifest: Manifest) -> "SettingsForData":
         """The settings with the defaults that suit a dataset (`adi.training.defaults`) in place of None."""
         values = {name: value for name, value in self if value is not None}
-        defaults = {default.name: default.value for default in defaults_for(manifest)}
+        defaults = {default.name: default.value for default in defaults_for(manifest, self.row_half_life)}
         return SettingsForData(**{name: values.get(name, defaults.get(name)) for name in type(self).model_fields})
 
     @model_validator(mode="after")
@@ -152,7 +152,8 @@ class RunSettings(Strict):
         if self.training is None:
             return ()
         undecided = {name for section in (self.model, self.training) for name, value in section if value is None}
-        return tuple(default for default in defaults_for(manifest) if default.name in undecided)
+        defaults = defaults_for(manifest, self.training.row_half_life)
+        return tuple(default for default in defaults if default.name in undecided)
 
     def for_data(self, manifest: Manifest) -> "RunSettings":
         """The settings with the defaults that suit a dataset in place of None, for the model and its training."""
