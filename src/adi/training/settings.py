@@ -28,9 +28,10 @@ class TrainingSettings(Strict):
 
     A step has `batch_size` rows: by default 1024 up to 200,000 rows, else 4096. Negatives are the
     other positives of the domain in the batch (`in_batch`), and `uniform` items of the domain's corpus, or all of it
-    if it has no more; by default 1000 above 200,000 rows and without trends, else 250. `causal` histories contain only
-    rows earlier than the sample; otherwise, in training, they contain all other training rows of the user. At most
-    `validation_rows` rows of each domain are used for validation.
+    if it has no more; by default 1000 above 200,000 rows and without trends, else 250. Where the log drifts, the rows
+    of both defaults are those that its weighted rows are worth. `causal` histories contain only rows earlier than the
+    sample; otherwise, in training, they contain all other training rows of the user. At most `validation_rows` rows of
+    each domain are used for validation.
 
     Networks learn at `lr`. A domain's differences from shared weights (the model's `shrinkage`) learn at `lr` if the
     domain has `delta_users` users or more; with fewer, at `lr` times its share of them, such as half of `lr` with half.
