@@ -17,6 +17,7 @@ from adi.models.blend import counted_blend
 from adi.models.catalog import MODELS
 from adi.models.decay import decay, decayed_corpora
 from adi.models.popularity import Popularity
+from adi.preparation.drift import _Log
 from adi.training import blend as blend_module
 from adi.training.baselines import baselines_of
 from adi.training.fitted import blend_of, open_run
@@ -72,34 +73,59 @@ def drifting(tmp_path_factory):
     return prepared(tmp_path_factory.mktemp("drift") / "prepared")
 
 
+def clicks_by_hand(dataset: Dataset, half_life: float | None) -> list[dict[int, float]]:
+    """The clicks of each item of each domain."""
+    train_rows = dataset.rows("train")
+    _, items, domains = dataset.targets("train", train_rows)
+    times = dataset.times("train")[train_rows].astype(float)
+    clicks = [dict.fromkeys(corpus.tolist(), 0.0) for corpus in dataset.corpora.items]
+    for item, domain, time in zip(items.tolist(), domains.tolist(), times, strict=True):
+        clicks[domain][item] += 1 if half_life is None else 0.5 ** ((times.max() - time) / half_life)
+    return clicks
+
+
+def of_validation(dataset: Dataset, values: list[dict[int, float]]) -> float:
+    """The mean over the domains of the values of the items of validation rows."""
+    _, wanted, wanted_in = dataset.targets("validation", dataset.rows("validation"))
+    of_domains = [[of[item] for item in wanted[wanted_in == number].tolist()] for number, of in enumerate(values)]
+    return float(np.mean([np.mean(of_domain) for of_domain in of_domains]))
+
+
 def recall_by_hand(dataset: Dataset, half_life: float | None) -> float:
     """Recall@50 of popularity on the validation rows, the mean of the domains."""
-    train_rows, held_out = dataset.rows("train"), dataset.rows("validation")
-    _, items, domains = dataset.targets("train", train_rows)
-    _, wanted, wanted_in = dataset.targets("validation", held_out)
-    times = dataset.times("train")[train_rows].astype(float)
-    recalls = []
-    for domain in range(len(dataset.domains)):
-        clicks = dict.fromkeys(dataset.corpora.retrievable(domain).tolist(), 0.0)
-        here = domains == domain
-        for item, time in zip(items[here].tolist(), times[here], strict=True):
-            clicks[item] += 1 if half_life is None else 0.5 ** ((times.max() - time) / half_life)
+    hits = []
+    for clicks in clicks_by_hand(dataset, half_life):
         listed = sorted(clicks, key=lambda item: (-clicks[item], item))[:50]
-        recalls.append(np.isin(wanted[wanted_in == domain], listed).mean())
-    return float(np.mean(recalls))
+        hits.append({item: item in listed for item in clicks})
+    return of_validation(dataset, hits)
 
 
-def test_the_half_life_that_finds_most_is_in_the_manifest(drifting):
+def likelihood_by_hand(dataset: Dataset, half_life: float) -> float:
+    """The mean log of the items' shares of 100 clicks like those of all domains, their own, and one each."""
+    clicks = clicks_by_hand(dataset, half_life)
+    everywhere = {item: sum(of.get(item, 0) for of in clicks) for of in clicks for item in of}
+    logs = []
+    for of_domain in clicks:
+        shared = 100 / sum(everywhere[item] for item in of_domain)
+        counted = {item: number + everywhere[item] * shared + 1 for item, number in of_domain.items()}
+        logs.append({item: math.log(number / sum(counted.values())) for item, number in counted.items()})
+    return of_validation(dataset, logs)
+
+
+def test_the_half_life_by_which_validation_rows_are_most_likely_is_in_the_manifest(drifting):
     dataset = Dataset(drifting)
     found = read_manifest(drifting).drift
     times = dataset.times("train")[dataset.rows("train")]
     span = float(times.max() - times.min())
     lives = [float(f"{span / fraction:.2g}") for fraction in (4, 16, 64, 256)]
-    recalls = {life: recall_by_hand(dataset, life) for life in lives}
-    assert found.half_life == max(recalls, key=recalls.get)
-    assert found.recall == pytest.approx(max(recalls.values()))
+    likelihoods = {life: likelihood_by_hand(dataset, life) for life in lives}
+    assert found.half_life == max(likelihoods, key=likelihoods.get)
+    assert found.recall == pytest.approx(recall_by_hand(dataset, found.half_life))
     assert found.recall_of_all == pytest.approx(recall_by_hand(dataset, None))
     assert found.recall > 2 * found.recall_of_all
+    log = _Log(drifting)
+    clicks = log.clicks((float(times.max()), lives[2]))
+    assert log.likelihood(clicks) == pytest.approx(likelihoods[lives[2]])
 
 
 @pytest.mark.parametrize(

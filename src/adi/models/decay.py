@@ -38,6 +38,12 @@ def decay(dataset: Dataset, half_life: DurationOrOff, *, name: str = "half_life"
     return decayed
 
 
+def with_all_domains(counted: Array, everywhere: Array) -> Array:
+    """The counts of a domain's items (I,) with `POOLED_ROWS` more, shared out by their counts in all domains (I,)."""
+    total = everywhere.sum()
+    return counted + POOLED_ROWS * everywhere / total if total > 0 else counted
+
+
 def decayed_corpora(dataset: Dataset, half_life: DurationOrOff, *, pooled: bool = False) -> Corpora:
     """The corpora of a dataset, with counts of training rows by their age; those of all time if it is off.
 
@@ -55,9 +61,8 @@ def decayed_corpora(dataset: Dataset, half_life: DurationOrOff, *, pooled: bool 
         here = domains == domain
         positions = np.searchsorted(corpus, items[here].astype(corpus.dtype))
         counted = np.bincount(positions, weights=weights[here], minlength=len(corpus))
-        shared = everywhere[corpus]
-        if pooled and shared.sum() > 0:
-            counted = counted + POOLED_ROWS * shared / shared.sum()
+        if pooled:
+            counted = with_all_domains(counted, everywhere[corpus])
         least = ROWS_OF_ITEM * len(corpus)
         if 0 < counted.sum() < least:
             counted = counted / counted.sum() * least

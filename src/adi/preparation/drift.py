@@ -1,7 +1,8 @@
 """The drift of a log: whether the newest rows say more about what comes next than all rows do.
 
 Popularity says it, which is quick to count: with clicks that halve with their age, and without, on the validation rows,
-where these are the newest.
+where these are the newest. The half-life is the one by which these are most likely. Recall would choose a shorter one
+where validation rows are few, of which trained models make less: it asks only for the most popular items.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import numpy as np
 from adi.data.arrays import Array, read_array
 from adi.data.manifest import DriftInfo
 from adi.durations import half_lives_of, in_log_time, worth
+from adi.models.decay import with_all_domains
 
 K = 50
 GAIN = 1.5
@@ -32,17 +34,18 @@ def drift_of(folder: Path, time: Literal["timestamp", "number"] | None) -> Drift
     log = _Log(folder)
     if not len(log.validation):
         return None
-    hits_of_all = log.hits(None)
+    hits_of_all = log.hits(log.clicks(None))
     newest = max(float(log.time[rows].max()) for rows in log.training())
     oldest = min(float(log.time[rows].min()) for rows in log.training())
     span = newest - oldest
     lengths = {life: in_log_time(life, time, name="half_life") for life in half_lives_of(span, time)}
-    hits = {life: log.hits((newest, length)) for life, length in lengths.items()}
-    if not hits:
+    clicks = {life: log.clicks((newest, length)) for life, length in lengths.items()}
+    if not clicks:
         return None
-    best = max(hits, key=lambda life: log.recall(hits[life]))
-    recall, recall_of_all = log.recall(hits[best]), log.recall(hits_of_all)
-    if recall < GAIN * recall_of_all or not _is_sure(hits[best], hits_of_all):
+    best = max(clicks, key=lambda life: log.likelihood(clicks[life]))
+    hits = log.hits(clicks[best])
+    recall, recall_of_all = log.mean(hits), log.mean(hits_of_all)
+    if recall < GAIN * recall_of_all or not _is_sure(hits, hits_of_all):
         return None
     rows = worth(sum(len(rows) for rows in log.training()), lengths[best], span)
     return DriftInfo(half_life=best, recall=recall, recall_of_all=recall_of_all, rows=rows)
@@ -74,26 +77,41 @@ class _Log:
             if len(rows):
                 yield rows
 
-    def recall(self, hits: Array) -> float:
-        """The share of hits (n,) among the validation rows, the mean over the domains with such rows."""
+    def mean(self, values: Array) -> float:
+        """The mean over the domains of values of the validation rows (n,), such as hits, whose mean is the recall."""
         domains = self.domain[self.validation]
-        return float(np.mean([hits[domains == domain].mean() for domain in np.unique(domains)]))
+        return float(np.mean([values[domains == domain].mean() for domain in np.unique(domains)]))
 
-    def hits(self, decay: tuple[float, float] | None) -> Array:
-        """Whether each validation row's item is among the 50 most popular of its domain (n,).
-
-        With `decay`, a moment and a half-life, clicks count by their age at the moment.
-        """
+    def clicks(self, decay: tuple[float, float] | None) -> Array:
+        """The training rows of each item of each corpus; with `decay`, by their age at a moment, with a half-life."""
         clicks = np.zeros(len(self.corpus))
         for rows in self.training():
             weights = None if decay is None else np.exp2((self.time[rows] - decay[0]) / decay[1])
             clicks += np.bincount(self._positions(rows), weights=weights, minlength=len(clicks))
-        clicks[~self.eligible] = -1
+        return clicks
+
+    def hits(self, clicks: Array) -> Array:
+        """Whether each validation row's item is among the 50 eligible ones with most clicks in its domain (n,)."""
+        clicks = np.where(self.eligible, clicks, -1)
         listed = np.zeros(len(clicks), dtype=bool)
         for first, last in zip(self.offsets[:-1], self.offsets[1:], strict=True):
             listed[first + np.argsort(-clicks[first:last], kind="stable")[:K]] = True
         hits: Array = listed[self._positions(self.validation)]
         return hits
+
+    def likelihood(self, clicks: Array) -> float:
+        """The log-likelihood of the validation rows by clicks, the mean over the domains with such rows.
+
+        The probability of an item is its share of the clicks in its domain, with one more for every item and those of
+        all domains (`adi.models.decay.with_all_domains`).
+        """
+        items = self.corpus & 0xFFFFFFFF
+        everywhere = np.bincount(items, weights=clicks)
+        logs = np.zeros(len(clicks))
+        for first, last in zip(self.offsets[:-1], self.offsets[1:], strict=True):
+            counted = with_all_domains(clicks[first:last], everywhere[items[first:last]]) + 1
+            logs[first:last] = np.log(counted / counted.sum())
+        return self.mean(logs[self._positions(self.validation)])
 
     def _positions(self, rows: Array) -> Array:
         """The positions of the items of rows in the corpora of their domains."""
