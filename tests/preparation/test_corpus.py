@@ -63,6 +63,8 @@ class TestCorpus:
             "against it is 0.500 at most. If such items can be retrieved: corpus in the schema."
         )
         assert list(counts_table(manifest).columns[-1].cells) == ["0", "2"]
+        few = {name: part.model_copy(update={"test": 100, "outside": 1}) for name, part in manifest.by_domain.items()}
+        assert outside_corpus(manifest.model_copy(update={"by_domain": few})) is None
         older = {name: part.model_copy(update={"outside": None}) for name, part in manifest.by_domain.items()}
         assert outside_corpus(manifest.model_copy(update={"by_domain": older})) is None
 

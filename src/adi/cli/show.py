@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FEW_VALIDATION = 500
 """With fewer validation rows the standard error of a recall is above .02, more than most epochs gain or lose."""
 
+FEW_OUTSIDE = 0.01
+"""A larger share of test rows whose item is not in the corpus is worth a sentence."""
+
 MOST_NAMED = 3
 """The largest number of domains with few validation rows that are named."""
 
@@ -95,12 +98,12 @@ def repeats(manifest: "Manifest") -> list[str]:
 
 
 def outside_corpus(manifest: "Manifest") -> str | None:
-    """A sentence on test rows whose item is not in the corpus, with the recall that is left; None without any."""
+    """A sentence on test rows whose item is not in the corpus, with the recall that is left; None up to 1 % of them."""
     counts = [domain for domain in manifest.by_domain.values() if domain.test]
     outside = sum(domain.outside or 0 for domain in counts)
-    if not outside:
-        return None
     share = outside / sum(domain.test for domain in counts)
+    if share <= FEW_OUTSIDE:
+        return None
     most = sum(1 - (domain.outside or 0) / domain.test for domain in counts) / len(counts)
     return (
         f"Outside: {outside:,} test rows ({share:.1%}) are of an item that is not in the corpus of their domain: the "
