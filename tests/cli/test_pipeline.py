@@ -58,7 +58,8 @@ def test_prepare_shows_the_counts_of_the_manifest(pipeline) -> None:
     manifest = read_manifest(pipeline.folder / "prepared")
     rows = [line.split() for line in pipeline.said["prepare"].stdout.splitlines()]
     for domain, counts in manifest.by_domain.items():
-        numbers = (counts.train, counts.validation, counts.test, counts.users, counts.items, counts.corpus)
+        numbers = [counts.train, counts.validation, counts.test, counts.users, counts.items, counts.corpus]
+        numbers += [counts.outside]  # of items that only the test has
         assert (counts.duplicates, counts.seen) == (0, 0)
         assert [domain, *(f"{number:,}" for number in numbers)] in rows
     assert sum(counts.train for counts in manifest.by_domain.values()) > 1000

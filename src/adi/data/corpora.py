@@ -6,6 +6,9 @@ import numpy as np
 
 from adi.data.arrays import Array
 
+POOLED_ROWS = 100
+"""Rows that all domains add to the counts by age of each, which in a small domain are those of a few rows."""
+
 
 @dataclass(frozen=True)
 class Corpora:
@@ -38,3 +41,9 @@ class Corpora:
         total = self.counts[domain].sum() + len(self.items[domain])
         logs: Array = np.log((self.counts_of(domain, items) + 1) / total).astype(np.float32)
         return logs
+
+
+def with_all_domains(counted: Array, everywhere: Array) -> Array:
+    """The counts of a domain's items (I,) with `POOLED_ROWS` more, shared out by their counts in all domains (I,)."""
+    total = everywhere.sum()
+    return counted + POOLED_ROWS * everywhere / total if total > 0 else counted

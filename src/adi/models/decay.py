@@ -5,13 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from adi.data.arrays import Array
-from adi.data.corpora import Corpora
+from adi.data.corpora import Corpora, with_all_domains
 from adi.data.dataset import Dataset
 from adi.data.manifest import Manifest
 from adi.durations import OFF, DurationOrOff, in_log_time
-
-POOLED_ROWS = 100
-"""Rows that all domains add to the counts by age of each, which in a small domain are those of a few rows."""
 
 ROWS_OF_ITEM = 3
 """Rows for each item of a domain that counts by age have at least, by scaling them."""
@@ -38,18 +35,12 @@ def decay(dataset: Dataset, half_life: DurationOrOff, *, name: str = "half_life"
     return decayed
 
 
-def with_all_domains(counted: Array, everywhere: Array) -> Array:
-    """The counts of a domain's items (I,) with `POOLED_ROWS` more, shared out by their counts in all domains (I,)."""
-    total = everywhere.sum()
-    return counted + POOLED_ROWS * everywhere / total if total > 0 else counted
-
-
 def decayed_corpora(dataset: Dataset, half_life: DurationOrOff, *, pooled: bool = False) -> Corpora:
     """The corpora of a dataset, with counts of training rows by their age; those of all time if it is off.
 
-    With `pooled`, `POOLED_ROWS` are added to each domain's rows, shared out by the counts of its items in all domains.
-    A domain whose rows then count less than `ROWS_OF_ITEM` for each item has its counts scaled up to that: the one row
-    that is added for every item in the log of a share (`Corpora.log_popularity`) would else level them.
+    With `pooled`, all domains have a say in the counts of each (`adi.data.corpora.with_all_domains`). A domain whose
+    rows then count less than `ROWS_OF_ITEM` for each item has its counts scaled up to that: the one row that is added
+    for every item in the log of a share (`Corpora.log_popularity`) would else level them.
     """
     weights = decay(dataset, half_life)
     if weights is None:

@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 
 from adi.data.arrays import Array, read_array
+from adi.data.corpora import with_all_domains
 from adi.data.manifest import DriftInfo
 from adi.durations import half_lives_of, in_log_time, worth
-from adi.models.decay import with_all_domains
 
 K = 50
 GAIN = 1.5
@@ -103,7 +103,7 @@ class _Log:
         """The log-likelihood of the validation rows by clicks, the mean over the domains with such rows.
 
         The probability of an item is its share of the clicks in its domain, with one more for every item and those of
-        all domains (`adi.models.decay.with_all_domains`).
+        all domains (`adi.data.corpora.with_all_domains`).
         """
         items = self.corpus & 0xFFFFFFFF
         everywhere = np.bincount(items, weights=clicks)
