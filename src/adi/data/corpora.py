@@ -7,7 +7,7 @@ import numpy as np
 from adi.data.arrays import Array
 
 POOLED_ROWS = 100
-"""Rows that all domains add to the counts by age of each, which in a small domain are those of a few rows."""
+"""Rows of all domains that are added to the counts by age of each: a small one has few rows that still count."""
 
 
 @dataclass(frozen=True)

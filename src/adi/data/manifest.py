@@ -91,7 +91,7 @@ class TrendInfo(Record):
 
 
 class DriftInfo(Record):
-    """The half-life with which popularity finds most of the newest rows before the test, where the log drifts.
+    """The half-life by which the newest rows before the test are most likely, where the log drifts.
 
     `recall` is recall@50 of popularity with that half-life on the validation rows, the mean over the domains;
     `recall_of_all` is that of popularity of all training rows. `rows` are the evenly spread rows that the training rows
