@@ -1,8 +1,8 @@
 """The drift of a log: whether the newest rows say more about what comes next than all rows do.
 
 Popularity says it, which is quick to count: with clicks that halve with their age, and without, on the validation rows,
-where these are the newest. The half-life is the one by which these are most likely. Recall, which asks only for the most
-popular items, chose a shorter one where validation rows were few, with which trained models were worse.
+where these are the newest. The half-life is the one by which these are most likely. Recall asks only for the most
+popular items: where validation rows were few, it chose a shorter one, with which trained models were worse.
 """
 
 from collections.abc import Iterator
