@@ -1,7 +1,6 @@
 """Blends of trained models: weights that validation rows ask for, runs that keep them, and lists that follow."""
 
 import json
-import types
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import torch
 
 from adi.bundle.portion import Portion, Shard
 from adi.data.blend import BlendWeights, ItemNeighbours
-from adi.data.co_clicks import Pairs
 from adi.data.dataset import Dataset
 from adi.errors import AdiError
 from adi.exporting.export import export
@@ -187,19 +185,6 @@ def test_of_equal_weights_the_smallest_are_chosen(series):
         )
         fitted = fit_blend(ScorerByDomain([Noise()] * 3), dataset, 1.0, 2, ("similar",))
     assert set(fitted.weights.values()) == {BlendWeights(0.0, 0.0)}
-
-
-def test_items_of_equal_score_share_a_rank():
-    scores, targets = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]), torch.tensor([0, 2])
-    rows = blend_module._Rows(0, np.arange(2), None, np.arange(3), scores, targets)
-    none = Pairs(np.empty(0, np.int64), np.empty((0, 6), np.float32), np.array([0, 0, 0]))
-    nothing = types.SimpleNamespace(values=lambda *_: none)
-    expected = (
-        1 / np.log2(2.5) + 1 / np.log2(3.0)
-    ) / 2  # half an item before the first target, and one before the second
-    weights = [BlendWeights(0.0, 0.0), BlendWeights(1.0, 2.0)]
-    np.testing.assert_allclose(rows.ndcg(nothing, weights, 2, 1.0), [expected] * 2)
-    np.testing.assert_allclose(rows.ndcg(nothing, weights, 1, 1.0), [0.5 / np.log2(2.5)] * 2)
 
 
 @pytest.mark.parametrize(("most", "similarity"), [(0, "cosine"), (12_000, "linear")])

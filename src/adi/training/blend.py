@@ -14,19 +14,14 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from adi.columns import columns_of
-from adi.data.arrays import Array
 from adi.data.blend import FOLLOWS, REPEATS, SIMILAR, Blend, BlendWeights, Fields, Kind, Similarity
 from adi.data.dataset import Dataset
-from adi.data.histories import Histories
 from adi.durations import OFF, DurationOrOff
 from adi.errors import AdiError
-from adi.evaluation.evaluate import spread
 from adi.models.blend import counted_blend, similarity_for
 from adi.models.scorer import ScorerByDomain
+from adi.training.blend_rows import BlendRows, blend_rows
 
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1000.0)
 """The weights to choose from, in units of the temperature; with the last, the model decides between equals alone."""
@@ -43,12 +38,6 @@ KINDS: dict[Kind, Fields] = {"repeats": REPEATS, "follows": FOLLOWS, "similar": 
 SHARED_ROWS = 1000
 """The rows of all domains that the choice of a domain's weights is based on beside its own."""
 
-ROWS = 1000
-"""The largest number of validation rows of a domain."""
-
-SCORES = 1 << 25
-"""The largest number of scores of a domain's rows, which are in memory together."""
-
 
 class FittedBlend(NamedTuple):
     """The similarity of a blend, and the weights of each domain.
@@ -60,45 +49,6 @@ class FittedBlend(NamedTuple):
     similarity: Similarity
     weights: dict[str, BlendWeights]
     halves: tuple[Blend, Blend]
-
-
-class _Rows(NamedTuple):
-    """Validation rows of a domain: users (n,), histories, scores of the model for `items` (n, m), and each target's
-    column (n,)."""
-
-    domain: int
-    users: Array
-    histories: Histories
-    items: Array
-    scores: Tensor
-    targets: Tensor
-
-    def where(self, kept: Array) -> "_Rows":
-        """Those of a mask (n,)."""
-        mask = torch.from_numpy(kept)
-        return self._replace(
-            users=self.users[kept],
-            histories=self.histories.where(kept),
-            scores=self.scores[mask],
-            targets=self.targets[mask],
-        )
-
-    def ndcg(self, blend: Blend, candidates: Sequence[BlendWeights], k: int, scale: float) -> Array:
-        """The mean NDCG@k with each of the candidates for the weights, multiplied by `scale` (G,); 0 without rows."""
-        if not len(self.users):
-            return np.zeros(len(candidates))
-        pairs = blend.values(self.domain, self.histories, self.items)
-        rows, columns, values = (torch.from_numpy(array) for array in (pairs.rows, pairs.columns, pairs.values))
-        means = []
-        for weights in candidates:
-            added = scale * (values @ torch.tensor(weights))
-            means.append(self._ndcg_of(self.scores.index_put((rows, columns), added, accumulate=True), k))
-        return np.array(means)
-
-    def _ndcg_of(self, scores: Tensor, k: int) -> float:
-        of_target = scores.gather(1, self.targets[:, None])
-        before = (scores > of_target).sum(dim=1) + ((scores == of_target).sum(dim=1) - 1) / 2
-        return float(torch.where(before < k, 1 / torch.log2(before.double() + 2), 0.0).mean())
 
 
 def check_kinds(dataset: Dataset, kinds: Collection[Kind]) -> None:
@@ -132,16 +82,16 @@ def fit_blend(
     It has the added scores of some kinds, with a half-life for what follows; with `by_domain`, nothing in it is shared
     between domains. Without a validation row that a list can have, all weights are 0.
     """
-    rows = [_rows_of(scorer, dataset, domain) for domain in range(len(dataset.domains))]
     similarity = similarity_for(dataset) if "similar" in kinds else "none"
     pairs = [fields for name, fields in KINDS.items() if name in kinds]
     scopes = slice(1, 2) if by_domain else slice(2)  # of the fields: all domains, this domain
     counted = BlendWeights(0.0, 0.0)._replace(**{name: 1.0 for fields in pairs for name in fields[scopes]})
-    blend = counted_blend(dataset, similarity, dict.fromkeys(range(len(rows)), counted), half_life)
+    domains = range(len(dataset.domains))
+    blend = counted_blend(dataset, similarity, dict.fromkeys(domains, counted), half_life)
+    rows = [blend_rows(scorer, dataset, domain, blend, k) for domain in domains]
 
-    def chosen(rows: Sequence[_Rows]) -> dict[int, BlendWeights]:
-        weights = _chosen(rows, blend, pairs, k, temperature, by_domain=by_domain)
-        return {number: BlendWeights(*(temperature * weight for weight in of)) for number, of in enumerate(weights)}
+    def chosen(rows: Sequence[BlendRows]) -> dict[int, BlendWeights]:
+        return dict(enumerate(_chosen(rows, pairs, k, temperature, by_domain=by_domain)))
 
     even, odd = (
         Blend(blend.similar, blend.followers, chosen([part.where(part.users % 2 != remainder) for part in rows]))
@@ -151,41 +101,19 @@ def fit_blend(
 
 
 def _chosen(
-    rows: Sequence[_Rows], blend: Blend, pairs: Sequence[Fields], k: int, scale: float, *, by_domain: bool
+    rows: Sequence[BlendRows], pairs: Sequence[Fields], k: int, scale: float, *, by_domain: bool
 ) -> list[BlendWeights]:
-    """The weights of each domain, without their scale, chosen on its rows and, unless `by_domain`, on all together."""
-    grid, shared_rows = (GRID_BY_DOMAIN, 0) if by_domain else (GRID, SHARED_ROWS)
+    """The weights of each domain, chosen on its rows and, unless `by_domain`, on all together; in units of `scale`."""
+    grid = [(scale * everywhere, scale * here) for everywhere, here in (GRID_BY_DOMAIN if by_domain else GRID)]
+    shared_rows = 0 if by_domain else SHARED_ROWS
     counts = np.array([len(of_domain.users) for of_domain in rows])
     chosen = [BlendWeights(0.0, 0.0)] * len(rows)
     for fields in pairs:
         candidates = [[weights._replace(**dict(zip(fields, pair, strict=True))) for pair in grid] for weights in chosen]
-        ndcg = [part.ndcg(blend, of_domain, k, scale) for part, of_domain in zip(rows, candidates, strict=True)]
+        ndcg = [part.ndcg(of_domain, k) for part, of_domain in zip(rows, candidates, strict=True)]
         shared = (counts @ np.stack(ndcg)) / max(counts.sum(), 1)
         chosen = [
             of_domain[int(np.argmax(count * own + shared_rows * shared))]
             for of_domain, count, own in zip(candidates, counts, ndcg, strict=True)
         ]
     return chosen
-
-
-def _rows_of(scorer: ScorerByDomain, dataset: Dataset, domain: int) -> _Rows:
-    """The validation rows of a domain whose items are not left out of its lists."""
-    items = dataset.corpora.retrievable(domain)
-    rows = dataset.rows("validation")
-    rows = rows[dataset.targets("validation", rows)[2] == domain]
-    targets = dataset.targets("validation", rows)[1]
-    can_be_listed = np.isin(targets, items)
-    if not dataset.manifest.repeats:
-        can_be_listed &= dataset.queries("validation", rows).histories.counts_of(targets) == 0
-    rows = rows[can_be_listed]
-    most = min(ROWS, max(SCORES // max(len(items), 1), 1))
-    if len(rows) > most:
-        rows = spread(rows, most)
-    queries, targets = dataset.queries("validation", rows), dataset.targets("validation", rows)[1]
-    scores = scorer.against(domain, items)(queries).clone() if len(rows) else torch.empty(0, len(items))
-    if not dataset.manifest.repeats:
-        seen = columns_of(queries.histories.items, items)
-        of_seen = np.repeat(np.arange(len(rows)), queries.histories.lengths)
-        scores[torch.from_numpy(of_seen[seen >= 0]), torch.from_numpy(seen[seen >= 0])] = -torch.inf
-    columns = torch.from_numpy(np.searchsorted(items, targets))
-    return _Rows(domain, queries.users, queries.histories, items, scores, columns)
