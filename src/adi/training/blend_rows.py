@@ -26,6 +26,9 @@ KEPT = 1 << 22
 SCORES = 1 << 24
 """The largest number of scores of a model that are in memory together."""
 
+BLOCKS = 8
+"""The least number of blocks in which `ROWS` rows are read; the reading can end after each."""
+
 
 class BlendRows(NamedTuple):
     """n rows of a domain and their P kept items: those of a row follow one another.
@@ -78,9 +81,9 @@ def blend_rows(scorer: ScorerByDomain, dataset: Dataset, domain: int, blend: Ble
     items, rows = dataset.corpora.retrievable(domain), _rows_with_lists(dataset, domain)
     parts = [_NONE]
     if len(rows):
-        score, at_once = scorer.against(domain, items), max(SCORES // len(items), 1)
-        blocks = -(-len(rows) // min(at_once, ROWS // 8))
-        for number in range(blocks):  # each is spread over all, too
+        score, most = scorer.against(domain, items), min(ROWS // BLOCKS, max(SCORES // len(items), 1))
+        blocks = -(-len(rows) // most)
+        for number in range(blocks):  # each is spread over all rows, too
             parts.append(_kept(score, dataset, domain, items, rows[number::blocks], blend, k))
             if sum(len(part.row_of) for part in parts) > KEPT:
                 break
