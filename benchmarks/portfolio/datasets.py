@@ -19,6 +19,7 @@ from adi.grid.versions import Version, clear_stale, manifests_in, this_code
 from adi.marketplace.settings import Marketplace
 from adi.marketplace.simulation import simulate
 from adi.preparation.prepare import prepare
+from adi.reproduce.datasets import TRENDS
 from adi.sources.catalog import convert
 from benchmarks.portfolio.inner import leave_out_test
 from benchmarks.report import announce
@@ -79,6 +80,9 @@ XMREC = PortfolioDataset(
     keys={"split": {"kind": "files", "test": "test.parquet"}},
 )
 GLOBO = PortfolioDataset("globo-news", "clicks on news by referrer, the test is the last clicks")
+GLOBO_LIVE = replace(
+    GLOBO, about="the last nine hours, of which each query knows the clicks before it", keys={**BY_TIME, **TRENDS}
+)
 MOVIELENS = PortfolioDataset("movielens-1m", "films by age band: long histories, no user in two domains")
 JOURNEY = PortfolioDataset("complete-journey", "groceries by promotion: long histories, many features, repeats")
 MARKET = PortfolioDataset(MARKETPLACE, "features of users and items", Marketplace(users=8000, interactions=120_000))
@@ -96,6 +100,7 @@ DATASETS = {
     "globo-last": GLOBO,
     "globo-random": replace(GLOBO, about="the same clicks, the test is 15 % at random", keys=AT_RANDOM),
     "globo-time": replace(GLOBO, about="the same clicks, the test is the last nine hours", keys=BY_TIME),
+    "globo-live": GLOBO_LIVE,
     "movielens": MOVIELENS,
     "journey": JOURNEY,
     "market-rich": MARKET,
@@ -119,6 +124,8 @@ DATASETS = {
     "xmrec-1": XMREC.sample(0.01),
     "globo-10": GLOBO.sample(0.1),
     "globo-1": GLOBO.sample(0.01),
+    "globo-live-10": GLOBO_LIVE.sample(0.1),
+    "globo-live-1": GLOBO_LIVE.sample(0.01),
     "movielens-10": MOVIELENS.sample(0.1),
     "movielens-1": MOVIELENS.sample(0.01),
     "journey-10": JOURNEY.sample(0.1),

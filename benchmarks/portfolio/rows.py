@@ -18,7 +18,7 @@ class Row:
     """A model with settings.
 
     `most_items` is the size of a data set above which it is left out, with the `reason`. It is there only for data sets
-    that have what it `needs`: items that repeat, or time.
+    that have what it `needs`: items that repeat, time, or trends.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Row:
     settings: Mapping[str, Any] = field(default_factory=dict)
     most_items: int | None = None
     reason: str = ""
-    needs: Literal["repeats", "time"] | None = None
+    needs: Literal["repeats", "time", "trends"] | None = None
 
     def cells(self, dataset: str, seeds: int, overrides: Mapping[str, Any]) -> list[Cell]:
         """The cells of the row on a data set, one for each seed where the model has any."""
@@ -37,6 +37,8 @@ class Row:
 
 BASELINES = (
     Row("popularity", "popularity"),
+    Row("popularity-30m", "popularity", {"half_life": "30m"}, needs="trends"),
+    Row("co-clicks", "co-clicks", needs="trends"),
     Row("personal-popularity", "personal-popularity", {"scope": "all"}, needs="repeats"),
     Row("personal-popularity-domain", "personal-popularity", {"scope": "domain"}, needs="repeats"),
     Row("sequential-rules", "sequential-rules", {"scope": "all"}, needs="time"),
@@ -53,7 +55,12 @@ ROWS = (*BASELINES, Row("dnn", "dnn"), Row(DEFAULT, DEFAULT))
 def rows_for(manifest: Manifest, rows: Sequence[Row] = ROWS) -> list[Row]:
     """The rows of a data set: without those that it is too large for, and those that need what it does not have."""
     left = left_out(manifest.items)
-    has = {None: True, "repeats": manifest.repeats, "time": manifest.time is not None}
+    has = {
+        None: True,
+        "repeats": manifest.repeats,
+        "time": manifest.time is not None,
+        "trends": manifest.trend is not None,
+    }
     return [row for row in rows if row not in left and has[row.needs]]
 
 

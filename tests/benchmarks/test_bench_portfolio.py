@@ -94,11 +94,16 @@ def test_what_is_not_there_or_too_large_is_named(tmp_path: Path, capsys: pytest.
     assert "Failed: journey/dnn-0: no memory" in text
 
 
-@pytest.mark.parametrize(("repeats", "time"), [(True, "number"), (False, "number"), (True, None)])
-def test_rows_are_there_where_the_data_has_what_they_need(repeats: bool, time: str | None) -> None:
-    manifest = SimpleNamespace(items=100, repeats=repeats, time=time)
-    needs = {"personal-popularity": repeats, "sequential-rules": time is not None}
-    assert rows_for(manifest) == [row for row in ROWS if needs.get(row.model, True)]
+@pytest.mark.parametrize(
+    ("repeats", "time", "trend"),
+    [(True, "number", None), (False, "number", None), (True, None, None), (False, "number", "trends")],
+)
+def test_rows_are_there_where_the_data_has_what_they_need(repeats: bool, time: str | None, trend: str | None) -> None:
+    manifest = SimpleNamespace(items=100, repeats=repeats, time=time, trend=trend)
+    left = {"personal-popularity", "personal-popularity-domain"} if not repeats else set()
+    left |= {"sequential-rules", "sequential-rules-domain"} if time is None else set()
+    left |= {"popularity-30m", "co-clicks"} if trend is None else set()
+    assert [row.name for row in rows_for(manifest)] == [row.name for row in ROWS if row.name not in left]
 
 
 def test_a_candidate_is_chosen_from_the_other_sources() -> None:
