@@ -11,7 +11,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[1]
 CHARTS = DOCS / "images" / "charts"
-COUNTED = ("popularity", "item-knn", "user-knn", "ease", "co-clicks", "best baseline")
+COUNTED = ("popularity", "item-knn", "user-knn", "ease", "sequential-rules", "co-clicks", "best baseline")
 """Beginnings of the names of models that are counted, not trained."""
 
 LEFT, RIGHT, TOP, ROW = 210, 150, 46, 22
