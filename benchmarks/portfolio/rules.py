@@ -36,6 +36,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "fast-networks": {"lr": 0.01},
     "large-steps": {"batch_size": 4096, "uniform": 1000},
     "fast-differences": {"delta_users": 1},
+    "bounded-se": {"se_sigmoid": True},
 }
 """Sets of defaults, as settings that differ from those of adi."""
 
