@@ -86,6 +86,11 @@ GLOBO_LIVE = replace(
 MOVIELENS = PortfolioDataset("movielens-1m", "films by age band: long histories, no user in two domains")
 JOURNEY = PortfolioDataset("complete-journey", "groceries by promotion: long histories, many features, repeats")
 MARKET = PortfolioDataset(MARKETPLACE, "features of users and items", Marketplace(users=8000, interactions=120_000))
+FACETS = replace(
+    MARKET,
+    about="twelve more features of users and items, each of which matters in one domain; few items in two domains",
+    market=Marketplace(users=8000, interactions=120_000, facets=12, item_overlap=0.1, seed=1),
+)
 
 
 def _market(about: str, *changes: Change, **settings: Any) -> PortfolioDataset:
@@ -104,6 +109,7 @@ DATASETS = {
     "movielens": MOVIELENS,
     "journey": JOURNEY,
     "market-rich": MARKET,
+    "market-facets": FACETS,
     "market-tiny": _market("few rows", users=400, items=200, interactions=6_000),
     "market-skewed": _market(
         "a few items have most clicks, five domains of very different size",
@@ -132,6 +138,7 @@ DATASETS = {
     "journey-1": JOURNEY.sample(0.01),
     "market-rich-10": MARKET.sample(0.1),
     "market-rich-1": MARKET.sample(0.01),
+    "market-facets-10": FACETS.sample(0.1),
 }  # fmt: skip
 
 
