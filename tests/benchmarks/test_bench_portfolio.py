@@ -20,6 +20,8 @@ from benchmarks.portfolio.rows import ROWS, left_out, rows_for
 from benchmarks.portfolio.rules import CANDIDATES, chosen
 from benchmarks.portfolio.rules import page as rules_page
 
+PAGE = Path(__file__).parents[2] / "docs" / "portfolio.md"
+
 TINY = PortfolioDataset(MARKETPLACE, "a test's", Marketplace(users=100, items=300, interactions=900))
 ROWS_OF_LOG = [("ann", "a", 1), ("ann", "a", 2), ("ann", "b", 3), ("bo", "a", 4), ("cy", "a", 5), ("cy", "a", 6)]
 
@@ -92,6 +94,11 @@ def test_what_is_not_there_or_too_large_is_named(tmp_path: Path, capsys: pytest.
     assert "Left out, since their files are not there: xmrec." in text
     assert "Left out of journey: ease, a weight for each pair of items." in text
     assert "Failed: journey/dnn-0: no memory" in text
+
+
+def test_both_tables_of_the_page_have_each_data_set_that_was_measured() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert [name for name in DATASETS if text.count(f"\n| {name} | ") < 2] == ["globo-live"]
 
 
 @pytest.mark.parametrize(
